@@ -1,0 +1,160 @@
+"""Every error that t2vbatch raises on purpose.
+
+::
+
+    T2VBatchError
+    ├── UsageError              the command, job or manifest is wrong; nothing was started   (exit 2)
+    │   ├── JobError            a key or value of the job file
+    │   ├── ManifestError       rows or columns of the manifest; carries every problem found
+    │   ├── ModelError          a path that is no pipeline, an argument it does not take, a missing package
+    │   └── MetricError         an unknown metric, or one whose weights cannot be had
+    ├── RunError                the run itself failed                                        (exit 1)
+    │   ├── StoreError          the output cannot be read or written
+    │   │   └── LeaseHeldError  another run is writing this output
+    │   └── WorkerError         no worker can be started, or none can load its model
+    └── SampleError             one sample cannot be made; it ends in its record and stops nothing else
+        ├── RowError            the pipeline call raised, or an input of the row is broken
+        ├── DegenerateError     the frames are not a video: NaN, infinity, no frames, wrong shape
+        ├── EncodeError         ffmpeg failed, or wrote a file that is not the video it was given
+        ├── MemoryExceededError the device ran out of memory
+        ├── DeadlineError       the unit ran past its deadline
+        └── CrashError          the process died while it made this sample
+
+Each one survives pickling, because they cross process boundaries: an exception's ``args`` are always the
+arguments of its constructor.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+class T2VBatchError(Exception):
+    """The root of the tree."""
+
+
+class UsageError(T2VBatchError):
+    """Something the user wrote cannot be used.
+
+    Args:
+        where: the file, key, row or option that is wrong, as the user would write it.
+        found: what stands there.
+        expected: what could stand there.
+        fix: what to do, as an imperative sentence.
+    """
+
+    def __init__(self, where: str, found: str, expected: str = "", fix: str = "") -> None:
+        super().__init__(where, found, expected, fix)
+        self.where, self.found, self.expected, self.fix = where, found, expected, fix
+
+    def __str__(self) -> str:
+        lines = [self.where, f"  found:    {self.found}"]
+        if self.expected:
+            lines.append(f"  expected: {self.expected}")
+        if self.fix:
+            lines.append(f"  to do:    {self.fix}")
+        return "\n".join(lines)
+
+
+class JobError(UsageError):
+    """A key or a value of the job file is wrong."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a manifest.
+
+    ``row`` counts from 1, as people and spreadsheets do, without the header; None speaks of the whole file.
+    """
+
+    source: str
+    row: int | None
+    column: str | None
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        place = self.source
+        if self.row is not None:
+            place += f", row {self.row}"
+        if self.column is not None:
+            place += f", column {self.column!r}"
+        return f"{place}: found {self.found}; expected {self.expected}"
+
+
+class ManifestError(UsageError):
+    """The manifest cannot be used; ``problems`` lists all that was found, not only the first."""
+
+    def __init__(self, problems: Sequence[Problem], fix: str = "") -> None:
+        self.problems = tuple(problems)
+        first = self.problems[0]
+        super().__init__(first.source, first.found, first.expected, fix)
+        self.args = (self.problems, fix)
+
+    def __str__(self) -> str:
+        shown = [str(problem) for problem in self.problems[:10]]
+        if len(self.problems) > len(shown):
+            shown.append(f"and {len(self.problems) - len(shown)} more: t2vbatch manifest check lists all")
+        if self.fix:
+            shown.append(f"  to do: {self.fix}")
+        return "\n".join(shown)
+
+
+class ModelError(UsageError):
+    """A model of the job cannot be used as the job asks."""
+
+
+class MetricError(UsageError):
+    """A metric of the job does not exist or cannot be computed here."""
+
+
+class RunError(T2VBatchError):
+    """The run failed as a whole; what was finished before is kept."""
+
+
+class StoreError(RunError):
+    """The output folder cannot be read or written."""
+
+
+class LeaseHeldError(StoreError):
+    """Another run holds the lease on this output."""
+
+
+class WorkerError(RunError):
+    """No worker can be had: starting one, or loading its model, failed again and again."""
+
+
+class SampleError(T2VBatchError):
+    """One sample cannot be made."""
+
+
+class RowError(SampleError):
+    """The pipeline call raised, or an input of the row is missing or broken."""
+
+
+class DegenerateError(SampleError):
+    """What the model returned is not a video."""
+
+
+class EncodeError(SampleError):
+    """The video could not be written as a file that reads back as the same video."""
+
+
+class MemoryExceededError(SampleError):
+    """The device ran out of memory while it made this sample."""
+
+
+class DeadlineError(SampleError):
+    """The unit ran past its deadline."""
+
+
+class CrashError(SampleError):
+    """The process died while it made this sample."""
+
+
+def nearest(word: str, known: Sequence[str] | frozenset[str]) -> str:
+    """A sentence that names the known word most like ``word``, or lists what is known."""
+    close = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"known: {', '.join(sorted(known))}" if known else ""

@@ -1,0 +1,282 @@
+"""Folders on any filesystem: read, replace, create once, list, delete.
+
+Owns the difference between a local disk and an object store, and nothing else: what the files mean is the
+store's business. Two things are promised on both. A reader never sees half a file: bytes appear under a
+name whole or not at all. ``create`` succeeds for one caller only, however many try at once.
+
+A URI is a local path, ``file:///path``, or whatever ``obstore`` opens: ``s3://``, ``gs://``, ``az://``,
+``https://`` (reading). Credentials come from the environment, as those libraries document.
+"""
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.store import from_url
+
+from t2vbatch.errors import StoreError
+
+
+class Folder(Protocol):
+    """A folder; names are relative, with ``/`` between their parts.
+
+    Every method raises StoreError when the storage refuses, and FileNotFoundError for a name not there.
+    """
+
+    @property
+    def uri(self) -> str:
+        """Where it is, as a path or URI."""
+
+    def read(self, name: str) -> bytes:
+        """The bytes under ``name``."""
+
+    def size(self, name: str) -> int | None:
+        """The size in bytes, or None where nothing has that name."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put ``data`` under ``name``, replacing what is there."""
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Put ``data`` under ``name`` unless something is there; whether this call did it."""
+
+    def publish(self, name: str, local: Path) -> None:
+        """Move the local file to ``name``, replacing what is there."""
+
+    def delete(self, name: str) -> None:
+        """Remove ``name``; nothing happens where it is not there."""
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """All names in the folder ``prefix`` and below it, in no particular order."""
+
+    def local(self, name: str) -> contextlib.AbstractContextManager[Path]:
+        """The file as a path on this machine, for programs that read paths; a copy where it must be."""
+
+    def staging(self) -> Path:
+        """A local folder where a file is prepared before ``publish``."""
+
+
+def open_folder(uri: str | Path) -> Folder:
+    """The folder at a path or URI. A local one is created when something is written into it."""
+    text = str(uri)
+    path = local_path(text)
+    return LocalFolder(path) if path is not None else ObjectFolder(text)
+
+
+def local_path(uri: str) -> Path | None:
+    """The path that a URI means on this machine, or None where it points elsewhere."""
+    parts = urlsplit(uri)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    # One letter before the colon is a Windows drive, and no scheme of ours.
+    return Path(uri) if len(parts.scheme) <= 1 or "://" not in uri else None
+
+
+def read_uri(uri: str | Path) -> bytes:
+    """The bytes of one file at a path or URI. Raises FileNotFoundError and StoreError."""
+    text = str(uri)
+    path = local_path(text)
+    if path is not None:
+        with _explained("read", text):
+            return path.read_bytes()
+    parent, _, name = text.rpartition("/")
+    return ObjectFolder(parent).read(name)
+
+
+class LocalFolder:
+    """A folder on a mounted filesystem."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+
+    @property
+    def uri(self) -> str:
+        return str(self._root)
+
+    def read(self, name: str) -> bytes:
+        with _explained("read", self._path(name)):
+            return self._path(name).read_bytes()
+
+    def size(self, name: str) -> int | None:
+        with _explained("look up", self._path(name)):
+            try:
+                return self._path(name).stat().st_size
+            except FileNotFoundError:
+                return None
+
+    def write(self, name: str, data: bytes) -> None:
+        with _explained("write", self._path(name)), self._written(name, data) as temporary:
+            temporary.replace(self._path(name))
+
+    def create(self, name: str, data: bytes) -> bool:
+        with _explained("create", self._path(name)), self._written(name, data) as temporary:
+            try:
+                os.link(temporary, self._path(name))
+            except FileExistsError:
+                return False
+            return True
+
+    def publish(self, name: str, local: Path) -> None:
+        target = self._path(name)
+        with _explained("write", target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _sync(local)
+            try:
+                local.replace(target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                staged = self.staging() / uuid.uuid4().hex
+                shutil.copyfile(local, staged)
+                _sync(staged)
+                staged.replace(target)
+                local.unlink()
+
+    def delete(self, name: str) -> None:
+        with _explained("delete", self._path(name)):
+            self._path(name).unlink(missing_ok=True)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        for folder, _, files in os.walk(self._path(prefix)):
+            for file in files:
+                yield (Path(folder) / file).relative_to(self._root).as_posix()
+
+    @contextlib.contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        path = self._path(name)
+        if not path.exists():
+            raise FileNotFoundError(path)
+        yield path
+
+    def staging(self) -> Path:
+        # Inside the output, so that publishing is a rename and never a copy across filesystems.
+        folder = self._root / ".staging"
+        with _explained("create", folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _path(self, name: str) -> Path:
+        return self._root / _checked(name)
+
+    @contextlib.contextmanager
+    def _written(self, name: str, data: bytes) -> Iterator[Path]:
+        self._path(name).parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.staging() / uuid.uuid4().hex
+        try:
+            temporary.write_bytes(data)
+            _sync(temporary)
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+class ObjectFolder:
+    """A prefix of an object store."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri.rstrip("/")
+        with _explained("open", uri):
+            self._store = from_url(self._uri)
+
+    def __reduce__(self) -> tuple[type["ObjectFolder"], tuple[str]]:
+        return (ObjectFolder, (self._uri,))
+
+    @property
+    def uri(self) -> str:
+        return self._uri
+
+    def read(self, name: str) -> bytes:
+        with _explained("read", self._name(name)):
+            return bytes(obstore.get(self._store, _checked(name)).bytes())
+
+    def size(self, name: str) -> int | None:
+        with _explained("look up", self._name(name)):
+            try:
+                return int(obstore.head(self._store, _checked(name))["size"])
+            except (NotFoundError, FileNotFoundError):
+                return None
+
+    def write(self, name: str, data: bytes) -> None:
+        with _explained("write", self._name(name)):
+            obstore.put(self._store, _checked(name), data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        with _explained("create", self._name(name)):
+            try:
+                obstore.put(self._store, _checked(name), data, mode="create")
+            except (AlreadyExistsError, FileExistsError):
+                return False
+            return True
+
+    def publish(self, name: str, local: Path) -> None:
+        with _explained("write", self._name(name)):
+            obstore.put(self._store, _checked(name), local)
+        if self.size(name) != local.stat().st_size:
+            raise StoreError(f"{self._name(name)}: the upload is not as long as the file; run again")
+        local.unlink()
+
+    def delete(self, name: str) -> None:
+        with _explained("delete", self._name(name)), contextlib.suppress(NotFoundError, FileNotFoundError):
+            obstore.delete(self._store, _checked(name))
+
+    def names(self, prefix: str) -> Iterator[str]:
+        with _explained("list", self._name(prefix)):
+            for page in obstore.list(self._store, prefix=_checked(prefix)):
+                for entry in page:
+                    yield entry["path"]
+
+    @contextlib.contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / PurePosixPath(name).name
+            path.write_bytes(self.read(name))
+            yield path
+
+    def staging(self) -> Path:
+        folder = Path(tempfile.gettempdir()) / f"t2vbatch-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def _name(self, name: str) -> str:
+        return f"{self._uri}/{name}"
+
+
+def _checked(name: str) -> str:
+    parts = PurePosixPath(name)
+    if parts.is_absolute() or ".." in parts.parts:
+        raise StoreError(f"{name!r} leads out of its folder")
+    return name
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _explained(act: str, place: object) -> Iterator[None]:
+    """Turn what a storage raises into the two errors that callers handle."""
+    try:
+        yield
+    except (FileNotFoundError, NotFoundError) as error:
+        raise FileNotFoundError(str(place)) from error
+    except (OSError, BaseError, ValueError) as error:
+        raise StoreError(f"cannot {act} {place}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    match getattr(error, "errno", None):
+        case errno.ENOSPC | errno.EDQUOT:
+            return "no space is left there; free some, or choose another output, and run again"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return "writing or reading is not allowed there; change its permissions, or choose another place"
+        case _:
+            return str(error).splitlines()[0] if str(error) else type(error).__name__

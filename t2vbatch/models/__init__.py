@@ -1,0 +1,1 @@
+"""What can generate: the protocol, loading a diffusers pipeline, calling it, and the bundled model."""
