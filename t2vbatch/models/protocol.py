@@ -34,7 +34,7 @@ class VideoModel(Protocol):
         """Make one video a request, in their order.
 
         The result is a function of the requests alone: the seed of each decides its noise, and nothing is
-        left over from calls before. ``requests`` has exactly the job's ``batch`` entries, with equal ``call``.
+        left over from calls before. ``requests`` has the job's ``batch`` entries, all with equal ``call``.
 
         Raises:
             RowError: when the call raised, or an input is broken.
@@ -49,8 +49,8 @@ class ModelFacts:
 
     Attributes:
         identity: canonical values (see t2vbatch.canonical) of all that decides the pixels besides the
-            request: weights (hub commit, or digest of the local files), pipeline, scheduler, dtype, components,
-            LoRAs, pixel-changing memory settings, speed.
+            request: weights (hub commit, or digest of the local files), pipeline, scheduler, dtype,
+            components, LoRAs, pixel-changing memory settings, speed.
         parameters: names of the call arguments that a job or a row may set.
         call: the model's own defaults that a job's ``call`` is laid over, such as a small model's frame size.
         signature: defaults of the call's parameters, where they have one; for costs and for showing.

@@ -1,0 +1,129 @@
+"""What is known of one finished sample, and the table that all of them make.  [pure]
+
+A record is written once, by the worker that finished the sample. ``results.parquet`` has one row a
+planned sample: the fields of ``RESULTS``, one float column a score, the manifest's other columns.
+"""
+
+import builtins
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+
+Status = Literal["ok", "degenerate", "failed"]
+
+RESULTS = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("row_id", pa.string()),
+        ("model", pa.string()),
+        ("sample_index", pa.int64()),
+        ("seed", pa.int64()),
+        ("status", pa.string()),
+        ("error_type", pa.string()),
+        ("error", pa.string()),
+        ("traceback", pa.string()),
+        ("attempts", pa.int64()),
+        ("prompt", pa.string()),
+        ("negative_prompt", pa.string()),
+        ("prompt_tokens", pa.int64()),
+        ("prompt_truncated", pa.bool_()),
+        ("video", pa.string()),
+        ("num_frames", pa.int64()),
+        ("width", pa.int64()),
+        ("height", pa.int64()),
+        ("fps", pa.float64()),
+        ("duration_s", pa.float64()),
+        ("bytes", pa.int64()),
+        ("video_sha256", pa.string()),
+        ("frames_sha256", pa.string()),
+        ("call", pa.string()),
+        ("load_s", pa.float64()),
+        ("generate_s", pa.float64()),
+        ("encode_s", pa.float64()),
+        ("score_s", pa.float64()),
+        ("peak_memory_bytes", pa.int64()),
+        ("device", pa.string()),
+        ("worker", pa.string()),
+        ("node", pa.string()),
+        ("versions", pa.string()),
+        ("started_at", pa.timestamp("us", tz="UTC")),
+        ("finished_at", pa.timestamp("us", tz="UTC")),
+        ("score_errors", pa.string()),
+    ]
+)
+"""The fixed columns. ``call``, ``versions`` and ``score_errors`` are JSON objects; times are UTC."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished sample.
+
+    Attributes:
+        video: path of the file, relative to the output folder; None where there is none.
+        prompt_tokens: tokens of the prompt by the scorer's tokenizer, special ones included, before any cut.
+        prompt_truncated: whether the scorer read only the beginning of the prompt.
+        frames_sha256: digest of the decoded frames (see Video.sha256), as a reader of the file gets them.
+        peak_memory_bytes: most device memory that the pipeline call held; the process's on CPU.
+        started_at, finished_at: ISO 8601, UTC.
+        scores: metric column: value, or None where it could not be had.
+        score_errors: metric column: why it could not be had.
+    """
+
+    sample_id: str
+    row_id: str
+    model: str
+    sample_index: int
+    seed: int
+    status: Status
+    attempts: int
+    call: Mapping[str, Any]
+    prompt: str | None = None
+    negative_prompt: str | None = None
+    error_type: str | None = None
+    error: str | None = None
+    traceback: str | None = None
+    prompt_tokens: int | None = None
+    prompt_truncated: bool | None = None
+    video: str | None = None
+    num_frames: int | None = None
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    duration_s: float | None = None
+    bytes: int | None = None
+    video_sha256: str | None = None
+    frames_sha256: str | None = None
+    load_s: float | None = None
+    generate_s: float | None = None
+    encode_s: float | None = None
+    score_s: float | None = None
+    peak_memory_bytes: int | None = None
+    device: str | None = None
+    worker: str | None = None
+    node: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    started_at: str | None = None
+    finished_at: str | None = None
+    scores: Mapping[str, float | None] = field(default_factory=dict)
+    score_errors: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> builtins.bytes:
+        """The record as one JSON object in UTF-8."""
+        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False).encode()
+
+    @classmethod
+    def from_json(cls, data: builtins.bytes) -> "Record":
+        """Read back what ``to_json`` wrote. Raises ValueError for anything else."""
+        try:
+            return cls(**json.loads(data))
+        except (TypeError, UnicodeDecodeError) as error:
+            raise ValueError(f"no record: {error}") from error
+
+
+def results_schema(scores: Sequence[str], riders: pa.Schema) -> pa.Schema:
+    """The schema of a results table with these score columns and these other columns of the manifest."""
+    scored = [pa.field(name, pa.float64()) for name in scores]
+    return pa.schema([*RESULTS, *scored, *riders])
