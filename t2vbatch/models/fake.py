@@ -1,0 +1,142 @@
+"""A model that costs nothing and fails on demand: the fake for the one seam, shipped for everybody's tests.
+
+Use it as ``pipeline: t2vbatch.models.fake:FakeModel``; ``path`` may be anything. A fault is asked for by the
+call argument ``fault`` or by the prompt, ``a red ball [fault:raise]``; ``[fault:raise x2]`` (or the call
+argument ``fault_times: 2``) strikes a request's first two attempts only, and counts them, across processes,
+in the folder that ``path`` names. ``path: fault:NAME`` strikes while the model is loaded.
+"""
+
+import ctypes
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from t2vbatch.canonical import digest
+from t2vbatch.errors import DegenerateError, MemoryExceededError, RowError
+from t2vbatch.job import Model
+from t2vbatch.models.protocol import Request
+from t2vbatch.video import Video
+
+FAULTS: Mapping[str, str] = {
+    "raise": "a RowError, as when a pipeline's call raises",
+    "exit": "the process ends with code 9",
+    "segfault": "the process dies of a segmentation fault",
+    "hang": "the call never returns",
+    "slow": "the call takes fault_seconds longer",
+    "oom": "the device is out of memory, whatever is done",
+    "oom_unless_offload": "the device is out of memory, unless memory: names an offload",
+    "nan": "a DegenerateError, as when frames hold NaN",
+    "black": "frames that are all black",
+}
+"""What each fault does."""
+
+_IN_PROMPT = re.compile(r"\[fault:(\w+)(?: x(\d+))?\]")
+
+
+class FakeModel:
+    """Draws a square that moves over noise; both are a function of the request alone."""
+
+    VERSION: ClassVar[str] = "1"
+    CALL: ClassVar[Mapping[str, Any]] = {
+        "num_frames": 8,
+        "height": 64,
+        "width": 64,
+        "num_inference_steps": 2,
+        "fault": None,
+        "fault_times": None,
+        "fault_seconds": 1.0,
+    }
+    ACCEPTS: ClassVar[frozenset[str]] = frozenset(
+        {"prompt", "negative_prompt", "image", "last_image", "video", "control"}
+    )
+    BATCHABLE: ClassVar[bool] = True
+    FPS: ClassVar[float] = 8.0
+
+    def __init__(self, spec: Model, device: str = "cpu") -> None:
+        self._spec = spec
+        self._fps = spec.fps or self.FPS
+        if spec.path.startswith("fault:"):
+            _strike(spec.path.removeprefix("fault:"), 1.0, spec)
+
+    def generate(self, requests: Sequence[Request]) -> list[Video]:
+        """See VideoModel."""
+        return [self._one(request) for request in requests]
+
+    def _one(self, request: Request) -> Video:
+        call = {**self.CALL, **request.call}
+        fault, times = _fault(request, call)
+        if fault and (times is None or self._attempts(request, fault) <= times):
+            _strike(fault, float(call["fault_seconds"]), self._spec)
+            if fault == "black":
+                shape = (call["num_frames"], call["height"], call["width"], 3)
+                return Video(np.zeros(shape, dtype=np.uint8), self._fps)
+        return Video(draw(request, call["num_frames"], call["height"], call["width"]), self._fps)
+
+    def _attempts(self, request: Request, fault: str) -> int:
+        """How often this request was struck, this time included; files count, as memory dies with us."""
+        ledger = Path(self._spec.path)
+        ledger.mkdir(parents=True, exist_ok=True)
+        name = digest([request.prompt, request.seed, fault])[:16]
+        attempt = 1
+        while True:
+            try:
+                (ledger / f"{name}-{attempt}").touch(exist_ok=False)
+                return attempt
+            except FileExistsError:
+                attempt += 1
+
+
+def draw(request: Request, num_frames: int, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Frames (T, H, W, 3): dim noise, and a square whose colour and path the whole request decides."""
+    media = {name: item.sha256() for name, item in sorted(request.media.items())}
+    said = digest([request.prompt, request.negative_prompt, media, dict(request.call)])
+    rng = np.random.default_rng([*sha256(said.encode()).digest(), request.seed])
+    frames = np.broadcast_to(
+        rng.integers(0, 96, (height, width, 3), dtype=np.uint8), (num_frames, height, width, 3)
+    ).copy()
+    side = max(1, min(height, width) // 4)
+    start, stop = rng.integers(0, [height - side + 1, width - side + 1], (2, 2))
+    colour = rng.integers(128, 256, 3, dtype=np.uint8)
+    for time_index, frame in enumerate(frames):
+        top, left = start + (stop - start) * time_index // num_frames
+        frame[top : top + side, left : left + side] = colour
+    return frames
+
+
+def _fault(request: Request, call: Mapping[str, Any]) -> tuple[str | None, int | None]:
+    if found := _IN_PROMPT.search(request.prompt or ""):
+        return found[1], int(found[2]) if found[2] else None
+    return call["fault"], call["fault_times"]
+
+
+def _strike(fault: str, seconds: float, spec: Model) -> None:
+    match fault:
+        case "raise":
+            raise RowError("RuntimeError: this fault was asked for")
+        case "exit":
+            os._exit(9)
+        case "segfault":
+            ctypes.string_at(0)
+        case "hang":
+            while True:
+                time.sleep(3600)
+        case "slow":
+            time.sleep(seconds)
+        case "oom":
+            raise MemoryExceededError("out of memory, as was asked for")
+        case "oom_unless_offload":
+            if not any("offload" in str(saving) for saving in spec.memory):
+                raise MemoryExceededError("out of memory, as was asked for")
+        case "nan":
+            raise DegenerateError("frames hold NaN, as was asked for")
+        case "black":
+            pass
+        case _:
+            raise RowError(f"no fault is called {fault!r}; known: {', '.join(FAULTS)}")
