@@ -1,14 +1,36 @@
 """A video, and the way to and from a file.
 
 Owns ffmpeg: no other module runs it. Every file is written by one command whose bytes depend on nothing but
-the frames and the settings: one thread, no assembly that varies with the processor, no time stamps.
+the frames and the settings: one thread, no assembly that varies with the processor, no time stamps. Colours
+are converted and tagged as BT.709, because players guess at untagged files, and guess differently.
 """
 
+import functools
 import hashlib
+import re
+import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
+import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
+
+from t2vbatch.errors import EncodeError
+from t2vbatch.job import VideoFile
+
+_EXACT = "flags=bitexact+accurate_rnd+full_chroma_int"
+_BT709 = (
+    f"scale=out_color_matrix=bt709:out_range=tv:{_EXACT},format={{pixels}},"
+    "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+)
+_PALETTE = "split[frames][seen];[seen]palettegen=reserve_transparent=0[palette];[frames][palette]paletteuse"
+_ANONYMOUS = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1")
+_STREAM = re.compile(r"Video: .*?\b(?P<width>\d{1,5})x(?P<height>\d{1,5})\b.*?(?P<fps>[\d.]+k?) (?:fps|tbr)")
 
 
 @dataclass(frozen=True)
@@ -38,3 +60,106 @@ class Video:
         digest = hashlib.sha256(repr(self.frames.shape).encode())
         digest.update(np.ascontiguousarray(self.frames).data)
         return digest.hexdigest()
+
+
+def suffix(settings: VideoFile) -> str:
+    """What the name of a video ends in; empty for a folder of frames."""
+    return "" if settings.format == "png" else f".{settings.format}"
+
+
+def encode(video: Video, path: Path, settings: VideoFile) -> None:
+    """Write the video to ``path``, which is replaced; for ``png`` it becomes a folder of numbered frames.
+
+    The same frames and settings give the same bytes, on every machine.
+
+    Raises:
+        EncodeError: when ffmpeg fails.
+    """
+    if settings.format == "png":
+        path.mkdir(parents=True, exist_ok=True)
+        for index, frame in enumerate(video.frames):
+            Image.fromarray(frame).save(path / f"{index:05d}.png")
+        return
+    height, width = video.frames.shape[1:3]
+    rate = str(Fraction(video.fps).limit_denominator(1001))
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-framerate", rate, "-i", "-"]
+    # The file's format is named, since a temporary file's name may end in anything.
+    target = [*_codec(settings, width, height), *_ANONYMOUS, "-f", settings.format, "-y", str(path)]
+    _ffmpeg([*source, *target], EncodeError, np.ascontiguousarray(video.frames).data)
+
+
+def decode(path: Path) -> Video:
+    """Read a video file, or a folder of frames in name order (at 8 frames a second: pictures have no rate).
+
+    Raises:
+        EncodeError: when the file holds no video that can be read to its end.
+    """
+    if path.is_dir():
+        return _read_folder(path)
+    if not path.is_file():
+        raise EncodeError(f"{path.name}: no such file")
+    convert = f"scale=out_range=pc:{_EXACT},format=rgb24"
+    arguments = ["-xerror", "-threads", "1", "-i", str(path), "-map", "0:v:0", "-vf", convert]
+    data, log = _ffmpeg([*arguments, "-fps_mode", "passthrough", "-f", "rawvideo", "-"], EncodeError)
+    # ffmpeg describes what it writes last: that size is right for rotated files too.
+    stream = list(_STREAM.finditer(log))
+    if not stream or not data:
+        raise EncodeError(f"{path.name}: no video stream with frames in it")
+    width, height = int(stream[-1]["width"]), int(stream[-1]["height"])
+    frames = np.frombuffer(data, np.uint8).reshape(-1, height, width, 3)
+    return Video(frames, float(stream[0]["fps"].replace("k", "e3")))
+
+
+def digest_file(path: Path) -> tuple[str, int]:
+    """SHA-256 and size in bytes of a video as it lies on the disk; of a folder, its files in name order."""
+    digest, size = hashlib.sha256(), 0
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        data = file.read_bytes()
+        digest.update(data)
+        size += len(data)
+    return digest.hexdigest(), size
+
+
+@functools.cache
+def ffmpeg_version() -> str:
+    """The version of the ffmpeg in use, such as ``7.0.2-static``."""
+    return str(imageio_ffmpeg.get_ffmpeg_version())
+
+
+def _codec(settings: VideoFile, width: int, height: int) -> Sequence[str]:
+    # Half-size chroma needs even sides; a frame with an odd side keeps its size and gets full-size chroma.
+    pixels = "yuv420p" if width % 2 == height % 2 == 0 else "yuv444p"
+    convert = _BT709.format(pixels=pixels)
+    match settings.format:
+        case "mp4":
+            x264 = ["-c:v", "libx264", "-preset", "veryfast", "-x264-params", "cpu-independent=1"]
+            fast_start = ["-movflags", "+faststart"]
+            return ["-vf", convert, *x264, *fast_start, "-threads", "1", "-crf", str(settings.crf)]
+        case "webm":
+            vp9 = ["-c:v", "libvpx-vp9", "-row-mt", "0", "-deadline", "good", "-cpu-used", "4", "-b:v", "0"]
+            return ["-vf", convert, *vp9, "-threads", "1", "-crf", str(settings.crf)]
+        case _:
+            return ["-filter_complex", _PALETTE, "-threads", "1"]
+
+
+def _ffmpeg(arguments: Sequence[str], error: type[Exception], data: Any = None) -> tuple[bytes, str]:
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostats", *arguments]
+    if data is None:
+        command.insert(1, "-nostdin")
+    done = subprocess.run(command, input=data, capture_output=True, check=False)
+    log = done.stderr.decode(errors="replace")
+    if done.returncode != 0:
+        last = [line for line in log.splitlines() if line.strip()][-3:]
+        raise error(f"ffmpeg ended with code {done.returncode}: {' | '.join(last)}")
+    return done.stdout, log
+
+
+def _read_folder(path: Path) -> Video:
+    pictures = sorted(file for file in path.iterdir() if file.suffix.lower() in {".png", ".jpg", ".jpeg"})
+    try:
+        frames = [np.asarray(Image.open(file).convert("RGB")) for file in pictures]
+    except OSError as error:
+        raise EncodeError(f"{path.name}: a frame that cannot be read: {error}") from error
+    if not frames or len({frame.shape for frame in frames}) > 1:
+        raise EncodeError(f"{path.name}: a folder of frames of one size was expected")
+    return Video(np.stack(frames), 8.0)
