@@ -6,8 +6,9 @@ planned sample: the fields of ``RESULTS``, one float column a score, the manifes
 
 import builtins
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -55,6 +56,12 @@ RESULTS = pa.schema(
     ]
 )
 """The fixed columns. ``call``, ``versions`` and ``score_errors`` are JSON objects; times are UTC."""
+
+RECORDS = RESULTS.append(pa.field("scores", pa.string()))
+"""The columns of many records in one table: those of the results, and the scores as one JSON object."""
+
+_JSON = ("call", "versions", "score_errors", "scores")
+_TIMES = ("started_at", "finished_at")
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,18 @@ class Record:
             raise ValueError(f"no record: {error}") from error
 
 
+def to_table(records: Iterable[Record]) -> pa.Table:
+    """Many records as one table with the schema RECORDS."""
+    return pa.Table.from_pylist([_flat(record) for record in records], RECORDS)
+
+
 def results_schema(scores: Sequence[str], riders: pa.Schema) -> pa.Schema:
     """The schema of a results table with these score columns and these other columns of the manifest."""
     scored = [pa.field(name, pa.float64()) for name in scores]
     return pa.schema([*RESULTS, *scored, *riders])
+
+
+def _flat(record: Record) -> dict[str, Any]:
+    row = asdict(record)
+    row |= {name: json.dumps(row[name], ensure_ascii=False, sort_keys=True) for name in _JSON}
+    return row | {name: row[name] and datetime.fromisoformat(row[name]) for name in _TIMES}

@@ -1,0 +1,175 @@
+"""The output folder: videos, records, and the tables that are made from them.
+
+What is there, and who writes it::
+
+    videos/MODEL/ROW-INDEX.mp4   published by a worker, before its record
+    records/new/SAMPLE_ID.json   one finished sample: created once, last, by the worker that made it
+    records/all-DIGEST           every record so far in one Parquet file, which replaces the small ones
+    job.yaml, plan.parquet       what the last run was asked to make
+    results.parquet, metadata.parquet, summary.json, report/    made from records; deleted and rebuilt at will
+    status.json, lease.json      the run that is going on
+
+A sample is finished when its record exists, and only then. All that this module does may die at any line:
+a video without a record is made again, two copies of one record are one record.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from t2vbatch.errors import StoreError
+from t2vbatch.files import Folder, open_folder
+from t2vbatch.job import Job, dump_job
+from t2vbatch.lease import Lease
+from t2vbatch.records import RECORDS, Record, to_table
+
+_NEW = "records/new"
+_CHUNK = 4096
+
+
+class Store:
+    """One output folder. Cheap to make, holds nothing open, and can be sent to a worker."""
+
+    def __init__(self, uri: str) -> None:
+        self.folder: Folder = open_folder(uri)
+
+    @property
+    def uri(self) -> str:
+        """Where it is, as a path or URI."""
+        return self.folder.uri
+
+    def lease(self) -> Lease:
+        """A context in which this process alone writes here. Raises LeaseHeldError where another one does."""
+        return Lease(self.folder)
+
+    # What workers do.
+
+    def publish(self, name: str, local: Path) -> None:
+        """Move a finished video, a file or a folder of frames, to its name; what was there is replaced."""
+        if not local.is_dir():
+            self.folder.publish(name, local)
+            return
+        frames = sorted(local.iterdir())
+        for frame in frames:
+            self.folder.publish(f"{name}/{frame.name}", frame)
+        kept = {f"{name}/{frame.name}" for frame in frames}
+        for stale in set(self.folder.names(name)) - kept:
+            self.folder.delete(stale)
+
+    def commit(self, record: Record) -> bool:
+        """Write the record of a finished sample. The first one wins; whether this was it."""
+        return self.folder.create(_new(record.sample_id), record.to_json())
+
+    def is_committed(self, sample_id: str) -> bool:
+        """Whether a record of this sample waits to be compacted."""
+        return self.folder.size(_new(sample_id)) is not None
+
+    # What the run does, one at a time, under the lease.
+
+    def records(self) -> pa.Table:
+        """Every record, one a sample, with the schema RECORDS."""
+        return self._read_records()[0]
+
+    def discard(self, sample_ids: Iterable[str]) -> None:
+        """Forget these samples' records, so that they are made again."""
+        unwanted = pa.array(list(sample_ids), pa.string())
+        if not len(unwanted):
+            return
+        table, files = self._read_records()
+        kept = table.filter(pc.invert(pc.is_in(table["sample_id"], unwanted)))
+        if kept.num_rows < table.num_rows:
+            self._replace_records(kept, files)
+
+    def compact(self) -> pa.Table:
+        """Move all records into one file, and return them."""
+        table, files = self._read_records()
+        if files:
+            self._replace_records(table, files)
+        return table
+
+    def write_job(self, job: Job) -> None:
+        """Write the resolved job."""
+        self.folder.write("job.yaml", dump_job(job).encode())
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Write a Parquet file, whole or not at all."""
+        self.folder.write(name, _parquet(table))
+
+    def read_table(self, name: str) -> pa.Table:
+        """Read a Parquet file. Raises FileNotFoundError, and StoreError where it is damaged."""
+        try:
+            return pq.read_table(io.BytesIO(self.folder.read(name)))
+        except pa.ArrowException as error:
+            raise StoreError(f"{self.uri}/{name} is damaged ({error}); delete it and run again") from error
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a JSON file, whole or not at all."""
+        self.folder.write(name, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON file. Raises FileNotFoundError, and StoreError where it is damaged."""
+        try:
+            return json.loads(self.folder.read(name))
+        except ValueError as error:
+            raise StoreError(f"{self.uri}/{name} is damaged ({error}); delete it and run again") from error
+
+    def _read_records(self) -> tuple[pa.Table, list[str]]:
+        """All records, and the files that they came from."""
+        files = sorted(self.folder.names("records"))
+        compacted = [name for name in files if not name.startswith(_NEW)]
+        loose = [name for name in files if name.startswith(_NEW)]
+        tables = [self.read_table(name).cast(RECORDS) for name in compacted]
+        for start in range(0, len(loose), _CHUNK):
+            tables.append(to_table(map(self._read_record, loose[start : start + _CHUNK])))
+        table = pa.concat_tables([RECORDS.empty_table(), *tables])
+        return _first_of_each(table), files
+
+    def _read_record(self, name: str) -> Record:
+        try:
+            return Record.from_json(self.folder.read(name))
+        except ValueError as error:
+            raise StoreError(
+                f"{self.uri}/{name} is damaged ({error}); delete it, and its video is made again"
+            ) from error
+
+    def _replace_records(self, table: pa.Table, old: list[str]) -> None:
+        data = _parquet(table)
+        # Named by content: dying before the old files are gone leaves copies, which are one record each.
+        # No .parquet ending: tools that read a whole folder of Parquet must not take this for results.
+        name = f"records/all-{hashlib.sha256(data).hexdigest()[:16]}"
+        if name not in old:
+            self.folder.write(name, data)
+        for file in old:
+            if file != name:
+                self.folder.delete(file)
+
+
+def open_store(uri: str) -> Store:
+    """The output folder at a path or URI; nothing is written yet."""
+    return Store(uri)
+
+
+def _new(sample_id: str) -> str:
+    return f"{_NEW}/{sample_id}.json"
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue()
+
+
+def _first_of_each(table: pa.Table) -> pa.Table:
+    """One row a sample. Compacted records come first, so a late copy of a record never replaces it."""
+    positions = pa.array(range(table.num_rows), pa.int64())
+    firsts = (
+        table.append_column("_position", positions).group_by("sample_id").aggregate([("_position", "min")])
+    )
+    return table.take(firsts["_position_min"].sort()) if table.num_rows else table
