@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
@@ -117,8 +118,8 @@ def make_plan(manifest: Manifest, job: Job, models: Mapping[str, ModelFacts]) ->
     """Plan every sample of the job.
 
     Raises:
-        ManifestError: rows that name unknown models, lack what a model needs, or have values without canonical
-            form; all of them, not only the first.
+        ManifestError: rows that name unknown models, lack what a model needs, or have values without
+            canonical form; all of them, not only the first.
         ModelError: a call argument that a model does not take.
     """
     makers = {name: _Maker.of(name, job, facts) for name, facts in models.items()}
@@ -151,13 +152,13 @@ def safe_name(name: str) -> str:
     return f"{kept}~{hashlib.sha256(name.encode()).hexdigest()[:12]}".lstrip("~")
 
 
-# A tilde marks a digest, so no plain name may have one; a leading dot hides, a trailing one vanishes on Windows.
+# A tilde marks a digest, so no plain name has one; a leading dot hides, a trailing one vanishes on Windows.
 _PLAIN = re.compile(r"[a-z0-9_-](?:[a-z0-9_.-]{0,78}[a-z0-9_-])?")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
 class Units(Sequence[Unit]):
-    """The units of one model, longest first, made when asked for."""
+    """The units of one model, longest first, made when asked for. ``positions`` is not empty."""
 
     def __init__(self, model: str, plan: Plan, positions: npt.NDArray[np.int64], batch: int) -> None:
         self._model, self._batch = model, batch
@@ -169,10 +170,9 @@ class Units(Sequence[Unit]):
         # A unit ends where its batch is full, or where the call changes: one call has one set of arguments.
         call = call[order]
         changes = np.flatnonzero(np.diff(call, prepend=call[:1] - 1))
-        ends = [*changes[1:], len(call)]
-        self._starts = np.concatenate(
-            [np.arange(start, end, batch) for start, end in zip(changes, ends, strict=True)] or [[]]
-        ).astype(np.int64)
+        ends = np.append(changes[1:], len(call))
+        runs = [np.arange(start, end, batch) for start, end in zip(changes, ends, strict=True)]
+        self._starts = np.concatenate(runs)
         self._ends = np.append(self._starts[1:], len(call))
 
     def __len__(self) -> int:
@@ -318,5 +318,7 @@ def _misspelt(columns: Iterable[str], models: Mapping[str, ModelFacts]) -> Itera
     """A sentence for each column that is nearly an argument, and rides along instead."""
     arguments = frozenset().union(*(facts.parameters for facts in models.values()))
     for column in columns:
-        if column not in arguments and nearest(column, arguments).startswith("did you mean"):
-            yield f"column {column!r} is no argument of any model and rides along: {nearest(column, arguments)}"
+        # Stricter than for a key that is surely wrong: most columns are meant to ride along.
+        close = get_close_matches(column, sorted(arguments), n=1, cutoff=0.8)
+        if close and column not in arguments:
+            yield f"column {column!r} is no argument and rides along; did you mean {close[0]!r}?"
