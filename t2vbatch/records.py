@@ -62,6 +62,8 @@ RECORDS = RESULTS.append(pa.field("scores", pa.string()))
 
 _JSON = ("call", "versions", "score_errors", "scores")
 _TIMES = ("started_at", "finished_at")
+_SCORE: Mapping[bytes, bytes] = {b"t2vbatch": b"score"}
+"""What a score column's field says of itself, in the table and in its Parquet file."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,13 @@ def to_table(records: Iterable[Record]) -> pa.Table:
 
 def results_schema(scores: Sequence[str], riders: pa.Schema) -> pa.Schema:
     """The schema of a results table with these score columns and these other columns of the manifest."""
-    scored = [pa.field(name, pa.float64()) for name in scores]
+    scored = [pa.field(name, pa.float64(), metadata=_SCORE) for name in scores]
     return pa.schema([*RESULTS, *scored, *riders])
+
+
+def score_columns(schema: pa.Schema) -> list[str]:
+    """The score columns of a results table: they are marked, because riders may be numbers too."""
+    return [field.name for field in schema if (field.metadata or {}).items() >= _SCORE.items()]
 
 
 def _flat(record: Record) -> dict[str, Any]:
