@@ -4,32 +4,41 @@ Owns the difference between a local disk and an object store, and nothing else: 
 store's business. Two things are promised on both. A reader never sees half a file: bytes appear under a
 name whole or not at all. ``create`` succeeds for one caller only, however many try at once.
 
-A URI is a local path, ``file:///path``, or whatever ``obstore`` opens: ``s3://``, ``gs://``, ``az://``,
-``https://`` (reading). Credentials come from the environment, as those libraries document.
+A URI is a local path, ``file:///path``, ``s3://bucket/prefix``, ``gs://bucket/prefix`` or
+``az://container/prefix``; single files are also read from ``https://`` and ``http://``. Names stand in a URI
+as they are: a ``%`` or ``#`` in one means itself. Credentials come from the environment, by the names that
+each cloud's own tools use: ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION`` (or an instance
+role); ``GOOGLE_APPLICATION_CREDENTIALS``; ``AZURE_STORAGE_ACCOUNT_NAME``, ``AZURE_STORAGE_ACCOUNT_KEY``.
+Another S3, such as MinIO, Ceph or a test's, is ``AWS_ENDPOINT_URL``; one without TLS needs
+``AWS_ALLOW_HTTP=true`` too.
 """
 
 import contextlib
 import errno
 import os
+import re
 import shutil
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import from_url
 
 from t2vbatch.errors import StoreError
+from t2vbatch.web import fetch
 
 
 class Folder(Protocol):
     """A folder; names are relative, with ``/`` between their parts.
 
-    Every method raises StoreError when the storage refuses, and FileNotFoundError for a name not there.
+    Every method raises StoreError when the storage refuses, or for a name that no storage could hold (empty
+    parts, ``.``, ``..``, control characters). What reads raises FileNotFoundError for a name not there.
     """
 
     @property
@@ -55,7 +64,7 @@ class Folder(Protocol):
         """Remove ``name``; nothing happens where it is not there."""
 
     def names(self, prefix: str) -> Iterator[str]:
-        """All names in the folder ``prefix`` and below it, in no particular order."""
+        """All names in the folder ``prefix`` and below it, in no particular order; ``""`` is all of them."""
 
     def local(self, name: str) -> contextlib.AbstractContextManager[Path]:
         """The file as a path on this machine, for programs that read paths; a copy where it must be."""
@@ -85,10 +94,15 @@ def read_uri(uri: str | Path) -> bytes:
     text = str(uri)
     path = local_path(text)
     if path is not None:
-        with _explained("read", text):
+        with _explained("read", text, missing=True):
             return path.read_bytes()
+    if text.startswith(("http://", "https://")):
+        return fetch(text)
     parent, _, name = text.rpartition("/")
     return ObjectFolder(parent).read(name)
+
+
+_STAGING = ".staging"
 
 
 class LocalFolder:
@@ -102,15 +116,16 @@ class LocalFolder:
         return str(self._root)
 
     def read(self, name: str) -> bytes:
-        with _explained("read", self._path(name)):
+        with _explained("read", self._path(name), missing=True):
             return self._path(name).read_bytes()
 
     def size(self, name: str) -> int | None:
         with _explained("look up", self._path(name)):
             try:
-                return self._path(name).stat().st_size
-            except FileNotFoundError:
+                found = self._path(name).stat()
+            except (FileNotFoundError, NotADirectoryError):
                 return None
+            return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def write(self, name: str, data: bytes) -> None:
         with _explained("write", self._path(name)), self._written(name, data) as temporary:
@@ -145,20 +160,26 @@ class LocalFolder:
             self._path(name).unlink(missing_ok=True)
 
     def names(self, prefix: str) -> Iterator[str]:
-        for folder, _, files in os.walk(self._path(prefix)):
-            for file in files:
-                yield (Path(folder) / file).relative_to(self._root).as_posix()
+        top = self._path(prefix) if prefix else self._root
+        if not top.is_dir():
+            return
+        with _explained("list", top):
+            for folder, folders, files in os.walk(top, onerror=_raise):
+                if Path(folder) == self._root and _STAGING in folders:
+                    folders.remove(_STAGING)
+                for file in files:
+                    yield (Path(folder) / file).relative_to(self._root).as_posix()
 
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Path]:
         path = self._path(name)
-        if not path.exists():
+        if self.size(name) is None:
             raise FileNotFoundError(path)
         yield path
 
     def staging(self) -> Path:
         # Inside the output, so that publishing is a rename and never a copy across filesystems.
-        folder = self._root / ".staging"
+        folder = self._root / _STAGING
         with _explained("create", folder):
             folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -178,13 +199,20 @@ class LocalFolder:
             temporary.unlink(missing_ok=True)
 
 
+_SCHEMES = ("s3", "gs", "az")
+
+
 class ObjectFolder:
     """A prefix of an object store."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri.rstrip("/")
+        scheme, _, place = self._uri.partition("://")
+        if scheme not in _SCHEMES:
+            raise StoreError(f"cannot open {uri}: a folder is a local path, s3://, gs:// or az://")
         with _explained("open", uri):
-            self._store = from_url(self._uri)
+            # What is not quoted, URL rules would decode or cut off: a '#' would end the prefix.
+            self._store = from_url(f"{scheme}://{quote(place)}")
 
     def __reduce__(self) -> tuple[type["ObjectFolder"], tuple[str]]:
         return (ObjectFolder, (self._uri,))
@@ -194,7 +222,7 @@ class ObjectFolder:
         return self._uri
 
     def read(self, name: str) -> bytes:
-        with _explained("read", self._name(name)):
+        with _explained("read", self._name(name), missing=True):
             return bytes(obstore.get(self._store, _checked(name)).bytes())
 
     def size(self, name: str) -> int | None:
@@ -229,7 +257,7 @@ class ObjectFolder:
 
     def names(self, prefix: str) -> Iterator[str]:
         with _explained("list", self._name(prefix)):
-            for page in obstore.list(self._store, prefix=_checked(prefix)):
+            for page in obstore.list(self._store, prefix=_checked(prefix) if prefix else None):
                 for entry in page:
                     yield entry["path"]
 
@@ -249,10 +277,15 @@ class ObjectFolder:
         return f"{self._uri}/{name}"
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
 def _checked(name: str) -> str:
-    parts = PurePosixPath(name)
-    if parts.is_absolute() or ".." in parts.parts:
+    parts = name.split("/")
+    if ".." in parts or name.startswith("/"):
         raise StoreError(f"{name!r} leads out of its folder")
+    if "" in parts or "." in parts or _CONTROL.search(name):
+        raise StoreError(f"{name!r} is no name of a file: it has an empty part, a '.', or control characters")
     return name
 
 
@@ -261,13 +294,23 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def _raise(error: OSError) -> None:
+    raise error
+
+
 @contextlib.contextmanager
-def _explained(act: str, place: object) -> Iterator[None]:
-    """Turn what a storage raises into the two errors that callers handle."""
+def _explained(act: str, place: object, missing: bool = False) -> Iterator[None]:
+    """Turn what a storage raises into the two errors that callers handle.
+
+    ``missing``: a name that is not there is told apart from a storage that refuses. Where one writes, what
+    is not there is the bucket or the folder, and that is a refusal.
+    """
     try:
         yield
-    except (FileNotFoundError, NotFoundError) as error:
-        raise FileNotFoundError(str(place)) from error
+    except (FileNotFoundError, NotADirectoryError, NotFoundError) as error:
+        if missing:
+            raise FileNotFoundError(str(place)) from error
+        raise StoreError(f"cannot {act} {place}: {_reason(error)}") from error
     except (OSError, BaseError, ValueError) as error:
         raise StoreError(f"cannot {act} {place}: {_reason(error)}") from error
 
