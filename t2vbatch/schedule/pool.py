@@ -1,0 +1,81 @@
+"""The workers, as the scheduler sees them: what each holds, and whether it may be given more."""
+
+from dataclasses import dataclass, field
+
+FINISHING = 2
+"""Units that may wait in a worker's ``finish``. One is encoded while the next is generated; a second one
+evens out uneven times; more would only hold more frames in memory."""
+
+
+@dataclass
+class Worker:
+    """One worker.
+
+    Attributes:
+        level: of memory saving, an index of FOOTPRINTS.
+        ready: its model is loaded.
+        leaving: it gets nothing new.
+        sick: everything failed on it; what still fails is not charged.
+        fresh: it was never given a unit.
+        alone: it holds a unit that wants the process to itself.
+        generating: key of the unit it generates.
+        finishing: keys of the units it finishes, the one in hand first.
+        generate_until, finish_until: when the unit in hand is overdue.
+        heard: when it last gave a sign of life.
+        streak: positions of the samples charged on it since it last succeeded.
+    """
+
+    number: int
+    model: str
+    level: int
+    node: str = ""
+    ready: bool = False
+    leaving: bool = False
+    sick: bool = False
+    fresh: bool = True
+    alone: bool = False
+    generating: int | None = None
+    finishing: list[int] = field(default_factory=list)
+    generate_until: float = float("inf")
+    finish_until: float = float("inf")
+    heard: float = 0.0
+    streak: list[int] = field(default_factory=list)
+
+    @property
+    def keys(self) -> list[int]:
+        """Everything in the worker, what it generates first."""
+        return ([] if self.generating is None else [self.generating]) + self.finishing
+
+    @property
+    def idle(self) -> bool:
+        """Loaded, and with nothing in it."""
+        return self.ready and self.generating is None and not self.finishing
+
+    @property
+    def free(self) -> bool:
+        """Whether it can be given a unit now."""
+        return (
+            self.ready
+            and self.generating is None
+            and len(self.finishing) < FINISHING
+            and not (self.leaving or self.alone)
+        )
+
+    @property
+    def in_hand(self) -> list[int]:
+        """What the process works on, and may have died of: not what only waits in it."""
+        return self.keys[: 2 if self.generating is not None else 1]
+
+    def drop(self, key: int) -> None:
+        """Take a unit out."""
+        if key == self.generating:
+            self.generating = None
+        else:
+            self.finishing.remove(key)
+        self.alone = self.alone and not self.idle
+
+    def delay(self, seconds: float) -> None:
+        """Shift what is due, because nobody watched the clock for so long."""
+        self.generate_until += seconds
+        self.finish_until += seconds
+        self.heard += seconds

@@ -1,0 +1,420 @@
+"""The decisions: which worker starts, stops and makes what, and what becomes of a failure.
+
+A state machine without effects: ``handle`` takes one event and the time, and returns what is to be done.
+Whatever it is told, in whatever order, each sample is in one place: waiting, running, or counted.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from t2vbatch.errors import WorkerError
+from t2vbatch.plan import Unit
+from t2vbatch.schedule import messages as m
+from t2vbatch.schedule.backlog import Attempt, Backlog
+from t2vbatch.schedule.blame import Blame
+from t2vbatch.schedule.pool import Worker
+from t2vbatch.work import FOOTPRINTS, Failure, Outcome
+
+STALL_S = 30.0
+"""The engine ticks every second. A gap this long means that it slept itself (a suspended machine, a stopped
+driver); replies may be waiting unread, so nobody is overdue on account of it."""
+
+MEMORY_STREAK = 3
+"""Units in a row that do not fit before the whole model is tried with less memory: each such try costs the
+time up to the failure."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the scheduler keeps to.
+
+    Attributes:
+        workers: in all, at the beginning; a Cluster event changes it.
+        minimum: workers that a model keeps while it has work.
+        maximum: workers that a model gets at most; None for no limit of its own.
+        timeout_s: seconds for each half of a unit, generating and finishing; None for no limit.
+        silence_s: seconds without a sign of life after which a process counts as hung; None for never.
+        attempts: charged failures after which a sample is quarantined.
+        losses: times a sample may be lost with its node before that is charged too.
+        starts: failures in a row to start a model's worker that stop the job.
+    """
+
+    workers: int
+    minimum: int = 0
+    maximum: int | None = None
+    timeout_s: float | None = None
+    silence_s: float | None = None
+    attempts: int = 3
+    losses: int = 10
+    starts: int = 10
+
+    @property
+    def overdue_s(self) -> float:
+        """When a worker that did not keep its deadline by itself is ended. It looks between two denoising
+        steps, so it may be late by one of them."""
+        return float("inf") if self.timeout_s is None else 1.1 * self.timeout_s + 1.0
+
+
+@dataclass
+class _Model:
+    """What is known of one model."""
+
+    backlog: Backlog
+    succeeded: bool = False
+    misfits: int = 0
+    failed_starts: int = 0
+    start_after: float = 0.0
+
+
+class Scheduler:
+    """Decides for one run.
+
+    Args:
+        units: what is pending, by model, in the order of the plan.
+    """
+
+    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
+        self._limits = limits
+        self._models = {name: _Model(Backlog(name, of)) for name, of in units.items()}
+        self._blame = Blame()
+        self._workers: dict[int, Worker] = {}
+        self._running: dict[int, Attempt] = {}
+        self._capacity = limits.workers
+        self._draining: frozenset[str] = frozenset()
+        self._counts = {"ok": 0, "degenerate": 0, "failed": 0}
+        self._interrupts = 0
+        self._last_key = self._last_worker = 0
+        self._now: float | None = None
+        self._actions: list[m.Action] = []
+        self.ending: m.Ending | None = None
+
+    def handle(self, event: m.Event, now: float) -> list[m.Action]:
+        """Take in one event; what is to be done about it, in this order.
+
+        Args:
+            now: seconds on any clock that does not run backwards.
+        """
+        self._actions = []
+        if self.ending is None:
+            self._pass_time(now)
+            self._take_in(event)
+            if self.ending is None:
+                self._assign()
+                self._hire()
+                self._conclude()
+        return self._actions
+
+    def progress(self) -> m.Progress:
+        """Where the run stands."""
+        ready = sum(worker.ready for worker in self._workers.values())
+        return m.Progress(
+            ok=self._counts["ok"],
+            degenerate=self._counts["degenerate"],
+            failed=self._counts["failed"],
+            running=sum(len(attempt.samples) for attempt in self._running.values()),
+            pending=sum(model.backlog.samples for model in self._models.values()),
+            workers=ready,
+            starting=len(self._workers) - ready,
+        )
+
+    # Events.
+
+    def _take_in(self, event: m.Event) -> None:
+        match event:
+            case m.Interrupted():
+                self._interrupt()
+            case m.Cluster():
+                self._cluster(event)
+            case m.Fatal():
+                self._abort(m.Abort(event.error))
+            case m.Tick():
+                self._end_overdue()
+            case _ if worker := self._workers.get(event.worker):
+                worker.heard = self._time
+                self._worker_event(event, worker)
+            case _:
+                pass  # a late word from a worker that is gone; its units are in other hands
+
+    def _worker_event(self, event: m.WorkerEvent, worker: Worker) -> None:
+        match event:
+            case m.Started():
+                self._started(worker, event.node)
+            case m.StartFailed():
+                self._remove(worker)
+                self._start_failed(worker, event.failure, event.out_of_memory)
+            case m.Died():
+                self._died(worker, event)
+            case m.Generated() if event.key == worker.generating:
+                self._generated(worker, event.key)
+            case m.Finished() if event.key in worker.keys:
+                self._finished(worker, self._withdraw(worker, event.key), event.outcomes)
+            case m.Failed() if event.key in worker.keys:
+                self._failed(worker, self._withdraw(worker, event.key), event)
+            case _:
+                pass  # a sign of life, or an answer given twice
+
+    def _started(self, worker: Worker, node: str) -> None:
+        worker.ready, worker.node = True, node
+        worker.leaving = worker.leaving or node in self._draining
+        self._models[worker.model].failed_starts = 0
+
+    def _start_failed(self, worker: Worker, failure: Failure, out_of_memory: bool = False) -> None:
+        model = self._models[worker.model]
+        if out_of_memory and worker.level + 1 < len(FOOTPRINTS):
+            model.backlog.step_down(worker.level + 1)
+            return
+        model.failed_starts += 1
+        # Ten models loaded in a row against an unreachable hub should not take one second, nor one hour.
+        model.start_after = self._time + min(5.0, 0.1 * 2**model.failed_starts)
+        if model.failed_starts >= self._limits.starts:
+            times = f"{model.failed_starts} times in a row"
+            reason = f"the model {worker.model!r} could not be started {times}, the last time because of "
+            self._abort(m.Abort(WorkerError(f"{reason}{failure.error_type}: {failure.error}")))
+
+    def _generated(self, worker: Worker, key: int) -> None:
+        worker.generating = None
+        worker.finishing.append(key)
+        if len(worker.finishing) == 1:
+            worker.finish_until = self._time + self._limits.overdue_s
+        self._actions.append(m.Finish(worker.number, key))
+
+    def _finished(self, worker: Worker, attempt: Attempt, outcomes: tuple[Outcome, ...]) -> None:
+        left = set(attempt.samples)
+        for outcome in outcomes:
+            if outcome.position not in left:
+                continue
+            left.remove(outcome.position)
+            if outcome.status == "failed":
+                failure = outcome.failure or Failure("RowError", "failed without a reason")
+                self._charge(replace(attempt, samples=(outcome.position,)), failure, worker)
+            else:
+                self._succeeded(worker, attempt, outcome)
+        if left:
+            rest = tuple(position for position in attempt.samples if position in left)
+            self._put(replace(attempt, samples=rest), soon=True)
+
+    def _succeeded(self, worker: Worker, attempt: Attempt, outcome: Outcome) -> None:
+        self._counts[outcome.status] += 1
+        model = self._models[attempt.model]
+        model.succeeded = True
+        if attempt.level == model.backlog.level:
+            model.misfits = 0
+        worker.streak.clear()
+        self._blame.clear(attempt.model, outcome.position)
+
+    def _failed(self, worker: Worker, attempt: Attempt, event: m.Failed) -> None:
+        if event.charge == "memory" and attempt.level + 1 < len(FOOTPRINTS):
+            self._step_down(attempt)
+        else:
+            self._charge(attempt, event.failure, worker)
+
+    def _step_down(self, attempt: Attempt) -> None:
+        self._put(replace(attempt, level=attempt.level + 1))
+        model = self._models[attempt.model]
+        if attempt.level == model.backlog.level:
+            model.misfits += 1
+            if model.misfits >= MEMORY_STREAK:
+                model.misfits = 0
+                model.backlog.step_down(attempt.level + 1)
+
+    def _died(self, worker: Worker, event: m.Died) -> None:
+        self._remove(worker)
+        if not worker.ready:
+            self._start_failed(worker, event.failure)
+        if event.death == "infrastructure":
+            for key in worker.keys:
+                self._lose(self._running.pop(key), event.failure)
+        else:
+            self._crash(worker, worker.in_hand, event.failure)
+
+    # Failures.
+
+    def _crash(self, worker: Worker, suspects: Sequence[int], failure: Failure) -> None:
+        """The process died of one of the suspects; what else was in it is innocent."""
+        for key in set(worker.keys) - set(suspects):
+            self._put(self._running.pop(key), soon=True)
+        attempts = [replace(self._running.pop(key), alone=True) for key in suspects]
+        if len(attempts) == 1:
+            self._charge(attempts[0], failure)
+        else:
+            for attempt in attempts:
+                self._split(attempt)
+
+    def _charge(self, attempt: Attempt, failure: Failure, worker: Worker | None = None) -> None:
+        """Charge the one sample that failed; of several, let each show by itself whether it is the one."""
+        if len(attempt.samples) > 1:
+            self._split(attempt)
+            return
+        [position] = attempt.samples
+        if worker and worker.sick:
+            self._put(attempt)
+            return
+        charges = self._blame.charge(position)
+        if worker:
+            worker.streak.append(position)
+            if self._is_sick(worker):
+                self._put(attempt)
+                return
+        if charges < self._limits.attempts:
+            self._put(attempt)
+            return
+        self._blame.forget(position)
+        self._counts["failed"] += 1
+        self._actions.append(m.Quarantine(position, charges, failure))
+
+    def _is_sick(self, worker: Worker) -> bool:
+        """Whether to replace a worker on which everything fails, though others succeed or may succeed."""
+        siblings = sum(other.model == worker.model for other in self._workers.values()) > 1
+        if not (siblings or self._models[worker.model].succeeded):
+            return False
+        worker.sick = worker.leaving = self._blame.suspect(worker.model, worker.streak)
+        return worker.sick
+
+    def _lose(self, attempt: Attempt, failure: Failure) -> None:
+        """The unit was taken away with its node: free, but not for ever."""
+        if max(self._blame.lose(position) for position in attempt.samples) > self._limits.losses:
+            self._charge(attempt, failure)
+        else:
+            self._put(attempt, soon=True)
+
+    def _split(self, attempt: Attempt) -> None:
+        for position in attempt.samples:
+            self._put(replace(attempt, samples=(position,)))
+
+    def _put(self, attempt: Attempt, soon: bool = False) -> None:
+        self._models[attempt.model].backlog.put(attempt, soon)
+
+    # Time.
+
+    @property
+    def _time(self) -> float:
+        assert self._now is not None
+        return self._now
+
+    def _pass_time(self, now: float) -> None:
+        gap = 0.0 if self._now is None else now - self._now
+        if gap > STALL_S:
+            for worker in self._workers.values():
+                worker.delay(gap)
+        self._now = now if self._now is None else max(now, self._now)
+
+    def _end_overdue(self) -> None:
+        for worker in list(self._workers.values()):
+            if worker.generating is not None and self._time > worker.generate_until:
+                self._end(worker, worker.generating)
+            elif worker.finishing and self._time > worker.finish_until:
+                self._end(worker, worker.finishing[0])
+            elif self._is_silent(worker):
+                silent = f"no sign of life for {self._limits.silence_s:g} s"
+                self._kill(worker)
+                self._crash(worker, worker.in_hand, Failure("CrashError", silent))
+
+    def _end(self, worker: Worker, key: int) -> None:
+        stage = "generated" if key == worker.generating else "finished"
+        self._kill(worker)
+        overdue = f"was not {stage} within {self._limits.timeout_s:g} s, nor stopped when asked to"
+        self._crash(worker, [key], Failure("DeadlineError", overdue))
+
+    def _is_silent(self, worker: Worker) -> bool:
+        silence = self._limits.silence_s
+        return worker.ready and silence is not None and self._time - worker.heard > silence
+
+    # Workers.
+
+    def _assign(self) -> None:
+        for worker in list(self._workers.values()):
+            if worker.free and not self._interrupts:
+                attempt = self._models[worker.model].backlog.take(worker.level, worker.fresh)
+                if attempt:
+                    self._generate(worker, attempt)
+            if worker.idle and not self._is_kept(worker):
+                self._remove(worker)
+                self._actions.append(m.Stop(worker.number))
+
+    def _generate(self, worker: Worker, attempt: Attempt) -> None:
+        self._last_key += 1
+        key = self._last_key
+        self._running[key] = attempt
+        worker.generating, worker.fresh, worker.alone = key, False, attempt.alone
+        worker.generate_until = self._time + self._limits.overdue_s
+        tries = 1 + max(self._blame.charges(position) for position in attempt.samples)
+        self._actions.append(m.Generate(worker.number, key, attempt.samples, tries, attempt.retried))
+
+    def _is_kept(self, worker: Worker) -> bool:
+        """Whether an idle worker is worth its place: it may still be wanted, and nothing else is."""
+        if worker.leaving or self._interrupts or len(self._models[worker.model].backlog):
+            return False
+        has_work = any(attempt.model == worker.model for attempt in self._running.values())
+        return has_work and self._staff(worker.model) <= self._limits.minimum
+
+    def _hire(self) -> None:
+        while not self._interrupts and len(self._workers) < self._capacity:
+            wanted = [
+                (self._staff(name) >= self._limits.minimum, -ratio, name, level)
+                for name, model in self._models.items()
+                for level in range(len(FOOTPRINTS))
+                if (ratio := self._demand(name, model, level)) > 0
+            ]
+            if not wanted:
+                return
+            *_, name, level = min(wanted, key=lambda want: want[:2])
+            self._last_worker += 1
+            self._workers[self._last_worker] = Worker(self._last_worker, name, level, heard=self._time)
+            self._actions.append(m.Start(self._last_worker, name, FOOTPRINTS[level]))
+
+    def _demand(self, name: str, model: _Model, level: int) -> float:
+        """Waiting attempts for each worker there would be; 0 where no more workers can be used."""
+        waiting = model.backlog.waiting(level)
+        if not waiting or self._time < model.start_after:
+            return 0.0
+        pool = [w for w in self._workers.values() if w.model == name and w.level == level and not w.leaving]
+        starting = sum(not worker.ready for worker in pool)
+        full = self._limits.maximum is not None and self._staff(name) >= self._limits.maximum
+        return 0.0 if full or waiting <= starting else waiting / (len(pool) + 1)
+
+    def _staff(self, model: str) -> int:
+        return sum(worker.model == model for worker in self._workers.values())
+
+    def _cluster(self, event: m.Cluster) -> None:
+        self._capacity, self._draining = event.capacity, event.draining
+        for worker in self._workers.values():
+            worker.leaving = worker.leaving or worker.node in self._draining
+
+    def _withdraw(self, worker: Worker, key: int) -> Attempt:
+        worker.drop(key)
+        worker.finish_until = self._time + self._limits.overdue_s
+        return self._running.pop(key)
+
+    def _kill(self, worker: Worker) -> None:
+        self._remove(worker)
+        self._actions.append(m.Kill(worker.number))
+
+    def _remove(self, worker: Worker) -> None:
+        del self._workers[worker.number]
+
+    # The end.
+
+    def _interrupt(self) -> None:
+        self._interrupts += 1
+        if self._interrupts > 1:
+            self._dismiss()
+
+    def _dismiss(self) -> None:
+        """End every worker at once; what was in them waits for the next run."""
+        for worker in list(self._workers.values()):
+            self._kill(worker)
+            for key in worker.keys:
+                self._put(self._running.pop(key), soon=True)
+
+    def _abort(self, abort: m.Abort) -> None:
+        self._dismiss()
+        self._actions.append(abort)
+        self.ending = "interrupted"
+
+    def _conclude(self) -> None:
+        if self._running:
+            return
+        left = any(len(model.backlog) for model in self._models.values())
+        if not left or self._interrupts:
+            self._dismiss()
+            self.ending = "interrupted" if left else "finished"
