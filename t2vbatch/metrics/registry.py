@@ -1,0 +1,101 @@
+"""Which metrics there are, and a job's metrics with their options filled in. Loads no network."""
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import ValidationError
+
+from t2vbatch.errors import MetricError, nearest
+from t2vbatch.job import Clip, Job
+from t2vbatch.metrics.clip_score import ClipScore
+from t2vbatch.metrics.clip_temporal import ClipTemporal
+from t2vbatch.metrics.options import ClipOptions, Options
+from t2vbatch.metrics.protocol import Metric
+from t2vbatch.metrics.weights import BUNDLED, locate
+
+METRICS: dict[str, type[Metric]] = {
+    "clip_score": ClipScore,
+    "clip_temporal": ClipTemporal,
+}
+"""The built-in metrics by the name that a job gives them."""
+
+DEFAULT_CLIP = Clip(path="openai/clip-vit-large-patch14", revision=None)
+
+
+def known_metrics() -> dict[str, type[Metric]]:
+    """The built-in metrics, and those of installed packages (entry points ``t2vbatch.metrics``)."""
+    plugins = {point.name: point.load() for point in entry_points(group="t2vbatch.metrics")}
+    return plugins | METRICS
+
+
+def metric_class(name: str) -> type[Metric]:
+    """The metric of this name. Raises MetricError that names the nearest one."""
+    if name in METRICS:
+        return METRICS[name]
+    known = known_metrics()
+    if name not in known:
+        raise MetricError(f"metrics: {name}", "an unknown metric", nearest(name, list(known)))
+    return known[name]
+
+
+def job_clip(job: Job) -> Clip:
+    """The CLIP that scores this job: the one it names; else the bundled one for bundled models."""
+    if job.clip is not None:
+        return job.clip
+    bundled = all(model.path.startswith("bundled:") for model in job.models.values())
+    return Clip(path=BUNDLED, revision=None) if bundled else DEFAULT_CLIP
+
+
+def job_metrics(job: Job) -> dict[str, Metric]:
+    """The job's metrics by name. Raises MetricError for an unknown metric, option or value."""
+    clip = job_clip(job)
+    return {name: build_metric(name, options, clip) for name, options in job.metrics.items()}
+
+
+def build_metric(name: str, options: Mapping[str, Any], clip: Clip) -> Metric:
+    """One metric with its options; ``clip`` is what it looks with where the options name no other."""
+    kind = metric_class(name)
+    if issubclass(kind, ClipOptions) and "path" not in options:
+        options = {**clip.model_dump(), **options}
+    try:
+        return kind(**options)
+    except ValidationError as error:
+        raise _explain(name, kind, error) from None
+    except TypeError as error:
+        raise MetricError(f"metrics.{name}", f"options that it does not take ({error})") from None
+
+
+def check_metrics(job: Job) -> None:
+    """Refuse before anything starts what no worker could score with.
+
+    Raises:
+        MetricError: an unknown metric or option, two metrics with one column, or weights that are not there.
+    """
+    owners: dict[str, str] = {}
+    metrics = job_metrics(job)
+    for name, metric in metrics.items():
+        for column in metric.columns:
+            if column in owners:
+                raise MetricError(
+                    f"metrics.{name}",
+                    f"the column {column!r}, which {owners[column]} yields too",
+                    "other names",
+                )
+            owners[column] = name
+    for weights in {weights for metric in metrics.values() for weights in metric.weights}:
+        locate(weights)
+
+
+def metric_columns(job: Job) -> tuple[str, ...]:
+    """The score columns of this job's results, in their order."""
+    return tuple(column for metric in job_metrics(job).values() for column in metric.columns)
+
+
+def _explain(name: str, kind: type[Metric], error: ValidationError) -> MetricError:
+    first = error.errors()[0]
+    option = ".".join(str(part) for part in first["loc"])
+    where = f"metrics.{name}.{option}"
+    if first["type"] == "extra_forbidden" and issubclass(kind, Options):
+        return MetricError(where, "an unknown option", nearest(option, list(kind.model_fields)))
+    return MetricError(where, f"{first['input']!r}", first["msg"])

@@ -1,0 +1,99 @@
+"""Scores of one video after the other: what a worker holds beside its model."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from PIL import Image
+from pydantic import BaseModel
+
+from t2vbatch.canonical import digest
+from t2vbatch.job import Job
+from t2vbatch.metrics.encoders import load_encoder
+from t2vbatch.metrics.protocol import Encoder, Evidence, Metric, UnscorableError, Weights
+from t2vbatch.metrics.registry import job_metrics
+from t2vbatch.metrics.weights import locate
+from t2vbatch.video import Video
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What all metrics say of one video.
+
+    Attributes:
+        values: column: value, None where it could not be had.
+        errors: column: why it could not be had, for exactly those columns.
+        prompt_tokens: tokens of the prompt by the scorer's tokenizer; None where no metric read it.
+        prompt_truncated: whether some of them stayed unread.
+    """
+
+    values: Mapping[str, float | None]
+    errors: Mapping[str, str]
+    prompt_tokens: int | None
+    prompt_truncated: bool | None
+
+
+class Scorer:
+    """Loaded metrics. The scores of a video depend on that video, its prompt and its image alone."""
+
+    def __init__(self, metrics: Mapping[str, Metric], encoders: Mapping[Weights, Encoder]) -> None:
+        self.metrics, self._encoders = metrics, encoders
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The score columns, in their order."""
+        return tuple(column for metric in self.metrics.values() for column in metric.columns)
+
+    def score(self, video: Video, prompt: str | None = None, image: Image.Image | None = None) -> Scores:
+        """Score one decoded video. Never raises for what a metric could not do: that is in ``errors``."""
+        evidence = Evidence(video, prompt, image, self._encoders.__getitem__)
+        values: dict[str, float | None] = {}
+        errors: dict[str, str] = {}
+        for metric in self.metrics.values():
+            found, why = _attempt(metric, evidence)
+            values |= found
+            errors |= why
+        if not evidence.texts:
+            return Scores(values, errors, None, None)
+        text = evidence.texts[0]
+        return Scores(values, errors, text.tokens, text.truncated)
+
+
+def load_metrics(job: Job, device: str = "cpu") -> Scorer:
+    """Load every network that the job's metrics need, each once.
+
+    Raises:
+        MetricError: as ``check_metrics`` does, or when weights turn out to be broken.
+    """
+    metrics = job_metrics(job)
+    needed = dict.fromkeys(weights for metric in metrics.values() for weights in metric.weights)
+    return Scorer(metrics, {weights: load_encoder(weights, device) for weights in needed})
+
+
+def scorer_identity(job: Job) -> str:
+    """Digest of all that decides the scores of a video: metrics, their options, their weights."""
+    parts = {}
+    for (name, metric), asked in zip(job_metrics(job).items(), job.metrics.values(), strict=True):
+        # The weights are identified by what they are: where they lie decides nothing.
+        options = metric.model_dump(exclude={"path", "revision"}) if isinstance(metric, BaseModel) else asked
+        weights = [locate(weights).identity() for weights in metric.weights]
+        parts[name] = {"options": options, "weights": weights}
+    return digest(parts)
+
+
+def _attempt(metric: Metric, evidence: Evidence) -> tuple[dict[str, float | None], dict[str, str]]:
+    """A metric's columns, or for each of them the reason why there is none."""
+    try:
+        found = metric.score(evidence)
+    except UnscorableError as error:
+        return _none(metric, str(error))
+    except Exception as error:
+        # A plug-in's bug, or a device out of memory, must cost this score and not the video.
+        return _none(metric, f"{type(error).__name__}: {error}")
+    values = {column: float(found[column]) if column in found else math.nan for column in metric.columns}
+    errors = {name: f"the metric gave {value}" for name, value in values.items() if not math.isfinite(value)}
+    return {name: None if name in errors else value for name, value in values.items()}, errors
+
+
+def _none(metric: Metric, reason: str) -> tuple[dict[str, float | None], dict[str, str]]:
+    return dict.fromkeys(metric.columns, None), dict.fromkeys(metric.columns, reason)

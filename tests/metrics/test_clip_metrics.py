@@ -1,0 +1,143 @@
+"""clip_score and clip_temporal against the formulas in their docstrings, computed independently."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import CLIPModel, CLIPTokenizer
+
+from t2vbatch.errors import MetricError
+from t2vbatch.job import Clip
+from t2vbatch.metrics.encoders import ClipEncoder, load_encoder
+from t2vbatch.metrics.frames import sampled
+from t2vbatch.metrics.protocol import Evidence, FloatArray, Weights
+from t2vbatch.metrics.registry import build_metric
+from t2vbatch.metrics.scorer import Scorer, Scores
+from t2vbatch.video import Video
+
+LONG = "a red ball that rolls slowly over the wet grass " * 4
+
+
+@pytest.fixture(scope="module")
+def video() -> Video:
+    return Video(np.random.default_rng(0).integers(0, 256, (20, 40, 56, 3), np.uint8), fps=8)
+
+
+def scored(clip: Path, video: Video, prompt: str | None, **options: Any) -> Scores:
+    """Both metrics of one video, as a worker computes them."""
+    spec = Clip(path=str(clip), revision=None)
+    temporal = {name: value for name, value in options.items() if name == "frames"}
+    metrics = {
+        "clip_score": build_metric("clip_score", options, spec),
+        "clip_temporal": build_metric("clip_temporal", temporal, spec),
+    }
+    weights = Weights("clip", str(clip))
+    return Scorer(metrics, {weights: load_encoder(weights, "cpu")}).score(video, prompt)
+
+
+def expected_logits(clip: Path, frames: list[Any], prompt: str) -> FloatArray:
+    """Cosines of frames and prompt by CLIPModel's own forward pass, divided by its logit scale."""
+    model: Any = CLIPModel.from_pretrained(clip)
+    tokens = CLIPTokenizer.from_pretrained(clip)(prompt, truncation=True, max_length=77, return_tensors="pt")
+    images = [Image.fromarray(frame) for frame in frames]
+    pixels = ClipEncoder(str(clip), None, "cpu")._processor(images, return_tensors="pt")
+    with torch.inference_mode():
+        output = model(**tokens, **pixels)
+        cosines: FloatArray = (output.logits_per_image / model.logit_scale.exp())[:, 0].double().numpy()
+    return cosines
+
+
+def test_clip_score_is_the_mean_of_the_sampled_frames_cosines(tiny_clip: Path, video: Video) -> None:
+    """clip_score is 100 * max(cos, 0), averaged over 16 frames that CLIPModel's own forward pass scores."""
+    at = [round(19 * step / 15) for step in range(16)]
+    cosines = expected_logits(tiny_clip, [video.frames[index] for index in at], "a red ball")
+    expected = 100 * np.maximum(cosines, 0)
+    scores = scored(tiny_clip, video, "a red ball").values
+    assert scores["clip_score"] == pytest.approx(expected.mean(), abs=1e-5)
+    assert scores["clip_score_min"] == pytest.approx(expected.min(), abs=1e-5)
+
+
+def test_clip_temporal_is_the_mean_cosine_of_neighbours(tiny_clip: Path, video: Video) -> None:
+    """clip_temporal follows its formula on features that CLIPModel gives frame by frame."""
+    model: Any = CLIPModel.from_pretrained(tiny_clip)
+    processor = ClipEncoder(str(tiny_clip), None, "cpu")._processor
+    with torch.no_grad():
+        features = [
+            model.get_image_features(**processor(Image.fromarray(frame), return_tensors="pt")).pooler_output[
+                0
+            ]
+            for frame in video.frames[[0, 6, 13, 19]]
+        ]
+    cosines = [torch.cosine_similarity(a, b, dim=0).item() for a, b in pairwise(features)]
+    scores = scored(tiny_clip, video, "a red ball", frames=4).values
+    assert scores["clip_temporal"] == pytest.approx(np.mean(cosines), abs=1e-5)
+
+
+def test_a_long_prompt_keeps_its_end_token(tiny_clip: Path, video: Video) -> None:
+    """Two prompts that differ within the first 77 tokens get different scores, though both are cut."""
+    first, second = (scored(tiny_clip, video, start + LONG) for start in ("a dog. ", "a cat. "))
+    assert first.prompt_truncated
+    assert first.prompt_tokens == second.prompt_tokens == len(("a dog. " + LONG).replace(" ", "")) + 2
+    assert abs((first.values["clip_score"] or 0) - (second.values["clip_score"] or 0)) > 1e-3
+
+
+def test_chunk_mean_reads_a_prompt_to_its_end(tiny_clip: Path, video: Video) -> None:
+    """With long_text: chunk_mean what stands past the limit counts, and nothing is called truncated."""
+    ends = [scored(tiny_clip, video, LONG + end, long_text="chunk_mean") for end in ("a dog", "a cat")]
+    assert ends[0].values != ends[1].values
+    assert not ends[0].prompt_truncated
+    cut = [scored(tiny_clip, video, LONG + end) for end in ("a dog", "a cat")]
+    assert cut[0].values == cut[1].values
+
+
+def test_a_video_without_a_prompt_has_no_clip_score(tiny_clip: Path, video: Video) -> None:
+    """A score that cannot be had is None with the reason, and the others are there."""
+    scores = scored(tiny_clip, video, None)
+    assert scores.values["clip_score"] is None
+    assert scores.errors == dict.fromkeys(("clip_score", "clip_score_min"), "the row has no prompt")
+    assert scores.values["clip_temporal"] is not None
+    assert scores.prompt_tokens is None
+
+
+def test_a_score_does_not_depend_on_the_metrics_beside_it(tiny_clip: Path, video: Video) -> None:
+    """One metric alone gives the same bits as in company, so renewing a score changes no other."""
+    spec, weights = Clip(path=str(tiny_clip), revision=None), Weights("clip", str(tiny_clip))
+    alone = Scorer(
+        {"clip_temporal": build_metric("clip_temporal", {}, spec)}, {weights: load_encoder(weights, "cpu")}
+    ).score(video)
+    assert alone.values["clip_temporal"] == scored(tiny_clip, video, "a red ball").values["clip_temporal"]
+
+
+def test_frames_are_encoded_once_for_all_metrics(tiny_clip: Path, video: Video) -> None:
+    """Asking twice for the features of the same frames hands out the very same array."""
+    weights = Weights("clip", str(tiny_clip))
+    encoder = load_encoder(weights, "cpu")
+    evidence = Evidence(video, "a red ball", None, lambda _: encoder)
+    assert evidence.frame_features(weights, 4) is evidence.frame_features(weights, 4)
+
+
+def test_frames_that_are_three_pixels_high_are_read_as_pictures(tiny_clip: Path) -> None:
+    """A video of 3 rows is not mistaken for channels first."""
+    video = Video(np.random.default_rng(1).integers(0, 256, (4, 3, 40, 3), np.uint8), fps=8)
+    assert scored(tiny_clip, video, "a red ball").errors == {}
+
+
+@pytest.mark.parametrize(
+    ("length", "count", "expected"),
+    [(5, 3, [0, 2, 4]), (16, 16, list(range(16))), (3, 16, [0, 1, 2]), (9, 1, [4]), (100, 2, [0, 99])],
+)
+def test_sampling_takes_the_first_and_the_last_frame(length: int, count: int, expected: list[int]) -> None:
+    """Frames are sampled uniformly with both ends, and none twice."""
+    frames = np.arange(length, dtype=np.uint8).reshape(-1, 1, 1, 1).repeat(3, axis=3)
+    assert sampled(frames, count)[:, 0, 0, 0].tolist() == expected
+
+
+def test_broken_weights_are_named(tiny_clip: Path, tmp_path: Path) -> None:
+    """A folder with a right config.json and no weights is a MetricError that names the folder."""
+    (tmp_path / "config.json").write_bytes((tiny_clip / "config.json").read_bytes())
+    with pytest.raises(MetricError, match=str(tmp_path)):
+        load_encoder(Weights("clip", str(tmp_path)), "cpu")

@@ -1,0 +1,139 @@
+"""What a job may ask of metrics, and how everything else is refused before anything is loaded."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from t2vbatch.errors import MetricError
+from t2vbatch.job import Clip, Job, Model
+from t2vbatch.metrics import METRICS, check_metrics, job_clip, job_metrics, metric_columns
+from t2vbatch.metrics.scorer import scorer_identity
+
+
+def job(
+    clip: Path | str | None, metrics: Any = ("clip_score", "clip_temporal"), model: str = "org/model"
+) -> Job:
+    """A job that is complete as far as metrics look at it."""
+    return Job(
+        manifest="m.jsonl",
+        output="out",
+        models={"a": Model(path=model)},
+        metrics=metrics,
+        clip=None if clip is None else Clip(path=str(clip)),
+    )
+
+
+def test_a_job_gets_its_columns_in_order(tiny_clip: Path) -> None:
+    """The columns of results are those of the metrics, in the order in which the job names them."""
+    asked = job(tiny_clip, ["clip_temporal", {"clip_score": {"frames": 4}}])
+    check_metrics(asked)
+    assert metric_columns(asked) == ("clip_temporal", "clip_score", "clip_score_min")
+    assert job_metrics(asked)["clip_score"].weights[0].path == str(tiny_clip)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        (["clip_scor"], "clip_score"),
+        ([{"clip_score": {"frame": 4}}], "did you mean 'frames'"),
+        ([{"clip_score": {"frames": 0}}], "greater than or equal to 1"),
+        ([{"clip_score": {"frames": "8"}}], "valid integer"),
+        ([{"clip_score": {"long_text": "cut"}}], "'truncate' or 'chunk_mean'"),
+    ],
+)
+def test_a_wrong_metric_is_refused(tiny_clip: Path, metrics: Any, message: str) -> None:
+    """An unknown metric, option or value is one MetricError that says what could stand there."""
+    with pytest.raises(MetricError, match=message):
+        check_metrics(job(tiny_clip, metrics))
+
+
+def test_weights_of_another_kind_are_refused(tmp_path: Path) -> None:
+    """A folder that holds another model than CLIP is refused by what its config.json says."""
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "t5"}))
+    with pytest.raises(MetricError, match="t5"):
+        check_metrics(job(tmp_path))
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", "{}"])
+def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, content: str | None) -> None:
+    """A folder without a readable config.json is refused before anything is loaded."""
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(MetricError, match=str(tmp_path)):
+        check_metrics(job(tmp_path))
+
+
+def test_a_hub_id_that_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a network and without a cached copy the error says to download the weights first."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(MetricError, match="cannot be reached"):
+        check_metrics(job("openai/clip-vit-base-patch32"))
+
+
+def test_bundled_models_are_scored_by_the_bundled_clip() -> None:
+    """Only a job of bundled models alone gets the bundled CLIP, which knows nothing of other pictures."""
+    assert job_clip(job(None, model="bundled:shapes")).path == "bundled:shapes"
+    mixed = job(None, model="bundled:shapes")
+    mixed = mixed.model_copy(update={"models": {**mixed.models, "b": Model(path="org/model")}})
+    assert job_clip(mixed).path == "openai/clip-vit-large-patch14"
+
+
+def test_the_identity_follows_weights_and_options_and_not_their_place(
+    tiny_clip: Path, tmp_path: Path
+) -> None:
+    """Moved weights score the same and have the same identity; other options or bytes have another."""
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for file in tiny_clip.iterdir():
+        (moved / file.name).write_bytes(file.read_bytes())
+    identity = scorer_identity(job(tiny_clip))
+    assert scorer_identity(job(moved)) == identity
+    assert scorer_identity(job(tiny_clip, [{"clip_score": {"frames": 4}}, "clip_temporal"])) != identity
+    (moved / "model.safetensors").write_bytes(b"")
+    assert scorer_identity(job(moved)) != identity
+
+
+def test_a_metric_of_another_package_is_known_by_its_entry_point(tmp_path: Path) -> None:
+    """An installed package's metric is checked and its options reach it, with no registration call."""
+    (tmp_path / "brightness.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from t2vbatch.metrics import Column\n"
+        "@dataclass(frozen=True)\n"
+        "class Brightness:\n"
+        "    scale: float = 1.0\n"
+        "    columns = {'brightness': Column(None, 0, 255)}\n"
+        "    weights = ()\n"
+        "    def score(self, evidence):\n"
+        "        return {'brightness': self.scale * evidence.video.frames.mean()}\n"
+    )
+    info = tmp_path / "brightness-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: brightness\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[t2vbatch.metrics]\nbrightness = brightness:Brightness\n")
+    program = (
+        "import numpy as np\n"
+        "from t2vbatch.job import Clip\n"
+        "from t2vbatch.metrics.registry import build_metric\n"
+        "from t2vbatch.metrics.scorer import Scorer\n"
+        "from t2vbatch.video import Video\n"
+        "metric = build_metric('brightness', {'scale': 2.0}, Clip(path='unused'))\n"
+        "video = Video(np.full((2, 4, 4, 3), 100, np.uint8), 8)\n"
+        "print(Scorer({'brightness': metric}, {}).score(video).values)\n"
+    )
+    environment = {"PYTHONPATH": f"{tmp_path}:{Path.cwd()}", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "{'brightness': 200.0}", done.stderr
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_says_what_it_is(name: str) -> None:
+    """Each docstring holds definition, source, range, direction, cost and weights; each option is told."""
+    kind: Any = METRICS[name]
+    for heading in ("Definition:", "Source:", "Range:", "Direction:", "Cost:", "Weights:"):
+        assert heading in kind.__doc__
+    assert all(field.description for field in kind.model_fields.values())
