@@ -1,1 +1,43 @@
-"""What can generate: the protocol, loading a diffusers pipeline, calling it, and the bundled model."""
+"""What can generate: the protocol, loading a diffusers pipeline, calling it, and the bundled model.
+
+Importing this package is cheap, as plans are made from ``t2vbatch.models.protocol`` without torch; the
+functions below come with torch and diffusers when the first of them is asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from t2vbatch.models.catalog import PipelineCard, describe_pipeline, list_pipelines, missing_packages
+    from t2vbatch.models.determinism import set_up_torch
+    from t2vbatch.models.facts import inspect_model
+    from t2vbatch.models.loading import load_model
+    from t2vbatch.models.sources import hub_reachable
+
+__all__ = [
+    "PipelineCard",
+    "describe_pipeline",
+    "hub_reachable",
+    "inspect_model",
+    "list_pipelines",
+    "load_model",
+    "missing_packages",
+    "set_up_torch",
+]
+
+_HOMES = {
+    "PipelineCard": "catalog",
+    "describe_pipeline": "catalog",
+    "hub_reachable": "sources",
+    "inspect_model": "facts",
+    "list_pipelines": "catalog",
+    "load_model": "loading",
+    "missing_packages": "catalog",
+    "set_up_torch": "determinism",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

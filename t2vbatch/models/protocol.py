@@ -44,6 +44,26 @@ class VideoModel(Protocol):
 
 
 @dataclass(frozen=True)
+class FrameRule:
+    """The frame counts that a model can make: ``every * k + plus``, for k from 0 (from 1 where plus is 0)."""
+
+    every: int = 1
+    plus: int = 0
+
+    def allows(self, count: int) -> bool:
+        """Whether ``count`` is one of them."""
+        return count >= max(1, self.plus) and (count - self.plus) % self.every == 0
+
+    def nearest(self, count: int) -> tuple[int, ...]:
+        """The valid counts next below and next above ``count``."""
+        below = count - (count - self.plus) % self.every
+        return tuple(near for near in (below, below + self.every) if self.allows(near))
+
+    def __str__(self) -> str:
+        return "any" if self.every == 1 else f"{self.every}k" + (f"+{self.plus}" if self.plus else "")
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """What is known of a model before it is loaded; plans, checks and identities are made from it.
 
@@ -59,6 +79,12 @@ class ModelFacts:
         fps: frames per second of the files, where the job does not say.
         token_limit: most tokens of a prompt that the text encoder reads; None where it has no limit.
         batchable: whether one call takes several requests.
+        pipeline: the class that is called, as ``module:Name``.
+        revision: commit of the hub repository; None for what is on this machine.
+        frames_argument: the call argument that says how many frames are made, if there is one.
+        frames: the values that it can take.
+        fps_argument: the call argument that says at what rate the model shall imagine its frames, if there
+            is one; a sample's file is written at that rate, unless the job's ``fps`` says otherwise.
     """
 
     identity: Mapping[str, Any]
@@ -70,3 +96,8 @@ class ModelFacts:
     fps: float
     token_limit: int | None = None
     batchable: bool = True
+    pipeline: str = ""
+    revision: str | None = None
+    frames_argument: str | None = None
+    frames: FrameRule = field(default_factory=FrameRule)
+    fps_argument: str | None = None

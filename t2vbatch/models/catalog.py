@@ -1,0 +1,109 @@
+"""Which pipelines there are, what each takes and gives, and what is missing to run it here."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import diffusers
+import yaml
+from diffusers import DiffusionPipeline
+
+from t2vbatch.errors import ModelError, nearest
+from t2vbatch.models.families import family
+from t2vbatch.models.signature import read_signature
+
+_DISTRIBUTIONS = {"cv2": "opencv-python-headless", "cosmos_guardrail": "cosmos_guardrail"}
+"""Import name: what pip calls it, where that differs."""
+
+
+@dataclass(frozen=True)
+class PipelineCard:
+    """One pipeline class, for people.
+
+    Attributes:
+        kind: what goes in and what comes out, such as ``text+image to video``.
+        requires, accepts: manifest columns.
+        frames: the frame counts that it can make, such as ``4k+1``.
+        fps: frames per second of its files, where a job does not say.
+        missing: packages to install before it runs here.
+        call: its call's arguments that a job may set, with their defaults where they have one.
+    """
+
+    name: str
+    kind: str
+    requires: tuple[str, ...]
+    accepts: tuple[str, ...]
+    frames: str
+    fps: float
+    missing: tuple[str, ...]
+    call: Mapping[str, Any]
+
+    def example(self) -> str:
+        """A job file that runs it, given weights and a manifest."""
+        shown = {
+            name: self.call[name] for name in ("num_frames", "num_inference_steps") if self.call.get(name)
+        }
+        model: dict[str, Any] = {"path": "path/or/hub-id", "pipeline": self.name, "call": shown}
+        job = {"manifest": "prompts.csv", "output": "runs/example", "models": {"mine": model}}
+        columns = ", ".join(self.requires)
+        return f"# prompts.csv has the column(s) {columns}\n" + yaml.safe_dump(job, sort_keys=False)
+
+
+def missing_packages(pipeline_name: str, *others: str) -> tuple[str, ...]:
+    """The packages, as pip names them, without which a pipeline does not run and which are not here."""
+    needs = (*family(pipeline_name).needs, *others)
+    return tuple(_DISTRIBUTIONS.get(name, name) for name in needs if find_spec(name) is None)
+
+
+def list_pipelines() -> tuple[PipelineCard, ...]:
+    """A card for each video pipeline of the installed diffusers, by name."""
+    return tuple(_card(name, pipeline) for name, pipeline in sorted(_video_pipelines().items()))
+
+
+def describe_pipeline(name: str) -> PipelineCard:
+    """The card of one pipeline. Raises ModelError with the nearest name where there is none."""
+    known = _video_pipelines()
+    if name not in known:
+        raise ModelError(name, "no video pipeline of diffusers", nearest(name, list(known)))
+    return _card(name, known[name])
+
+
+@cache
+def _video_pipelines() -> dict[str, type]:
+    names = [name for name in dir(diffusers) if name.endswith("Pipeline")]
+    classes = {name: getattr(diffusers, name) for name in names}
+    return {name: found for name, found in classes.items() if _gives_video(found)}
+
+
+def _gives_video(found: Any) -> bool:
+    """Whether it has a number of frames to make, or its module has an output with frames."""
+    if not (isinstance(found, type) and issubclass(found, DiffusionPipeline)) or found is DiffusionPipeline:
+        return False
+    if read_signature(found).frames:
+        return True
+    outputs = [
+        value
+        for name, value in vars(inspect.getmodule(found)).items()
+        if name.endswith("Output") and isinstance(value, type)
+    ]
+    return any("frames" in getattr(output, "__dataclass_fields__", {}) for output in outputs)
+
+
+def _card(name: str, pipeline: type) -> PipelineCard:
+    signature = read_signature(pipeline)
+    row = family(name)
+    default_fps = signature.defaults.get(signature.fps or "")
+    inputs = [column for column in ("prompt", "image", "video", "control") if column in signature.requires]
+    return PipelineCard(
+        name=name,
+        kind=f"{'+'.join(inputs) or 'latents'} to video".replace("prompt", "text"),
+        requires=tuple(sorted(signature.requires)),
+        accepts=tuple(sorted(signature.accepts)),
+        frames=str(row.frames),
+        fps=float(default_fps or row.fps),
+        missing=missing_packages(name),
+        call={name: signature.defaults.get(name) for name in sorted(signature.parameters)},
+    )

@@ -1,0 +1,97 @@
+"""Calling a diffusers pipeline: any of them, by what its signature takes and its output gives."""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from t2vbatch.errors import MemoryExceededError, RowError, SampleError
+from t2vbatch.job import Model
+from t2vbatch.models.determinism import generators, seeded
+from t2vbatch.models.inputs import READERS
+from t2vbatch.models.outputs import to_frames
+from t2vbatch.models.protocol import ModelFacts, Request
+from t2vbatch.models.signature import read_signature
+from t2vbatch.video import Video
+
+
+class DiffusersModel:
+    """A loaded pipeline; see VideoModel."""
+
+    def __init__(self, pipeline: Any, spec: Model, facts: ModelFacts, device: str) -> None:
+        self._pipeline = pipeline
+        self._spec = spec
+        self._facts = facts
+        self._device = torch.device(device)
+        self._signature = read_signature(pipeline.__class__)
+
+    def generate(self, requests: Sequence[Request]) -> list[Video]:
+        """See VideoModel."""
+        if len(requests) > 1 and not self._facts.batchable:
+            raise RowError("this pipeline makes one video a call; set batch: 1")
+        try:
+            arguments = self._arguments(requests)
+            with seeded([request.seed for request in requests]), torch.no_grad():
+                output = self._pipeline(**arguments)
+            frames = to_frames(output, len(requests))
+        except SampleError:
+            self._recover()
+            raise
+        except Exception as error:
+            self._recover()
+            raise _explained(error) from error
+        return [Video(video, self._fps(request)) for video, request in zip(frames, requests, strict=True)]
+
+    def _arguments(self, requests: Sequence[Request]) -> dict[str, Any]:
+        signature, first = self._signature, requests[0]
+        arguments = dict(first.call)
+        if signature.prompt and any(request.prompt is not None for request in requests):
+            arguments["prompt"] = _one_or_list([request.prompt or "" for request in requests])
+        negative = [request.negative_prompt for request in requests]
+        if signature.negative_prompt and any(text is not None for text in negative):
+            arguments["negative_prompt"] = _one_or_list([text or "" for text in negative])
+        for column, parameter in signature.media.items():
+            if column in first.media:
+                arguments[parameter] = READERS[column](first.media[column])
+        if signature.generator:
+            arguments["generator"] = _one_or_list(generators([request.seed for request in requests]))
+        if signature.output_type:
+            arguments["output_type"] = "np"
+        return arguments
+
+    def _fps(self, request: Request) -> float:
+        """The job's rate; else the rate that the call imagined; else the model's."""
+        imagined = request.call.get(self._facts.fps_argument or "")
+        if self._spec.fps or not isinstance(imagined, int | float):
+            return self._spec.fps or self._facts.fps
+        return float(imagined)
+
+    def _recover(self) -> None:
+        """Bring the pipeline back to where it was before a call that raised.
+
+        What such a call leaves behind: keys kept by step caches, weights on the device that an offload
+        would have taken back, and a scheduler in the middle of its steps.
+        """
+        pipeline = self._pipeline
+        for part in pipeline.components.values():
+            if getattr(part, "is_cache_enabled", False):
+                part._reset_stateful_cache()
+        if (scheduler := getattr(pipeline, "scheduler", None)) is not None:
+            pipeline.scheduler = type(scheduler).from_config(scheduler.config)
+        with contextlib.suppress(Exception):
+            pipeline.maybe_free_model_hooks()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _one_or_list(values: list[Any]) -> Any:
+    """Many pipelines take one prompt, and many that take lists take one prompt more simply."""
+    return values[0] if len(values) == 1 else values
+
+
+def _explained(error: Exception) -> SampleError:
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in said:
+        return MemoryExceededError(said)
+    return RowError(said)

@@ -1,0 +1,268 @@
+"""What is known of a model before it is loaded: from the job, the checkpoint's small files, the class.
+
+Owns every refusal that needs no weights.
+"""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import diffusers
+import transformers
+
+from t2vbatch.errors import ModelError, nearest
+from t2vbatch.job import Model
+from t2vbatch.models.calls import check_call
+from t2vbatch.models.catalog import missing_packages
+from t2vbatch.models.families import family
+from t2vbatch.models.plugins import class_path, is_diffusers, plugin_facts, resolve_class
+from t2vbatch.models.protocol import FrameRule, ModelFacts
+from t2vbatch.models.settings import MEMORY, OFFLOADS, SPEED, Setting, options_of
+from t2vbatch.models.signature import CallSignature, read_signature
+from t2vbatch.models.sources import BUNDLED, Source, bundled, open_source
+
+INDEX = "model_index.json"
+
+COMPONENT_KEYS = frozenset({"class", "path", "subfolder", "revision", "variant", "dtype"})
+LORA_KEYS = frozenset({"path", "file", "weight", "name", "revision"})
+
+_MOST_TOKENS = 100_000
+"""Tokenizers without a limit say 10^30."""
+
+
+def inspect_model(name: str, spec: Model) -> ModelFacts:
+    """The facts of ``models.NAME``, with everything refused that can be refused before weights are read.
+
+    Raises:
+        ModelError: naming the key, what was found, what was expected and what to do.
+    """
+    where = f"models.{name}"
+    found = _inspect_plugin(where, spec) or _inspect_pipeline(where, spec)
+    check_call(name, spec.call, found)
+    if spec.batch > 1 and not found.batchable:
+        raise ModelError(
+            f"{where}.batch", f"{spec.batch}", "1: this pipeline makes one video a call", "leave batch out"
+        )
+    return found
+
+
+def _inspect_plugin(where: str, spec: Model) -> ModelFacts | None:
+    if spec.pipeline is None:
+        return None
+    pipeline = resolve_class(f"{where}.pipeline", spec.pipeline)
+    return None if is_diffusers(pipeline) else plugin_facts(where, pipeline, spec)
+
+
+def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
+    source = open_source(f"{where}.path", spec.path, spec.revision, INDEX)
+    index = source.read_json(INDEX)
+    if index is None:
+        raise ModelError(f"{where}.path", f"{spec.path}, whose {INDEX} is no JSON object", "a pipeline")
+    pipeline = _pipeline_class(where, spec, index)
+    _check_packages(where, pipeline, spec)
+    _check_components(where, pipeline, spec)
+    _check_settings(f"{where}.memory", memory_settings(spec), MEMORY)
+    _check_settings(f"{where}.speed", spec.speed, SPEED)
+    signature = read_signature(pipeline)
+    row = family(pipeline.__name__)
+    module = bundled(f"{where}.path", spec.path) if spec.path.startswith(BUNDLED) else None
+    return ModelFacts(
+        identity=_identity(where, spec, source, pipeline),
+        parameters=signature.parameters,
+        call=dict(module.CALL) if module else {},
+        signature=signature.defaults,
+        requires=signature.requires,
+        accepts=signature.accepts,
+        fps=module.FPS if module else _fps(signature, row.fps),
+        token_limit=_token_limit(source, index, signature, spec),
+        batchable=signature.batchable and row.batchable and "cache" not in spec.speed,
+        pipeline=class_path(pipeline),
+        revision=source.commit,
+        frames_argument=signature.frames,
+        frames=_frame_rule(source, row.frames),
+        fps_argument=signature.fps,
+    )
+
+
+def _pipeline_class(where: str, spec: Model, index: Mapping[str, Any]) -> type:
+    if spec.pipeline is not None:
+        return resolve_class(f"{where}.pipeline", spec.pipeline)
+    if spec.path.startswith(BUNDLED):
+        return resolve_class(f"{where}.path", bundled(where, spec.path).PIPELINE)
+    named = index.get("_class_name")
+    if not isinstance(named, str) or not isinstance(getattr(diffusers, named, None), type):
+        raise ModelError(
+            f"{where}.path",
+            f"a checkpoint of {named}, which diffusers {diffusers.__version__} does not have",
+            "a pipeline of diffusers; code in a repository is never run",
+            f"name a class that can load it: {where}.pipeline",
+        )
+    return resolve_class(f"{where}.path", named)
+
+
+def _check_packages(where: str, pipeline: type, spec: Model) -> None:
+    missing = set(missing_packages(pipeline.__name__))
+    if spec.loras:
+        missing |= set(missing_packages("", "peft"))
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise ModelError(
+            where, f"no package {names} here", f"what {pipeline.__name__} needs", f"pip install {names}"
+        )
+
+
+def _check_components(where: str, pipeline: Any, spec: Model) -> None:
+    expected, optional = pipeline._get_signature_keys(pipeline)
+    known = sorted(set(expected) | set(optional))
+    for name, component in spec.components.items():
+        if name not in known:
+            raise ModelError(f"{where}.components.{name}", "no part of this pipeline", nearest(name, known))
+        _check_keys(f"{where}.components.{name}", component or {}, COMPONENT_KEYS)
+        if component is not None:
+            for key in ("class", "path"):
+                if key not in component:
+                    raise ModelError(f"{where}.components.{name}", f"no {key}", "{class: ..., path: ...}")
+            component_class(f"{where}.components.{name}.class", str(component["class"]))
+    for index, lora in enumerate(spec.loras):
+        _check_keys(f"{where}.loras[{index}]", lora, LORA_KEYS)
+        if "path" not in lora:
+            raise ModelError(f"{where}.loras[{index}]", "no path", "{path: ..., weight: 1.0}")
+    if spec.scheduler is not None:
+        scheduler_config(where, spec)
+
+
+def component_class(where: str, name: str) -> Any:
+    """The class of a component: of diffusers, of transformers, or ``module:Name``. Raises ModelError."""
+    if ":" not in name and isinstance(found := getattr(transformers, name, None), type):
+        return found
+    return resolve_class(where, name)
+
+
+def scheduler_config(where: str, spec: Model) -> tuple[Any, dict[str, Any]]:
+    """The scheduler class that the job asks for, and the job's part of its config. Raises ModelError."""
+    asked = spec.scheduler
+    given = {"class": asked} if isinstance(asked, str) else dict(asked or {})
+    key = f"{where}.scheduler"
+    if not isinstance(given.get("class"), str):
+        raise ModelError(key, f"{asked!r}", "the name of a scheduler class, or {class: ..., its config}")
+    name = given.pop("class")
+    kind = getattr(diffusers, name, None)
+    if not isinstance(kind, type) or not issubclass(kind, diffusers.SchedulerMixin):
+        known = [name for name in dir(diffusers) if name.endswith("Scheduler")]
+        raise ModelError(key, f"{name}, which is no scheduler of diffusers", nearest(name, known))
+    known = sorted(set(inspect.signature(kind.__init__).parameters) - {"self", "kwargs"})
+    _check_keys(key, given, frozenset(known))
+    return kind, given
+
+
+def _check_keys(where: str, given: Mapping[str, Any], known: frozenset[str]) -> None:
+    for key in given:
+        if key not in known:
+            raise ModelError(f"{where}.{key}", "an unknown key", nearest(key, known))
+
+
+def memory_settings(spec: Model) -> dict[str, Any]:
+    """The memory: key as one mapping, setting: options."""
+    settings: dict[str, Any] = {}
+    for item in spec.memory:
+        settings |= {item: None} if isinstance(item, str) else item
+    return settings
+
+
+def _check_settings(where: str, given: Mapping[str, Any], known: Mapping[str, Setting]) -> None:
+    _check_keys(where, given, frozenset(known))
+    for name, value in given.items():
+        try:
+            options_of(value)
+        except ValueError as error:
+            raise ModelError(f"{where}.{name}", repr(value), str(error)) from None
+    placing = sorted(OFFLOADS & given.keys())
+    if len(placing) > 1:
+        raise ModelError(where, " and ".join(placing), "one of them: each decides where all weights are")
+
+
+def _identity(where: str, spec: Model, source: Source, pipeline: type) -> dict[str, Any]:
+    """All that decides the pixels besides the request, by content and never by path."""
+    components = {
+        name: component and _component_identity(f"{where}.components.{name}", component)
+        for name, component in spec.components.items()
+    }
+    return {
+        "pipeline": class_path(pipeline),
+        "weights": source.identity(spec.variant),
+        "dtype": spec.dtype,
+        "variant": spec.variant,
+        "scheduler": {"class": spec.scheduler} if isinstance(spec.scheduler, str) else spec.scheduler,
+        "components": components,
+        "loras": [_lora_identity(f"{where}.loras[{i}]", lora) for i, lora in enumerate(spec.loras)],
+        "memory": {
+            name: options_of(value)
+            for name, value in memory_settings(spec).items()
+            if not MEMORY[name].moves_only
+        },
+        "speed": spec.speed,
+    }
+
+
+def _component_identity(where: str, component: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **{key: value for key, value in component.items() if key not in ("path", "revision")},
+        "weights": component_source(where, component).identity(
+            component.get("variant"), component.get("subfolder", "")
+        ),
+    }
+
+
+def component_source(where: str, component: Mapping[str, Any]) -> Source:
+    """Where a component's files are. Raises ModelError."""
+    folder = f"{component['subfolder']}/" if component.get("subfolder") else ""
+    return open_source(
+        f"{where}.path", component["path"], component.get("revision"), _config_name(folder, component)
+    )
+
+
+def _config_name(folder: str, component: Mapping[str, Any]) -> str:
+    """The file that a component of this class cannot be without."""
+    name = str(component["class"])
+    if "Scheduler" in name:
+        return f"{folder}scheduler_config.json"
+    if "Tokenizer" in name:
+        return f"{folder}tokenizer_config.json"
+    return folder + (
+        "preprocessor_config.json" if "Processor" in name or "Extractor" in name else "config.json"
+    )
+
+
+def _lora_identity(where: str, lora: Mapping[str, Any]) -> dict[str, Any]:
+    source = lora_source(where, lora)
+    return {"weight": float(lora.get("weight", 1.0)), "weights": source.identity(None)}
+
+
+def lora_source(where: str, lora: Mapping[str, Any]) -> Source:
+    """Where a LoRA's weights are. Raises ModelError."""
+    name = lora.get("file", "pytorch_lora_weights.safetensors")
+    return open_source(f"{where}.path", str(lora["path"]), lora.get("revision"), name)
+
+
+def _fps(signature: CallSignature, default: float) -> float:
+    """The rate that the call imagines by default says more than the family's."""
+    asked = signature.defaults.get(signature.fps or "")
+    return float(asked) if isinstance(asked, int | float) and asked > 0 else default
+
+
+def _frame_rule(source: Source, rule: FrameRule) -> FrameRule:
+    """The family's rule, with the autoencoder's own compression of time where it names one."""
+    config = source.read_json("vae/config.json") or {}
+    ratio = config.get("temporal_compression_ratio") or config.get("scale_factor_temporal")
+    return FrameRule(ratio, rule.plus) if rule.every > 1 and isinstance(ratio, int) and ratio > 0 else rule
+
+
+def _token_limit(
+    source: Source, index: Mapping[str, Any], signature: CallSignature, spec: Model
+) -> int | None:
+    """Most tokens that the text encoder reads: what the call cuts at, and what its tokenizer cuts at."""
+    config = source.read_json("tokenizer/tokenizer_config.json") if "tokenizer" in index else None
+    asked = spec.call.get("max_sequence_length", signature.defaults.get("max_sequence_length"))
+    limits = [(config or {}).get("model_max_length"), asked]
+    known = [int(limit) for limit in limits if isinstance(limit, int | float) and limit < _MOST_TOKENS]
+    return min(known, default=None)

@@ -1,0 +1,156 @@
+"""From facts to a pipeline: weights, components, scheduler, LoRAs, savings, device, speed, in this order.
+
+Only safetensors are read, and no code of a repository is run.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.quantizers.pipe_quant_config import PipelineQuantizationConfig
+
+from t2vbatch.errors import ModelError
+from t2vbatch.job import Model
+from t2vbatch.models.diffusers_model import DiffusersModel
+from t2vbatch.models.facts import (
+    INDEX,
+    component_class,
+    component_source,
+    lora_source,
+    memory_settings,
+    scheduler_config,
+)
+from t2vbatch.models.plugins import is_diffusers, resolve_class
+from t2vbatch.models.protocol import ModelFacts, VideoModel
+from t2vbatch.models.settings import MEMORY, OFFLOADS, SPEED, NoEffectError, Setting, options_of
+from t2vbatch.models.sources import hub_reachable, open_source
+
+
+def load_model(spec: Model, facts: ModelFacts, device: str) -> VideoModel:
+    """Load a model onto ``device``, as ``inspect_model`` found it.
+
+    Args:
+        spec: the job's section for the model.
+        facts: of the same section.
+        device: ``cpu``, ``cuda``, ``cuda:1`` and the like.
+
+    Raises:
+        ModelError: when a setting has no effect on this pipeline, or a file is gone.
+        Exception: whatever the library that loads it raises.
+    """
+    found: Any = resolve_class("pipeline", facts.pipeline)
+    if not is_diffusers(found):
+        model: VideoModel = found(spec, device)
+        return model
+    _silence()
+    pipeline = _from_pretrained(found, spec, facts)
+    if spec.scheduler is not None:
+        kind, config = scheduler_config("model", spec)
+        pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **config)
+    _add_loras(pipeline, spec)
+    memory = memory_settings(spec)
+    savings = {name: value for name, value in memory.items() if name not in OFFLOADS}
+    _apply(pipeline, MEMORY, savings, "memory", device)
+    if torch.device(device).type == "cpu" or len(savings) == len(memory):
+        pipeline.to(device)
+    _apply(pipeline, MEMORY, {name: memory[name] for name in memory.keys() & OFFLOADS}, "memory", device)
+    _apply(pipeline, SPEED, spec.speed, "speed", device)
+    return DiffusersModel(pipeline, spec, facts, device)
+
+
+def _silence() -> None:
+    """Bars of thousands of calls, and of libraries, are not for the log of a run."""
+    for name in ("diffusers.utils.logging", "transformers.utils.logging"):
+        logging: Any = import_module(name)
+        logging.disable_progress_bar()
+        logging.set_verbosity_error()
+
+
+def _from_pretrained(pipeline: Any, spec: Model, facts: ModelFacts) -> Any:
+    source = open_source("path", spec.path, facts.revision or spec.revision, INDEX)
+    loaded = pipeline.from_pretrained(
+        source.location,
+        dtype=getattr(torch, spec.dtype),
+        variant=spec.variant,
+        use_safetensors=True,
+        **_hub_options(facts.revision),
+        **_components(spec),
+        **_quantization(spec),
+    )
+    loaded.set_progress_bar_config(disable=True)
+    return loaded
+
+
+def _hub_options(revision: str | None) -> dict[str, Any]:
+    if revision is None:
+        return {}
+    return {"revision": revision, "local_files_only": not hub_reachable()}
+
+
+def _components(spec: Model) -> dict[str, Any]:
+    return {
+        name: component and _component(f"components.{name}", component, spec)
+        for name, component in spec.components.items()
+    }
+
+
+def _component(where: str, component: dict[str, Any], spec: Model) -> Any:
+    kind = component_class(f"{where}.class", component["class"])
+    source = component_source(where, component)
+    options: dict[str, Any] = {"subfolder": component.get("subfolder", "")}
+    options |= _hub_options(source.commit)
+    if issubclass(kind, torch.nn.Module):
+        dtype = component.get("dtype", spec.dtype)
+        options |= {"dtype": getattr(torch, dtype), "use_safetensors": True}
+        options |= {"variant": component["variant"]} if "variant" in component else {}
+    return kind.from_pretrained(source.location, **options)
+
+
+def _quantization(spec: Model) -> dict[str, Any]:
+    asked = spec.speed.get("quantization")
+    return {"quantization_config": PipelineQuantizationConfig(**asked)} if asked else {}
+
+
+def _add_loras(pipeline: Any, spec: Model) -> None:
+    if not spec.loras:
+        return
+    if not hasattr(pipeline, "load_lora_weights"):
+        raise ModelError("loras", f"{len(spec.loras)} of them", "none: this pipeline takes no LoRA")
+    weights = {}
+    for index, lora in enumerate(spec.loras):
+        name = str(lora.get("name", f"lora{index}"))
+        source = lora_source(f"loras[{index}]", lora)
+        file = source.file(lora.get("file", "pytorch_lora_weights.safetensors"))
+        if file is None:
+            raise ModelError(f"loras[{index}].path", "no weights", "a folder with safetensors")
+        _load_lora(pipeline, index, file, name)
+        weights[name] = float(lora.get("weight", 1.0))
+    pipeline.set_adapters(list(weights), list(weights.values()))
+
+
+def _load_lora(pipeline: Any, index: int, file: Path, name: str) -> None:
+    """Diffusers passes over keys that fit nowhere; an adapter that reached no layer is refused."""
+    pipeline.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=name)
+    reached = {adapter for adapters in pipeline.get_list_adapters().values() for adapter in adapters}
+    if name not in reached:
+        raise ModelError(
+            f"loras[{index}]", f"{file}, which changes no layer of this pipeline", "a LoRA made for it"
+        )
+
+
+def _apply(
+    pipeline: Any, table: Mapping[str, Setting], given: dict[str, Any], section: str, device: str
+) -> None:
+    for name, value in given.items():
+        try:
+            table[name].apply(pipeline, options_of(value), device)
+        except NoEffectError as error:
+            raise ModelError(
+                f"{section}: {name}",
+                f"a setting without effect on {type(pipeline).__name__}: {error}",
+                fix="leave it out",
+            ) from error
+        except (ValueError, TypeError, ImportError) as error:
+            raise ModelError(f"{section}: {name}", f"{value!r}: {error}", table[name].meaning) from error

@@ -1,0 +1,106 @@
+"""From what a pipeline returned to frames: every shape that diffusers' pipelines are known to give.
+
+Values are judged before they become uint8, as afterwards NaN is black.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from t2vbatch.errors import DegenerateError
+
+_FIELDS = ("frames", "images", "video", "videos")
+
+
+def to_frames(output: Any, count: int) -> list[npt.NDArray[np.uint8]]:
+    """The frames of each of the ``count`` videos in a pipeline's output, uint8 (T, H, W, 3), RGB.
+
+    Args:
+        output: a pipeline output, its tuple form, or its frames alone: numpy (last axis is colour) or torch
+            (colour before height) arrays of float in [0, 1] or uint8, or Pillow images; with or without a
+            batch axis; stacked or in lists.
+
+    Raises:
+        DegenerateError: when there are no frames, or they hold NaN or infinity.
+    """
+    frames = _field(output)
+    videos = _split(frames, count)
+    if len(videos) != count:
+        raise DegenerateError(f"the pipeline returned {len(videos)} videos for {count} samples")
+    return [_rounded(_array(video)) for video in videos]
+
+
+def _field(output: Any) -> Any:
+    for name in _FIELDS:
+        if (value := getattr(output, name, None)) is not None:
+            return value
+    value = output[0] if isinstance(output, tuple) and output else output
+    if not isinstance(value, list | np.ndarray | torch.Tensor):
+        raise DegenerateError(f"the pipeline returned a {type(output).__name__} without frames")
+    return value
+
+
+def _split(frames: Any, count: int) -> Sequence[Any]:
+    """One entry a video: a batch axis, or a list of videos, may be there or not where there is one."""
+    depth = _depth(frames)
+    if depth == 5:
+        return list(frames)
+    if depth == 4 and count == 1:
+        return [frames]
+    raise DegenerateError(f"the pipeline returned frames with {depth} axes; a video has 4, a batch of them 5")
+
+
+def _depth(frames: Any) -> int:
+    """Number of axes, lists counted as one each and a Pillow image as three."""
+    if isinstance(frames, list | tuple):
+        if not frames:
+            raise DegenerateError("the pipeline returned no frames")
+        return 1 + _depth(frames[0])
+    if isinstance(frames, Image.Image):
+        return 3
+    return int(frames.ndim)
+
+
+def _array(video: Any) -> npt.NDArray[Any]:
+    """One video as an array (T, H, W, C)."""
+    if isinstance(video, list | tuple):
+        return np.stack([_frame(frame) for frame in video])
+    array = _plain(video)
+    if isinstance(video, torch.Tensor) and array.shape[-1] not in (1, 3, 4):
+        return np.moveaxis(array, 1, -1)
+    return array
+
+
+def _frame(frame: Any) -> npt.NDArray[Any]:
+    if isinstance(frame, Image.Image):
+        return np.asarray(frame.convert("RGB"))
+    array = _plain(frame)
+    moved = isinstance(frame, torch.Tensor) and array.shape[-1] not in (1, 3, 4)
+    return np.moveaxis(array, 0, -1) if moved else array
+
+
+def _plain(array: Any) -> npt.NDArray[Any]:
+    if isinstance(array, torch.Tensor):
+        array = array.detach().cpu()
+        # numpy has no bfloat16.
+        return np.asarray((array.float() if array.is_floating_point() else array).numpy())
+    return np.asarray(array)
+
+
+def _rounded(video: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    if video.ndim != 4 or video.shape[3] not in (1, 3, 4) or 0 in video.shape:
+        raise DegenerateError(f"the pipeline returned frames of shape {video.shape}; expected (T, H, W, 3)")
+    video = np.repeat(video, 3, axis=3) if video.shape[3] == 1 else video[..., :3]
+    if video.dtype == np.uint8:
+        return np.ascontiguousarray(video)
+    bad = ~np.isfinite(video)
+    if bad.any():
+        raise DegenerateError(
+            f"{int(bad.sum())} of {bad.size} values are NaN or infinite, in {int(bad.any((1, 2, 3)).sum())} "
+            f"of {len(video)} frames; a wider dtype (bfloat16, float32) may help"
+        )
+    return np.ascontiguousarray((video.clip(0, 1) * 255).round().astype(np.uint8))

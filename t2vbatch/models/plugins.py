@@ -1,0 +1,114 @@
+"""Classes that generate: a diffusers pipeline by its name, a class of anybody's by ``module:Name``.
+
+A plug-in is a class that is constructed with the job's model section and a device, ``Name(spec, device)``,
+and has ``generate`` (see protocol.VideoModel). All else is optional, as attributes of the class::
+
+    CALL = {"num_frames": 16}   arguments that jobs and rows may set, with their defaults; none without it
+    FPS = 8.0                   frames per second, where the job does not say
+    REQUIRES = {"prompt"}       manifest columns without which no call is possible
+    ACCEPTS = {"prompt"}        manifest columns that it can take
+    BATCHABLE = False           whether one call takes several requests
+    identity(spec)              a class method; canonical values of all that decides the pixels, for one
+                                whose pixels depend on other files than its own source and ``path``
+
+A package offers one under a short name by an entry point of the group ``t2vbatch.models``.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from inspect import getsourcefile
+from pathlib import Path
+from typing import Any
+
+import diffusers
+from diffusers import DiffusionPipeline
+
+from t2vbatch.errors import ModelError, nearest
+from t2vbatch.job import Model
+from t2vbatch.models.digests import file_digest, folder_digest
+from t2vbatch.models.protocol import ModelFacts
+
+GROUP = "t2vbatch.models"
+
+
+def resolve_class(where: str, name: str) -> type:
+    """The class that ``name`` means: ``module:Name``, an entry point, or a class of diffusers.
+
+    Raises:
+        ModelError: when there is none, or it cannot be imported.
+    """
+    try:
+        if ":" in name:
+            module, _, attribute = name.partition(":")
+            found = getattr(import_module(module), attribute)
+        elif offered := entry_points(group=GROUP, name=name):
+            found = next(iter(offered)).load()
+        else:
+            found = getattr(diffusers, name, None)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ModelError(
+            where, f"{name}, which cannot be imported ({error})", "package.module:Name"
+        ) from error
+    if not isinstance(found, type):
+        known = [name for name in dir(diffusers) if name.endswith("Pipeline")]
+        expected = f"a pipeline of diffusers, or package.module:Name; {nearest(name, known)}"
+        raise ModelError(where, f"{name}, which is no class that can be had here", expected)
+    return found
+
+
+def is_diffusers(pipeline: type) -> bool:
+    """Whether diffusers loads and calls it; a plug-in otherwise."""
+    return issubclass(pipeline, DiffusionPipeline)
+
+
+def class_path(pipeline: type) -> str:
+    """``module:Name``, as it is written in a job; diffusers' classes under the name that they export."""
+    module = "diffusers" if pipeline.__module__.startswith("diffusers.") else pipeline.__module__
+    return f"{module}:{pipeline.__qualname__}"
+
+
+def plugin_facts(where: str, plugin: Any, spec: Model) -> ModelFacts:
+    """The facts of a plug-in, from the attributes of its class."""
+    if not callable(getattr(plugin, "generate", None)):
+        raise ModelError(
+            f"{where}.pipeline",
+            f"{class_path(plugin)}, which has no generate",
+            "a class of diffusers, or one with generate(requests)",
+        )
+    call = dict(getattr(plugin, "CALL", {}))
+    requires = frozenset(getattr(plugin, "REQUIRES", {"prompt"} if not hasattr(plugin, "ACCEPTS") else ()))
+    return ModelFacts(
+        identity=_identity(plugin, spec),
+        parameters=frozenset(call),
+        call=call,
+        signature=call,
+        requires=requires,
+        accepts=frozenset(getattr(plugin, "ACCEPTS", requires)),
+        fps=float(getattr(plugin, "FPS", 8.0)),
+        batchable=bool(getattr(plugin, "BATCHABLE", False)),
+        pipeline=class_path(plugin),
+        frames_argument="num_frames" if "num_frames" in call else None,
+    )
+
+
+def _identity(plugin: Any, spec: Model) -> Mapping[str, Any]:
+    if hasattr(plugin, "identity"):
+        return {"pipeline": class_path(plugin), **plugin.identity(spec)}
+    source = getsourcefile(plugin)
+    settings = spec.model_dump(exclude={"path", "pipeline", "call", "fps", "batch"})
+    return {
+        "pipeline": class_path(plugin),
+        "source": file_digest(Path(source)) if source else None,
+        "weights": _content(spec.path),
+        **settings,
+    }
+
+
+def _content(path: str) -> str:
+    """What is at a local path; a name that is none, such as a hub id, stands for itself."""
+    place = Path(path).expanduser()
+    if place.is_dir():
+        names = [file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file()]
+        return folder_digest(place, names)
+    return file_digest(place) if place.is_file() else path
