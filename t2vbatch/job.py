@@ -136,18 +136,20 @@ def load_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
         raise JobError(str(path), "no such file", "a job file", "see jobs/ for examples") from None
     except (OSError, UnicodeDecodeError) as error:
         raise JobError(str(path), f"a file that cannot be read ({error})", "a YAML file") from error
-    data = _parse(text, str(path))
+    return _located(parse_job(text, str(path), overrides), file.absolute().parent)
+
+
+def parse_job(text: str, where: str, overrides: Sequence[str] = ()) -> Job:
+    """The job in a YAML text, its paths as they are written. Raises JobError, which names ``where``."""
+    data = _parse(text, where)
     if not isinstance(data, dict):
-        raise JobError(
-            str(path), f"a {type(data).__name__}", "a mapping of keys, such as manifest: and models:"
-        )
+        raise JobError(where, f"a {type(data).__name__}", "a mapping of keys, such as manifest: and models:")
     for override in overrides:
         _override(data, override)
     try:
-        job = Job.model_validate(data)
+        return Job.model_validate(data)
     except ValidationError as error:
-        raise _explain(str(path), error) from None
-    return _located(job, file.absolute().parent)
+        raise _explain(where, error) from None
 
 
 def dump_job(job: Job) -> str:

@@ -55,6 +55,11 @@ class Lease:
         holder = self._read()
         return holder is not None and holder["token"] == self._token
 
+    def holder(self) -> str | None:
+        """Who holds the lease, in words; None where nobody does, or a process of this machine that died."""
+        holder = self._read()
+        return None if holder is None or _is_dead_here(holder) else _words(holder)
+
     def _wait_for_death(self, holder: dict[str, Any]) -> None:
         """Return when the holder is dead and its lease removed; raise when it lives."""
         if not _is_dead_here(holder):
@@ -72,8 +77,7 @@ class Lease:
             self._folder.delete(_NAME)
 
     def _held_by(self, holder: dict[str, Any]) -> LeaseHeldError:
-        who = f"process {holder['pid']} on {holder['host']}, since {holder['started_at']}"
-        place = self._folder.uri
+        place, who = self._folder.uri, _words(holder)
         return LeaseHeldError(f"{place} is being written by another run: {who}; wait for it, or end it")
 
     def _beat_on(self) -> None:
@@ -107,6 +111,10 @@ class Lease:
                 "beat": beat,
             }
         ).encode()
+
+
+def _words(holder: dict[str, Any]) -> str:
+    return f"process {holder['pid']} on {holder['host']}, since {holder['started_at']}"
 
 
 def _is_dead_here(holder: dict[str, Any]) -> bool:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.canonical import NotCanonicalError, canonical, digest
-from t2vbatch.errors import ManifestError, ModelError, Problem, nearest
+from t2vbatch.errors import ManifestError, ModelError, Problem, RowError, nearest
 from t2vbatch.job import Job
 from t2vbatch.manifest import Manifest, Media, Row
 from t2vbatch.models.protocol import ModelFacts
@@ -81,18 +81,34 @@ class Plan:
 
     Attributes:
         table: one row a sample, with the schema PLAN, in the order of rows, models, indices.
+        shared: model: digest of what all its samples have in common.
         notes: sentences that the user should read: columns that look misspelt, rows that were merged.
     """
 
     table: pa.Table
     manifest: Manifest
+    shared: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
     def sample(self, position: int) -> Sample:
-        """The sample at a position of the table."""
+        """The sample at a position of the table, with the bytes of its media.
+
+        Raises:
+            RowError: when an input cannot be read, or is not what it was when it was planned.
+        """
+        planned = self.planned(position)
+        sample = replace(planned, media={name: item.loaded() for name, item in planned.media.items()})
+        media = {name: item.sha256() for name, item in sample.media.items()}
+        what = _what(self.shared[sample.model], sample.prompt, sample.negative_prompt, media, sample.call)
+        if _identity(what, sample.seed) != sample.sample_id:
+            raise RowError(f"an input of row {sample.row_id!r} has changed since it was planned; run again")
+        return sample
+
+    def planned(self, position: int) -> Sample:
+        """The same, with media as the manifest names them: nothing is read."""
         planned = self.table.slice(position, 1).to_pylist()[0]
         row = self.manifest.row(planned["row"])
         return Sample(
@@ -104,7 +120,7 @@ class Plan:
             video=planned["video"],
             prompt=row.prompt,
             negative_prompt=row.negative_prompt,
-            media={name: media.loaded() for name, media in row.media.items()},
+            media=row.media,
             call=json.loads(planned["call"]),
         )
 
@@ -131,7 +147,8 @@ def make_plan(manifest: Manifest, job: Job, models: Mapping[str, ModelFacts]) ->
     if problems:
         raise ManifestError(problems)
     table = pa.Table.from_batches(batches, PLAN).unify_dictionaries()
-    return Plan(table, manifest, (*manifest.notes, *_misspelt(manifest.columns.names, models)))
+    shared = {name: maker.shared for name, maker in makers.items()}
+    return Plan(table, manifest, shared, (*manifest.notes, *_misspelt(manifest.columns.names, models)))
 
 
 def derive_seed(job_seed: int, row_id: str, sample_index: int) -> int:
@@ -258,7 +275,7 @@ def _samples(
     for index, row in enumerate(manifest):
         if len(problems) >= _MAX_PROBLEMS:
             return
-        found = _problems(manifest, index, row, makers)
+        found = _problems(manifest, row, makers)
         if found:
             problems += found
             continue
@@ -271,7 +288,7 @@ def _samples_of(
     index: int, row: Row, media: Mapping[str, str], maker: _Maker, samples: int
 ) -> Iterator[dict[str, Any]]:
     call = maker.call_of(row)
-    what = digest([maker.shared, row.prompt, row.negative_prompt, media, call])
+    what = _what(maker.shared, row.prompt, row.negative_prompt, media, call)
     common = {
         "row": index,
         "row_id": row.row_id,
@@ -285,19 +302,34 @@ def _samples_of(
         if row.seed is not None:
             seed = row.seed + sample_index
         yield common | {
-            "sample_id": digest([what, seed]),
+            "sample_id": _identity(what, seed),
             "sample_index": sample_index,
             "seed": seed,
             "video": f"{stem}-{sample_index}{suffix(maker.job.video)}",
         }
 
 
+def _what(
+    shared: str,
+    prompt: str | None,
+    negative_prompt: str | None,
+    media: Mapping[str, str],
+    call: Mapping[str, Any],
+) -> str:
+    """Digest of all that decides the pixels but the seed."""
+    return digest([shared, prompt, negative_prompt, media, call])
+
+
+def _identity(what: str, seed: int) -> str:
+    return digest([what, seed])
+
+
 def _makers_of(row: Row, makers: Mapping[str, _Maker]) -> Iterable[_Maker]:
     return makers.values() if row.models is None else [makers[name] for name in row.models]
 
 
-def _problems(manifest: Manifest, index: int, row: Row, makers: Mapping[str, _Maker]) -> list[Problem]:
-    at = Problem(manifest.source, manifest.line(index), None, "", "")
+def _problems(manifest: Manifest, row: Row, makers: Mapping[str, _Maker]) -> list[Problem]:
+    at = Problem(f"{manifest.source}, row with id {row.row_id!r}", None, None, "", "")
     unknown = [name for name in row.models or () if name not in makers]
     if unknown:
         hint = f"a model of the job: {', '.join(makers)}"

@@ -67,9 +67,12 @@ class Store:
         """Write the record of a finished sample. The first one wins; whether this was it."""
         return self.folder.create(_new(record.sample_id), record.to_json())
 
-    def is_committed(self, sample_id: str) -> bool:
-        """Whether a record of this sample waits to be compacted."""
-        return self.folder.size(_new(sample_id)) is not None
+    def committed(self, sample_id: str) -> Record | None:
+        """The record of this sample that was written since the last compaction, if there is one."""
+        try:
+            return self._read_record(_new(sample_id))
+        except FileNotFoundError:
+            return None
 
     # What the run does, one at a time, under the lease.
 

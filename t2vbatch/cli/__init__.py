@@ -1,0 +1,56 @@
+"""The command line: reads arguments, calls the library, prints. No logic of its own.
+
+Exit codes: 0 all samples are ok; 1 the run itself failed; 2 the command, job or manifest is wrong and nothing
+was started; 3 finished, and some samples are not ok; 130 interrupted.
+
+Commands import what they need when they run: ``t2vbatch --help`` must not wait for torch.
+"""
+
+import json
+import sys
+
+import typer
+
+from t2vbatch.cli import catalog, look, make
+from t2vbatch.errors import RunError, T2VBatchError, UsageError
+
+app = typer.Typer(
+    name="t2vbatch",
+    help="Turn a dataset of prompts and images into a dataset of videos.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(make.run)
+app.command()(make.plan)
+app.command()(look.status)
+app.command()(look.verify)
+app.command()(look.report)
+app.add_typer(catalog.manifest_app, name="manifest")
+app.command()(catalog.models)
+app.command()(catalog.metrics)
+app.command()(catalog.doctor)
+
+
+def main() -> None:
+    """Run the command line and exit. Users get no traceback for their own mistakes, nor for a full disk."""
+    try:
+        app()
+    except UsageError as error:
+        _fail(error, 2)
+    except RunError as error:
+        _fail(error, 1)
+    except KeyboardInterrupt:
+        print(
+            "interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr
+        )
+        sys.exit(130)
+
+
+def _fail(error: T2VBatchError, code: int) -> None:
+    if "--json" in sys.argv:
+        print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+    print(f"{'error' if code == 1 else 'not started'}: {error}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,104 @@
+"""``t2vbatch manifest``, ``models``, ``metrics`` and ``doctor``: what can be read, run and computed here."""
+
+import inspect
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from t2vbatch.cli.make import Json
+
+manifest_app = typer.Typer(help="Read and check manifests.", no_args_is_help=True)
+
+
+@manifest_app.command("check")
+def check_manifest(
+    source: Annotated[
+        str, typer.Argument(metavar="MANIFEST", help="The manifest, as a path or URI.", show_default=False)
+    ],
+    as_json: Json = False,
+) -> None:
+    """List every problem of a manifest: row, column, what was found, what was expected.
+
+    Example: `t2vbatch manifest check manifests/quickstart.csv`
+    """
+    from t2vbatch.manifest import check_manifest as problems_of
+    from t2vbatch.manifest import read_manifest
+
+    problems = problems_of(source)
+    notes = () if problems else read_manifest(source).notes
+    if as_json:
+        found = {"problems": [asdict(problem) for problem in problems], "notes": notes}
+        typer.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        for line in (*problems, *(f"note: {note}" for note in notes)):
+            typer.echo(str(line))
+        typer.echo(f"{source}: {len(problems)} problems")
+    raise typer.Exit(2 if problems else 0)
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(help="A pipeline class.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """List the video pipelines that a job can name, or show one: inputs, frame rule, fps, call, an example.
+
+    Examples: `t2vbatch models`, `t2vbatch models WanPipeline`
+    """
+    from t2vbatch.models import describe_pipeline, list_pipelines
+
+    cards = list_pipelines() if name is None else (describe_pipeline(name),)
+    if as_json:
+        typer.echo(json.dumps([asdict(card) for card in cards]))
+        return
+    if name is None:
+        for card in cards:
+            lacking = f"  (needs {', '.join(card.missing)})" if card.missing else ""
+            typer.echo(f"{card.name:48} {card.kind:28} {card.frames:>6} frames  {card.fps:g} fps{lacking}")
+        typer.echo(f"{len(cards)} pipelines; t2vbatch models NAME shows one")
+        return
+    card = cards[0]
+    typer.echo(f"{card.name}: {card.kind}, {card.frames} frames, {card.fps:g} fps")
+    typer.echo(f"columns: {', '.join(card.accepts)}; needed: {', '.join(card.requires) or 'none'}")
+    if card.missing:
+        typer.echo(f"missing here: pip install {' '.join(card.missing)}")
+    typer.echo("call:")
+    for argument, default in card.call.items():
+        typer.echo(f"  {argument}: {default}")
+    typer.echo(f"\nexample job:\n{card.example()}")
+
+
+def metrics(
+    name: Annotated[str | None, typer.Argument(help="A metric.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """List the metrics, or show one: definition, source, range, direction, cost, needed weights.
+
+    Examples: `t2vbatch metrics`, `t2vbatch metrics clip_score`
+    """
+    from t2vbatch.metrics import known_metrics
+    from t2vbatch.metrics.registry import metric_class
+
+    shown = known_metrics() if name is None else {name: metric_class(name)}
+    texts = {key: inspect.getdoc(metric) or "" for key, metric in sorted(shown.items())}
+    if as_json:
+        typer.echo(json.dumps(texts))
+        return
+    for key, text in texts.items():
+        typer.echo(f"{key:20} {text.splitlines()[0] if text else ''}" if name is None else f"{key}\n\n{text}")
+
+
+def doctor(as_json: Json = False) -> None:
+    """Say what this machine has for generating videos: devices, memory, ffmpeg, the hub, missing packages.
+
+    Example: `t2vbatch doctor`
+    """
+    from t2vbatch.doctor import examine
+
+    found = examine()
+    if as_json:
+        typer.echo(json.dumps(asdict(found)))
+        return
+    for fact in found.facts:
+        typer.echo(f"{'ok  ' if fact.fine else 'note'} {fact.name:10} {fact.text}")

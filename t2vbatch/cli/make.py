@@ -1,0 +1,110 @@
+"""``t2vbatch run`` and ``t2vbatch plan``."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from t2vbatch.cli.display import Display, print_notes
+
+if TYPE_CHECKING:
+    from t2vbatch.run import Prepared, Result
+
+JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job file.", show_default=False)]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as samples=2. Repeatable."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+
+
+def run(
+    job: JobFile,
+    sets: Sets = None,
+    as_json: Json = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and plan, make nothing.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again the samples that an earlier run gave up.")
+    ] = False,
+) -> None:
+    """Bring the job's output up to date: make what is missing, keep what is there.
+
+    Example: `t2vbatch run jobs/quickstart.yaml --set samples=1`
+    """
+    if dry_run:
+        plan(job, sets, as_json)
+        return
+    from t2vbatch.engines.choose import engine_for
+    from t2vbatch.run import run_job
+
+    prepared = _prepared(job, sets)
+    print_notes(prepared.plan.notes)
+    with Display(quiet=as_json) as display:
+        display.begin(job.stem, prepared)
+        result = run_job(prepared, engine_for, display.show, retry_failed)
+    if as_json:
+        typer.echo(json.dumps(_as_json(result), ensure_ascii=False))
+    else:
+        _tell(result)
+    raise typer.Exit(_exit_code(result))
+
+
+def plan(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
+    """Check the job and show what a run would make, without loading a model.
+
+    Example: `t2vbatch plan jobs/quickstart.yaml`
+    """
+    from t2vbatch.plan import pending
+    from t2vbatch.store import open_store
+
+    prepared = _prepared(job, sets)
+    units = pending(prepared.plan, open_store(prepared.job.output).records(), prepared.job)
+    missing = {name: sum(len(unit.samples) for unit in of_model) for name, of_model in units.items()}
+    models = {
+        name: {"planned": planned, "pending": missing.get(name, 0)}
+        for name, planned in prepared.plan.counts().items()
+    }
+    if as_json:
+        notes = list(prepared.plan.notes)
+        typer.echo(json.dumps({"output": prepared.job.output, "models": models, "notes": notes}))
+        return
+    print_notes(prepared.plan.notes)
+    for name, counts in models.items():
+        typer.echo(f"{name}: {counts['planned']} samples, {counts['pending']} to make")
+    for position in range(min(5, len(prepared.plan))):
+        sample = prepared.plan.planned(position)
+        typer.echo(f"  {sample.sample_id[:12]}  seed {sample.seed}  {sample.video}  {sample.prompt or ''}")
+    if len(prepared.plan) > 5:
+        typer.echo(f"  and {len(prepared.plan) - 5} more")
+    typer.echo(f"output: {prepared.job.output}")
+
+
+def _prepared(job: Path, sets: list[str] | None) -> "Prepared":
+    from t2vbatch.job import load_job
+    from t2vbatch.run import prepare
+
+    return prepare(load_job(job, sets or ()))
+
+
+def _tell(result: "Result") -> None:
+    from t2vbatch.summary_text import render_text
+
+    made = f"{result.made} videos made" if result.made else "0 videos made: everything was there already"
+    typer.echo(render_text(result.summary))
+    typer.echo(made if result.ending == "finished" else f"interrupted: {made}; the same command goes on")
+    for name, file in (("videos", "videos"), ("table", "results.parquet"), ("report", "report/index.html")):
+        typer.echo(f"  {name:7} {result.output}/{file}")
+
+
+def _as_json(result: "Result") -> dict[str, object]:
+    fields = asdict(result) | {"summary": result.summary.to_json(), "exit_code": _exit_code(result)}
+    return dict(fields)
+
+
+def _exit_code(result: "Result") -> int:
+    if result.ending != "finished":
+        return 130
+    counts = result.summary.counts
+    return 0 if counts.ok == counts.planned else 3

@@ -1,0 +1,48 @@
+"""Records and plan -> the tables that people read.  [pure]
+
+``results`` follows the plan's order and holds the finished samples; ``metadata`` is what
+``datasets.load_dataset(folder)`` looks for.
+"""
+
+import json
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from t2vbatch.plan import Plan
+from t2vbatch.records import RESULTS, results_schema
+
+_METADATA = ["sample_id", "row_id", "model", "sample_index", "seed", "prompt", "negative_prompt"]
+_METADATA += ["num_frames", "width", "height", "fps", "duration_s"]
+
+
+def make_results(plan: Plan, records: pa.Table, metrics: Sequence[str]) -> pa.Table:
+    """One row a finished sample of the plan, in the plan's order.
+
+    Args:
+        records: any records, with the schema RECORDS; those of samples that are not in the plan are left out.
+        metrics: score columns to have at least, so that the table's columns do not depend on what was scored.
+
+    A column of the manifest whose name the results use themselves becomes ``manifest_NAME``.
+    """
+    found = pc.index_in(plan.table["sample_id"], records["sample_id"])
+    planned = plan.table.filter(pc.is_valid(found))
+    finished = records.take(found.drop_null())
+    scores = [json.loads(text) for text in finished["scores"].to_pylist()]
+    names = list(dict.fromkeys([*metrics, *(name for row in scores for name in row)]))
+    columns = [finished[name] for name in RESULTS.names]
+    columns += [pa.array([row.get(name) for row in scores], pa.float64()) for name in names]
+    riders = plan.manifest.rider_table().take(planned["row"])
+    taken = {*RESULTS.names, *names}
+    renamed = [f"manifest_{name}" if name in taken else name for name in riders.column_names]
+    riders = riders.rename_columns(renamed)
+    return pa.Table.from_arrays([*columns, *riders.columns], schema=results_schema(names, riders.schema))
+
+
+def make_metadata(results: pa.Table) -> pa.Table:
+    """``file_name``, what made it, its scores and the manifest's columns, for every video that is ok."""
+    ok = results.filter(pc.equal(results["status"], "ok"))
+    others = [name for name in results.column_names if name not in RESULTS.names]
+    table = ok.select(["video", *_METADATA, *others])
+    return table.rename_columns(["file_name", *_METADATA, *others])

@@ -1,0 +1,193 @@
+"""The whole story of a run, and the one of a plan: what is asked for, what is there, what is made."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from t2vbatch.engines import Ending, Engine, Progress
+from t2vbatch.job import Job
+from t2vbatch.manifest import read_manifest
+from t2vbatch.metrics import check_metrics, metric_columns
+from t2vbatch.models import inspect_model
+from t2vbatch.models.protocol import ModelFacts
+from t2vbatch.plan import Plan, Sample, make_plan, pending
+from t2vbatch.records import Record, Status
+from t2vbatch.report import write_report
+from t2vbatch.results import make_metadata, make_results
+from t2vbatch.store import Store, open_store
+from t2vbatch.summary import Summary, summarize
+from t2vbatch.work import Failure
+from t2vbatch.worker import WorkerFactory
+
+Watch = Callable[[Progress], None]
+"""Is told where the run stands, after every change."""
+
+# Often enough for somebody who watches, seldom enough for an object store that bills by the request.
+_STATUS_EVERY_S = 2.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job that has passed every check that can be made before something starts."""
+
+    job: Job
+    facts: Mapping[str, ModelFacts]
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    Attributes:
+        made: samples that this run brought to a record; those that were there before are not counted.
+        ending: ``finished``, or ``interrupted`` with samples pending.
+    """
+
+    summary: Summary
+    made: int
+    ending: Ending
+    output: str
+
+
+def prepare(job: Job) -> Prepared:
+    """Check everything that can be refused before anything is loaded, and plan the job.
+
+    Raises:
+        UsageError: the first thing that is wrong.
+    """
+    manifest = read_manifest(job.manifest)
+    facts = {name: inspect_model(name, model) for name, model in job.models.items()}
+    check_metrics(job)
+    return Prepared(job, facts, make_plan(manifest, job, facts))
+
+
+def run_job(
+    prepared: Prepared,
+    engine: Callable[[Job], Engine],
+    watch: Watch = lambda progress: None,
+    retry_failed: bool = False,
+) -> Result:
+    """Bring the output up to date with manifest and job; what is there already is not made again.
+
+    Args:
+        engine: makes the engine; called only where something is pending.
+        retry_failed: try the samples again that an earlier run gave up.
+
+    Raises:
+        UsageError: the job asks for what is not to be had here.
+        RunError: the run failed; what was finished is kept.
+    """
+    job, plan = prepared.job, prepared.plan
+    store = open_store(job.output)
+    with store.lease():
+        store.write_job(job)
+        store.write_table("plan.parquet", plan.table)
+        records = _kept(store, plan, retry_failed)
+        units = pending(plan, records, job)
+        ending: Ending = "finished"
+        if units:
+            factories = {name: WorkerFactory(job, name, prepared.facts[name]) for name in units}
+            ledger = _Ledger(plan, store, watch)
+            try:
+                ending = engine(job).run(units, job, factories, ledger)
+            finally:
+                # Also what was finished before a failure belongs into the tables.
+                summary, finished = publish(store, plan, job)
+        else:
+            summary, finished = publish(store, plan, job)
+        return Result(summary, finished - _finished(plan, records), ending, store.uri)
+
+
+def publish(store: Store, plan: Plan, job: Job) -> tuple[Summary, int]:
+    """Make the tables, the summary and the report from the records; also how many samples are finished."""
+    results = make_results(plan, store.compact(), metric_columns(job))
+    summary = summarize(results, plan.counts())
+    store.write_table("results.parquet", results)
+    store.write_table("metadata.parquet", make_metadata(results))
+    store.write_json("summary.json", summary.to_json())
+    write_report(store.folder, results, summary, store.uri.rstrip("/").rpartition("/")[2])
+    return summary, int(results.num_rows)
+
+
+def _kept(store: Store, plan: Plan, retry_failed: bool) -> pa.Table:
+    """The records, less those that no longer hold: given up but to be retried, or superseded.
+
+    A record is superseded when a sample that is pending will write its video over that record's. It goes
+    first, so that no record ever names a file that is not its own.
+    """
+    records = store.records()
+    unwanted = set()
+    if retry_failed:
+        unwanted |= set(records.filter(pc.equal(records["status"], "failed"))["sample_id"].to_pylist())
+    missing = plan.table.filter(pc.invert(pc.is_in(plan.table["sample_id"], records["sample_id"])))
+    superseded = records.filter(pc.is_in(records["video"], missing["video"]))
+    unwanted |= set(superseded["sample_id"].to_pylist())
+    if not unwanted:
+        return records
+    store.discard(unwanted)
+    return records.filter(pc.invert(pc.is_in(records["sample_id"], pa.array(list(unwanted), pa.string()))))
+
+
+def _finished(plan: Plan, records: pa.Table) -> int:
+    return int(pc.sum(pc.is_in(plan.table["sample_id"], records["sample_id"])).as_py() or 0)
+
+
+@dataclass
+class _Ledger:
+    """What the engine asks of the run, and tells it."""
+
+    plan: Plan
+    store: Store
+    watch: Watch
+    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    written: float = 0.0
+
+    def sample(self, position: int) -> Sample:
+        return self.plan.sample(position)
+
+    def committed(self, position: int) -> Status | None:
+        record = self.store.committed(self.plan.table["sample_id"][position].as_py())
+        return record.status if record else None
+
+    def quarantine(self, position: int, attempts: int, failure: Failure) -> None:
+        self.store.commit(_failed(self.plan, position, attempts, failure))
+
+    def progress(self, progress: Progress) -> None:
+        self.watch(progress)
+        now = time.monotonic()
+        if now - self.written >= _STATUS_EVERY_S or not (progress.running or progress.pending):
+            self.written = now
+            self.store.write_json("status.json", self._status(progress))
+
+    def _status(self, progress: Progress) -> dict[str, Any]:
+        return {
+            "started_at": self.started_at,
+            "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "this_run": asdict(progress),
+        }
+
+
+def _failed(plan: Plan, position: int, attempts: int, failure: Failure) -> Record:
+    planned = plan.planned(position)
+    return Record(
+        sample_id=planned.sample_id,
+        row_id=planned.row_id,
+        model=planned.model,
+        sample_index=planned.sample_index,
+        seed=planned.seed,
+        status="failed",
+        attempts=attempts,
+        call=planned.call,
+        prompt=planned.prompt,
+        negative_prompt=planned.negative_prompt,
+        error_type=failure.error_type,
+        error=failure.error,
+        traceback=failure.traceback,
+        finished_at=datetime.now(UTC).isoformat(),
+    )

@@ -1,0 +1,79 @@
+"""Where an output stands, from its files alone: any process may ask, at any time."""
+
+import contextlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow.compute as pc
+
+from t2vbatch.errors import StoreError
+from t2vbatch.store import Store
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts of samples; planned = ok + degenerate + failed + pending.
+
+    Attributes:
+        failures: error type: how many samples ended with it.
+        writer: who is writing the output now, as far as its lease says; None for nobody.
+        rate_per_min: samples that became finished a minute, over the last ten minutes; None where none did.
+        eta_s: seconds until nothing is pending at that rate.
+    """
+
+    output: str
+    planned: int
+    ok: int
+    degenerate: int
+    failed: int
+    pending: int
+    failures: dict[str, int]
+    writer: str | None
+    workers: int | None
+    rate_per_min: float | None
+    eta_s: float | None
+
+
+_WINDOW_S = 600
+
+
+def read_status(store: Store) -> Status:
+    """Read the plan and the records. Raises StoreError where no run has begun."""
+    try:
+        planned = store.read_table("plan.parquet")
+    except FileNotFoundError:
+        raise StoreError(f"{store.uri}: no plan.parquet, so no run has begun here") from None
+    records = store.records()
+    records = records.filter(pc.is_in(records["sample_id"], planned["sample_id"]))
+    counts = _counts(records["status"])
+    pending = planned.num_rows - records.num_rows
+    rate = _rate(records)
+    lease = store.lease().holder()
+    running: dict[str, Any] = {}
+    with contextlib.suppress(FileNotFoundError):
+        running = store.read_json("status.json")
+    return Status(
+        output=store.uri,
+        planned=planned.num_rows,
+        ok=counts.get("ok", 0),
+        degenerate=counts.get("degenerate", 0),
+        failed=counts.get("failed", 0),
+        pending=pending,
+        failures=_counts(records["error_type"].drop_null()),
+        writer=lease,
+        workers=running.get("this_run", {}).get("workers") if lease else None,
+        rate_per_min=rate,
+        eta_s=60 * pending / rate if rate and lease else None,
+    )
+
+
+def _counts(column: Any) -> dict[str, int]:
+    return {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
+
+
+def _rate(records: Any) -> float | None:
+    now = datetime.now(UTC)
+    ages = [(now - at).total_seconds() for at in records["finished_at"].drop_null().to_pylist()]
+    recent = [age for age in ages if 0 <= age <= _WINDOW_S]
+    return 60 * len(recent) / max(max(recent), 1.0) if recent else None

@@ -1,0 +1,244 @@
+"""One loaded model, and what becomes of a unit: generate -> encode -> verify -> score -> commit.
+
+Knows nothing of who runs it. ``generate`` and ``finish`` may run at the same time in two threads, for two
+units; frames pass from one to the other inside this process and never leave it.
+"""
+
+import importlib.metadata
+import platform
+import resource
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from t2vbatch.degenerate import flaw
+from t2vbatch.errors import DegenerateError, EncodeError, SampleError
+from t2vbatch.job import Job, Model
+from t2vbatch.metrics.scorer import Scorer, load_metrics
+from t2vbatch.models import load_model, set_up_torch
+from t2vbatch.models.inputs import read_image
+from t2vbatch.models.protocol import ModelFacts, Request, VideoModel
+from t2vbatch.plan import Sample
+from t2vbatch.records import Record
+from t2vbatch.store import Store
+from t2vbatch.video import Video, decode, digest_file, encode, ffmpeg_version
+from t2vbatch.work import Failure, Outcome, Work
+
+_PACKAGES = ("t2vbatch", "torch", "diffusers", "transformers", "numpy", "pillow")
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The videos of a unit that wait to be finished."""
+
+    work: Work
+    videos: Sequence[Video] | DegenerateError
+    started_at: datetime
+    generate_s: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class WorkerFactory:
+    """All that it takes to start a worker of one model, anywhere; small, and picklable."""
+
+    job: Job
+    model: str
+    facts: ModelFacts
+
+    def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "Worker":
+        """Load the model and the metrics; see Factory."""
+        set_up_torch(self.job.workers.cpus)
+        start = time.perf_counter()
+        model = load_model(self._spec(memory), self.facts, device)
+        scorer = load_metrics(self.job, device)
+        return Worker(self.job, self.model, model, scorer, name, device, time.perf_counter() - start)
+
+    def _spec(self, memory: Sequence[str]) -> Model:
+        spec = self.job.models[self.model]
+        if not memory:
+            return spec
+        # One way of offloading excludes the others, the job's own among them.
+        kept = [saving for saving in spec.memory if "offload" not in str(saving)]
+        return spec.model_copy(update={"memory": [*kept, *memory]})
+
+
+class Worker:
+    """Turns units into committed records."""
+
+    def __init__(
+        self,
+        job: Job,
+        model_name: str,
+        model: VideoModel,
+        scorer: Scorer,
+        name: str,
+        device: str,
+        load_s: float,
+    ) -> None:
+        self._job, self._batch = job, job.models[model_name].batch
+        self._model, self._scorer = model, scorer
+        self._name, self._device, self._load_s = name, device, load_s
+        self._store = Store(job.output)
+        self._made: dict[int, _Made] = {}
+
+    def generate(self, work: Work) -> None:
+        """Make the unit's videos and keep them here until ``finish``.
+
+        Raises:
+            SampleError: as VideoModel.generate. DegenerateError is kept for ``finish`` instead: the model has
+                answered, the same seed will answer the same, and the answer goes into a record.
+        """
+        requests = [_request(sample) for sample in work.samples]
+        # A full batch, whatever is left: other shapes of a batch give other bits.
+        padded = requests + [requests[-1]] * (self._batch - len(requests))
+        started_at, start = datetime.now(UTC), time.perf_counter()
+        _reset_peak(self._device)
+        videos: Sequence[Video] | DegenerateError
+        try:
+            videos = self._model.generate(padded)[: len(requests)]
+        except DegenerateError as error:
+            if len(requests) > 1:
+                raise  # Which of them it was shows when each is made alone.
+            videos = error
+        seconds = (time.perf_counter() - start) / len(requests)
+        self._made[work.key] = _Made(work, videos, started_at, seconds, _peak(self._device))
+
+    def finish(self, key: int) -> tuple[Outcome, ...]:
+        """Encode, verify, score and commit what ``generate`` made, and forget the frames."""
+        made = self._made.pop(key)
+        outcomes = []
+        for index, position in enumerate(made.work.positions):
+            try:
+                record = self._finished(made, index)
+                self._store.commit(record)
+                outcomes.append(Outcome(position, record.status))
+            except SampleError as error:
+                outcomes.append(Outcome(position, "failed", Failure.of(error)))
+        return tuple(outcomes)
+
+    def _finished(self, made: _Made, index: int) -> Record:
+        sample = made.work.samples[index]
+        record = self._begun(sample, made, made.work.attempts[index])
+        if isinstance(made.videos, DegenerateError):
+            error = str(made.videos)
+            record = replace(record, status="degenerate", error_type="DegenerateError", error=error)
+        else:
+            record = self._published(record, sample, made.videos[index])
+        return replace(record, finished_at=datetime.now(UTC).isoformat())
+
+    def _begun(self, sample: Sample, made: _Made, attempts: int) -> Record:
+        return Record(
+            sample_id=sample.sample_id,
+            row_id=sample.row_id,
+            model=sample.model,
+            sample_index=sample.sample_index,
+            seed=sample.seed,
+            status="ok",
+            attempts=attempts,
+            call=sample.call,
+            prompt=sample.prompt,
+            negative_prompt=sample.negative_prompt,
+            load_s=self._load_s,
+            generate_s=made.generate_s,
+            peak_memory_bytes=made.peak_memory_bytes,
+            device=_device_name(self._device),
+            worker=self._name,
+            node=socket.gethostname(),
+            versions=versions(),
+            started_at=made.started_at.isoformat(),
+        )
+
+    def _published(self, record: Record, sample: Sample, video: Video) -> Record:
+        """The record of a video that is encoded, read back, judged and published."""
+        staged = self._store.folder.staging() / uuid.uuid4().hex
+        start = time.perf_counter()
+        try:
+            encode(video, staged, self._job.video)
+            read_back = _verified(video, decode(staged))
+            sha256, size = digest_file(staged)
+            encode_s = time.perf_counter() - start
+            self._store.publish(sample.video, staged)
+        finally:
+            _remove(staged)
+        height, width = read_back.frames.shape[1:3]
+        reason = flaw(video)
+        record = replace(
+            record,
+            status="degenerate" if reason else "ok",
+            error_type="DegenerateError" if reason else None,
+            error=reason,
+            video=sample.video,
+            num_frames=len(read_back.frames),
+            width=width,
+            height=height,
+            fps=video.fps,
+            duration_s=len(video.frames) / video.fps,
+            bytes=size,
+            video_sha256=sha256,
+            frames_sha256=read_back.sha256(),
+            encode_s=encode_s,
+        )
+        return self._scored(record, sample, Video(read_back.frames, video.fps))
+
+    def _scored(self, record: Record, sample: Sample, video: Video) -> Record:
+        start = time.perf_counter()
+        media = sample.media.get("image")
+        image = None if media is None else read_image(media)
+        scores = self._scorer.score(video, sample.prompt, image)
+        return replace(
+            record,
+            scores=scores.values,
+            score_errors=scores.errors,
+            prompt_tokens=scores.prompt_tokens,
+            prompt_truncated=scores.prompt_truncated,
+            score_s=time.perf_counter() - start,
+        )
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Versions of all that can change a bit of the output."""
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), **packages, "ffmpeg": ffmpeg_version()}
+
+
+def _request(sample: Sample) -> Request:
+    return Request(sample.prompt, sample.negative_prompt, sample.seed, sample.media, sample.call)
+
+
+def _verified(made: Video, read_back: Video) -> Video:
+    if made.frames.shape != read_back.frames.shape:
+        raise EncodeError(f"the file holds {read_back.frames.shape} where {made.frames.shape} were written")
+    return read_back
+
+
+def _remove(staged: Path) -> None:
+    if staged.is_dir():
+        shutil.rmtree(staged)
+    staged.unlink(missing_ok=True)
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        return str(torch.cuda.get_device_name(device))
+    return f"{device} ({platform.machine()}, {torch.get_num_threads()} threads)"
+
+
+def _reset_peak(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak(device: str) -> int:
+    if device.startswith("cuda"):
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
