@@ -4,18 +4,16 @@ All of it is small and picklable. Frames never leave the worker's process.
 """
 
 import traceback as tracebacks
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from t2vbatch.plan import Sample
 from t2vbatch.records import Status
 
-Footprint = Literal["full", "model_offload", "sequential_offload"]
-"""How much device memory a worker may use. The smaller ones are slower; the pixels are the same."""
-
-FOOTPRINTS: tuple[Footprint, ...] = ("full", "model_offload", "sequential_offload")
-"""From the largest to the smallest; a unit that runs out of memory moves one to the right."""
+FOOTPRINTS: tuple[tuple[str, ...], ...] = ((), ("model_cpu_offload",), ("sequential_cpu_offload",))
+"""Savings of device memory, each smaller and slower than the one before; the pixels stay the same. A unit
+that runs out of memory is tried with the next one."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +22,15 @@ class Work:
 
     Attributes:
         key: names this attempt; never used twice in a run.
-        attempt: 1 for the first, one more after every charged failure.
         positions: of the samples in the plan.
         samples: in the order of ``positions``.
+        attempts: of each sample: 1 for the first, one more after every charged failure.
     """
 
     key: int
-    attempt: int
     positions: tuple[int, ...]
     samples: tuple[Sample, ...]
+    attempts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -81,5 +79,18 @@ class WorkerLike(Protocol):
         """
 
 
-Factory = Callable[[Footprint], WorkerLike]
-"""Loads a model and returns its worker; called in the worker's process, so it must survive pickling."""
+class Factory(Protocol):
+    """Loads a model in the process of its worker. It gets there by pickling, so it is small."""
+
+    def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> WorkerLike:
+        """Load the model.
+
+        Args:
+            name: what records call this worker.
+            device: a torch device, ``cuda`` or ``cpu``.
+            memory: savings on top of the job's own, one of FOOTPRINTS.
+
+        Raises:
+            UsageError or RunError: where no retry can help.
+            MemoryExceededError: the model does not fit.
+        """

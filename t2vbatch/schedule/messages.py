@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from t2vbatch.errors import T2VBatchError
-from t2vbatch.work import Failure, Footprint, Outcome
+from t2vbatch.work import Failure, Outcome
 
 Ending = Literal["finished", "interrupted"]
 
@@ -106,11 +106,11 @@ Event = WorkerEvent | Fatal | Cluster | Interrupted | Tick
 
 @dataclass(frozen=True)
 class Start:
-    """Start a worker for a model. Numbers are never used twice."""
+    """Start a worker for a model, with these savings of memory. Numbers are never used twice."""
 
     worker: int
     model: str
-    footprint: Footprint
+    memory: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Generate:
     worker: int
     key: int
     positions: tuple[int, ...]
-    attempt: int
+    attempts: tuple[int, ...]
     retried: bool
 
 

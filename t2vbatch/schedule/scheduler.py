@@ -337,7 +337,7 @@ class Scheduler:
         self._running[key] = attempt
         worker.generating, worker.fresh, worker.alone = key, False, attempt.alone
         worker.generate_until = self._time + self._limits.overdue_s
-        tries = 1 + max(self._blame.charges(position) for position in attempt.samples)
+        tries = tuple(1 + self._blame.charges(position) for position in attempt.samples)
         self._actions.append(m.Generate(worker.number, key, attempt.samples, tries, attempt.retried))
 
     def _is_kept(self, worker: Worker) -> bool:

@@ -1,0 +1,78 @@
+"""The inside of a worker's process: holds one worker, and answers every call with an event.
+
+Exceptions are turned into events here, beside the model, because not every exception of every library can
+be pickled.
+"""
+
+import platform
+from collections.abc import Sequence
+
+from t2vbatch.errors import DeadlineError, MemoryExceededError, RunError, UsageError
+from t2vbatch.schedule import Event
+from t2vbatch.schedule import messages as m
+from t2vbatch.work import Factory, Failure, Work, WorkerLike
+
+
+class Host:
+    """Holds one worker once ``load`` has been called."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._worker: WorkerLike | None = None
+
+    def load(self, factory: Factory, name: str, device: str, memory: Sequence[str]) -> Event:
+        """Load the model: Started, StartFailed or Fatal."""
+        try:
+            self._worker = factory(name, device, memory)
+        except (Exception, SystemExit) as error:
+            return start_failed(self._number, error)
+        return m.Started(self._number, self.node())
+
+    def generate(self, work: Work) -> Event:
+        """Generate a unit: Generated, Failed or Fatal."""
+        try:
+            self._loaded.generate(work)
+        except (Exception, SystemExit) as error:
+            return failed(self._number, work.key, error)
+        return m.Generated(self._number, work.key)
+
+    def finish(self, key: int) -> Event:
+        """Finish a unit: Finished, Failed or Fatal."""
+        try:
+            outcomes = self._loaded.finish(key)
+        except (Exception, SystemExit) as error:
+            return failed(self._number, key, error)
+        return m.Finished(self._number, key, outcomes)
+
+    def heartbeat(self) -> Event:
+        """Show that the process runs."""
+        return m.Heard(self._number)
+
+    def node(self) -> str:
+        """Where this process runs, as the engine calls it."""
+        return platform.node()
+
+    @property
+    def _loaded(self) -> WorkerLike:
+        assert self._worker is not None
+        return self._worker
+
+
+def start_failed(worker: int, error: BaseException) -> Event:
+    """The event that tells of an exception while a worker loaded its model."""
+    if isinstance(error, UsageError | RunError):
+        return m.Fatal(error)
+    return m.StartFailed(worker, Failure.of(error), isinstance(error, MemoryExceededError | MemoryError))
+
+
+def failed(worker: int, key: int, error: BaseException) -> Event:
+    """The event that tells of an exception from a worker's ``generate`` or ``finish``."""
+    match error:
+        case UsageError() | RunError():
+            return m.Fatal(error)
+        case MemoryExceededError() | MemoryError():
+            return m.Failed(worker, key, "memory", Failure.of(error))
+        case DeadlineError():
+            return m.Failed(worker, key, "timeout", Failure.of(error))
+        case _:
+            return m.Failed(worker, key, "row", Failure.of(error))

@@ -1,0 +1,70 @@
+"""Everything in this process, one thing after the other: for a debugger, and for machines without Ray.
+
+Keeps every rule of the scheduler but those that need a process to lose: a crash is a crash of the run, and
+only the model itself can keep a deadline.
+"""
+
+import gc
+import time
+from collections.abc import Mapping, Sequence
+
+from t2vbatch.engines import Ending, Ledger
+from t2vbatch.engines.devices import gpus_each, local_gpus
+from t2vbatch.engines.drive import drive
+from t2vbatch.engines.host import Host
+from t2vbatch.engines.interrupts import interrupts
+from t2vbatch.job import Job
+from t2vbatch.plan import Unit
+from t2vbatch.schedule import Event, Limits, Scheduler
+from t2vbatch.schedule import messages as m
+from t2vbatch.work import Factory, Work
+
+
+class InlineEngine:
+    """One worker at a time, in this process."""
+
+    def run(
+        self, units: Mapping[str, Sequence[Unit]], job: Job, factories: Mapping[str, Factory], ledger: Ledger
+    ) -> Ending:
+        """See Engine.run."""
+        scheduler = Scheduler(units, Limits(workers=1))
+        with interrupts(urgent=True) as counted:
+            return drive(
+                scheduler,
+                _Hands(factories, "cuda" if gpus_each(job, local_gpus()) else "cpu"),
+                ledger,
+                counted,
+            )
+
+
+class _Hands:
+    """Does at once what it is asked, and tells of it at the next call of ``events``."""
+
+    def __init__(self, factories: Mapping[str, Factory], device: str) -> None:
+        self._factories, self._device = factories, device
+        self._hosts: dict[int, Host] = {}
+        self._happened: list[Event] = []
+
+    def start(self, action: m.Start) -> None:
+        host = Host(action.worker)
+        self._hosts[action.worker] = host
+        name = f"{action.model}-{action.worker}"
+        self._happened.append(host.load(self._factories[action.model], name, self._device, action.memory))
+
+    def stop(self, worker: int) -> None:
+        self._hosts.pop(worker, None)
+        gc.collect()  # A pipeline is full of cycles, and the next model needs its memory now.
+
+    kill = stop
+
+    def generate(self, worker: int, work: Work) -> None:
+        self._happened.append(self._hosts[worker].generate(work))
+
+    def finish(self, worker: int, key: int) -> None:
+        self._happened.append(self._hosts[worker].finish(key))
+
+    def events(self) -> Sequence[Event]:
+        if not self._happened:
+            time.sleep(0.05)  # A model that failed to load is waited for before it is loaded again.
+        happened, self._happened = self._happened, []
+        return happened

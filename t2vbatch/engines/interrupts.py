@@ -1,0 +1,45 @@
+"""Ctrl-C and SIGTERM, counted instead of thrown."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_Handler = Callable[[int, FrameType | None], Any] | int | None
+
+
+class Interrupts:
+    """How many interrupts have come.
+
+    Attributes:
+        count: so far.
+        urgent: whether the second raises KeyboardInterrupt where it finds the main thread, because that
+            thread may be inside a model.
+    """
+
+    def __init__(self, urgent: bool) -> None:
+        self.count, self.urgent = 0, urgent
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+        if self.urgent and self.count > 1:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def interrupts(urgent: bool = False) -> Iterator[Interrupts]:
+    """Count interrupts within the block. Signals reach the main thread only; elsewhere nothing is counted."""
+    counted = Interrupts(urgent)
+    if threading.current_thread() is not threading.main_thread():
+        yield counted
+        return
+    before: list[_Handler] = [signal.signal(number, counted._handle) for number in _SIGNALS]
+    try:
+        yield counted
+    finally:
+        for number, handler in zip(_SIGNALS, before, strict=True):
+            # None: the handler was not set from Python, and cannot be set back from it.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -1,0 +1,243 @@
+"""Ray actors as workers: the only file that imports Ray.
+
+Ray places actors, starts their processes, notices their death and adds nodes. It retries nothing: what to
+do about a unit is decided in t2vbatch.schedule. Only Work and events cross between processes.
+
+On a cluster (``ray.address``), t2vbatch has to be installed on every node, as in the container that infra/
+builds; nothing is uploaded from here.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray._private import ray_constants
+from ray._private import state as ray_state
+from ray._private import worker as ray_worker
+from ray.exceptions import ActorDiedError, RayError
+
+from t2vbatch.engines import Ending, Ledger
+from t2vbatch.engines.devices import gpus_each, local_gpus
+from t2vbatch.engines.drive import drive
+from t2vbatch.engines.host import Host
+from t2vbatch.engines.interrupts import interrupts
+from t2vbatch.errors import RunError
+from t2vbatch.job import Job
+from t2vbatch.plan import Unit
+from t2vbatch.schedule import Event, Limits, Scheduler
+from t2vbatch.schedule import messages as m
+from t2vbatch.work import Factory, Failure, Work
+
+_log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 10.0
+SILENCE_S = 120.0
+"""A process answers heartbeats in milliseconds while it generates. Two minutes without one is a stopped
+process, or native code that holds Python's lock for good, rather than a machine under load."""
+
+CLUSTER_S = 5.0
+"""How often nodes are looked at: often enough for a drain notice of 30 s, at one call to Ray each."""
+
+
+class RayEngine:
+    """Workers in processes of their own, here or on a cluster."""
+
+    def run(
+        self, units: Mapping[str, Sequence[Unit]], job: Job, factories: Mapping[str, Factory], ledger: Ledger
+    ) -> Ending:
+        """See Engine.run."""
+        try:
+            with _ray(job), _Hands(job, factories) as hands, interrupts() as counted:
+                limits = Limits(
+                    workers=hands.capacity(),
+                    minimum=job.workers.min,
+                    maximum=job.workers.max,
+                    timeout_s=job.workers.timeout_s,
+                    silence_s=SILENCE_S,
+                )
+                return drive(Scheduler(units, limits), hands, ledger, counted)
+        except RayError as error:
+            raise RunError(f"Ray failed: {error}") from error
+
+
+@contextmanager
+def _ray(job: Job) -> Iterator[None]:
+    """A connection to Ray. Only what was started here is stopped again."""
+    if ray.is_initialized():
+        yield
+        return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    with _private():
+        if job.ray.address is not None:
+            ray.init(address=job.ray.address, **quiet)
+        else:
+            gpus_each(job, local_gpus())  # Refuses what is not there before anything is started.
+            ray_constants.ENABLE_RAY_CLUSTER = False
+            ray.init(address="local", num_cpus=_local_cpus(job), include_dashboard=False, **quiet)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _private() -> Iterator[None]:
+    """What Ray 2.60 has no setting for, put back afterwards.
+
+    Its driver prints what happens to workers on stdout, where ``--json`` promises one object. And on Linux
+    its servers listen on every interface unless told that clusters are not to be had.
+    """
+    before = ray_worker.print_to_stdstream, ray_constants.ENABLE_RAY_CLUSTER
+    ray_worker.print_to_stdstream = lambda data, **_: _log.info("ray: %s", "".join(data["lines"]))
+    try:
+        yield
+    finally:
+        ray_worker.print_to_stdstream, ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def _local_cpus(job: Job) -> int:
+    """CPUs to tell Ray of: what there is, or more where the job asks for more workers than that."""
+    asked = job.workers.cpus * (1 if job.workers.count == "auto" else job.workers.count)
+    return max(asked, len(os.sched_getaffinity(0)))
+
+
+class _Actor(Host):
+    def node(self) -> str:
+        return str(ray.get_runtime_context().get_node_id())
+
+
+def _options(job: Job, gpus: float) -> dict[str, Any]:
+    # Set before the process starts, because torch's own setting holds for one thread and a worker has two.
+    threads = str(job.workers.cpus)
+    return {
+        "num_cpus": job.workers.cpus,
+        "num_gpus": gpus,
+        "max_restarts": 0,
+        "max_task_retries": 0,
+        "concurrency_groups": {"generate": 1, "finish": 1, "watch": 1},
+        "runtime_env": {"env_vars": {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}},
+    }
+
+
+class _Hands:
+    """Starts, feeds and ends actors. Every call in flight is a reference that answers with an event."""
+
+    def __init__(self, job: Job, factories: Mapping[str, Factory]) -> None:
+        self._job, self._factories = job, factories
+        self._gpus = gpus_each(job, ray.cluster_resources().get("GPU", 0.0))  # type: ignore[no-untyped-call]
+        self._class = ray.remote(**_options(job, self._gpus))(_Actor)
+        self._actors: dict[int, Any] = {}
+        self._nodes: dict[int, str] = {}
+        self._calls: dict[ray.ObjectRef[Event], int] = {}
+        self._cluster: m.Cluster | None = None
+        self._beat_at = self._look_at = 0.0
+
+    def __enter__(self) -> "_Hands":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in list(self._actors):
+            self.kill(worker)
+
+    def capacity(self) -> int:
+        """Workers that the job asks for, or that fit on the nodes there are; at least one, so that an
+        autoscaler sees that something is wanted."""
+        if self._job.workers.count != "auto":
+            return self._job.workers.count
+        return max(1, sum(self._fits(node["Resources"]) for node in _nodes()))
+
+    def start(self, action: m.Start) -> None:
+        """See Hands.start."""
+        worker, name = action.worker, f"{action.model}-{action.worker}"
+        self._actors[worker] = self._class.remote(worker)
+        device = "cuda" if self._gpus else "cpu"
+        self._call("generate", worker, "load", self._factories[action.model], name, device, action.memory)
+
+    def kill(self, worker: int) -> None:
+        """See Hands.kill. Nothing of what the worker still says is listened to."""
+        self._nodes.pop(worker, None)
+        if actor := self._actors.pop(worker, None):
+            ray.kill(actor)
+
+    stop = kill
+
+    def generate(self, worker: int, work: Work) -> None:
+        """See Hands.generate."""
+        self._call("generate", worker, "generate", work)
+
+    def finish(self, worker: int, key: int) -> None:
+        """See Hands.finish."""
+        self._call("finish", worker, "finish", key)
+
+    def events(self) -> Sequence[Event]:
+        """See Hands.events."""
+        now = time.monotonic()
+        if now >= self._beat_at:
+            self._beat_at = now + HEARTBEAT_S
+            for worker in self._nodes:
+                self._call("watch", worker, "heartbeat")
+        seen = [*self._answers()]
+        if now >= self._look_at:
+            self._look_at = now + CLUSTER_S
+            seen.append(m.Cluster(self.capacity(), _draining()))
+        return seen
+
+    def _call(self, group: str, worker: int, method: str, *args: Any) -> None:
+        call = getattr(self._actors[worker], method).options(concurrency_group=group)
+        self._calls[call.remote(*args)] = worker
+
+    def _answers(self) -> Iterator[Event]:
+        if not self._calls:
+            time.sleep(0.1)
+            return
+        ray.wait(list(self._calls), timeout=1.0)
+        ready, _ = ray.wait(list(self._calls), num_returns=len(self._calls), timeout=0)
+        for call in ready:
+            worker = self._calls.pop(call)
+            if worker in self._actors:
+                yield self._answer(worker, call)
+
+    def _answer(self, worker: int, call: "ray.ObjectRef[Event]") -> Event:
+        try:
+            event = ray.get(call)
+        except RayError as error:
+            death = m.Died(worker, self._cause(worker, error), _failure(error))
+            self.kill(worker)
+            return death
+        if isinstance(event, m.Started):
+            self._nodes[worker] = event.node
+        return event
+
+    def _cause(self, worker: int, error: RayError) -> m.Death:
+        """Whose death it is. A worker that cannot be reached counts as lost with its node: whether its
+        process lives nobody knows, and what it may still commit is found before it is made again."""
+        if not isinstance(error, ActorDiedError) or error.preempted:
+            return "infrastructure"
+        alive = {node["NodeID"] for node in _nodes()}
+        node = self._nodes.get(worker)
+        return "crash" if node is None or node in alive else "infrastructure"
+
+    def _fits(self, resources: Mapping[str, float]) -> int:
+        fits = resources.get("CPU", 0.0) // self._job.workers.cpus
+        return int(min(fits, resources.get("GPU", 0.0) // self._gpus) if self._gpus else fits)
+
+
+def _nodes() -> list[dict[str, Any]]:
+    """The nodes that are alive and stay."""
+    draining = _draining()
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node for node in nodes if node["Alive"] and node["NodeID"] not in draining]
+
+
+def _draining() -> frozenset[str]:
+    return frozenset(ray_state.state.get_draining_nodes())
+
+
+def _failure(error: RayError) -> Failure:
+    """Ray ends its account of a death with a paragraph of general advice, which is left out."""
+    reason = str(error).strip().splitlines()[-1].partition(" Some common causes include")[0]
+    return Failure("CrashError", reason, str(error))

@@ -1,0 +1,159 @@
+"""A model that does what its prompt says, and a ledger on plain files: both work across processes.
+
+A prompt is a verb: ``ok``, ``raise``, ``exit``, ``segfault``, ``hang``, ``stop`` (as by SIGSTOP), ``oom``,
+``refuse`` (an error that stops the job), ``degenerate``. ``once:VERB`` does it the first time only,
+``finish:VERB`` does it in ``finish``; ``slow:SECONDS`` sleeps.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from t2vbatch.engines import Progress
+from t2vbatch.errors import MemoryExceededError, ModelError, RowError
+from t2vbatch.plan import Sample, Unit
+from t2vbatch.records import Status
+from t2vbatch.work import Failure, Outcome, Work
+
+
+@dataclass(frozen=True)
+class FakeFactory:
+    """Loads in no time; ``load`` is a verb too. Workers leave notes in ``folder``."""
+
+    folder: Path
+    load: str = "ok"
+
+    def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "FakeWorker":
+        note(self.folder, "loads", f"{name} {device} {' '.join(memory)}".strip())
+        _act(self.load, self.folder, "load", memory)
+        return FakeWorker(self.folder, tuple(memory))
+
+
+class FakeWorker:
+    """Keeps its 'frames' by key and commits by creating a file a position."""
+
+    def __init__(self, folder: Path, memory: tuple[str, ...]) -> None:
+        self._folder, self._memory = folder, memory
+        self._made: dict[int, Work] = {}
+
+    def generate(self, work: Work) -> None:
+        for position, sample in zip(work.positions, work.samples, strict=True):
+            note(self._folder, "generated", str(position))
+            prompt = sample.prompt or ""
+            if not prompt.startswith("finish:"):
+                _act(prompt, self._folder, f"{position}", self._memory)
+        self._made[work.key] = work
+
+    def finish(self, key: int) -> tuple[Outcome, ...]:
+        work = self._made.pop(key)
+        return tuple(self._commit(*sample) for sample in zip(work.positions, work.samples, strict=True))
+
+    def _commit(self, position: int, sample: Sample) -> Outcome:
+        prompt = (sample.prompt or "").removeprefix("finish:")
+        if prompt != sample.prompt:
+            _act(prompt, self._folder, f"{position}", self._memory)
+        status: Status = "degenerate" if prompt == "degenerate" else "ok"
+        try:
+            with (self._folder / f"record-{position}").open("x") as file:
+                file.write(status)
+        except FileExistsError:
+            note(self._folder, "superseded", str(position))
+        return Outcome(position, status)
+
+
+def note(folder: Path, name: str, line: str) -> None:
+    """Append a line in one write, which is atomic for several processes."""
+    with (folder / name).open("a") as file:
+        file.write(line + "\n")
+
+
+def notes(folder: Path, name: str) -> list[str]:
+    """The lines noted under a name."""
+    file = folder / name
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def _act(prompt: str, folder: Path, where: str, memory: Sequence[str]) -> None:
+    verb, _, rest = prompt.partition(":")
+    if verb == "once":
+        marker = folder / f"once-{where}"
+        if not marker.exists():
+            marker.touch()
+            _act(rest, folder, where, memory)
+    elif verb == "slow":
+        time.sleep(float(rest))
+    elif verb == "oom" and rest not in memory:
+        raise MemoryExceededError(f"{where} does not fit")
+    elif verb in _VERBS:
+        _VERBS[verb]()
+
+
+def _raise() -> None:
+    raise RowError("told to fail")
+
+
+def _refuse() -> None:
+    raise ModelError("models.fake.path", "told to refuse", "a model that does not")
+
+
+def _hang() -> None:
+    time.sleep(3600)
+
+
+def _segfault() -> None:
+    ctypes.string_at(0)
+
+
+_VERBS = {
+    "raise": _raise,
+    "refuse": _refuse,
+    "hang": _hang,
+    "segfault": _segfault,
+    "exit": lambda: os._exit(7),
+    "sysexit": lambda: sys.exit(7),
+    "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+}
+
+
+@dataclass
+class FakeLedger:
+    """Prompts by position, records as files."""
+
+    folder: Path
+    prompts: Sequence[str]
+    model: str = "fake"
+    quarantined: dict[int, tuple[int, Failure]] = field(default_factory=dict)
+    seen: list[Progress] = field(default_factory=list)
+
+    def sample(self, position: int) -> Sample:
+        prompt = self.prompts[position]
+        if prompt == "broken input":
+            raise RowError("the image is not there")
+        return Sample(f"id-{position}", f"row-{position}", self.model, 0, 0, f"{position}.mp4", prompt, None)
+
+    def committed(self, position: int) -> Status | None:
+        record = self.folder / f"record-{position}"
+        return None if not record.exists() else "degenerate" if record.read_text() == "degenerate" else "ok"
+
+    def quarantine(self, position: int, attempts: int, failure: Failure) -> None:
+        assert position not in self.quarantined
+        self.quarantined[position] = (attempts, failure)
+
+    def progress(self, progress: Progress) -> None:
+        assert progress.total == len(self.prompts)
+        self.seen.append(progress)
+
+    @property
+    def records(self) -> set[int]:
+        return {int(path.name.removeprefix("record-")) for path in self.folder.glob("record-*")}
+
+    def units(self, batch: int = 1) -> dict[str, list[Unit]]:
+        """All prompts as units of this many samples."""
+        positions = range(len(self.prompts))
+        starts = range(0, len(self.prompts), batch)
+        return {self.model: [Unit(self.model, tuple(positions[at : at + batch]), 1.0) for at in starts]}
