@@ -21,7 +21,7 @@ from huggingface_hub.errors import (
 
 from t2vbatch.errors import MetricError
 from t2vbatch.metrics.protocol import Weights
-from t2vbatch.models import shapes
+from t2vbatch.models.shapes import CLIP
 
 BUNDLED = "bundled:shapes"
 """The path that means the CLIP which ships with the package."""
@@ -55,7 +55,7 @@ def locate(weights: Weights) -> Located:
         MetricError: nothing is there, it is something else, or the hub cannot be reached.
     """
     where = f"the {weights.kind} weights {weights.path!r}"
-    path = str(shapes.CLIP) if weights.path == BUNDLED else weights.path
+    path = str(CLIP) if weights.path == BUNDLED else weights.path
     if Path(path).exists():
         config, commit = Path(path) / "config.json", None
     else:

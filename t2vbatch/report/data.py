@@ -1,0 +1,86 @@
+"""Results -> the JSON that the page's script reads.  [pure]
+
+Columns, not rows, and every text once: ten thousand samples of a thousand prompts stay a small file.
+"""
+
+import json
+import math
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from t2vbatch.metrics.protocol import Column
+from t2vbatch.records import RESULTS, score_columns
+from t2vbatch.report.posters import poster_name
+
+_LEFT_OUT = {"video_sha256", "score_errors"}
+
+
+def page_data(results: pa.Table, columns: Mapping[str, Column], posters: Collection[str]) -> dict[str, Any]:
+    """What the page knows of the samples.
+
+    Args:
+        results: with the schema of ``records.results_schema``; rows of samples that have a status.
+        columns: what is known of score columns; others are shown without a direction.
+        posters: names of the contact sheets there are.
+
+    Returns:
+        ``count``, ``columns`` (name: ``{"values": [...]}`` or, for text,
+        ``{"words": [...], "at": [...]}`` with -1 for nothing), ``scores`` and ``riders``.
+    """
+    scores = score_columns(results.schema)
+    riders = [
+        field.name
+        for field in results.schema
+        if field.name not in {*RESULTS.names, *scores} and _plain(field)
+    ]
+    shown = [name for name in RESULTS.names if name not in _LEFT_OUT] + scores + riders
+    data = {name: _column(results[name]) for name in shown}
+    sheets = [digest and poster_name(digest) for digest in results["frames_sha256"].to_pylist()]
+    there = [sheet.removeprefix("report/") if sheet in posters else None for sheet in sheets]
+    return {
+        "count": results.num_rows,
+        "columns": data | {"poster": _column(pa.chunked_array([pa.array(there, pa.string())]))},
+        "scores": [{"name": name, "better": _better(columns.get(name))} for name in scores],
+        "riders": riders,
+    }
+
+
+def as_script(name: str, value: Any) -> bytes:
+    """A script that sets ``window.NAME``. Pure ASCII without ``<``, so no text in it can end the script."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return f"window.{name}={text};\n".encode("ascii")
+
+
+def _better(column: Column | None) -> str | None:
+    return column.better if column else None
+
+
+def _plain(field: pa.Field) -> bool:
+    """Whether a rider can be shown: bytes and nested values cannot."""
+    kind = field.type
+    nested = pa.types.is_nested(kind)
+    binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    return not nested and not binary
+
+
+def _column(column: pa.ChunkedArray) -> dict[str, Any]:
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        words = column.combine_chunks().dictionary_encode()
+        return {"words": words.dictionary.to_pylist(), "at": words.indices.fill_null(-1).to_pylist()}
+    return {"values": [_value(value) for value in column.to_pylist()]}
+
+
+def _value(value: Any) -> Any:
+    """A value as JSON has it."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case datetime():
+            return value.isoformat(timespec="seconds")
+        case _:
+            return str(value)

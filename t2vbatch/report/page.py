@@ -1,0 +1,98 @@
+"""Writes the report: the page with its summary, the samples beside it, and the page's own code."""
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from t2vbatch.files import Folder
+from t2vbatch.metrics.protocol import Column
+from t2vbatch.metrics.registry import METRICS
+from t2vbatch.report.data import as_script, page_data
+from t2vbatch.report.posters import FRAMES, write_posters
+from t2vbatch.summary import ScoreSummary, Summary
+from t2vbatch.summary_text import interval_text
+
+_ASSETS = ("report.css", "table.js", "card.js", "detail.js", "gallery.js")
+
+
+def write_report(folder: Folder, results: pa.Table, summary: Summary, title: str | None = None) -> str:
+    """Write ``report/`` into an output folder, and return the name of its page, relative to the folder.
+
+    Args:
+        results: one row a finished sample, as in results.parquet; rows without a status are left out.
+        summary: of the same results.
+        title: of the page; the name of the output folder where it is None.
+    """
+    results = results.filter(pc.is_valid(results["status"]))
+    columns = {name: column for kind in METRICS.values() for name, column in _columns(kind).items()}
+    data = page_data(results, columns, write_posters(folder, results))
+    for asset in _ASSETS:
+        folder.write(f"report/{asset}", files(__package__).joinpath("assets", asset).read_bytes())
+    folder.write("report/data.js", as_script("REPORT", data | {"sheet_frames": FRAMES}))
+    folder.write(
+        "report/index.html", _page(summary, columns, title or PurePosixPath(folder.uri).name).encode()
+    )
+    return "report/index.html"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model's score in the leaderboard: text, and where its interval lies on the column's axis, in %."""
+
+    text: str
+    missing: str
+    low: float | None = None
+    mean: float | None = None
+    high: float | None = None
+
+
+def _page(summary: Summary, columns: dict[str, Column], title: str) -> str:
+    environment = Environment(
+        loader=PackageLoader("t2vbatch.report", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    scores = list(dict.fromkeys(score.column for model in summary.models for score in model.scores))
+    return environment.get_template("index.html").render(
+        name=title,
+        summary=summary,
+        scores=scores,
+        better={name: columns[name].better if name in columns else None for name in scores},
+        leaderboard=leaderboard(summary, scores),
+    )
+
+
+def leaderboard(summary: Summary, scores: list[str]) -> dict[str, dict[str, Cell]]:
+    """Model: score: cell; one axis a score, over all models."""
+    board: dict[str, dict[str, Cell]] = {model.model: {} for model in summary.models}
+    for name in scores:
+        found = {m.model: score for m in summary.models for score in m.scores if score.column == name}
+        ends = [
+            end for score in found.values() for end in (score.low, score.mean, score.high) if end is not None
+        ]
+        for model, score in found.items():
+            board[model][name] = _cell(score, min(ends, default=0.0), max(ends, default=0.0))
+    return board
+
+
+def _cell(score: ScoreSummary, left: float, right: float) -> Cell:
+    missing = ", ".join(f"{count} {reason}" for reason, count in score.missing.items())
+    if score.mean is None or right <= left:
+        return Cell(interval_text(score), missing)
+    low, mean, high = (
+        None if end is None else round(100 * (end - left) / (right - left), 2)
+        for end in (score.low, score.mean, score.high)
+    )
+    return Cell(interval_text(score), missing, low, mean, high)
+
+
+def _columns(kind: type) -> dict[str, Column]:
+    """The columns that a metric's class names; those of an instance with options are not known here."""
+    columns = getattr(kind, "columns", {})
+    return dict(columns) if isinstance(columns, dict) else {}
