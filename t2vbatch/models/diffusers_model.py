@@ -8,6 +8,7 @@ import torch
 
 from t2vbatch.errors import MemoryExceededError, RowError, SampleError
 from t2vbatch.job import Model
+from t2vbatch.models.calls import expected_frames, frame_count
 from t2vbatch.models.determinism import generators, seeded
 from t2vbatch.models.inputs import READERS
 from t2vbatch.models.outputs import to_frames
@@ -46,6 +47,9 @@ class DiffusersModel:
     def _arguments(self, requests: Sequence[Request]) -> dict[str, Any]:
         signature, first = self._signature, requests[0]
         arguments = dict(first.call)
+        count = frame_count(first.call, self._facts)
+        if count is not None and not self._facts.frames.allows(count):
+            raise RowError(f"{count} frames; this model makes {expected_frames(count, self._facts)}")
         if signature.prompt and any(request.prompt is not None for request in requests):
             arguments["prompt"] = _one_or_list([request.prompt or "" for request in requests])
         negative = [request.negative_prompt for request in requests]

@@ -251,10 +251,12 @@ def _fps(signature: CallSignature, default: float) -> float:
 
 
 def _frame_rule(source: Source, rule: FrameRule) -> FrameRule:
-    """The family's rule, with the autoencoder's own compression of time where it names one."""
+    """The family's rule, unless the autoencoder compresses time in another way than the family's."""
     config = source.read_json("vae/config.json") or {}
     ratio = config.get("temporal_compression_ratio") or config.get("scale_factor_temporal")
-    return FrameRule(ratio, rule.plus) if rule.every > 1 and isinstance(ratio, int) and ratio > 0 else rule
+    if rule.every == 1 or not isinstance(ratio, int) or ratio < 1 or rule.every % ratio == 0:
+        return rule
+    return FrameRule(ratio, rule.plus)
 
 
 def _token_limit(

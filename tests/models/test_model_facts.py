@@ -1,0 +1,179 @@
+"""What is found out, and refused, before weights are read."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+
+from t2vbatch.canonical import digest
+from t2vbatch.errors import ModelError
+from t2vbatch.job import Model
+from t2vbatch.models import inspect_model
+
+Checkpoint = Callable[[str], Path]
+
+
+def _spec(path: Path, **changes: Any) -> Model:
+    return Model.model_validate({"path": str(path), **changes})
+
+
+def _refused(spec: Model) -> ModelError:
+    with pytest.raises(ModelError) as caught:
+        inspect_model("mine", spec)
+    return caught.value
+
+
+def test_facts_of_a_text_model(checkpoint: Checkpoint) -> None:
+    """A text-to-video checkpoint needs a prompt, and its limits and rates are known from its files."""
+    facts = inspect_model("mine", _spec(checkpoint("TextToVideoSDPipeline")))
+    assert facts.pipeline == "diffusers:TextToVideoSDPipeline"
+    assert facts.requires == {"prompt"}
+    assert facts.accepts == {"prompt", "negative_prompt"}
+    assert {"num_frames", "guidance_scale", "height"} <= facts.parameters
+    assert facts.parameters.isdisjoint({"prompt", "generator", "latents", "output_type", "callback"})
+    assert (facts.fps, facts.token_limit, facts.batchable) == (8.0, 77, True)
+    assert facts.signature["num_frames"] == 16
+
+
+def test_facts_of_an_image_model(checkpoint: Checkpoint) -> None:
+    """Stable Video Diffusion takes an image and no prompt, one at a time, at the rate that it is told."""
+    facts = inspect_model("mine", _spec(checkpoint("StableVideoDiffusionPipeline")))
+    assert facts.requires == facts.accepts == {"image"}
+    assert (facts.fps, facts.fps_argument, facts.batchable) == (7.0, "fps", False)
+
+
+def test_facts_of_an_image_and_text_model(checkpoint: Checkpoint) -> None:
+    """An image-to-video model needs both, and its autoencoder decides which frame counts there are."""
+    facts = inspect_model("mine", _spec(checkpoint("CogVideoXImageToVideoPipeline")))
+    assert facts.requires == {"prompt", "image"}
+    assert str(facts.frames) == "8k+1"
+    assert facts.token_limit == 226
+
+
+def test_an_unknown_argument_is_refused_with_the_nearest(checkpoint: Checkpoint) -> None:
+    """A misspelt call argument is refused, and the right one named."""
+    error = _refused(_spec(checkpoint("WanPipeline"), call={"guidance_scal": 5.0}))
+    assert error.where == "models.mine.call.guidance_scal"
+    assert "did you mean 'guidance_scale'?" in error.expected
+
+
+def test_a_wrong_frame_count_is_refused_with_the_nearest(checkpoint: Checkpoint) -> None:
+    """A frame count that diffusers would round in silence is refused, and its neighbours named."""
+    error = _refused(_spec(checkpoint("WanPipeline"), call={"num_frames": 16}))
+    assert error.where == "models.mine.call.num_frames"
+    assert error.expected == "4k+1 frames, such as 13 or 17"
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "expected"),
+    [
+        ({"pipeline": "WanPipelin"}, "models.mine.pipeline", "did you mean 'WanPipeline'?"),
+        ({"pipeline": "no.such.module:Name"}, "models.mine.pipeline", "package.module:Name"),
+        ({"scheduler": "DDIMSchedule"}, "models.mine.scheduler", "did you mean 'DDIMScheduler'?"),
+        (
+            {"scheduler": {"class": "DDIMScheduler", "clip_sampl": False}},
+            "models.mine.scheduler.clip_sampl",
+            "did you mean 'clip_sample'?",
+        ),
+        ({"components": {"va": None}}, "models.mine.components.va", "did you mean 'vae'?"),
+        ({"components": {"vae": {"path": "x"}}}, "models.mine.components.vae", "{class: ..., path: ...}"),
+        ({"memory": ["vae_tilin"]}, "models.mine.memory.vae_tilin", "did you mean 'vae_tiling'?"),
+        (
+            {"memory": ["model_cpu_offload", "group_offload"]},
+            "models.mine.memory",
+            "one of them: each decides where all weights are",
+        ),
+        ({"speed": {"compil": True}}, "models.mine.speed.compil", "did you mean 'compile'?"),
+        ({"loras": [{"weight": 1.0}]}, "models.mine.loras[0]", "{path: ..., weight: 1.0}"),
+    ],
+)
+def test_a_wrong_key_is_refused_by_name(
+    checkpoint: Checkpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+    where: str,
+    expected: str,
+) -> None:
+    """Each wrong key of a model is refused where it stands, with what could stand there."""
+    monkeypatch.setattr("t2vbatch.models.facts.missing_packages", lambda *names: ())
+    error = _refused(_spec(checkpoint("WanPipeline"), **changes))
+    assert error.where == where
+    assert expected in error.expected
+
+
+def test_a_batch_is_refused_where_a_call_makes_one_video(checkpoint: Checkpoint) -> None:
+    """A pipeline that takes one image is not given two."""
+    error = _refused(_spec(checkpoint("StableVideoDiffusionPipeline"), batch=2))
+    assert error.where == "models.mine.batch"
+
+
+def test_a_missing_package_is_named(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a feature needs and this machine has not is said before anything is loaded."""
+    monkeypatch.setattr("t2vbatch.models.catalog.find_spec", lambda name: None)
+    error = _refused(_spec(checkpoint("WanPipeline"), loras=[{"path": "x"}]))
+    assert error.fix == "pip install peft"
+
+
+def test_a_folder_that_is_no_pipeline(tmp_path: Path) -> None:
+    """A folder without an index is no pipeline, and neither is a path that is not there."""
+    assert "model_index.json" in _refused(_spec(tmp_path)).found
+    assert "does not exist" in _refused(_spec(tmp_path / "nothing" / "here")).found
+
+
+def test_a_bundled_model_that_is_not_there() -> None:
+    """There is one bundled model."""
+    assert "bundled:shapes" in _refused(Model(path="bundled:circles")).expected
+
+
+def test_a_checkpoint_of_a_class_that_diffusers_lacks(tmp_path: Path) -> None:
+    """A repository's own pipeline code is never run; the user is told to name a class."""
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": ["my_pipeline", "Mine"]}))
+    error = _refused(_spec(tmp_path))
+    assert error.where == "models.mine.path"
+    assert "models.mine.pipeline" in error.fix
+
+
+def _identity(path: Path, **changes: Any) -> str:
+    return digest(inspect_model("mine", _spec(path, **changes)).identity)
+
+
+def test_identity_follows_content_and_not_place(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """A copy elsewhere, with other notes in it, is the same model; one changed weight makes another."""
+    original = checkpoint("WanPipeline")
+    copy = shutil.copytree(original, tmp_path / "copy")
+    (copy / "README.md").write_text("notes")
+    assert _identity(copy) == _identity(original)
+    weights = next((copy / "transformer").glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\xff")
+    assert _identity(copy) != _identity(original)
+
+
+def test_identity_holds_what_decides_pixels(checkpoint: Checkpoint) -> None:
+    """Settings that change pixels change the identity, and those that move weights about do not."""
+    path = checkpoint("WanPipeline")
+    plain = _identity(path)
+    changing: list[dict[str, Any]] = [
+        {"dtype": "bfloat16"},
+        {"scheduler": "FlowMatchEulerDiscreteScheduler"},
+        {"memory": ["vae_tiling"]},
+        {"speed": {"attention_backend": "native"}},
+        {"components": {"transformer_2": None}},
+        {"components": {"vae": {"class": "AutoencoderKLWan", "path": str(path), "subfolder": "vae"}}},
+    ]
+    assert len({plain, *(_identity(path, **changes) for changes in changing)}) == len(changing) + 1
+    for neutral in ({"memory": ["model_cpu_offload"]}, {"call": {"guidance_scale": 2.0}}, {"fps": 3.0}):
+        assert _identity(path, **neutral) == plain
+
+
+def test_a_variant_is_told_by_its_own_files(tmp_path: Path) -> None:
+    """Another variant's weights beside the chosen ones leave the identity as it is."""
+    folder = tiny.save("TextToVideoSDPipeline", tmp_path / "both")
+    plain = _identity(folder)
+    tiny.save("TextToVideoSDPipeline", folder, variant="fp16")
+    assert (folder / "unet" / "diffusion_pytorch_model.fp16.safetensors").exists()
+    assert _identity(folder) == plain
+    assert _identity(folder, variant="fp16") != plain
