@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from outputs import HOSTILE, SCORES, add_videos, results, write_output
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from report.outputs import HOSTILE, SCORES, add_videos, results, write_output
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,8 @@ from t2vbatch.summary import summarize
 from t2vbatch.video import Video, encode
 
 HOSTILE = (
-    "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\"> 'and' \"too\""
+    "<script>document.title = 'taken'</script>"
+    "<img src=x onerror=\"document.title = 'taken'\"> 'quoted' \"too\""
 )
 COLOURS = {"red": (214, 62, 52), "green": (62, 158, 88), "blue": (58, 104, 206)}
 SCORES = ("clip_score", "clip_temporal")

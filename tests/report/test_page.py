@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from outputs import HOSTILE, results, write_output
 from playwright.sync_api import Page, expect
+
+from report.outputs import HOSTILE, results, write_output
 
 NOTHING = "\N{EN DASH}"
 
