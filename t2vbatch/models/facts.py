@@ -73,7 +73,7 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
         signature=signature.defaults,
         requires=signature.requires,
         accepts=signature.accepts,
-        fps=module.FPS if module else _fps(signature, row.fps),
+        fps=float(module.FPS) if module else _fps(signature, row.fps),
         token_limit=_token_limit(source, index, signature, spec),
         batchable=signature.batchable and row.batchable and "cache" not in spec.speed,
         pipeline=class_path(pipeline),
@@ -87,8 +87,6 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
 def _pipeline_class(where: str, spec: Model, index: Mapping[str, Any]) -> type:
     if spec.pipeline is not None:
         return resolve_class(f"{where}.pipeline", spec.pipeline)
-    if spec.path.startswith(BUNDLED):
-        return resolve_class(f"{where}.path", bundled(where, spec.path).PIPELINE)
     named = index.get("_class_name")
     if not isinstance(named, str) or not isinstance(getattr(diffusers, named, None), type):
         raise ModelError(

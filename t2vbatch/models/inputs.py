@@ -1,37 +1,59 @@
-"""From a row's media to what a pipeline's call takes: Pillow images in RGB, upright."""
+"""From a row's media to what a pipeline's call takes: Pillow images in RGB, upright, of the call's size."""
 
-import io
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from t2vbatch.errors import RowError
-from t2vbatch.manifest import Media
+from t2vbatch.errors import EncodeError, RowError
+from t2vbatch.manifest import Media, decode_image, unpack_frames
 from t2vbatch.video import decode
+
+Fit = Literal["crop", "pad", "stretch", "keep"]
 
 
 def read_image(media: Media) -> Image.Image:
     """An image as the camera meant it: upright, RGB. Raises RowError."""
     try:
-        image = Image.open(io.BytesIO(media.read()))
-        return ImageOps.exif_transpose(image).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise RowError(f"{media.name}: no image that Pillow reads ({error})") from error
+        return decode_image(media.read())
+    except RowError as error:
+        raise RowError(f"{media.name}: {error}") from error
 
 
 def read_frames(media: Media) -> list[Image.Image]:
-    """The frames of a video file. Raises RowError."""
+    """The frames of a video file, or of a folder of frames. Raises RowError."""
+    data = media.read()
+    pictures = unpack_frames(data)
+    if pictures is not None:
+        return [decode_image(picture) for picture in pictures]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "input"
-        path.write_bytes(media.read())
+        path.write_bytes(data)
         try:
-            video = decode(path)
-        except Exception as error:
+            return [Image.fromarray(frame) for frame in decode(path).frames]
+        except EncodeError as error:
             raise RowError(f"{media.name}: no video that ffmpeg reads ({error})") from error
-    return [Image.fromarray(frame) for frame in video.frames]
+
+
+def fitted(image: Image.Image, size: tuple[int, int] | None, fit: Fit) -> Image.Image:
+    """The image at ``size`` (width, height).
+
+    Args:
+        size: None leaves the image to the pipeline, as ``keep`` does.
+        fit: ``crop`` fills the frame and cuts evenly what stands over; ``pad`` shows all of it between black
+            bars; ``stretch`` gives up its proportions.
+    """
+    if size is None or fit == "keep" or image.size == size:
+        return image
+    match fit:
+        case "crop":
+            return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+        case "pad":
+            return ImageOps.pad(image, size, Image.Resampling.LANCZOS)
+        case "stretch":
+            return image.resize(size, Image.Resampling.LANCZOS)
 
 
 READERS: Mapping[str, Callable[[Media], Any]] = {

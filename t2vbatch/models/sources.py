@@ -105,9 +105,7 @@ def open_source(where: str, path: str, revision: str | None, marker: str) -> Sou
     Raises:
         ModelError: when it is none, or the hub cannot be asked.
     """
-    if path.startswith(BUNDLED):
-        return Source(str(bundled_folder(where, path)))
-    folder = Path(path).expanduser()
+    folder = bundled(where, path).PIPELINE if path.startswith(BUNDLED) else Path(path).expanduser()
     if folder.exists():
         if not (folder / marker).is_file():
             raise ModelError(
@@ -120,17 +118,11 @@ def open_source(where: str, path: str, revision: str | None, marker: str) -> Sou
 
 
 def bundled(where: str, path: str) -> Any:
-    """The module of a bundled model: its ``PIPELINE``, ``CALL``, ``FPS`` and ``weights``."""
+    """The module of a bundled model: its folder ``PIPELINE``, its ``CALL`` and its ``FPS``."""
     name = path.removeprefix(BUNDLED)
     if name != "shapes":
         raise ModelError(where, path, "bundled:shapes, the one bundled model")
     return import_module("t2vbatch.models.shapes")
-
-
-def bundled_folder(where: str, path: str) -> Path:
-    """The folder with a bundled model's files."""
-    module = bundled(where, path)
-    return Path(module.__file__).parent / "weights"
 
 
 def hub_reachable() -> bool:
