@@ -205,9 +205,7 @@ class _Hands:
         try:
             event = ray.get(call)
         except RayError as error:
-            death = m.Died(worker, self._cause(worker, error), _failure(error))
-            self.kill(worker)
-            return death
+            return m.Died(worker, self._cause(worker, error), _failure(error))
         if isinstance(event, m.Started):
             self._nodes[worker] = event.node
         return event

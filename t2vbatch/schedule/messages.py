@@ -25,7 +25,7 @@ class Started:
 
 @dataclass(frozen=True)
 class StartFailed:
-    """A worker's model could not be loaded; the worker is gone. ``out_of_memory``: it did not fit."""
+    """A worker's model could not be loaded. ``out_of_memory``: it did not fit."""
 
     worker: int
     failure: Failure
@@ -122,7 +122,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Kill:
-    """End a worker's process at once, whatever it does."""
+    """End a worker's process at once, whatever it does, if it is not dead already."""
 
     worker: int
 

@@ -5,14 +5,16 @@ Whatever it is told, in whatever order, each sample is in one place: waiting, ru
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from t2vbatch.errors import WorkerError
 from t2vbatch.plan import Unit
 from t2vbatch.schedule import messages as m
 from t2vbatch.schedule.backlog import Attempt, Backlog
 from t2vbatch.schedule.blame import Blame
+from t2vbatch.schedule.limits import Limits
 from t2vbatch.schedule.pool import Worker
+from t2vbatch.schedule.staff import Model, is_kept, next_hire
 from t2vbatch.work import FOOTPRINTS, Failure, Outcome
 
 STALL_S = 30.0
@@ -23,47 +25,9 @@ MEMORY_STREAK = 3
 """Units in a row that do not fit before the whole model is tried with less memory: each such try costs the
 time up to the failure."""
 
-
-@dataclass(frozen=True)
-class Limits:
-    """What the scheduler keeps to.
-
-    Attributes:
-        workers: in all, at the beginning; a Cluster event changes it.
-        minimum: workers that a model keeps while it has work.
-        maximum: workers that a model gets at most; None for no limit of its own.
-        timeout_s: seconds for each half of a unit, generating and finishing; None for no limit.
-        silence_s: seconds without a sign of life after which a process counts as hung; None for never.
-        attempts: charged failures after which a sample is quarantined.
-        losses: times a sample may be lost with its node before that is charged too.
-        starts: failures in a row to start a model's worker that stop the job.
-    """
-
-    workers: int
-    minimum: int = 0
-    maximum: int | None = None
-    timeout_s: float | None = None
-    silence_s: float | None = None
-    attempts: int = 3
-    losses: int = 10
-    starts: int = 10
-
-    @property
-    def overdue_s(self) -> float:
-        """When a worker that did not keep its deadline by itself is ended. It looks between two denoising
-        steps, so it may be late by one of them."""
-        return float("inf") if self.timeout_s is None else 1.1 * self.timeout_s + 1.0
-
-
-@dataclass
-class _Model:
-    """What is known of one model."""
-
-    backlog: Backlog
-    succeeded: bool = False
-    misfits: int = 0
-    failed_starts: int = 0
-    start_after: float = 0.0
+START_PAUSE_S = 5.0
+"""Longest pause after a failed start. Ten loads in a row against a hub that is away should not take one
+second, nor one hour."""
 
 
 class Scheduler:
@@ -75,7 +39,7 @@ class Scheduler:
 
     def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
         self._limits = limits
-        self._models = {name: _Model(Backlog(name, of)) for name, of in units.items()}
+        self._models = {name: Model(Backlog(name, of)) for name, of in units.items()}
         self._blame = Blame()
         self._workers: dict[int, Worker] = {}
         self._running: dict[int, Attempt] = {}
@@ -84,7 +48,7 @@ class Scheduler:
         self._counts = {"ok": 0, "degenerate": 0, "failed": 0}
         self._interrupts = 0
         self._last_key = self._last_worker = 0
-        self._now: float | None = None
+        self._now = float("-inf")
         self._actions: list[m.Action] = []
         self.ending: m.Ending | None = None
 
@@ -129,18 +93,18 @@ class Scheduler:
                 self._abort(m.Abort(event.error))
             case m.Tick():
                 self._end_overdue()
-            case _ if worker := self._workers.get(event.worker):
-                worker.heard = self._time
-                self._worker_event(event, worker)
             case _:
-                pass  # a late word from a worker that is gone; its units are in other hands
+                if worker := self._workers.get(event.worker):
+                    worker.heard = self._now
+                    self._hear(event, worker)
+                # Else a late word from a worker that is gone; its units are in other hands.
 
-    def _worker_event(self, event: m.WorkerEvent, worker: Worker) -> None:
+    def _hear(self, event: m.WorkerEvent, worker: Worker) -> None:
         match event:
             case m.Started():
                 self._started(worker, event.node)
             case m.StartFailed():
-                self._remove(worker)
+                self._kill(worker)
                 self._start_failed(worker, event.failure, event.out_of_memory)
             case m.Died():
                 self._died(worker, event)
@@ -164,8 +128,7 @@ class Scheduler:
             model.backlog.step_down(worker.level + 1)
             return
         model.failed_starts += 1
-        # Ten models loaded in a row against an unreachable hub should not take one second, nor one hour.
-        model.start_after = self._time + min(5.0, 0.1 * 2**model.failed_starts)
+        model.start_after = self._now + min(START_PAUSE_S, 0.1 * 2**model.failed_starts)
         if model.failed_starts >= self._limits.starts:
             times = f"{model.failed_starts} times in a row"
             reason = f"the model {worker.model!r} could not be started {times}, the last time because of "
@@ -174,8 +137,8 @@ class Scheduler:
     def _generated(self, worker: Worker, key: int) -> None:
         worker.generating = None
         worker.finishing.append(key)
-        if len(worker.finishing) == 1:
-            worker.finish_until = self._time + self._limits.overdue_s
+        if worker.finishing[0] == key:
+            worker.finish_until = self._now + self._limits.overdue_s
         self._actions.append(m.Finish(worker.number, key))
 
     def _finished(self, worker: Worker, attempt: Attempt, outcomes: tuple[Outcome, ...]) -> None:
@@ -218,7 +181,7 @@ class Scheduler:
                 model.backlog.step_down(attempt.level + 1)
 
     def _died(self, worker: Worker, event: m.Died) -> None:
-        self._remove(worker)
+        self._kill(worker)
         if not worker.ready:
             self._start_failed(worker, event.failure)
         if event.death == "infrastructure":
@@ -264,10 +227,9 @@ class Scheduler:
 
     def _is_sick(self, worker: Worker) -> bool:
         """Whether to replace a worker on which everything fails, though others succeed or may succeed."""
-        siblings = sum(other.model == worker.model for other in self._workers.values()) > 1
-        if not (siblings or self._models[worker.model].succeeded):
-            return False
-        worker.sick = worker.leaving = self._blame.suspect(worker.model, worker.streak)
+        others = self._models[worker.model].succeeded or self._staff(worker.model) > 1
+        worker.sick = others and self._blame.suspect(worker.model, worker.streak)
+        worker.leaving = worker.leaving or worker.sick
         return worker.sick
 
     def _lose(self, attempt: Attempt, failure: Failure) -> None:
@@ -286,23 +248,18 @@ class Scheduler:
 
     # Time.
 
-    @property
-    def _time(self) -> float:
-        assert self._now is not None
-        return self._now
-
     def _pass_time(self, now: float) -> None:
-        gap = 0.0 if self._now is None else now - self._now
+        gap = now - self._now
         if gap > STALL_S:
             for worker in self._workers.values():
                 worker.delay(gap)
-        self._now = now if self._now is None else max(now, self._now)
+        self._now = max(now, self._now)
 
     def _end_overdue(self) -> None:
         for worker in list(self._workers.values()):
-            if worker.generating is not None and self._time > worker.generate_until:
+            if worker.generating is not None and self._now > worker.generate_until:
                 self._end(worker, worker.generating)
-            elif worker.finishing and self._time > worker.finish_until:
+            elif worker.finishing and self._now > worker.finish_until:
                 self._end(worker, worker.finishing[0])
             elif self._is_silent(worker):
                 silent = f"no sign of life for {self._limits.silence_s:g} s"
@@ -317,7 +274,7 @@ class Scheduler:
 
     def _is_silent(self, worker: Worker) -> bool:
         silence = self._limits.silence_s
-        return worker.ready and silence is not None and self._time - worker.heard > silence
+        return worker.ready and silence is not None and self._now - worker.heard > silence
 
     # Workers.
 
@@ -328,7 +285,7 @@ class Scheduler:
                 if attempt:
                     self._generate(worker, attempt)
             if worker.idle and not self._is_kept(worker):
-                self._remove(worker)
+                del self._workers[worker.number]
                 self._actions.append(m.Stop(worker.number))
 
     def _generate(self, worker: Worker, attempt: Attempt) -> None:
@@ -336,41 +293,25 @@ class Scheduler:
         key = self._last_key
         self._running[key] = attempt
         worker.generating, worker.fresh, worker.alone = key, False, attempt.alone
-        worker.generate_until = self._time + self._limits.overdue_s
+        worker.generate_until = self._now + self._limits.overdue_s
         tries = tuple(1 + self._blame.charges(position) for position in attempt.samples)
         self._actions.append(m.Generate(worker.number, key, attempt.samples, tries, attempt.retried))
 
-    def _is_kept(self, worker: Worker) -> bool:
-        """Whether an idle worker is worth its place: it may still be wanted, and nothing else is."""
-        if worker.leaving or self._interrupts or len(self._models[worker.model].backlog):
-            return False
-        has_work = any(attempt.model == worker.model for attempt in self._running.values())
-        return has_work and self._staff(worker.model) <= self._limits.minimum
-
     def _hire(self) -> None:
         while not self._interrupts and len(self._workers) < self._capacity:
-            wanted = [
-                (self._staff(name) >= self._limits.minimum, -ratio, name, level)
-                for name, model in self._models.items()
-                for level in range(len(FOOTPRINTS))
-                if (ratio := self._demand(name, model, level)) > 0
-            ]
-            if not wanted:
+            hire = next_hire(self._workers.values(), self._models, self._limits, self._now)
+            if hire is None:
                 return
-            *_, name, level = min(wanted, key=lambda want: want[:2])
+            name, level = hire
             self._last_worker += 1
-            self._workers[self._last_worker] = Worker(self._last_worker, name, level, heard=self._time)
+            self._workers[self._last_worker] = Worker(self._last_worker, name, level)
             self._actions.append(m.Start(self._last_worker, name, FOOTPRINTS[level]))
 
-    def _demand(self, name: str, model: _Model, level: int) -> float:
-        """Waiting attempts for each worker there would be; 0 where no more workers can be used."""
-        waiting = model.backlog.waiting(level)
-        if not waiting or self._time < model.start_after:
-            return 0.0
-        pool = [w for w in self._workers.values() if w.model == name and w.level == level and not w.leaving]
-        starting = sum(not worker.ready for worker in pool)
-        full = self._limits.maximum is not None and self._staff(name) >= self._limits.maximum
-        return 0.0 if full or waiting <= starting else waiting / (len(pool) + 1)
+    def _is_kept(self, worker: Worker) -> bool:
+        name = worker.model
+        has_running = any(attempt.model == name for attempt in self._running.values())
+        kept = is_kept(worker, self._models[name], self._staff(name), has_running, self._limits)
+        return kept and not self._interrupts
 
     def _staff(self, model: str) -> int:
         return sum(worker.model == model for worker in self._workers.values())
@@ -381,16 +322,14 @@ class Scheduler:
             worker.leaving = worker.leaving or worker.node in self._draining
 
     def _withdraw(self, worker: Worker, key: int) -> Attempt:
+        if worker.finishing[:1] == [key]:
+            worker.finish_until = self._now + self._limits.overdue_s  # The next one comes into hand.
         worker.drop(key)
-        worker.finish_until = self._time + self._limits.overdue_s
         return self._running.pop(key)
 
     def _kill(self, worker: Worker) -> None:
-        self._remove(worker)
-        self._actions.append(m.Kill(worker.number))
-
-    def _remove(self, worker: Worker) -> None:
         del self._workers[worker.number]
+        self._actions.append(m.Kill(worker.number))
 
     # The end.
 

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,12 +109,16 @@ def _segfault() -> None:
     ctypes.string_at(0)
 
 
-_VERBS = {
+def _exit() -> None:
+    os._exit(7)
+
+
+_VERBS: dict[str, Callable[[], object]] = {
     "raise": _raise,
     "refuse": _refuse,
     "hang": _hang,
     "segfault": _segfault,
-    "exit": lambda: os._exit(7),
+    "exit": _exit,
     "sysexit": lambda: sys.exit(7),
     "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
 }
