@@ -9,8 +9,13 @@ because a silent ``repr`` would give one value two identities.
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
+
+# Made once: a million ids are a million calls, and json.dumps would make an encoder for each.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class NotCanonicalError(TypeError):
@@ -26,8 +31,7 @@ def canonical(value: Any) -> bytes:
     Raises:
         NotCanonicalError: for everything else.
     """
-    plain = _plain(value, "value")
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _encode(_plain(value, "value")).encode()
 
 
 def digest(value: Any) -> str:
@@ -40,7 +44,7 @@ def _plain(value: Any, place: str) -> Any:
         case None | bool() | int():
             return value
         case str():
-            if any("\ud800" <= char <= "\udfff" for char in value):
+            if not value.isascii() and _SURROGATE.search(value):
                 raise NotCanonicalError(f"{place}: text with a lone surrogate has no UTF-8 form")
             return value
         case float():

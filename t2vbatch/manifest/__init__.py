@@ -1,0 +1,38 @@
+"""Manifests: read, check and normalise a table of prompts and media into rows.  [no torch, no Ray]
+
+::
+
+    sources     which files, in which format
+    lines       text, CSV, JSON Lines  -> raw cells
+    parquet     one file or many       -> raw cells
+    columns     which column means what; aliases
+    cells       what a cell of each column may hold
+    typing_csv  types of text cells
+    build       raw cells -> one Arrow table
+    identity    ids from content; equal rows once
+    verify      media are allowed, there, and whole
+    table       Manifest and Row
+    media       Media: where it is, what may be read, its bytes
+    frames      a folder of frames as bytes, and back
+    images      opening images of unknown origin
+    limits      how much of anything
+"""
+
+from t2vbatch.manifest.frames import unpack_frames
+from t2vbatch.manifest.images import decode_image
+from t2vbatch.manifest.limits import LIMITS, Limits
+from t2vbatch.manifest.media import Media
+from t2vbatch.manifest.read import check_manifest, read_manifest
+from t2vbatch.manifest.table import Manifest, Row
+
+__all__ = [
+    "LIMITS",
+    "Limits",
+    "Manifest",
+    "Media",
+    "Row",
+    "check_manifest",
+    "decode_image",
+    "read_manifest",
+    "unpack_frames",
+]

@@ -1,0 +1,114 @@
+"""What a cell of each canonical column may hold, and the one form it is given.  [pure]
+
+Every function takes a value that is not None and gives its normal form, None where there is nothing in it,
+or raises BadCell.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from t2vbatch.manifest.columns import MEDIA
+from t2vbatch.manifest.limits import Limits
+from t2vbatch.manifest.problems import BadCell, shown
+
+Reader = Callable[[Any], Any]
+
+INT64_MAX = 2**63 - 1
+INTEGER = r"-?(?:0|[1-9][0-9]*)"
+"""An integer that is written in the only way; ``007`` is a name, and keeps its zeros."""
+NUMBER = INTEGER + r"(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_INTEGER, _NUMBER = re.compile(INTEGER), re.compile(NUMBER)
+
+
+def readers(limits: Limits, textual: bool) -> dict[str, Reader]:
+    """Canonical column: its reader. ``textual``: the format has text cells only, so numbers stand as text."""
+
+    def prompt(value: Any) -> str | None:
+        return read_text(value, limits.prompt_chars) if not _blank(value) else None
+
+    return {
+        "id": lambda value: read_id(value, limits.id_chars),
+        "prompt": prompt,
+        "negative_prompt": lambda value: read_text(value, limits.prompt_chars),
+        "seed": (lambda value: read_seed(number(value))) if textual else read_seed,
+        "model": (lambda value: read_models(value.split(","))) if textual else read_models,
+        **dict.fromkeys(MEDIA, read_media),
+    }
+
+
+def read_text(value: Any, limit: int) -> str:
+    """Text of at most ``limit`` characters."""
+    if not isinstance(value, str):
+        raise BadCell(shown(value), "text")
+    if len(value) > limit:
+        raise BadCell(f"{len(value):,} characters", f"at most {limit:,} characters")
+    return value
+
+
+def read_id(value: Any, limit: int) -> str:
+    """An id as text: integers as their decimal digits."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise BadCell(shown(value), "text or an integer")
+    if _blank(value):
+        raise BadCell("an empty id", "text or an integer")
+    if _CONTROL.search(value):
+        raise BadCell(shown(value), "an id without control characters")
+    return read_text(value, limit)
+
+
+def read_seed(value: Any) -> int:
+    """A seed from 0 to 2**63 - 1; ``3.0`` is 3."""
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= INT64_MAX:
+        raise BadCell(shown(value), "an integer from 0 to 2**63 - 1")
+    return value
+
+
+def read_models(value: Any) -> list[str]:
+    """Names of models, blanks around them removed."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) and not _blank(name) for name in names):
+        raise BadCell(shown(value), "the name of a model, or a list of names")
+    if not names:
+        raise BadCell("an empty list", "the name of a model, or a list of names")
+    return [name.strip() for name in names]
+
+
+def read_media(value: Any) -> dict[str, Any] | None:
+    """A path or URI, or bytes, as ``{path, bytes}`` with one of them None. Where both stand, bytes count."""
+    if isinstance(value, str):
+        value = {"path": value}
+    elif isinstance(value, bytes):
+        value = {"bytes": value}
+    if not isinstance(value, Mapping) or set(value) - {"path", "bytes"}:
+        raise BadCell(shown(value), "a path, a URI, bytes, or {bytes, path}")
+    path, data = value.get("path"), value.get("bytes")
+    if data is not None:
+        if not isinstance(data, bytes) or not data:
+            raise BadCell(shown(data), "bytes of a file")
+        return {"path": None, "bytes": data}
+    if path is None or path == "":
+        return None
+    if not isinstance(path, str) or _CONTROL.search(path):
+        raise BadCell(shown(path), "a path or a URI without control characters")
+    return {"path": path, "bytes": None}
+
+
+def number(text: str) -> int | float | str:
+    """A number that is written as text, or the text itself."""
+    if _INTEGER.fullmatch(text) and len(text) <= 20:
+        return int(text)
+    if _NUMBER.fullmatch(text) and math.isfinite(float(text)):
+        return float(text)
+    return text
+
+
+def _blank(value: Any) -> bool:
+    return isinstance(value, str) and not value.strip()

@@ -1,0 +1,90 @@
+"""Naming rows by their content, and making equal ones once.  [pure]"""
+
+import math
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from t2vbatch.canonical import digest
+from t2vbatch.manifest.problems import Problems, shown
+
+ID_DIGITS = 16
+"""Hexadecimal digits of a derived id: among a million rows two meet by chance once in 10^7 manifests."""
+
+_LISTED = 10
+
+
+def derived_id(cells: Mapping[str, Any]) -> str:
+    """The first 16 hexadecimal digits of the digest of a row's cells that are not null.
+
+    A cell counts as it was written: a path as its text, bytes as their digest. ``3.0`` counts as ``3``,
+    because whether a column of integers is held as floats depends on the other rows. Values that have no
+    canonical form (dates, decimals, infinities) count as their text.
+    """
+    return digest({_key(name): _own(cell) for name, cell in cells.items() if cell is not None})[:ID_DIGITS]
+
+
+def pruned(value: Any) -> Any:
+    """``value`` without the null fields that objects get where other rows' objects have other fields."""
+    if isinstance(value, dict):
+        return {name: pruned(item) for name, item in value.items() if item is not None}
+    return [pruned(item) for item in value] if isinstance(value, list) else value
+
+
+def merged(table: pa.Table) -> tuple[pa.Table, int]:
+    """The table with the first of equal ids only, and how many rows that took away."""
+    ids = table.column("id")
+    if pc.count_distinct(ids).as_py() == len(ids):
+        return table, 0
+    first = _grouped(ids, "min").column("rows").sort()
+    return table.take(first), len(ids) - len(first)
+
+
+def note_duplicates(table: pa.Table, column: str, problems: Problems) -> None:
+    """Note each id that stands in more than one row, with the rows."""
+    ids = table.column("id").drop_null()
+    if pc.count_distinct(ids).as_py() == len(ids):
+        return
+    groups = _grouped(table.column("id"), "list")
+    twice = groups.filter(
+        pc.and_(pc.greater(pc.list_value_length(groups["rows"]), 1), groups["id"].is_valid())
+    )
+    for batch in twice.to_batches(max_chunksize=1024):
+        for group in batch.to_pylist():
+            rows = sorted(group["rows"])
+            listed = ", ".join(str(row + 1) for row in rows[:_LISTED])
+            more = f" and {len(rows) - _LISTED:,} more" if len(rows) > _LISTED else ""
+            found = f"the id {shown(group['id'])} in rows {listed}{more}"
+            problems.add(rows[1] + 1, column, found, "each id once")
+
+
+def _grouped(ids: pa.ChunkedArray, how: str) -> pa.Table:
+    """One row an id: ``rows`` is the first index where it stands (``min``), or all of them (``list``)."""
+    numbered = pa.table({"id": ids, "rows": pa.array(range(len(ids)), pa.int64())})
+    return numbered.group_by("id").aggregate([("rows", how)]).rename_columns(["id", "rows"])
+
+
+def _key(name: str) -> str:
+    # '$' is reserved in canonical form, and a column may well be called '$id'.
+    return f"\\{name}" if name[:1] in ("$", "\\") else name
+
+
+def _own(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | str() | bytes():
+            return value
+        case float():
+            if not math.isfinite(value):
+                return str(value)
+            return int(value) if value.is_integer() and abs(value) < 2**53 else value
+        case list() | tuple():
+            return [_own(item) for item in value]
+        case Mapping():
+            return {_key(str(key)): _own(item) for key, item in value.items() if item is not None}
+        case datetime() | date() | time():
+            return value.isoformat()
+        case _:
+            return str(value)

@@ -1,0 +1,158 @@
+"""Media that rows name: where they are, whether a manifest may name them, and their bytes.
+
+A manifest is written by anybody. It may name what lies in its own folder, after symbolic links are followed,
+and what lies at explicit URIs: ``s3://``, ``gs://``, ``az://``, and ``https://`` or ``http://`` at public
+addresses. Other paths of this machine are read only where the caller allows it.
+"""
+
+import hashlib
+import os
+import posixpath
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from t2vbatch.errors import RowError, StoreError
+from t2vbatch.files import local_path, open_folder, read_uri
+from t2vbatch.manifest.frames import frame_names, pack_frames
+from t2vbatch.web import MAX_BYTES, fetch, is_public, names_private_host
+
+WEB = ("http", "https")
+STORES = ("s3", "gs", "az")
+
+
+@dataclass(frozen=True)
+class Media:
+    """An image, video or control sequence that a row names: bytes in the manifest, or a path or URI.
+
+    Attributes:
+        name: the manifest column: ``image``, ``last_image``, ``video`` or ``control``.
+        uri: absolute path or URI; None where the manifest holds the bytes themselves.
+        data: the bytes, where they are here already.
+        within: the folder that a path of this machine may not leave; None: no limit.
+    """
+
+    name: str
+    uri: str | None = None
+    data: bytes | None = field(default=None, repr=False)
+    within: str | None = None
+
+    def read(self) -> bytes:
+        """The bytes: of a file as it is, of a folder of frames as ``manifest.frames`` says.
+
+        A folder is a local path to one, or the URI of a store that ends with ``/``.
+
+        Raises:
+            RowError: where they cannot be had, with the reason.
+        """
+        if self.data is not None:
+            return self.data
+        try:
+            return self._fetched(self.uri or "")
+        except FileNotFoundError as error:
+            raise RowError(f"{self.name}: nothing is at {self.uri}") from error
+        except (StoreError, OSError, ValueError) as error:
+            raise RowError(f"{self.name} at {self.uri}: {error}") from error
+
+    def sha256(self) -> str:
+        """Digest of the bytes, as 64 hexadecimal digits."""
+        return hashlib.sha256(self.read()).hexdigest()
+
+    def loaded(self) -> "Media":
+        """The same media with its bytes inside, to be sent to a worker on another machine."""
+        return self if self.data is not None else replace(self, data=self.read())
+
+    def _fetched(self, uri: str) -> bytes:
+        path = local_path(uri)
+        if path is not None:
+            return _local_bytes(path, self.within)
+        if urlsplit(uri).scheme in WEB:
+            return fetch(uri, permits=is_public)
+        if uri.endswith("/"):
+            folder = open_folder(uri)
+            names = _some_frames(folder.names(""))
+            return pack_frames(names, folder.read)
+        return read_uri(uri)
+
+
+def located(cell: str, base: str) -> str:
+    """The absolute path or URI that a cell means in a manifest whose folder is ``base``."""
+    if "://" in cell:
+        return cell
+    if local_path(base) is not None or posixpath.isabs(cell):
+        return posixpath.join(base, cell)
+    return f"{base}/{posixpath.normpath(cell)}" + ("/" if cell.endswith("/") else "")
+
+
+def refusal(cell: str, base: str, allow_paths: bool) -> str | None:
+    """Why a manifest whose folder is ``base`` may not name this path or URI, or None where it may."""
+    scheme, separator, _ = cell.partition("://")
+    if separator or cell.startswith("file:"):
+        return _uri_refusal(cell, scheme.lower(), allow_paths)
+    if allow_paths:
+        return None
+    if posixpath.isabs(cell):
+        return "an absolute path"
+    outside = (
+        posixpath.normpath(cell).split("/")[0] == ".."
+        if local_path(base) is None
+        else not _inside(posixpath.join(base, cell), base)
+    )
+    return "a path that leads out of the manifest's folder" if outside else None
+
+
+def is_frame_folder(path: str) -> bool:
+    """Whether a local folder holds frames. Raises OSError where it cannot be listed."""
+    return bool(frame_names(entry.name for entry in Path(path).iterdir()))
+
+
+def _uri_refusal(uri: str, scheme: str, allow_paths: bool) -> str | None:
+    if scheme in WEB:
+        try:
+            host = urlsplit(uri).hostname
+        except ValueError:
+            host = None
+        if not host:
+            return "a URL without a host"
+        return "a URL at a private address" if names_private_host(uri) else None
+    if scheme in STORES:
+        return None
+    if scheme.startswith("file"):
+        return None if allow_paths and scheme == "file" else "a path of this machine as a URI"
+    return f"a URI of the unknown kind {scheme[:20]!r}"
+
+
+def _inside(path: str, folder: str) -> bool:
+    real, top = os.path.realpath(path), os.path.realpath(folder)
+    return real == top or real.startswith(top.rstrip("/") + "/")
+
+
+def _local_bytes(path: Path, within: str | None) -> bytes:
+    if within is not None and not _inside(str(path), within):
+        raise StoreError("it leads out of the manifest's folder")
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        return _local_frames(path, within)
+    if not stat.S_ISREG(found.st_mode):
+        raise StoreError("it is neither a file nor a folder")
+    if found.st_size > MAX_BYTES:
+        raise StoreError(f"it is longer than {MAX_BYTES:,} bytes")
+    return path.read_bytes()
+
+
+def _local_frames(folder: Path, within: str | None) -> bytes:
+    def read(name: str) -> bytes:
+        if (folder / name).is_dir():
+            raise StoreError(f"{name} in it is a folder, not a frame")
+        return _local_bytes(folder / name, within)
+
+    return pack_frames(_some_frames(entry.name for entry in folder.iterdir()), read)
+
+
+def _some_frames(names: Iterable[str]) -> list[str]:
+    frames = frame_names(name for name in names if "/" not in name)
+    if not frames:
+        raise StoreError("it is a folder without frames")
+    return frames

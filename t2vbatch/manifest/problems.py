@@ -1,0 +1,62 @@
+"""Collecting what is wrong, so that a user is told all of it at once."""
+
+from t2vbatch.errors import ManifestError, Problem
+
+
+class BadCell(ValueError):  # noqa: N818 - it never leaves the package, and is caught where the row is known
+    """A cell cannot be read as what its column means: what was found, and what was expected."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__(found, expected)
+        self.found, self.expected = found, expected
+
+
+class Problems:
+    """The problems of one source, in the order of its rows. Keeps ``limit`` of them and counts the rest."""
+
+    def __init__(self, source: str, limit: int) -> None:
+        self._source, self._limit = source, limit
+        self._kept: list[Problem] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, row: int | None, column: str | None, found: str, expected: str) -> None:
+        """Note one. ``row`` counts from 1; None speaks of the whole manifest, or of the whole column."""
+        self._count += 1
+        if len(self._kept) < self._limit:
+            self._kept.append(Problem(self._source, row, column, found, expected))
+
+    def all(self) -> tuple[Problem, ...]:
+        """Those kept, and after them one that tells how many more there are."""
+        kept = sorted(self._kept, key=lambda problem: problem.row or 0)
+        if self._count > len(kept):
+            more = f"{self._count - len(kept):,} problems more"
+            kept.append(Problem(self._source, None, None, more, f"at most {self._limit:,} to be listed"))
+        return tuple(kept)
+
+    def stop(self, found: str, expected: str, fix: str = "") -> ManifestError:
+        """The error for a source that cannot be read on: this problem, and those found before it."""
+        self._limit += 1
+        self.add(None, None, found, expected)
+        return ManifestError(self.all(), fix)
+
+
+def shown(value: object, length: int = 60) -> str:
+    """A value as a message shows it: its kind, and its beginning."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {str(value)[:length]}"
+        case str():
+            return f"{value[:length]!r}" + (f"... ({len(value):,} characters)" if len(value) > length else "")
+        case bytes():
+            return f"{len(value):,} bytes"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return f"a {type(value).__name__}"

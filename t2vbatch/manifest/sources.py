@@ -1,0 +1,143 @@
+"""Where a manifest is: which files it consists of, in what format, and which folder its paths start from.
+
+Owns the difference between a file and a folder, here and elsewhere. What is in the files is ``formats``'.
+"""
+
+import io
+import posixpath
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+from t2vbatch.errors import StoreError
+from t2vbatch.files import local_path, open_folder, read_uri
+from t2vbatch.manifest.limits import Limits
+from t2vbatch.manifest.media import STORES, WEB
+from t2vbatch.manifest.problems import Problems
+
+FORMATS = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".txt": "text",
+}
+"""Ending of a file's name: its format."""
+
+EXPECTED = "Parquet (.parquet, or a folder of it), CSV (.csv, .tsv), JSON Lines (.jsonl) or text (.txt)"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of a manifest.
+
+    Attributes:
+        base: absolute path or URI of the folder that relative paths in cells start from.
+        format: ``parquet``, ``csv``, ``tsv``, ``jsonl`` or ``text``.
+        files: one opener a file, in reading order; only Parquet has more than one.
+    """
+
+    base: str
+    format: str
+    files: tuple[Callable[[], BinaryIO], ...]
+
+
+def find_source(text: str, problems: Problems, limits: Limits) -> Source:
+    """The files at a path or URI. Raises ManifestError where there is nothing that can be read."""
+    path = local_path(text)
+    try:
+        if path is not None:
+            return _local(path.absolute(), problems, limits)
+        return _remote(text, problems, limits)
+    except FileNotFoundError:
+        raise problems.stop("nothing there", EXPECTED, "check the path") from None
+    except (StoreError, OSError, ValueError) as error:
+        raise problems.stop(f"a file that cannot be read ({_reason(error)})", EXPECTED) from None
+
+
+def _local(path: Path, problems: Problems, limits: Limits) -> Source:
+    if path.is_dir():
+        files = [path / name for name in _parquet_names((entry.name for entry in path.iterdir()), problems)]
+        base, kind = path, "parquet"
+    else:
+        files, base, kind = [path], path.parent, _format(path.name, problems)
+    sizes = [_regular_size(file, problems) for file in files]
+    _limit_size(sum(sizes), problems, limits)
+    return Source(str(base), kind, tuple(_opener(file) for file in files))
+
+
+def _remote(uri: str, problems: Problems, limits: Limits) -> Source:
+    scheme, name = urlsplit(uri).scheme, _remote_name(uri)
+    if scheme not in (*WEB, *STORES):
+        raise problems.stop(
+            f"a URI of the unknown kind {scheme[:20]!r}", "a path, s3://, gs://, az://, https://"
+        )
+    if scheme in WEB:
+        kind = _format(name, problems)
+        base = uri.partition("?")[0].partition("#")[0].rpartition("/")[0]
+        return Source(base, kind, (_held(read_uri(uri)),))
+    if posixpath.splitext(name)[1]:
+        parent = uri.rpartition("/")[0]
+        return _stored(parent, [name], _format(name, problems), problems, limits)
+    names = _parquet_names((entry for entry in open_folder(uri).names("") if "/" not in entry), problems)
+    return _stored(uri.rstrip("/"), names, "parquet", problems, limits)
+
+
+def _stored(uri: str, names: list[str], kind: str, problems: Problems, limits: Limits) -> Source:
+    folder = open_folder(uri)
+    _limit_size(sum(folder.size(name) or 0 for name in names), problems, limits)
+    return Source(uri, kind, tuple(_held(folder.read(name)) for name in names))
+
+
+def _remote_name(uri: str) -> str:
+    # In a store's URI '?' and '#' are letters of a name; on the web they end it.
+    path = urlsplit(uri).path if uri.startswith(("http://", "https://")) else uri
+    return path.rpartition("/")[2]
+
+
+def _format(name: str, problems: Problems) -> str:
+    suffix = posixpath.splitext(name.lower())[1]
+    if suffix not in FORMATS:
+        fix = "unpack it first" if suffix in (".gz", ".zst", ".zip", ".bz2", ".xz") else ""
+        fix = "write one object a line and name it .jsonl" if suffix == ".json" else fix
+        found = f"a file that ends with {suffix!r}" if suffix else "a file without an ending"
+        raise problems.stop(found, EXPECTED, fix)
+    return FORMATS[suffix]
+
+
+def _parquet_names(names: Iterable[str], problems: Problems) -> list[str]:
+    # Names that begin with '.' or '_' are what writers leave beside their data (_SUCCESS, _metadata).
+    parts = sorted(name for name in names if name.lower().endswith(".parquet") and name[0] not in "._")
+    if not parts:
+        raise problems.stop("a folder without Parquet files", EXPECTED)
+    return parts
+
+
+def _regular_size(path: Path, problems: Problems) -> int:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise problems.stop("neither a file nor a folder", EXPECTED)
+    return found.st_size
+
+
+def _limit_size(size: int, problems: Problems, limits: Limits) -> None:
+    if size > limits.source_bytes:
+        raise problems.stop(
+            f"{size:,} bytes", f"at most {limits.source_bytes:,}", "split it into several jobs"
+        )
+
+
+def _opener(path: Path) -> Callable[[], BinaryIO]:
+    return lambda: path.open("rb")
+
+
+def _held(data: bytes) -> Callable[[], BinaryIO]:
+    return lambda: io.BytesIO(data)
+
+
+def _reason(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,109 @@
+"""A manifest that was read: one Arrow table, and rows made from it when they are asked for."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from t2vbatch.files import local_path
+from t2vbatch.manifest.columns import CANONICAL, MEDIA
+from t2vbatch.manifest.identity import pruned
+from t2vbatch.manifest.media import Media, located
+from t2vbatch.manifest.raw import BATCH_BYTES
+
+_ROWS_AT_ONCE = 4_096
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row. ``columns`` holds what has no meaning of its own here: call arguments and riders.
+
+    Attributes:
+        row_id: the id of the manifest, or one derived from the row's content.
+        media: column (``image``, ``last_image``, ``video``, ``control``): what the row has there.
+        seed: from 0 to 2**63 - 1; None where the manifest gives none.
+        models: names of the models that make this row; None: all.
+        columns: the manifest's other columns as plain Python values, nulls left out.
+    """
+
+    row_id: str
+    prompt: str | None
+    negative_prompt: str | None = None
+    media: Mapping[str, Media] = field(default_factory=dict)
+    seed: int | None = None
+    models: tuple[str, ...] | None = None
+    columns: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All rows, held as one Arrow table so that a million of them stay small.
+
+    Attributes:
+        source: the path or URI that was read.
+        table: columns as ``manifest.build`` makes them, rows in the manifest's order.
+        notes: what a user should know, in sentences: aliases, columns left out, rows merged.
+        base: absolute path or URI of the folder that relative paths in cells start from.
+        allow_paths: whether cells may name paths outside of it.
+    """
+
+    source: str
+    table: pa.Table
+    notes: tuple[str, ...] = ()
+    base: str = ""
+    allow_paths: bool = False
+
+    def __len__(self) -> int:
+        """How many rows there are, equal ones without ids counted once."""
+        return int(self.table.num_rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        """All rows in order; some thousands of them are alive at a time."""
+        bytes_per_row = max(1, self.table.nbytes // max(1, len(self)))
+        size = max(1, min(_ROWS_AT_ONCE, BATCH_BYTES // bytes_per_row))
+        for start in range(0, len(self), size):
+            for cells in self.table.slice(start, size).to_pylist():
+                yield self._row(cells)
+
+    def row(self, index: int) -> Row:
+        """Row ``index``, from 0. Raises IndexError beyond the last one."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        return self._row(self.table.slice(index, 1).to_pylist()[0])
+
+    @property
+    def columns(self) -> pa.Schema:
+        """Names and types of the other columns: call arguments and riders."""
+        return self.rider_table().schema
+
+    def rider_table(self) -> pa.Table:
+        """The other columns as an Arrow table, row by row as in the manifest."""
+        return self.table.select([name for name in self.table.column_names if name not in CANONICAL])
+
+    def row_ids(self) -> pa.ChunkedArray:
+        """The ids of all rows, in order, for joining tables to ``rider_table``."""
+        return self.table.column("id")
+
+    def _row(self, cells: Mapping[str, Any]) -> Row:
+        models = cells.get("model")
+        return Row(
+            row_id=cells["id"],
+            prompt=cells.get("prompt"),
+            negative_prompt=cells.get("negative_prompt"),
+            media={name: self._media(name, cells[name]) for name in MEDIA if cells.get(name)},
+            seed=cells.get("seed"),
+            models=None if models is None else tuple(models),
+            columns={
+                name: pruned(cell)
+                for name, cell in cells.items()
+                if name not in CANONICAL and cell is not None
+            },
+        )
+
+    def _media(self, name: str, cell: Mapping[str, Any]) -> Media:
+        if cell["bytes"] is not None:
+            return Media(name, data=cell["bytes"])
+        uri = located(cell["path"], self.base)
+        bound = local_path(uri) is not None and not self.allow_paths
+        return Media(name, uri, within=self.base if bound else None)
