@@ -49,6 +49,9 @@ class Model(_Section):
         None, description="frames per second of the file; default: the model's own"
     )
     batch: int = Field(1, ge=1, description="samples that one pipeline call makes together")
+    fit: Literal["crop", "pad", "stretch", "keep"] = Field(
+        "crop", description="how media come to the call's height and width; keep: the pipeline's way"
+    )
 
 
 class VideoFile(_Section):
