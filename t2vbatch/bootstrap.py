@@ -45,7 +45,7 @@ def mean_interval(values: FloatArray, clusters: npt.NDArray[np.int64]) -> Interv
     if rows < 2:
         return Interval(mean, None, None)
     if rows >= EXACT_FROM:
-        spread = NormalDist().inv_cdf((1 + LEVEL) / 2) * _standard_error(sums, counts)
+        spread = NormalDist().inv_cdf((1 + LEVEL) / 2) * standard_error(sums, counts)
         return Interval(mean, mean - spread, mean + spread)
     tail = _expanded_tail(rows)
     low, high = np.quantile(_draws(sums, counts), [tail, 1 - tail])
@@ -68,6 +68,13 @@ def student_t(probability: float, freedom: int) -> float:
     return math.fsum(term / freedom**power for power, term in enumerate(terms))
 
 
+def standard_error(sums: FloatArray, counts: FloatArray) -> float:
+    """Of the mean sum(sums) / sum(counts) over clusters, linearised: Cochran, Sampling Techniques, 6.3."""
+    rows = len(sums)
+    residuals = sums - counts * (sums.sum() / counts.sum())
+    return math.sqrt(rows / (rows - 1) * float(residuals @ residuals)) / float(counts.sum())
+
+
 def _expanded_tail(rows: int) -> float:
     """Which quantile of the draws is the end of the interval.
 
@@ -83,10 +90,3 @@ def _draws(sums: FloatArray, counts: FloatArray) -> FloatArray:
     rows = len(sums)
     weights = np.random.default_rng(0).multinomial(rows, np.full(rows, 1 / rows), size=DRAWS)
     return np.asarray((weights @ sums) / (weights @ counts), dtype=float)
-
-
-def _standard_error(sums: FloatArray, counts: FloatArray) -> float:
-    """Of the ratio sums / counts, linearised: Cochran, Sampling Techniques, 6.3."""
-    rows = len(sums)
-    residuals = sums - counts * (sums.sum() / counts.sum())
-    return math.sqrt(rows / (rows - 1) * float(residuals @ residuals)) / float(counts.sum())

@@ -151,6 +151,23 @@ def summarize(results: pa.Table, planned: Mapping[str, int]) -> Summary:
     return Summary(_counts(results, sum(planned.values())), models, _timing(results))
 
 
+def summarize_by(results: pa.Table, column: str) -> dict[str, Summary]:
+    """One summary for each value of a column of the manifest, most frequent value first.
+
+    Only finished samples are counted, since the results hold no others: nothing is pending here.
+
+    Raises:
+        KeyError: when there is no such column.
+    """
+    results = results.filter(pc.is_valid(results["status"]))
+    labels = results[column].cast(pa.string()).fill_null("(none)")
+    summaries = {}
+    for label, _ in Counter(labels.to_pylist()).most_common():
+        part = results.filter(pc.equal(labels, label))
+        summaries[label] = summarize(part, Counter(part["model"].to_pylist()))
+    return summaries
+
+
 def _model(name: str, results: pa.Table, planned: int) -> ModelSummary:
     counts = _counts(results, planned)
     scores = tuple(_score(column, results, counts) for column in score_columns(results.schema))

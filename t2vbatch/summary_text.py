@@ -1,24 +1,25 @@
 """A summary as text, for a terminal or a log."""
 
-from io import StringIO
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 from t2vbatch.summary import Counts, ModelSummary, ScoreSummary, Summary
+from t2vbatch.tables import Table
 
 
 def render_text(summary: Summary, width: int = 100) -> str:
     """The summary as lines of plain text, at most ``width`` columns wide where the names allow it."""
-    out = StringIO()
-    console = Console(file=out, width=width, color_system=None, markup=False, highlight=False, emoji=False)
-    console.print(counts_line(summary.counts), soft_wrap=True)
+    parts = [counts_line(summary.counts)]
     if any(model.scores for model in summary.models):
-        console.print(_table(summary))
-    for line in _notes(summary):
-        console.print(line, soft_wrap=True)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+        parts += ["", score_table(summary).render("text", width)]
+    return "\n".join([*parts, *_notes(summary)])
+
+
+def score_table(summary: Summary) -> Table:
+    """One line a model and score: mean with interval, median, n, what is missing."""
+    rows = [
+        (model.model if index == 0 else "", *_cells(score))
+        for model in summary.models
+        for index, score in enumerate(model.scores)
+    ]
+    return Table(("model", "score", "mean [95%]", "median", "n", "missing"), rows, frozenset({2, 3, 4}))
 
 
 def counts_line(counts: Counts) -> str:
@@ -46,20 +47,6 @@ def digits_for(width: float) -> int:
     while digits < 6 and width * 10**digits < 10:
         digits += 1
     return digits
-
-
-def _table(summary: Summary) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("model", overflow="fold")
-    table.add_column("score", no_wrap=True)
-    table.add_column("mean [95% interval]", no_wrap=True, justify="right")
-    table.add_column("median", no_wrap=True, justify="right")
-    table.add_column("n", no_wrap=True, justify="right")
-    table.add_column("missing", overflow="fold")
-    for model in summary.models:
-        for index, score in enumerate(model.scores):
-            table.add_row(model.model if index == 0 else "", *_cells(score))
-    return table
 
 
 def _cells(score: ScoreSummary) -> tuple[str, ...]:

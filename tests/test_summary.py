@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2vbatch.records import results_schema
-from t2vbatch.summary import Summary, summarize
+from t2vbatch.summary import Summary, summarize, summarize_by
 from t2vbatch.summary_text import render_text
 
 SCHEMA = results_schema(["clip_score"], pa.schema([("category", pa.string())]))
@@ -158,6 +158,14 @@ def test_the_text_shows_means_intervals_and_what_is_missing() -> None:
     assert "no video for 1 RowError" in text
     assert "1 prompt was longer than the scorer reads" in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_scores_are_averaged_by_any_column_of_the_manifest() -> None:
+    """Each value of a column, a missing one too, has a summary of its own samples."""
+    rows = [result(row=row, score=float(row), category="rolling" if row < 3 else None) for row in range(5)]
+    parts = summarize_by(pa.Table.from_pylist(rows, SCHEMA), "category")
+    means = {label: part.models[0].scores[0].mean for label, part in parts.items()}
+    assert means == {"rolling": 1.0, "(none)": 3.5}
 
 
 @settings(max_examples=25, deadline=None)

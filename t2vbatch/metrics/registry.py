@@ -11,7 +11,7 @@ from t2vbatch.job import Clip, Job
 from t2vbatch.metrics.clip_score import ClipScore
 from t2vbatch.metrics.clip_temporal import ClipTemporal
 from t2vbatch.metrics.options import ClipOptions, Options
-from t2vbatch.metrics.protocol import Metric
+from t2vbatch.metrics.protocol import Column, Metric
 from t2vbatch.metrics.weights import BUNDLED, locate
 
 METRICS: dict[str, type[Metric]] = {
@@ -37,6 +37,12 @@ def metric_class(name: str) -> type[Metric]:
     if name not in known:
         raise MetricError(f"metrics: {name}", "an unknown metric", nearest(name, list(known)))
     return known[name]
+
+
+def known_columns() -> dict[str, Column]:
+    """What is known of score columns, by their names: those that a metric's class names."""
+    kinds = known_metrics().values()
+    return {name: column for kind in kinds for name, column in getattr(kind, "columns", {}).items()}
 
 
 def job_clip(job: Job) -> Clip:

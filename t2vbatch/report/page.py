@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from t2vbatch.files import Folder
 from t2vbatch.metrics.protocol import Column
-from t2vbatch.metrics.registry import METRICS
+from t2vbatch.metrics.registry import known_columns
 from t2vbatch.report.data import as_script, page_data
 from t2vbatch.report.posters import FRAMES, write_posters
 from t2vbatch.summary import ScoreSummary, Summary
@@ -28,7 +28,7 @@ def write_report(folder: Folder, results: pa.Table, summary: Summary, title: str
         title: of the page; the name of the output folder where it is None.
     """
     results = results.filter(pc.is_valid(results["status"]))
-    columns = {name: column for kind in METRICS.values() for name, column in _columns(kind).items()}
+    columns = known_columns()
     data = page_data(results, columns, write_posters(folder, results))
     for asset in _ASSETS:
         folder.write(f"report/{asset}", files(__package__).joinpath("assets", asset).read_bytes())
@@ -90,9 +90,3 @@ def _cell(score: ScoreSummary, left: float, right: float) -> Cell:
         for end in (score.low, score.mean, score.high)
     )
     return Cell(interval_text(score), missing, low, mean, high)
-
-
-def _columns(kind: type) -> dict[str, Column]:
-    """The columns that a metric's class names; those of an instance with options are not known here."""
-    columns = getattr(kind, "columns", {})
-    return dict(columns) if isinstance(columns, dict) else {}

@@ -1,0 +1,85 @@
+"""``t2vbatch compare``: which model is better, and how sure one can be."""
+
+import json
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from t2vbatch.cli.make import Json
+from t2vbatch.errors import UsageError
+from t2vbatch.tables import Format
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Outputs = Annotated[
+    list[str], typer.Argument(metavar="OUTPUT...", help="Output folders of runs.", show_default=False)
+]
+
+
+def compare(
+    outputs: Outputs,
+    by: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Once for each value of a column of the manifest.")
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="How the table is written.")] = "text",
+    as_json: Json = False,
+) -> None:
+    """Compare the models of one or more runs, on the prompts and seeds that they share.
+
+    Examples: `t2vbatch compare runs/compare`, `t2vbatch compare runs/a runs/b --by category --format latex`
+    """
+    from t2vbatch.compare import compare as compared
+    from t2vbatch.compare import entrants
+    from t2vbatch.compare_text import render_comparison
+    from t2vbatch.metrics.registry import known_columns
+
+    better = {name: column.better for name, column in known_columns().items()}
+    models = entrants(_results(outputs))
+    if len(models) < 2:
+        raise UsageError(
+            " ".join(outputs), f"one model, {', '.join(models)}", "two models or more", "name another output"
+        )
+    parts = {label: compared(part, better) for label, part in _parts(models, by).items()}
+    if as_json:
+        found = {label: part.to_json() for label, part in parts.items()}
+        typer.echo(json.dumps(found if by else found[""], ensure_ascii=False))
+        return
+    for label, part in parts.items():
+        if by:
+            typer.echo(f"{'% ' if form == 'latex' else ''}{by}: {label}")
+        typer.echo(render_comparison(part, form))
+
+
+def _results(outputs: list[str]) -> dict[str, "pa.Table"]:
+    """Results by the name of their output; the whole path where two folders have one name."""
+    from t2vbatch.store import open_store
+
+    names = [PurePosixPath(output.rstrip("/")).name for output in outputs]
+    tables = {}
+    for output, name in zip(outputs, names, strict=True):
+        label = name if names.count(name) == 1 else output
+        try:
+            tables[label] = open_store(output).read_table("results.parquet")
+        except FileNotFoundError:
+            raise UsageError(output, "no results.parquet", "the output folder of a run") from None
+    return tables
+
+
+def _parts(models: dict[str, "pa.Table"], by: str | None) -> dict[str, dict[str, "pa.Table"]]:
+    """The models' results for each value of the column; all of them under "" where there is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if by is None:
+        return {"": models}
+    for name, table in models.items():
+        if by not in table.column_names:
+            raise UsageError(f"--by {by}", f"no such column in the results of {name}", "a manifest's column")
+    labels = {name: table[by].cast(pa.string()).fill_null("(none)") for name, table in models.items()}
+    values = sorted({value for column in labels.values() for value in column.to_pylist()})
+    return {
+        value: {name: table.filter(pc.equal(labels[name], value)) for name, table in models.items()}
+        for value in values
+    }
