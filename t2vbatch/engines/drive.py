@@ -107,7 +107,7 @@ class _Driver:
         try:
             samples = tuple(self._ledger.sample(position) for position in action.positions)
         except SampleError as error:
-            return [m.Failed(action.worker, action.key, "row", Failure.of(error))]
+            return [m.Failed(action.worker, action.key, "input", Failure.of(error))]
         self._hands.generate(action.worker, Work(action.key, action.positions, samples, action.attempts))
         return []
 

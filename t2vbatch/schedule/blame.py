@@ -4,7 +4,7 @@ A sample is charged for a failure only where it can be told from its neighbours,
 where its worker turns out to fail at everything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 PATIENCE = 3
@@ -43,7 +43,7 @@ class Blame:
         history.losses += 1
         return history.losses
 
-    def suspect(self, model: str, streak: list[int]) -> bool:
+    def suspect(self, model: str, streak: Collection[int]) -> bool:
         """Whether a worker with these failures in a row is at fault rather than the samples.
 
         Where it is, the charges are given back. Each suspicion asks for twice as long a streak the next
@@ -67,7 +67,7 @@ class Blame:
         """The sample is quarantined."""
         self._histories.pop(position, None)
 
-    def _refund(self, positions: Iterable[int]) -> None:
+    def _refund(self, positions: Collection[int]) -> None:
         for position in positions:
             if history := self._histories.get(position):
                 history.charges -= 1

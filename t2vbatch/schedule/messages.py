@@ -8,8 +8,9 @@ from t2vbatch.work import Failure, Outcome
 
 Ending = Literal["finished", "interrupted"]
 
-Charge = Literal["row", "memory", "timeout"]
-"""Why a call failed: the row, the device's memory, the worker's own deadline."""
+Charge = Literal["row", "memory", "timeout", "input"]
+"""Why a call failed: the row, the device's memory, the worker's own deadline; or an input could not be had,
+and no worker was called at all."""
 
 Death = Literal["crash", "infrastructure"]
 """Whether the process died of itself, or was taken away with its node."""

@@ -22,7 +22,7 @@ class Worker:
         finishing: keys of the units it finishes, the one in hand first.
         generate_until, finish_until: when the unit in hand is overdue.
         heard: when it last gave a sign of life.
-        streak: positions of the samples charged on it since it last succeeded.
+        streak: samples charged on it since it last succeeded, by the keys of their units.
     """
 
     number: int
@@ -39,7 +39,7 @@ class Worker:
     generate_until: float = float("inf")
     finish_until: float = float("inf")
     heard: float = 0.0
-    streak: list[int] = field(default_factory=list)
+    streak: dict[int, int] = field(default_factory=dict)
 
     @property
     def keys(self) -> list[int]:
@@ -65,6 +65,11 @@ class Worker:
     def in_hand(self) -> list[int]:
         """What the process works on, and may have died of: not what only waits in it."""
         return self.keys[: 2 if self.generating is not None else 1]
+
+    def succeeded(self, key: int) -> None:
+        """A unit was finished: what failed before it was not the worker's fault. What was given to the worker
+        later may have failed already, for ``finish`` lags behind, and still counts."""
+        self.streak = {later: position for later, position in self.streak.items() if later > key}
 
     def drop(self, key: int) -> None:
         """Take a unit out."""

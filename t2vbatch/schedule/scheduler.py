@@ -111,7 +111,7 @@ class Scheduler:
             case m.Generated() if event.key == worker.generating:
                 self._generated(worker, event.key)
             case m.Finished() if event.key in worker.keys:
-                self._finished(worker, self._withdraw(worker, event.key), event.outcomes)
+                self._finished(worker, self._withdraw(worker, event.key), event)
             case m.Failed() if event.key in worker.keys:
                 self._failed(worker, self._withdraw(worker, event.key), event)
             case _:
@@ -141,35 +141,37 @@ class Scheduler:
             worker.finish_until = self._now + self._limits.overdue_s
         self._actions.append(m.Finish(worker.number, key))
 
-    def _finished(self, worker: Worker, attempt: Attempt, outcomes: tuple[Outcome, ...]) -> None:
+    def _finished(self, worker: Worker, attempt: Attempt, event: m.Finished) -> None:
         left = set(attempt.samples)
-        for outcome in outcomes:
+        for outcome in event.outcomes:
             if outcome.position not in left:
                 continue
             left.remove(outcome.position)
             if outcome.status == "failed":
                 failure = outcome.failure or Failure("RowError", "failed without a reason")
-                self._charge(replace(attempt, samples=(outcome.position,)), failure, worker)
+                self._charge(replace(attempt, samples=(outcome.position,)), failure, worker, event.key)
             else:
-                self._succeeded(worker, attempt, outcome)
+                worker.succeeded(event.key)
+                self._succeeded(attempt, outcome)
         if left:
             rest = tuple(position for position in attempt.samples if position in left)
             self._put(replace(attempt, samples=rest), soon=True)
 
-    def _succeeded(self, worker: Worker, attempt: Attempt, outcome: Outcome) -> None:
+    def _succeeded(self, attempt: Attempt, outcome: Outcome) -> None:
         self._counts[outcome.status] += 1
         model = self._models[attempt.model]
         model.succeeded = True
         if attempt.level == model.backlog.level:
             model.misfits = 0
-        worker.streak.clear()
         self._blame.clear(attempt.model, outcome.position)
 
     def _failed(self, worker: Worker, attempt: Attempt, event: m.Failed) -> None:
         if event.charge == "memory" and attempt.level + 1 < len(FOOTPRINTS):
             self._step_down(attempt)
+        elif event.charge == "input":
+            self._charge(attempt, event.failure)
         else:
-            self._charge(attempt, event.failure, worker)
+            self._charge(attempt, event.failure, worker, event.key)
 
     def _step_down(self, attempt: Attempt) -> None:
         self._put(replace(attempt, level=attempt.level + 1))
@@ -203,7 +205,7 @@ class Scheduler:
             for attempt in attempts:
                 self._split(attempt)
 
-    def _charge(self, attempt: Attempt, failure: Failure, worker: Worker | None = None) -> None:
+    def _charge(self, attempt: Attempt, failure: Failure, worker: Worker | None = None, key: int = 0) -> None:
         """Charge the one sample that failed; of several, let each show by itself whether it is the one."""
         if len(attempt.samples) > 1:
             self._split(attempt)
@@ -214,7 +216,7 @@ class Scheduler:
             return
         charges = self._blame.charge(position)
         if worker:
-            worker.streak.append(position)
+            worker.streak[key] = position
             if self._is_sick(worker):
                 self._put(attempt)
                 return
@@ -227,8 +229,9 @@ class Scheduler:
 
     def _is_sick(self, worker: Worker) -> bool:
         """Whether to replace a worker on which everything fails, though others succeed or may succeed."""
-        others = self._models[worker.model].succeeded or self._staff(worker.model) > 1
-        worker.sick = others and self._blame.suspect(worker.model, worker.streak)
+        model = self._models[worker.model]
+        others = model.succeeded or worker.finishing or self._staff(worker.model) > 1
+        worker.sick = bool(others) and self._blame.suspect(worker.model, worker.streak.values())
         worker.leaving = worker.leaving or worker.sick
         return worker.sick
 
