@@ -216,23 +216,22 @@ def _override(data: dict[str, Any], override: str) -> None:
 
 
 def _explain(where: str, error: ValidationError) -> JobError:
-    """The first error as one message; pydantic's own are written for programmers."""
-    first = error.errors()[0]
+    """One message for the first mistake; pydantic's own are written for programmers."""
+    mistakes = error.errors()
+    # A key that is missing is often one that is misspelt, and the misspelt one says more.
+    first = next((mistake for mistake in mistakes if mistake["type"] == "extra_forbidden"), mistakes[0])
     place = [str(part) for part in first["loc"]]
-    key = ".".join(place)
+    at, last = f"{where}: {'.'.join(place)}", place[-1]
+    # What the documentation calls this key: model names are the user's own.
+    documented = ".".join(["models", "NAME", *place[2:]] if place[0] == "models" else place)
     if first["type"] == "extra_forbidden":
-        parent = "models.NAME" if place[0] == "models" else ".".join(place[:-1])
-        known = [name.rpartition(".")[2] for name in keys() if name.rpartition(".")[0] == parent]
-        return JobError(f"{where}: {key}", "an unknown key", nearest(place[-1], known))
+        section = documented.rpartition(".")[0]
+        known = [key.rpartition(".")[2] for key in keys() if key.rpartition(".")[0] == section]
+        return JobError(at, "an unknown key", nearest(last, known))
     if first["type"] == "missing":
-        return JobError(
-            f"{where}: {key}",
-            "nothing",
-            keys().get(key.replace(place[1], "NAME") if len(place) > 1 else key, "a value"),
-            f"write {place[-1]}: ...",
-        )
-    found = "nothing" if first["input"] is None else f"{first['input']!r}"
-    return JobError(f"{where}: {key}", found, first["msg"].removeprefix("Value error, "))
+        return JobError(at, "nothing", keys().get(documented, ""), f"write {last}: ...")
+    found = "nothing" if first["input"] is None else repr(first["input"])
+    return JobError(at, found, first["msg"].removeprefix("Value error, "))
 
 
 def _located(job: Job, base: Path) -> Job:

@@ -19,6 +19,7 @@ from t2vbatch.errors import LeaseHeldError, StoreError
 from t2vbatch.files import Folder
 
 _NAME = "lease.json"
+_FIELDS = {"token", "host", "pid", "started_at", "beat"}
 _BEAT_S = 5.0
 # Three beats missed: long enough for a slow disk, short enough to wait for.
 _PATIENCE_S = 3 * _BEAT_S
@@ -93,13 +94,15 @@ class Lease:
     def _read(self) -> dict[str, Any] | None:
         try:
             holder = json.loads(self._folder.read(_NAME))
-            return holder if isinstance(holder, dict) else None
+            if holder.keys() >= _FIELDS:
+                return dict(holder)
         except FileNotFoundError:
             return None
-        except ValueError:
-            # A torn file can only come from outside; it names nobody, and is removed.
-            self._folder.delete(_NAME)
-            return None
+        except (ValueError, AttributeError):
+            pass
+        # A torn file can only come from outside; it names nobody who could be waited for.
+        self._folder.delete(_NAME)
+        return None
 
     def _content(self, beat: int) -> bytes:
         return json.dumps(

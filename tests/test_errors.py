@@ -1,0 +1,60 @@
+"""The exception tree: complete in its drawing, and able to cross a process boundary."""
+
+import pickle
+from collections.abc import Iterator
+
+import pytest
+
+from t2vbatch import errors
+from t2vbatch.errors import ManifestError, Problem, T2VBatchError, UsageError, nearest
+
+
+def _tree(root: type[T2VBatchError]) -> Iterator[type[T2VBatchError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _tree(child)
+
+
+def _example(kind: type[T2VBatchError]) -> T2VBatchError:
+    if issubclass(kind, ManifestError):
+        return kind([Problem("m.csv", 3, "seed", "'x'", "an integer")], "mend it")
+    if issubclass(kind, UsageError):
+        return kind("job.yaml: seed", "'x'", "an integer", "write one")
+    return kind("a reason")
+
+
+@pytest.mark.parametrize("kind", list(_tree(T2VBatchError)), ids=lambda kind: kind.__name__)
+def test_every_error_survives_pickling(kind: type[T2VBatchError]) -> None:
+    """Type, message and fields are the same on the other side."""
+    error = _example(kind)
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is kind
+    assert str(copy) == str(error)
+    assert vars(copy) == vars(error)
+
+
+def test_the_drawing_shows_every_error() -> None:
+    """The module's docstring names each class of the tree."""
+    drawn = errors.__doc__ or ""
+    ours = [kind.__name__ for kind in _tree(T2VBatchError) if kind.__module__ == errors.__name__]
+    assert [name for name in ours if name not in drawn] == []
+
+
+def test_a_usage_error_says_where_what_and_what_to_do() -> None:
+    """All four parts stand in the message."""
+    text = str(UsageError("job.yaml: sed", "an unknown key", "did you mean 'seed'?", "rename it"))
+    assert all(part in text for part in ("job.yaml: sed", "unknown key", "'seed'", "rename it"))
+
+
+def test_a_manifest_error_shows_ten_problems_and_counts_the_rest() -> None:
+    """A thousand broken rows do not scroll the first one away."""
+    text = str(ManifestError([Problem("m.csv", n, "seed", "'x'", "an integer") for n in range(1, 15)]))
+    assert "row 10" in text
+    assert "row 11" not in text
+    assert "4 more" in text
+
+
+def test_nearest_names_the_likely_word_or_all() -> None:
+    """A typo gets its word, a stranger gets the list."""
+    assert nearest("guidance_scal", ["guidance_scale", "seed"]) == "did you mean 'guidance_scale'?"
+    assert nearest("zzz", ["b", "a"]) == "known: a, b"

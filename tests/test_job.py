@@ -1,0 +1,115 @@
+"""The job file: defaults in one place, and one clear message for each mistake."""
+
+from pathlib import Path
+
+import pytest
+
+from t2vbatch.errors import JobError
+from t2vbatch.job import Job, dump_job, keys, load_job, parse_job
+
+_SMALL = """
+manifest: prompts.csv
+output: out
+models:
+  tiny: {path: bundled:shapes}
+"""
+
+
+def _write(folder: Path, text: str) -> Path:
+    file = folder / "job.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_a_small_job_gets_every_default(tmp_path: Path) -> None:
+    """Three keys are enough."""
+    job = load_job(_write(tmp_path, _SMALL))
+    assert (job.seed, job.samples, job.engine, job.video.crf) == (0, 1, "ray", 18)
+    assert list(job.metrics) == ["clip_score", "clip_temporal"]
+
+
+def test_paths_are_relative_to_the_job_file(tmp_path: Path) -> None:
+    """A job means the same files from wherever it is run."""
+    job = load_job(_write(tmp_path, _SMALL))
+    assert job.manifest == str(tmp_path / "prompts.csv")
+    assert job.output == str(tmp_path / "out")
+
+
+def test_a_hub_id_stays_one_unless_a_folder_has_its_name(tmp_path: Path) -> None:
+    """A folder beside the job is what the user means."""
+    text = _SMALL.replace("bundled:shapes", "org/model")
+    assert load_job(_write(tmp_path, text)).models["tiny"].path == "org/model"
+    (tmp_path / "org" / "model").mkdir(parents=True)
+    assert load_job(_write(tmp_path, text)).models["tiny"].path == str(tmp_path / "org" / "model")
+
+
+def test_uris_are_left_alone(tmp_path: Path) -> None:
+    """An object store has no place relative to the job file."""
+    job = load_job(_write(tmp_path, _SMALL), ["output=s3://bucket/prefix"])
+    assert job.output == "s3://bucket/prefix"
+
+
+def test_set_overrides_any_key(tmp_path: Path) -> None:
+    """Values are YAML, and sections that are not there yet are made."""
+    sets = ["models.tiny.call.num_frames=8", "seed=7", "metrics=[]", "workers.count=3", "video.crf=30"]
+    job = load_job(_write(tmp_path, _SMALL), sets)
+    assert job.models["tiny"].call == {"num_frames": 8}
+    assert (job.seed, job.metrics, job.workers.count, job.video.crf) == (7, {}, 3, 30)
+
+
+def test_the_resolved_job_reads_back_as_itself(tmp_path: Path) -> None:
+    """What is written to the output is a job file."""
+    job = load_job(_write(tmp_path, _SMALL), ["metrics={clip_score: {frames: 4}}"])
+    assert parse_job(dump_job(job), "job.yaml") == job
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "said"),
+    [
+        (_SMALL + "sampels: 2", "sampels", "did you mean 'samples'?"),
+        (_SMALL.replace("path:", "paht:"), "models.tiny.paht", "did you mean 'path'?"),
+        (_SMALL + "video: {crff: 3}", "video.crff", "did you mean 'crf'?"),
+        (_SMALL + "samples: 0", "samples", "greater than or equal to 1"),
+        (_SMALL + "samples: two", "samples", "integer"),
+        (_SMALL + "samples: true", "samples", "integer"),
+        (_SMALL + "engine: dask", "engine", "'ray' or 'inline'"),
+        (_SMALL + "workers: {count: 0}", "workers.count", "at least 1"),
+        (_SMALL + "metrics: clip_score", "metrics", "list of names"),
+        (_SMALL + "seed: 1\nseed: 2", "job.yaml", "stands here twice"),
+        ("output: out\nmodels: {a: {path: x}}", "manifest", "nothing"),
+        ("manifest: a\noutput: b\nmodels: {}", "models", "at least 1 item"),
+        ("manifest: a\noutput: b\nmodels: {a: {}}", "models.a.path", "nothing"),
+        ("- a", "job.yaml", "a list"),
+        ("a: [", "job.yaml", "YAML"),
+        ("1: x", "job.yaml", "not text"),
+        ("", "job.yaml", "mapping"),
+    ],
+)
+def test_a_mistake_gets_one_message_that_names_the_place(
+    tmp_path: Path, text: str, where: str, said: str
+) -> None:
+    """Where, what was found, what was expected."""
+    with pytest.raises(JobError) as caught:
+        load_job(_write(tmp_path, text))
+    assert where in caught.value.where
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("override", ["seed", "=3", "models..x=1", "seed.x=1"])
+def test_a_malformed_override_is_refused(tmp_path: Path, override: str) -> None:
+    """The message shows the option as it was typed."""
+    with pytest.raises(JobError, match="--set"):
+        load_job(_write(tmp_path, _SMALL + "seed: 3"), [override])
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    """No traceback for a typo in a path."""
+    with pytest.raises(JobError, match="no such file"):
+        load_job("nowhere.yaml")
+
+
+def test_every_key_has_a_description() -> None:
+    """The description is what the documentation shows."""
+    assert [name for name, text in keys().items() if not text] == []
+    assert {"models.NAME.call", "video.crf", "workers.count", "clip.path"} <= set(keys())
+    assert "manifest" in Job.model_fields
