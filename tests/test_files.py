@@ -3,13 +3,10 @@
 import os
 import pickle
 import threading
-import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from t2vbatch.errors import StoreError
 from t2vbatch.files import Folder, LocalFolder, open_folder, read_uri
@@ -24,23 +21,6 @@ AWKWARD = (
     "br[1]*.txt",
     "a+b&c=d",
 )
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    """A bucket on an S3 server of this machine, reached by the environment that files.py documents."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        environment.setenv("AWS_ALLOW_HTTP", "true")
-        environment.setenv("AWS_ACCESS_KEY_ID", "id")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        environment.setenv("AWS_REGION", "us-east-1")
-        urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/bucket", method="PUT")).close()
-        yield "s3://bucket"
-    server.stop()
 
 
 @pytest.fixture(params=["local", "s3"])

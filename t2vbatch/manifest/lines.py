@@ -10,25 +10,26 @@ from typing import Any, BinaryIO
 from t2vbatch.manifest.limits import Limits
 from t2vbatch.manifest.problems import BadCell, Problems, shown
 from t2vbatch.manifest.raw import BATCH_ROWS, Batch, Raw
+from t2vbatch.manifest.sources import File
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM = "\ufeff"
 
 
-def read_text(open_file: Callable[[], BinaryIO], problems: Problems) -> Raw:
+def read_text(file: File, problems: Problems) -> Raw:
     """One prompt a line; blank lines are skipped."""
 
     def batches() -> Iterator[Batch]:
-        prompts = (line.rstrip("\r\n") for line in _lines(open_file(), problems) if line.strip())
+        prompts = (line.rstrip("\r\n") for line in _lines(file.open(), problems) if line.strip())
         for cells in _chunks(prompts):
             yield Batch(len(cells), {"prompt": cells})
 
     return Raw(("prompt",), batches(), textual=True)
 
 
-def read_csv(open_file: Callable[[], BinaryIO], delimiter: str, problems: Problems) -> Raw:
+def read_csv(file: File, delimiter: str, problems: Problems) -> Raw:
     """A header and rows, quoted as RFC 4180 says. An empty cell is null; blank lines are skipped."""
-    reader = csv.reader(_lines(open_file(), problems), strict=True, delimiter=delimiter)
+    reader = csv.reader(_lines(file.open(), problems), strict=True, delimiter=delimiter)
     records = (record for record in _csv_records(reader, problems) if record)
     names = tuple(next(records, []))
     if len(names) == 1 and ";" in names[0]:
@@ -49,12 +50,12 @@ def read_csv(open_file: Callable[[], BinaryIO], delimiter: str, problems: Proble
     return Raw(names, batches(), textual=True)
 
 
-def read_jsonl(open_file: Callable[[], BinaryIO], problems: Problems, limits: Limits) -> Raw:
+def read_jsonl(file: File, problems: Problems, limits: Limits) -> Raw:
     """One JSON object a line; blank lines are skipped. Read twice: the last line may bring a new column."""
 
     def parsed(note: Callable[[int, int, BadCell], None]) -> Iterator[dict[str, Any]]:
         row = 0
-        for number, line in enumerate(_lines(open_file(), problems), 1):
+        for number, line in enumerate(_lines(file.open(), problems), 1):
             if not line.strip():
                 continue
             row += 1
@@ -127,6 +128,8 @@ def _parsed(line: str, nesting: int) -> dict[str, Any]:
         raise BadCell(f"no JSON ({error.msg} at character {error.colno})", "one JSON object a line") from None
     except ValueError as error:
         raise BadCell(str(error)[:200], "one JSON object a line") from None
+    if fields is None:
+        return {}
     if not isinstance(fields, dict):
         raise BadCell(shown(fields), "one JSON object a line")
     if any(_depth(value) > nesting for value in fields.values() if isinstance(value, (dict, list))):
@@ -134,7 +137,9 @@ def _parsed(line: str, nesting: int) -> dict[str, Any]:
     return fields
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
+    if not pairs:
+        return None  # what holds nothing is nothing: Parquet has no type for an object without fields
     fields = dict(pairs)
     if len(fields) < len(pairs):
         names = [name for name, _ in pairs]

@@ -1,7 +1,7 @@
 """Parquet: one file, or several that are read as one table in the order of their names."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,54 +9,41 @@ import pyarrow.parquet as pq
 from t2vbatch.manifest.limits import Limits
 from t2vbatch.manifest.problems import Problems
 from t2vbatch.manifest.raw import BATCH_BYTES, BATCH_ROWS, Batch, Raw
+from t2vbatch.manifest.sources import File
 
 # What pyarrow raises on files that are cut off or made to hurt; ArrowInvalid is a ValueError, too.
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
 
 
-def read_parquet(openers: Sequence[Callable[[], BinaryIO]], problems: Problems, limits: Limits) -> Raw:
+def read_parquet(files: Sequence[File], problems: Problems, limits: Limits) -> Raw:
     """All rows of all files. A column that some files lack is null in their rows."""
     names: dict[str, None] = {}
     rows = 0
-    for opener in openers:
-        with opener() as binary:
-            file = _opened(binary, problems)
-            own = _names(file, problems)
-            for name in sorted({name for name in own if own.count(name) > 1}):
-                raise problems.stop(f"{own.count(name)} columns {name!r}", "each name once")
-            names.update(dict.fromkeys(own))
-            rows += file.metadata.num_rows
+    for file in files:
+        with file.open() as binary, _explained(file, problems):
+            parquet = pq.ParquetFile(binary)
+            own = list(parquet.schema_arrow.names)
+            rows += int(parquet.metadata.num_rows)
+        twice = [name for name in own if own.count(name) > 1]
+        if twice:
+            raise problems.stop(
+                f"{own.count(twice[0])} columns {twice[0]!r} in {file.name}", "one of each name"
+            )
+        names.update(dict.fromkeys(own))
     if rows > limits.rows:
         raise problems.stop(f"{rows:,} rows", f"at most {limits.rows:,}", "split it into several jobs")
-    return Raw(tuple(names), _batches(openers, problems))
+    return Raw(tuple(names), _batches(files, problems))
 
 
-def _opened(binary: BinaryIO, problems: Problems) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(binary)
-    except _UNREADABLE as error:
-        raise _broken(error, problems) from None
-
-
-def _names(file: pq.ParquetFile, problems: Problems) -> list[str]:
-    try:
-        return list(file.schema_arrow.names)
-    except _UNREADABLE as error:
-        raise _broken(error, problems) from None
-
-
-def _batches(openers: Sequence[Callable[[], BinaryIO]], problems: Problems) -> Iterator[Batch]:
-    for opener in openers:
-        with opener() as binary:
-            file = _opened(binary, problems)
-            try:
-                for batch in file.iter_batches(batch_size=_batch_rows(file.metadata)):
-                    # Readers trust offsets and text; these come from a file, and nobody has checked them.
-                    batch.validate(full=True)
-                    cells = {name: _plain(batch.column(name)) for name in batch.schema.names}
-                    yield Batch(batch.num_rows, cells)
-            except _UNREADABLE as error:
-                raise _broken(error, problems) from None
+def _batches(files: Sequence[File], problems: Problems) -> Iterator[Batch]:
+    for file in files:
+        with file.open() as binary, _explained(file, problems):
+            parquet = pq.ParquetFile(binary)
+            for batch in parquet.iter_batches(batch_size=_batch_rows(parquet.metadata)):
+                # Readers trust offsets and text; these come from a file, and nobody has checked them.
+                batch.validate(full=True)
+                cells = {name: _plain(batch.column(name)) for name in batch.schema.names}
+                yield Batch(batch.num_rows, cells)
 
 
 def _batch_rows(metadata: pq.FileMetaData) -> int:
@@ -73,6 +60,11 @@ def _plain(array: pa.Array) -> pa.Array:
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
-def _broken(error: Exception, problems: Problems) -> Exception:
-    reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-    return problems.stop(f"unreadable Parquet ({reason})", "a whole Parquet file", "write the file again")
+@contextlib.contextmanager
+def _explained(file: File, problems: Problems) -> Iterator[None]:
+    try:
+        yield
+    except _UNREADABLE as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+        found = f"unreadable Parquet in {file.name} ({reason})"
+        raise problems.stop(found, "a whole Parquet file", "write the file again") from None

@@ -1,5 +1,7 @@
 """Reading a manifest from end to end, or saying all that is wrong with it."""
 
+from collections import deque
+
 import pyarrow as pa
 
 from t2vbatch.errors import ManifestError, Problem
@@ -52,7 +54,8 @@ def _read(text: str, allow_paths: bool, limits: Limits, problems: Problems) -> M
     try:
         raw = _raw(source, problems, limits)
         if not raw.names:
-            raise problems.stop("an empty file", EXPECTED)
+            deque(raw.batches, maxlen=0)  # notes what is wrong with the lines, if there are any
+            raise ManifestError(problems.all()) if len(problems) else problems.stop("nothing in it", EXPECTED)
         naming = name_columns(raw.names, problems, limits)
         if len(problems):
             raise ManifestError(problems.all(), "rename the columns")

@@ -1,6 +1,7 @@
 """Where a manifest is: which files it consists of, in what format, and which folder its paths start from.
 
-Owns the difference between a file and a folder, here and elsewhere. What is in the files is ``formats``'.
+Owns the difference between a file and a folder, here and elsewhere. What stands in the files is the
+business of ``lines`` and ``parquet``.
 """
 
 import io
@@ -32,18 +33,26 @@ EXPECTED = "Parquet (.parquet, or a folder of it), CSV (.csv, .tsv), JSON Lines 
 
 
 @dataclass(frozen=True)
+class File:
+    """One file, which can be opened again and again. ``name`` is its name in its folder."""
+
+    name: str
+    open: Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True)
 class Source:
     """The files of a manifest.
 
     Attributes:
         base: absolute path or URI of the folder that relative paths in cells start from.
         format: ``parquet``, ``csv``, ``tsv``, ``jsonl`` or ``text``.
-        files: one opener a file, in reading order; only Parquet has more than one.
+        files: in reading order; only Parquet has more than one.
     """
 
     base: str
     format: str
-    files: tuple[Callable[[], BinaryIO], ...]
+    files: tuple[File, ...]
 
 
 def find_source(text: str, problems: Problems, limits: Limits) -> Source:
@@ -64,10 +73,10 @@ def _local(path: Path, problems: Problems, limits: Limits) -> Source:
         files = [path / name for name in _parquet_names((entry.name for entry in path.iterdir()), problems)]
         base, kind = path, "parquet"
     else:
+        path.stat()  # that it is not there is worth more than that its name ends oddly
         files, base, kind = [path], path.parent, _format(path.name, problems)
-    sizes = [_regular_size(file, problems) for file in files]
-    _limit_size(sum(sizes), problems, limits)
-    return Source(str(base), kind, tuple(_opener(file) for file in files))
+    _limit_size(sum(_regular_size(file, problems) for file in files), problems, limits)
+    return Source(str(base), kind, tuple(_on_disk(file) for file in files))
 
 
 def _remote(uri: str, problems: Problems, limits: Limits) -> Source:
@@ -79,7 +88,7 @@ def _remote(uri: str, problems: Problems, limits: Limits) -> Source:
     if scheme in WEB:
         kind = _format(name, problems)
         base = uri.partition("?")[0].partition("#")[0].rpartition("/")[0]
-        return Source(base, kind, (_held(read_uri(uri)),))
+        return Source(base, kind, (_held(name, read_uri(uri)),))
     if posixpath.splitext(name)[1]:
         parent = uri.rpartition("/")[0]
         return _stored(parent, [name], _format(name, problems), problems, limits)
@@ -90,7 +99,7 @@ def _remote(uri: str, problems: Problems, limits: Limits) -> Source:
 def _stored(uri: str, names: list[str], kind: str, problems: Problems, limits: Limits) -> Source:
     folder = open_folder(uri)
     _limit_size(sum(folder.size(name) or 0 for name in names), problems, limits)
-    return Source(uri, kind, tuple(_held(folder.read(name)) for name in names))
+    return Source(uri, kind, tuple(_held(name, folder.read(name)) for name in names))
 
 
 def _remote_name(uri: str) -> str:
@@ -131,12 +140,12 @@ def _limit_size(size: int, problems: Problems, limits: Limits) -> None:
         )
 
 
-def _opener(path: Path) -> Callable[[], BinaryIO]:
-    return lambda: path.open("rb")
+def _on_disk(path: Path) -> File:
+    return File(path.name, lambda: path.open("rb"))
 
 
-def _held(data: bytes) -> Callable[[], BinaryIO]:
-    return lambda: io.BytesIO(data)
+def _held(name: str, data: bytes) -> File:
+    return File(name, lambda: io.BytesIO(data))
 
 
 def _reason(error: Exception) -> str:

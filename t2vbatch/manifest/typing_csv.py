@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from t2vbatch.manifest.cells import INTEGER, NUMBER
+from t2vbatch.manifest.cells import INTEGER, NUMBER, number
 
 _TRUTH = ("true", "false", "True", "False", "TRUE", "FALSE")
 
@@ -28,9 +28,9 @@ def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column
 
 
-def text_to_truth(text: str, otherwise: Any) -> Any:
-    """True or False where the text says so."""
-    return text.lower() == "true" if text in _TRUTH else otherwise
+def recognised(text: str) -> Any:
+    """The one cell by itself: a number, true or false, or the text."""
+    return text.lower() == "true" if text in _TRUTH else number(text)
 
 
 def _all(answers: pa.ChunkedArray) -> bool:
