@@ -12,6 +12,11 @@ def sampled(frames: npt.NDArray[np.uint8], count: int | None) -> npt.NDArray[np.
     """
     if count is None or count >= len(frames):
         return frames
+    return repeated(frames, count)
+
+
+def repeated(frames: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.uint8]:
+    """As ``sampled``, but always ``count``: for networks that take a fixed number, frames come twice."""
     if count == 1:
         return frames[[len(frames) // 2]]
     at = np.linspace(0, len(frames) - 1, count).round().astype(int)

@@ -4,7 +4,7 @@ A plug-in implements ``Metric`` and is named in the entry points ``t2vbatch.metr
 of it. It sees the video as a reader of the file sees it: decoded, uint8, RGB.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from t2vbatch.metrics.frames import sampled
+from t2vbatch.metrics.frames import repeated, sampled
 from t2vbatch.video import Video
 
 FloatArray = npt.NDArray[np.float64]
+Kind = Literal["clip", "siglip", "xclip", "vision", "head"]
 
 
 class UnscorableError(Exception):
@@ -38,21 +39,29 @@ class Column:
 
 @dataclass(frozen=True)
 class Weights:
-    """Which trained network a metric looks with: its kind, and a hub id or a local folder."""
+    """Which trained network a metric looks with.
 
-    kind: Literal["clip"]
+    Attributes:
+        kind: its family, which says how it is loaded and what it can do.
+        path: a hub id or a local folder; of a head, a file.
+        revision: branch, tag or commit of the hub repository.
+        processor: where tokenizer and image processor are, if elsewhere.
+    """
+
+    kind: Kind
     path: str
     revision: str | None = None
+    processor: str | None = None
 
 
 @dataclass(frozen=True)
 class Text:
-    """A prompt as an encoder reads it.
+    """A prompt as a network reads it.
 
     Attributes:
         features: unit length, shape (D,).
         tokens: tokens of the whole prompt, the special ones included.
-        truncated: whether the encoder's limit left some of them unread.
+        truncated: whether the network's limit left some of them unread.
     """
 
     features: FloatArray
@@ -60,14 +69,46 @@ class Text:
     truncated: bool
 
 
-class Encoder(Protocol):
-    """A loaded network that puts frames and text into one space. All vectors have unit length."""
+@dataclass(frozen=True)
+class Match:
+    """How well a video fits a prompt: a cosine, and how much of the prompt was read (see Text)."""
+
+    cosine: float
+    tokens: int
+    truncated: bool
+
+
+class Network:
+    """A loaded network. Each family can do some of this; what it cannot raises UnscorableError."""
+
+    @property
+    def scale(self) -> float:
+        """What cosines are multiplied with before a softmax or sigmoid; learned in training."""
+        raise self._cannot("has no scale")
+
+    @property
+    def frames(self) -> int:
+        """How many frames ``match`` takes."""
+        raise self._cannot("sees single frames")
 
     def images(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
-        """Features of shape (N, D) for frames of shape (N, H, W, 3)."""
+        """Features of shape (N, D), of unit length, for frames of shape (N, H, W, 3)."""
+        raise self._cannot("sees no pictures")
 
     def text(self, prompt: str, long_text: str) -> Text:
-        """Features of a prompt; ``long_text`` says what becomes of one past the limit."""
+        """A prompt; of one past the limit its beginning, or with ``chunk_mean`` the mean over its pieces."""
+        raise self._cannot("reads no text")
+
+    def match(self, frames: npt.NDArray[np.uint8], prompt: str) -> Match:
+        """How well frames, in their order, fit a prompt."""
+        raise self._cannot("does not see frames in order")
+
+    def rate(self, features: FloatArray) -> FloatArray:
+        """One number a row of ``features``, shape (N,)."""
+        raise self._cannot("rates nothing")
+
+    def _cannot(self, what: str) -> UnscorableError:
+        return UnscorableError(f"a network of the kind {type(self).__name__} {what}")
 
 
 class Evidence:
@@ -84,40 +125,60 @@ class Evidence:
         video: Video,
         prompt: str | None = None,
         image: Image.Image | None = None,
-        encoder: Callable[[Weights], Encoder] | None = None,
+        networks: Mapping[Weights, Network] | None = None,
     ) -> None:
         self.video, self.prompt, self.image = video, prompt, image
-        self._encoder = encoder
+        self._networks = networks or {}
         self._features: dict[tuple[Weights, int | None], FloatArray] = {}
-        self._texts: dict[tuple[Weights, str], Text] = {}
+        self._texts: dict[tuple[Weights, str], Text | Match] = {}
+
+    def network(self, weights: Weights) -> Network:
+        """The loaded network."""
+        return self._networks[weights]
 
     def frame_features(self, weights: Weights, count: int | None) -> FloatArray:
         """Features of ``count`` uniformly sampled frames (None: of all), shape (N, D), unit length."""
         key = (weights, count)
         if key not in self._features:
             frames = sampled(self.video.frames, count)
-            self._features[key] = self.encoder(weights).images(frames)
+            self._features[key] = self.network(weights).images(frames)
         return self._features[key]
 
+    def image_features(self, weights: Weights) -> FloatArray:
+        """Features of the conditioning image, shape (D,), unit length."""
+        features: FloatArray = self.network(weights).images(self.conditioning()[None])[0]
+        return features
+
+    def conditioning(self) -> npt.NDArray[np.uint8]:
+        """The conditioning image, shape (H, W, 3). Raises UnscorableError where there is none."""
+        if self.image is None:
+            raise UnscorableError("the row has no image")
+        return np.asarray(self.image.convert("RGB"))
+
     def text(self, weights: Weights, long_text: str = "truncate") -> Text:
-        """The prompt as the encoder reads it. Raises UnscorableError where there is no prompt."""
-        if not self.prompt or not self.prompt.strip():
-            raise UnscorableError("the row has no prompt")
-        key = (weights, long_text)
-        if key not in self._texts:
-            self._texts[key] = self.encoder(weights).text(self.prompt, long_text)
-        return self._texts[key]
+        """The prompt as the network reads it. Raises UnscorableError where there is no prompt."""
+        text = self._texts.get((weights, long_text))
+        if not isinstance(text, Text):
+            text = self.network(weights).text(self._words(), long_text)
+            self._texts[weights, long_text] = text
+        return text
+
+    def match(self, weights: Weights) -> Match:
+        """How well the video as a whole fits the prompt. Raises UnscorableError where there is no prompt."""
+        network = self.network(weights)
+        match = network.match(repeated(self.video.frames, network.frames), self._words())
+        self._texts[weights, "truncate"] = match
+        return match
 
     @property
-    def texts(self) -> tuple[Text, ...]:
-        """Every reading of the prompt that was asked for so far."""
+    def readings(self) -> tuple[Text | Match, ...]:
+        """Every reading of the prompt that was asked for so far, the first one first."""
         return tuple(self._texts.values())
 
-    def encoder(self, weights: Weights) -> Encoder:
-        """The loaded network."""
-        if self._encoder is None:
-            raise UnscorableError(f"no {weights.kind} network is loaded")
-        return self._encoder(weights)
+    def _words(self) -> str:
+        if not self.prompt or not self.prompt.strip():
+            raise UnscorableError("the row has no prompt")
+        return self.prompt
 
 
 class Metric(Protocol):

@@ -9,11 +9,13 @@ from pydantic import BaseModel
 
 from t2vbatch.canonical import digest
 from t2vbatch.job import Job
-from t2vbatch.metrics.encoders import load_encoder
-from t2vbatch.metrics.protocol import Encoder, Evidence, Metric, UnscorableError, Weights
+from t2vbatch.metrics.networks import load_network
+from t2vbatch.metrics.protocol import Evidence, Metric, Network, UnscorableError, Weights
 from t2vbatch.metrics.registry import job_metrics
 from t2vbatch.metrics.weights import locate
 from t2vbatch.video import Video
+
+_PLACES = {"path", "revision", "processor", "head"}
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class Scores:
 class Scorer:
     """Loaded metrics. The scores of a video depend on that video, its prompt and its image alone."""
 
-    def __init__(self, metrics: Mapping[str, Metric], encoders: Mapping[Weights, Encoder]) -> None:
-        self.metrics, self._encoders = metrics, encoders
+    def __init__(self, metrics: Mapping[str, Metric], networks: Mapping[Weights, Network]) -> None:
+        self.metrics, self._networks = metrics, networks
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -46,17 +48,17 @@ class Scorer:
 
     def score(self, video: Video, prompt: str | None = None, image: Image.Image | None = None) -> Scores:
         """Score one decoded video. Never raises for what a metric could not do: that is in ``errors``."""
-        evidence = Evidence(video, prompt, image, self._encoders.__getitem__)
+        evidence = Evidence(video, prompt, image, self._networks)
         values: dict[str, float | None] = {}
         errors: dict[str, str] = {}
         for metric in self.metrics.values():
             found, why = _attempt(metric, evidence)
             values |= found
             errors |= why
-        if not evidence.texts:
+        if not evidence.readings:
             return Scores(values, errors, None, None)
-        text = evidence.texts[0]
-        return Scores(values, errors, text.tokens, text.truncated)
+        reading = evidence.readings[0]
+        return Scores(values, errors, reading.tokens, reading.truncated)
 
 
 def load_metrics(job: Job, device: str = "cpu") -> Scorer:
@@ -67,7 +69,7 @@ def load_metrics(job: Job, device: str = "cpu") -> Scorer:
     """
     metrics = job_metrics(job)
     needed = dict.fromkeys(weights for metric in metrics.values() for weights in metric.weights)
-    return Scorer(metrics, {weights: load_encoder(weights, device) for weights in needed})
+    return Scorer(metrics, {weights: load_network(weights, device) for weights in needed})
 
 
 def scorer_identity(job: Job) -> str:
@@ -75,7 +77,7 @@ def scorer_identity(job: Job) -> str:
     parts = {}
     for (name, metric), asked in zip(job_metrics(job).items(), job.metrics.values(), strict=True):
         # The weights are identified by what they are: where they lie decides nothing.
-        options = metric.model_dump(exclude={"path", "revision"}) if isinstance(metric, BaseModel) else asked
+        options = metric.model_dump(exclude=_PLACES) if isinstance(metric, BaseModel) else asked
         weights = [locate(weights).identity() for weights in metric.weights]
         parts[name] = {"options": options, "weights": weights}
     return digest(parts)

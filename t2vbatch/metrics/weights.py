@@ -20,11 +20,20 @@ from huggingface_hub.errors import (
 )
 
 from t2vbatch.errors import MetricError
-from t2vbatch.metrics.protocol import Weights
+from t2vbatch.metrics.protocol import Kind, Weights
 from t2vbatch.models.shapes import CLIP
 
 BUNDLED = "bundled:shapes"
 """The path that means the CLIP which ships with the package."""
+
+
+MODEL_TYPES: Mapping[Kind, frozenset[str]] = {
+    "clip": frozenset({"clip"}),
+    "siglip": frozenset({"siglip"}),
+    "xclip": frozenset({"xclip"}),
+    "vision": frozenset({"vit", "dinov2", "dinov2_with_registers", "dinov3_vit"}),
+}
+"""Kind of weights: what may stand as model_type in their config.json."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +41,32 @@ class Located:
     """Weights that are there.
 
     Attributes:
-        path: local folder or hub id, as ``from_pretrained`` takes it.
-        commit: the hub commit that ``revision`` means now; None for a local folder.
+        path: local folder or hub id, as ``from_pretrained`` takes it; of a head, a file.
+        commit: the hub commit that ``revision`` means now; None for local files.
+        processor_path, processor_commit: the same for the tokenizer and image processor.
     """
 
     path: str
-    commit: str | None
+    commit: str | None = None
+    processor_path: str | None = None
+    processor_commit: str | None = None
 
-    def identity(self) -> Mapping[str, Any]:
-        """What decides the scores: the hub commit, or the digest of every file of the folder."""
-        if self.commit is not None:
-            return {"path": self.path, "commit": self.commit}
-        folder = Path(self.path)
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        return {"files": {path.relative_to(folder).as_posix(): _sha256(path) for path in files}}
+    @property
+    def at(self) -> Mapping[str, str]:
+        """The revision as a keyword argument; none for local files."""
+        return {"revision": self.commit} if self.commit else {}
+
+    @property
+    def processor(self) -> tuple[str, Mapping[str, str]]:
+        """Path and keyword arguments of the tokenizer and image processor."""
+        if self.processor_path is None:
+            return self.path, self.at
+        return self.processor_path, {"revision": self.processor_commit} if self.processor_commit else {}
+
+    def identity(self) -> list[Any]:
+        """What decides the scores: hub commits, or the digests of all files."""
+        parts = [(self.path, self.commit), (self.processor_path, self.processor_commit)]
+        return [_identity(path, commit) for path, commit in parts if path is not None]
 
 
 def locate(weights: Weights) -> Located:
@@ -55,24 +76,35 @@ def locate(weights: Weights) -> Located:
         MetricError: nothing is there, it is something else, or the hub cannot be reached.
     """
     where = f"the {weights.kind} weights {weights.path!r}"
+    if weights.kind == "head":
+        if not Path(weights.path).is_file():
+            raise MetricError(where, "no such file", "a .safetensors or .pth file with weight and bias")
+        return Located(weights.path)
     path = str(CLIP) if weights.path == BUNDLED else weights.path
+    config, commit = _find(path, "config.json", weights.revision, where)
+    found, expected = _kind(config), MODEL_TYPES[weights.kind]
+    if found not in expected:
+        types = " or ".join(sorted(expected))
+        raise MetricError(where, found, f"a transformers model whose config.json says model_type {types}")
+    if weights.processor is None:
+        return Located(path, commit)
+    where = f"the processor {weights.processor!r}"
+    _, processor_commit = _find(weights.processor, "preprocessor_config.json", None, where)
+    return Located(path, commit, weights.processor, processor_commit)
+
+
+def _find(path: str, name: str, revision: str | None, where: str) -> tuple[Path, str | None]:
+    """A file of a local folder, or of a hub repository with the commit it was taken from."""
     if Path(path).exists():
-        config, commit = Path(path) / "config.json", None
-    else:
-        config = _downloaded(path, weights.revision, where)
-        # The hub's cache keeps each commit in a folder that has its name.
-        commit = config.parent.name
-    found = _kind(config)
-    if found != weights.kind:
-        raise MetricError(
-            where, found, f"a transformers model whose config.json says model_type {weights.kind}"
-        )
-    return Located(path, commit)
+        return Path(path) / name, None
+    file = _downloaded(path, name, revision, where)
+    # The hub's cache keeps each commit in a folder that has its name.
+    return file, file.parent.name
 
 
-def _downloaded(path: str, revision: str | None, where: str) -> Path:
+def _downloaded(path: str, name: str, revision: str | None, where: str) -> Path:
     try:
-        return Path(hf_hub_download(path, "config.json", revision=revision))
+        return Path(hf_hub_download(path, name, revision=revision))
     except LocalEntryNotFoundError:
         found = "neither a folder here nor in the hub's cache, and the hub cannot be reached"
     except RevisionNotFoundError:
@@ -80,7 +112,7 @@ def _downloaded(path: str, revision: str | None, where: str) -> Path:
     except RepositoryNotFoundError:
         found = "neither a folder here nor a repository on the hub that this login may read"
     except (EntryNotFoundError, HFValidationError):
-        found = "no config.json there"
+        found = f"no {name} there"
     raise MetricError(
         where,
         found,
@@ -100,6 +132,16 @@ def _kind(config: Path) -> str:
     if not isinstance(found, dict) or not isinstance(found.get("model_type"), str):
         return "a config.json that names no model_type"
     return str(found["model_type"])
+
+
+def _identity(path: str, commit: str | None) -> Mapping[str, Any]:
+    if commit is not None:
+        return {"path": path, "commit": commit}
+    root = Path(path)
+    if root.is_file():
+        return {"file": _sha256(root)}
+    files = sorted(file for file in root.rglob("*") if file.is_file())
+    return {"files": {file.relative_to(root).as_posix(): _sha256(file) for file in files}}
 
 
 def _sha256(path: Path) -> str:

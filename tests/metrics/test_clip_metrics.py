@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import CLIPModel, CLIPTokenizer
+from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
 from t2vbatch.errors import MetricError
 from t2vbatch.job import Clip
-from t2vbatch.metrics.encoders import ClipEncoder, load_encoder
 from t2vbatch.metrics.frames import sampled
+from t2vbatch.metrics.networks import load_network
 from t2vbatch.metrics.protocol import Evidence, FloatArray, Weights
 from t2vbatch.metrics.registry import build_metric
 from t2vbatch.metrics.scorer import Scorer, Scores
@@ -36,7 +36,7 @@ def scored(clip: Path, video: Video, prompt: str | None, **options: Any) -> Scor
         "clip_temporal": build_metric("clip_temporal", temporal, spec),
     }
     weights = Weights("clip", str(clip))
-    return Scorer(metrics, {weights: load_encoder(weights, "cpu")}).score(video, prompt)
+    return Scorer(metrics, {weights: load_network(weights, "cpu")}).score(video, prompt)
 
 
 def expected_logits(clip: Path, frames: list[Any], prompt: str) -> FloatArray:
@@ -44,7 +44,7 @@ def expected_logits(clip: Path, frames: list[Any], prompt: str) -> FloatArray:
     model: Any = CLIPModel.from_pretrained(clip)
     tokens = CLIPTokenizer.from_pretrained(clip)(prompt, truncation=True, max_length=77, return_tensors="pt")
     images = [Image.fromarray(frame) for frame in frames]
-    pixels = ClipEncoder(str(clip), None, "cpu")._processor(images, return_tensors="pt")
+    pixels = CLIPImageProcessorPil.from_pretrained(clip)(images, return_tensors="pt")
     with torch.inference_mode():
         output = model(**tokens, **pixels)
         cosines: FloatArray = (output.logits_per_image / model.logit_scale.exp())[:, 0].double().numpy()
@@ -64,7 +64,7 @@ def test_clip_score_is_the_mean_of_the_sampled_frames_cosines(tiny_clip: Path, v
 def test_clip_temporal_is_the_mean_cosine_of_neighbours(tiny_clip: Path, video: Video) -> None:
     """clip_temporal follows its formula on features that CLIPModel gives frame by frame."""
     model: Any = CLIPModel.from_pretrained(tiny_clip)
-    processor = ClipEncoder(str(tiny_clip), None, "cpu")._processor
+    processor = CLIPImageProcessorPil.from_pretrained(tiny_clip)
     with torch.no_grad():
         features = [
             model.get_image_features(**processor(Image.fromarray(frame), return_tensors="pt")).pooler_output[
@@ -107,7 +107,7 @@ def test_a_score_does_not_depend_on_the_metrics_beside_it(tiny_clip: Path, video
     """One metric alone gives the same bits as in company, so renewing a score changes no other."""
     spec, weights = Clip(path=str(tiny_clip), revision=None), Weights("clip", str(tiny_clip))
     alone = Scorer(
-        {"clip_temporal": build_metric("clip_temporal", {}, spec)}, {weights: load_encoder(weights, "cpu")}
+        {"clip_temporal": build_metric("clip_temporal", {}, spec)}, {weights: load_network(weights, "cpu")}
     ).score(video)
     assert alone.values["clip_temporal"] == scored(tiny_clip, video, "a red ball").values["clip_temporal"]
 
@@ -115,8 +115,8 @@ def test_a_score_does_not_depend_on_the_metrics_beside_it(tiny_clip: Path, video
 def test_frames_are_encoded_once_for_all_metrics(tiny_clip: Path, video: Video) -> None:
     """Asking twice for the features of the same frames hands out the very same array."""
     weights = Weights("clip", str(tiny_clip))
-    encoder = load_encoder(weights, "cpu")
-    evidence = Evidence(video, "a red ball", None, lambda _: encoder)
+    network = load_network(weights, "cpu")
+    evidence = Evidence(video, "a red ball", None, {weights: network})
     assert evidence.frame_features(weights, 4) is evidence.frame_features(weights, 4)
 
 
@@ -140,4 +140,4 @@ def test_broken_weights_are_named(tiny_clip: Path, tmp_path: Path) -> None:
     """A folder with a right config.json and no weights is a MetricError that names the folder."""
     (tmp_path / "config.json").write_bytes((tiny_clip / "config.json").read_bytes())
     with pytest.raises(MetricError, match=str(tmp_path)):
-        load_encoder(Weights("clip", str(tmp_path)), "cpu")
+        load_network(Weights("clip", str(tmp_path)), "cpu")
