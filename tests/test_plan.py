@@ -152,7 +152,8 @@ def test_derived_seeds_are_pinned() -> None:
 def test_a_row_may_leave_models_out(tmp_path: Path) -> None:
     """The model column names who makes it."""
     job = _job(models={"a": {"path": "x"}, "b": {"path": "y"}})
-    plan = _plan(tmp_path, [{"prompt": "one", "model": ["b"]}, {"prompt": "two"}], job)
+    rows: list[dict[str, Any]] = [{"prompt": "one", "model": ["b"]}, {"prompt": "two"}]
+    plan = _plan(tmp_path, rows, job)
     assert plan.table["model"].to_pylist() == ["b", "a", "b"]
 
 

@@ -65,6 +65,11 @@ class FakeModel:
         if spec.path.startswith("fault:"):
             _strike(spec.path.removeprefix("fault:"), 1.0, spec)
 
+    @classmethod
+    def identity(cls, spec: Model) -> Mapping[str, Any]:
+        """What decides the pixels: this class alone. ``path`` is where faults are counted."""
+        return {"version": cls.VERSION}
+
     def generate(self, requests: Sequence[Request]) -> list[Video]:
         """See VideoModel."""
         return [self._one(request) for request in requests]

@@ -1,0 +1,5 @@
+"""``python -m t2vbatch`` is the command line."""
+
+from t2vbatch.cli import main
+
+main()

@@ -1,0 +1,234 @@
+"""The whole line on a model that costs nothing: what is made, what is not made again, what is the same."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from t2vbatch.engines.choose import engine_for
+from t2vbatch.job import load_job
+from t2vbatch.run import Result, prepare, run_job
+from t2vbatch.status import read_status
+from t2vbatch.store import open_store
+from t2vbatch.verify import verify
+
+_PROMPTS = [
+    {"id": f"r{n}", "prompt": f"prompt {n}", "topic": "even" if n % 2 == 0 else "odd"} for n in range(4)
+]
+
+
+def _write(folder: Path, rows: Sequence[dict[str, Any]] = _PROMPTS, **changes: Any) -> Path:
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    model = {"path": str(folder / "faults"), "pipeline": "t2vbatch.models.fake:FakeModel"}
+    job: dict[str, Any] = {"manifest": "rows.jsonl", "output": "out", "metrics": [], "engine": "inline"}
+    job |= {"models": {"fake": model}, "samples": 2} | changes
+    file = folder / "job.yaml"
+    file.write_text(yaml.safe_dump(job), encoding="utf-8")
+    return file
+
+
+def _run(job: Path, *sets: str, retry_failed: bool = False) -> Result:
+    return run_job(prepare(load_job(job, sets)), engine_for, retry_failed=retry_failed)
+
+
+def _videos(output: str | Path) -> dict[str, str]:
+    files = sorted(Path(output, "videos").rglob("*.mp4"))
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def _results(output: str | Path) -> list[dict[str, Any]]:
+    return list(pq.read_table(Path(output, "results.parquet")).to_pylist())
+
+
+def test_a_run_makes_every_sample_and_every_table(tmp_path: Path) -> None:
+    """4 rows x 2 indices are 8 videos, 8 rows of results, a summary, a report."""
+    result = _run(_write(tmp_path))
+    assert (result.made, result.summary.counts.ok, result.ending) == (8, 8, "finished")
+    out = Path(result.output)
+    assert len(_videos(out)) == 8
+    assert {row["topic"] for row in _results(out)} == {"even", "odd"}
+    assert [row["row_id"] for row in _results(out)] == [f"r{n // 2}" for n in range(8)]
+    for name in ("job.yaml", "plan.parquet", "metadata.parquet", "summary.json", "report/index.html"):
+        assert (out / name).exists(), name
+    assert [finding for finding in verify(open_store(result.output)) if finding] == []
+
+
+def test_metadata_is_what_datasets_looks_for(tmp_path: Path) -> None:
+    """file_name, relative to the folder, for each video that is ok."""
+    out = Path(_run(_write(tmp_path)).output)
+    names = pq.read_table(out / "metadata.parquet")["file_name"].to_pylist()
+    assert len(names) == 8
+    assert all((out / name).is_file() for name in names)
+
+
+def test_a_second_run_makes_nothing(tmp_path: Path) -> None:
+    """No video is touched, and no engine is started."""
+    job = _write(tmp_path)
+    first = _run(job)
+    before = {file: file.stat().st_mtime_ns for file in Path(first.output, "videos").rglob("*.mp4")}
+    second = run_job(prepare(load_job(job)), _no_engine)
+    assert second.made == 0
+    assert before == {file: file.stat().st_mtime_ns for file in before}
+    assert second.summary == first.summary
+
+
+def _no_engine(job: object) -> Any:
+    pytest.fail("an engine was started for nothing")
+
+
+def test_changing_one_row_makes_what_it_touches(tmp_path: Path) -> None:
+    """Its two samples, over their old files; the others keep theirs."""
+    before = _videos(_run(_write(tmp_path)).output)
+    changed = [*_PROMPTS[:-1], {**_PROMPTS[-1], "prompt": "another prompt"}]
+    result = _run(_write(tmp_path, changed))
+    after = _videos(result.output)
+    assert result.made == 2
+    assert {name for name in after if after[name] != before[name]} == {"r3-0.mp4", "r3-1.mp4"}
+    assert [finding for finding in verify(open_store(result.output)) if finding] == []
+
+
+def test_a_row_that_comes_back_is_made_again_only_if_its_file_is_gone(tmp_path: Path) -> None:
+    """Leaving a row out keeps its video; changing it there and back overwrites it twice."""
+    _run(_write(tmp_path))
+    assert _run(_write(tmp_path, _PROMPTS[:3])).summary.counts.planned == 6
+    assert _run(_write(tmp_path)).made == 0
+    changed = [{**_PROMPTS[0], "prompt": "x"}, *_PROMPTS[1:]]
+    assert _run(_write(tmp_path, changed)).made == 2
+    again = _run(_write(tmp_path))
+    assert again.made == 2
+    assert [finding for finding in verify(open_store(again.output)) if finding] == []
+
+
+def test_changing_a_rider_changes_the_table_alone(tmp_path: Path) -> None:
+    """Results show the manifest as it is now."""
+    _run(_write(tmp_path))
+    result = _run(_write(tmp_path, [{**row, "topic": "new"} for row in _PROMPTS]))
+    assert result.made == 0
+    assert {row["topic"] for row in _results(result.output)} == {"new"}
+
+
+def test_adding_a_model_makes_its_samples_alone(tmp_path: Path) -> None:
+    """The first model's videos stay."""
+    job = _write(tmp_path)
+    _run(job)
+    spec = "{path: y, pipeline: 't2vbatch.models.fake:FakeModel', call: {num_frames: 4}}"
+    result = _run(job, f"models.second={spec}")
+    assert result.made == 8
+    rows = _results(result.output)
+    assert {row["num_frames"] for row in rows if row["model"] == "second"} == {4}
+    seeds = {(row["row_id"], row["sample_index"]): row["seed"] for row in rows if row["model"] == "fake"}
+    assert all(seeds[row["row_id"], row["sample_index"]] == row["seed"] for row in rows)
+
+
+def test_a_failing_row_is_recorded_and_stops_nothing(tmp_path: Path) -> None:
+    """Three attempts, the error with its traceback, and the others are made."""
+    rows = [*_PROMPTS, {"id": "bad", "prompt": "x [fault:raise]"}]
+    result = _run(_write(tmp_path, rows))
+    counts = result.summary.counts
+    assert (counts.planned, counts.ok, counts.failed, counts.pending) == (10, 8, 2, 0)
+    failed = [row for row in _results(result.output) if row["status"] == "failed"]
+    assert {(row["row_id"], row["attempts"], row["error_type"]) for row in failed} == {("bad", 3, "RowError")}
+    assert "Traceback" in failed[0]["traceback"]
+    assert failed[0]["video"] is None
+
+
+def test_a_failed_sample_is_tried_again_only_when_asked(tmp_path: Path) -> None:
+    """The next run leaves it alone; --retry-failed takes it up, and this time it succeeds."""
+    job = _write(tmp_path, [{"id": "bad", "prompt": "x [fault:raise x3]"}], samples=1)
+    assert _run(job).summary.counts.failed == 1
+    assert _run(job).made == 0
+    again = _run(job, retry_failed=True)
+    assert (again.made, again.summary.counts.ok) == (1, 1)
+    assert _results(again.output)[0]["attempts"] == 1
+
+
+def test_output_that_shows_nothing_is_degenerate(tmp_path: Path) -> None:
+    """Black frames and NaN are counted apart, with the reason, and never as ok."""
+    rows = [{"id": "a", "prompt": "x [fault:black]"}, {"id": "b", "prompt": "x [fault:nan]"}]
+    result = _run(_write(tmp_path, rows, samples=1))
+    assert result.summary.counts.degenerate == 2
+    found = {row["row_id"]: row for row in _results(result.output)}
+    assert "black" in found["a"]["error"]
+    assert found["a"]["video"] is not None
+    assert "NaN" in found["b"]["error"]
+    assert found["b"]["video"] is None
+
+
+def test_partial_units_are_padded(tmp_path: Path) -> None:
+    """With batch 3, the videos of 4 rows are those of 5 rows, whoever shares their unit."""
+    batch = {"fake": {"path": "x", "pipeline": "t2vbatch.models.fake:FakeModel", "batch": 3}}
+    few = _videos(_run(_write(tmp_path, models=batch, samples=1)).output)
+    rows = [{"id": "first", "prompt": "new"}, *_PROMPTS]
+    many = _videos(_run(_write(tmp_path, rows, models=batch, samples=1), "output=more").output)
+    assert few.items() <= many.items()
+
+
+def test_results_survive_a_column_of_the_same_name(tmp_path: Path) -> None:
+    """A manifest's own 'status' column rides along under another name."""
+    result = _run(_write(tmp_path, [{"prompt": "x", "status": "mine"}]))
+    assert {(row["status"], row["manifest_status"]) for row in _results(result.output)} == {("ok", "mine")}
+
+
+@pytest.mark.parametrize("damage", ["content", "missing", "table", "stranger"])
+def test_verify_finds_what_is_wrong(tmp_path: Path, damage: str) -> None:
+    """A changed byte, a missing file, a stale table, a file that nobody recorded."""
+    out = Path(_run(_write(tmp_path)).output)
+    file = out / "videos/fake/r0-0.mp4"
+    match damage:
+        case "content":
+            data = bytearray(file.read_bytes())
+            data[-100] ^= 1
+            file.write_bytes(bytes(data))
+        case "missing":
+            file.unlink()
+        case "table":
+            results = pq.read_table(out / "results.parquet")
+            pq.write_table(results.slice(1), out / "results.parquet")
+        case _:
+            (out / "videos/fake/who.mp4").write_bytes(b"x")
+    findings = [finding for finding in verify(open_store(str(out))) if finding]
+    assert len(findings) == 1, findings
+    assert {"table": "results.parquet", "stranger": "who.mp4"}.get(damage, "r0-0.mp4") in findings[0].place
+
+
+def test_status_tells_from_the_files_alone(tmp_path: Path) -> None:
+    """planned = ok + degenerate + failed + pending, also after a manifest has grown."""
+    rows = [*_PROMPTS, {"id": "bad", "prompt": "x [fault:raise]"}]
+    result = _run(_write(tmp_path, rows))
+    status = read_status(open_store(result.output))
+    assert (status.planned, status.ok, status.failed, status.pending) == (10, 8, 2, 0)
+    assert status.failures == {"RowError": 2}
+    assert status.writer is None
+
+
+def test_a_killed_driver_costs_what_was_being_made(tmp_path: Path) -> None:
+    """After SIGKILL at a random moment the next run ends with the bytes of an undisturbed one."""
+    rows = [{"id": f"r{n}", "prompt": f"{n}", "fault": "slow", "fault_seconds": 0.15} for n in range(12)]
+    undisturbed = _videos(_run(_write(tmp_path, rows), "output=calm").output)
+    job, out = _write(tmp_path, rows), tmp_path / "out"
+    process = subprocess.Popen([sys.executable, "-m", "t2vbatch", "run", str(job)], env=_quiet())
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("records/new/*.json"))) < 5 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    made_before = len(list(out.glob("records/new/*.json")))
+    assert 5 <= made_before < 24
+    result = _run(job)
+    assert result.made == 24 - made_before
+    assert _videos(out) == undisturbed
+    assert [finding for finding in verify(open_store(str(out))) if finding] == []
+
+
+def _quiet() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
