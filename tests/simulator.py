@@ -74,12 +74,13 @@ class Setting:
         # A sick worker is told from bad rows by their being few, so no history has both.
         self.sick = random.random() < 0.2
         self.trouble = 0.0 if self.sick else random.choice([0.0, 0.1, 0.3, 0.8])
+        self.timeout_s = random.choice([None, 20.0, 20.0])
         self.capacity = random.randint(1, 4)
         self.limits = Limits(
             self.capacity,
             minimum=random.choice([0, 0, 1, 2]),
             maximum=random.choice([None, None, 1, 2]),
-            timeout_s=20.0,
+            timeout_s=self.timeout_s,
             silence_s=60.0,
         )
         for model in ("x", "y", "z")[: random.randint(1, 3)]:
@@ -93,7 +94,9 @@ class Setting:
         for _ in range(random.choice([1, 1, 1, 3])):
             self.costs[len(self.natures)] = cost
             troubled = random.random() < self.trouble
-            self.natures.append(random.choice(UNLUCKY + GUILTY if troubled else INNOCENT))
+            nature = random.choice(UNLUCKY + GUILTY if troubled else INNOCENT)
+            # Without a deadline nobody ends what hangs.
+            self.natures.append(nature if self.timeout_s else nature.replace("hangs", "fails"))
         return Unit(model, tuple(range(first, len(self.natures))), cost)
 
     def neighbours(self, position: int) -> set[int]:
@@ -452,7 +455,7 @@ def play(seed: int, kind: type[Scheduler] = Scheduler) -> World:
         actions = handle(event, now)
         if actions or not isinstance(event, m.Tick | m.Heard):
             world.history.append(f"{now:.3f} {event} -> {actions}")
-        world.check(scheduler)
+            world.check(scheduler)
         return actions
 
     try:

@@ -1,0 +1,218 @@
+"""What is made when, and by how many."""
+
+import tracemalloc
+from collections.abc import Sequence
+from typing import overload
+
+from t2vbatch.plan import Unit
+from t2vbatch.schedule import Limits, Scheduler
+from t2vbatch.schedule import messages as m
+from t2vbatch.work import Outcome
+from tests.schedule.desk import Desk, generates, starts, units
+
+
+def test_longest_first() -> None:
+    """The longest unit is made first; equal ones are made in the order of the plan."""
+    desk = Desk({"x": units(1, 3, 2, 3)})
+    desk.started()
+    for key in (1, 2, 3, 4):
+        desk.made(1, key)
+    assert [work.positions for work in generates(desk.all)] == [(1,), (3,), (2,), (0,)]
+
+
+def test_finish_overlaps_generate() -> None:
+    """While one unit is finished the next one is generated."""
+    desk = Desk({"x": units(1, 1)})
+    desk.started()
+    assert desk.generated(1, 1) == [m.Finish(1, 1), m.Generate(1, 2, (1,), (1,), False)]
+
+
+def test_frames_held_are_bounded() -> None:
+    """With two units in finish a worker generates nothing more until one of them is through."""
+    desk = Desk({"x": units(1, 1, 1, 1)})
+    desk.started()
+    desk.generated(1, 1)
+    assert generates(desk.generated(1, 2)) == []
+    assert [work.positions for work in generates(desk.finished(1, 1))] == [(2,)]
+
+
+def test_run_ends_when_all_is_made() -> None:
+    """When the last unit is finished the worker is let go and the run is over."""
+    desk = Desk({"x": units(1)})
+    desk.started()
+    desk.generated(1, 1)
+    assert desk.finished(1, 1) == [m.Stop(1)]
+    assert desk.scheduler.ending == "finished"
+    assert desk.scheduler.progress() == m.Progress(1, 0, 0, 0, 0, 0, 0)
+
+
+def test_nothing_to_do_ends_at_once() -> None:
+    """A run without units starts no worker."""
+    desk = Desk({"x": []})
+    assert desk.all == []
+    assert desk.scheduler.ending == "finished"
+
+
+def test_no_more_workers_than_units() -> None:
+    """Two units start two workers, wherever eight would fit."""
+    assert starts(Desk({"x": units(1, 1)}, workers=8).all) == [(1, "x"), (2, "x")]
+
+
+def test_models_share_the_room() -> None:
+    """Four workers for two models with equal work are two each."""
+    desk = Desk({"x": units(1, 1, 1), "y": units(1, 1, 1, model="y", first=3)}, workers=4)
+    assert sorted(model for _, model in starts(desk.all)) == ["x", "x", "y", "y"]
+
+
+def test_model_waits_for_room() -> None:
+    """With room for one worker the second model starts when the first one's work is drained."""
+    desk = Desk({"x": units(1), "y": units(1, model="y", first=1)})
+    desk.started()
+    desk.generated(1, 1)
+    assert desk.finished(1, 1) == [m.Stop(1), m.Start(2, "y")]
+
+
+def test_maximum_holds() -> None:
+    """A model gets no more workers than its maximum."""
+    assert len(starts(Desk({"x": units(1, 1, 1)}, workers=3, maximum=2).all)) == 2
+
+
+def test_minimum_comes_first() -> None:
+    """A model with little work gets its minimum before one with much gets more."""
+    desk = Desk({"x": units(*[1] * 9), "y": units(1, 1, model="y", first=9)}, workers=3, minimum=1)
+    assert sorted(model for _, model in starts(desk.all)) == ["x", "x", "y"]
+
+
+def test_minimum_is_kept_while_there_is_work() -> None:
+    """A worker with nothing to do stays while it is one of the minimum and another's unit may come back."""
+    for minimum, kept in ((0, False), (2, True)):
+        desk = Desk({"x": units(1, 1)}, workers=2, minimum=minimum)
+        desk.started(1)
+        desk.started(2)
+        desk.generated(1, 1)
+        assert (m.Stop(1) not in desk.finished(1, 1)) is kept
+
+
+def test_capacity_follows_the_cluster() -> None:
+    """When nodes come, more workers start."""
+    desk = Desk({"x": units(1, 1, 1)})
+    assert starts(desk.tell(m.Cluster(capacity=3))) == [(2, "x"), (3, "x")]
+
+
+def test_draining_node_gets_nothing_new() -> None:
+    """What runs on a draining node is finished there, what comes next is made elsewhere."""
+    desk = Desk({"x": units(1, 1)})
+    desk.started(1, node="a")
+    desk.tell(m.Cluster(1, frozenset({"a"})))
+    assert generates(desk.generated(1, 1)) == []
+    assert desk.finished(1, 1) == [m.Stop(1), m.Start(2, "x")]
+    desk.started(2, node="b")
+    assert desk.given[0].positions == (1,)
+
+
+def test_worker_that_starts_on_a_draining_node_is_let_go() -> None:
+    """A worker whose node is about to go when its model is loaded gets no unit."""
+    desk = Desk({"x": units(1)})
+    desk.tell(m.Cluster(1, frozenset({"a"})))
+    assert desk.started(1, node="a")[0] == m.Stop(1)
+    assert desk.given == []
+
+
+def test_interrupt_finishes_what_runs() -> None:
+    """After the first interrupt nothing new is given out, what runs is finished, and the rest is pending."""
+    desk = Desk({"x": units(1, 1, 1)})
+    desk.started()
+    desk.tell(m.Interrupted())
+    assert generates(desk.generated(1, 1)) == []
+    assert desk.scheduler.ending is None
+    assert desk.finished(1, 1) == [m.Stop(1)]
+    assert desk.scheduler.ending == "interrupted"
+    assert desk.scheduler.progress() == m.Progress(1, 0, 0, 0, 2, 0, 0)
+
+
+def test_interrupt_with_nothing_running_ends_at_once() -> None:
+    """Workers that still load are not waited for."""
+    desk = Desk({"x": units(1)})
+    assert desk.tell(m.Interrupted()) == [m.Kill(1)]
+    assert desk.scheduler.ending == "interrupted"
+
+
+def test_second_interrupt_stops_at_once() -> None:
+    """A second interrupt ends every worker; what was in it is pending again."""
+    desk = Desk({"x": units(1, 1)}, workers=2)
+    desk.started(1)
+    desk.started(2)
+    desk.tell(m.Interrupted())
+    assert desk.tell(m.Interrupted()) == [m.Kill(1), m.Kill(2)]
+    assert desk.scheduler.ending == "interrupted"
+    assert desk.scheduler.progress().pending == 2
+
+
+def test_interrupt_of_the_last_unit_is_no_interrupt() -> None:
+    """A run that finishes everything in spite of an interrupt is finished."""
+    desk = Desk({"x": units(1)})
+    desk.started()
+    desk.tell(m.Interrupted())
+    desk.made(1, 1)
+    assert desk.scheduler.ending == "finished"
+
+
+def test_answers_given_twice_count_once() -> None:
+    """A late or repeated answer changes nothing."""
+    desk = Desk({"x": units(1, 1)})
+    desk.started()
+    desk.made(1, 1)
+    before = desk.scheduler.progress()
+    assert desk.tell(m.Generated(1, 1)) == []
+    assert desk.finished(1, 1) == []
+    assert desk.failed(1, 1) == []
+    assert desk.died(7) == []
+    assert desk.scheduler.progress() == before
+
+
+def test_what_was_saved_is_not_made_again() -> None:
+    """Of a unit that was found committed in part, only the rest is made."""
+    desk = Desk({"x": [Unit("x", (0, 1, 2), 1.0)]})
+    desk.started()
+    desk.tell(m.Finished(1, 1, (Outcome(1, "degenerate"),)))
+    assert desk.given == [m.Generate(1, 2, (0, 2), (1, 1), True)]
+    assert desk.scheduler.progress().degenerate == 1
+
+
+def test_degenerate_is_counted_apart() -> None:
+    """A degenerate video is finished, and not ok."""
+    desk = Desk({"x": units(1)})
+    desk.started()
+    desk.generated(1, 1)
+    desk.tell(m.Finished(1, 1, (Outcome(0, "degenerate"),)))
+    assert desk.scheduler.progress() == m.Progress(0, 1, 0, 0, 0, 0, 0)
+
+
+class _Many(Sequence[Unit]):
+    """Units that exist only while they are looked at."""
+
+    def __len__(self) -> int:
+        return 300_000
+
+    @overload
+    def __getitem__(self, index: int) -> Unit: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Unit]: ...
+    def __getitem__(self, index: int | slice) -> Unit | Sequence[Unit]:
+        assert isinstance(index, int)
+        if index >= len(self):
+            raise IndexError(index)
+        return Unit("x", (index,), float(index % 7))
+
+
+def test_waiting_units_stay_small() -> None:
+    """A waiting unit costs the scheduler less than 30 bytes, sorting included: a million, less than 30 MB."""
+    tracemalloc.start()
+    scheduler = Scheduler({"x": _Many()}, Limits(1))
+    scheduler.handle(m.Tick(), 0.0)
+    [first] = generates(scheduler.handle(m.Started(1, "a"), 1.0))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert first.positions == (6,)
+    assert scheduler.progress().pending == len(_Many()) - 1
+    assert peak < 30 * len(_Many())

@@ -1,0 +1,196 @@
+"""Random histories against the scheduler, and broken schedulers against the histories."""
+
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from t2vbatch.schedule import Action, Event, Scheduler
+from t2vbatch.schedule import messages as m
+from t2vbatch.schedule.backlog import Attempt
+from t2vbatch.schedule.blame import Blame
+from t2vbatch.schedule.pool import Worker
+from t2vbatch.work import Failure
+from tests.simulator import World, play
+
+HISTORIES = 4_000
+HUNT = 3_000
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def test_no_history_breaks_an_invariant() -> None:
+    """Whatever befalls workers, nodes, replies and the clock, every invariant holds after every step."""
+    for seed in range(HISTORIES):
+        play(seed)
+
+
+def test_histories_are_rich() -> None:
+    """The histories hold every kind of event, action and ending that the scheduler knows."""
+    story = "\n".join("\n".join(play(seed).history) for seed in range(500))
+    words = [kind.__name__ for union in (m.Event, m.Action) for kind in union.__args__]
+    silent = {"Tick", "Heard"}
+    assert {word for word in words if f"{word}(" not in story} <= silent
+    assert "was not generated within" in story
+    for death in ("crash", "infrastructure"):
+        assert f"death='{death}'" in story
+    for charge in ("row", "memory", "input"):
+        assert f"charge='{charge}'" in story
+
+
+def test_history_is_a_function_of_its_seed() -> None:
+    """The same seed plays the same history, so that a failing one can be replayed."""
+    assert play(7).history == play(7).history
+
+
+class _LosesUnits(Scheduler):
+    def _put(self, attempt: Attempt, soon: bool = False) -> None:
+        if not soon:
+            super()._put(attempt, soon)
+
+
+class _ChargesLosses(Scheduler):
+    def _lose(self, attempt: Attempt, failure: Failure) -> None:
+        self._charge(attempt, failure)
+
+
+class _CountsAnswersTwice(Scheduler):
+    def _hear(self, event: m.WorkerEvent, worker: Worker) -> None:
+        super()._hear(event, worker)
+        if isinstance(event, m.Finished):
+            for outcome in event.outcomes:
+                if outcome.status != "failed":
+                    self._counts[outcome.status] += 1
+
+
+class _NeverLooksForCommitted(Scheduler):
+    def handle(self, event: Event, now: float) -> list[Action]:
+        actions = super().handle(event, now)
+        return [replace(a, retried=False) if isinstance(a, m.Generate) else a for a in actions]
+
+
+class _SuspectsEverythingInTheProcess(Scheduler):
+    def _crash(self, worker: Worker, suspects: Sequence[int], failure: Failure) -> None:
+        for key in worker.keys:
+            self._charge(self._running.pop(key), failure)
+
+
+class _SuspectsTogether(Scheduler):
+    def _put(self, attempt: Attempt, soon: bool = False) -> None:
+        super()._put(replace(attempt, alone=False), soon)
+
+
+class _ChargesWholeBatches(Scheduler):
+    def _split(self, attempt: Attempt) -> None:
+        for position in attempt.samples:
+            self._charge(replace(attempt, samples=(position,)), Failure("RowError", "charged"))
+
+
+class _TrustsSickWorkers(Scheduler):
+    def _is_sick(self, worker: Worker) -> bool:
+        return False
+
+
+class _KeepsTheChargesOfSickWorkers(Scheduler):
+    class _Unforgiving(Blame):
+        def _refund(self, positions: Collection[int]) -> None:
+            pass
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]
+        self._blame = self._Unforgiving()
+
+
+class _GivesUpTooLate(Scheduler):
+    def _charge(self, attempt: Attempt, failure: Failure, worker: Worker | None = None, key: int = 0) -> None:
+        self._limits = replace(self._limits, attempts=4)
+        super()._charge(attempt, failure, worker, key)
+
+
+class _DispatchesAfterAnInterrupt(Scheduler):
+    def _interrupt(self) -> None:
+        pass
+
+
+class _IgnoresDraining(Scheduler):
+    def _cluster(self, event: m.Cluster) -> None:
+        self._capacity = event.capacity
+
+
+class _IgnoresCapacity(Scheduler):
+    def _cluster(self, event: m.Cluster) -> None:
+        super()._cluster(event)
+        self._capacity = 4
+
+
+class _BlamesTheClock(Scheduler):
+    def _pass_time(self, now: float) -> None:
+        self._now = now
+
+
+class _ForgetsDeadlines(Scheduler):
+    def _end_overdue(self) -> None:
+        pass
+
+
+class _WaitsForTheSilent(Scheduler):
+    def _is_silent(self, worker: Worker) -> bool:
+        return False
+
+
+class _ForgetsWorkers(Scheduler):
+    def _dismiss(self) -> None:
+        pass
+
+
+class _NeverStepsDown(Scheduler):
+    def _step_down(self, attempt: Attempt) -> None:
+        self._put(attempt)
+
+
+class _EndsEarly(Scheduler):
+    def _conclude(self) -> None:
+        if not self._running and self._counts["ok"]:
+            self._dismiss()
+            self.ending = "finished"
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (_LosesUnits, "a sample vanished or doubled"),
+        (_ChargesLosses, "quarantined though"),
+        (_CountsAnswersTwice, "a sample vanished or doubled"),
+        (_NeverLooksForCommitted, "made again though finished"),
+        (_SuspectsEverythingInTheProcess, "a suspect in a process that others used"),
+        (_SuspectsTogether, "a suspect in a process that others used"),
+        (_ChargesWholeBatches, "quarantined though"),
+        (_TrustsSickWorkers, "quarantined though good"),
+        (_KeepsTheChargesOfSickWorkers, "quarantined after another number of attempts"),
+        (_GivesUpTooLate, "quarantined after another number of attempts"),
+        (_DispatchesAfterAnInterrupt, "after an interrupt"),
+        (_IgnoresDraining, "work for a draining node"),
+        (_IgnoresCapacity, "more workers than there is room for"),
+        (_BlamesTheClock, "quarantined though good"),
+        (_ForgetsDeadlines, "the run does not end"),
+        (_WaitsForTheSilent, "the run does not end"),
+        (_ForgetsWorkers, "a worker was not let go"),
+        (_NeverStepsDown, "tried again where it did not fit"),
+        (_EndsEarly, "and not committed"),
+    ],
+)
+def test_broken_scheduler_is_caught(broken: type[Scheduler], words: str) -> None:
+    """A scheduler with one rule broken fails a history, which says what broke and how to replay it."""
+    with pytest.raises(AssertionError, match=words) as caught:
+        _hunt(broken)
+    assert "replay: python -m tests.simulator --seed" in str(caught.value)
+
+
+def _hunt(kind: type[Scheduler]) -> list[World]:
+    return [play(seed, kind) for seed in range(HUNT)]
