@@ -1,5 +1,6 @@
 """Media of manifests: what may be named, what is there, what is whole, and the bytes that come of it."""
 
+import functools
 import hashlib
 import io
 import json
@@ -7,7 +8,9 @@ import os
 import pickle
 import struct
 import tarfile
+import threading
 import zlib
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +198,23 @@ def test_remote_media_are_read_later(tmp_path: Path, cell: str) -> None:
     """Explicit URIs are kept as they are, and nothing is fetched by reading the manifest."""
     media = read_manifest(manifest(tmp_path, {"image": cell})).row(0).media["image"]
     assert (media.uri, media.data) == (cell, None)
+
+
+def test_manifest_on_the_web(tmp_path: Path) -> None:
+    """A manifest that is given by URL, query and all, may name files beside it, and nothing else there."""
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.mp4").write_bytes(b"video")
+    (tmp_path / "secret.mp4").write_bytes(b"secret")
+    serve = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        site = f"http://127.0.0.1:{server.server_port}"
+        manifest(tmp_path / "set", {"video": "a.mp4"})
+        media = read_manifest(f"{site}/set/m.jsonl?signature=x%2Fy").row(0).media["video"]
+        assert (media.uri, media.read()) == (f"{site}/set/a.mp4", b"video")
+        manifest(tmp_path / "set", {"video": "../secret.mp4"}, {"prompt": "b", "video": f"{site}/set/a.mp4"})
+        assert [problem.row for problem in check_manifest(f"{site}/set/m.jsonl")] == [1, 2]
+        server.shutdown()
 
 
 def test_media_on_s3(tmp_path: Path, s3: str) -> None:

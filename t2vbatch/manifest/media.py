@@ -31,7 +31,8 @@ class Media:
         name: the manifest column: ``image``, ``last_image``, ``video`` or ``control``.
         uri: absolute path or URI; None where the manifest holds the bytes themselves.
         data: the bytes, where they are here already.
-        within: the folder that a path of this machine may not leave; None: no limit.
+        within: the manifest's folder, where ``uri`` is a path in it. A path of this machine is then not read
+            when it leads out of it, and a web server that holds the manifest may have a private address.
     """
 
     name: str
@@ -69,7 +70,8 @@ class Media:
         if path is not None:
             return _local_bytes(path, self.within)
         if urlsplit(uri).scheme in WEB:
-            return fetch(uri, permits=is_public)
+            beside = self.within is not None and uri.startswith(f"{self.within}/")
+            return fetch(uri, permits=None if beside else is_public)
         if uri.endswith("/"):
             folder = open_folder(uri)
             names = _some_frames(folder.names(""))

@@ -105,5 +105,5 @@ class Manifest:
         if cell["bytes"] is not None:
             return Media(name, data=cell["bytes"])
         uri = located(cell["path"], self.base)
-        bound = local_path(uri) is not None and not self.allow_paths
-        return Media(name, uri, within=self.base if bound else None)
+        free = "://" in cell["path"] or (self.allow_paths and local_path(uri) is not None)
+        return Media(name, uri, within=None if free else self.base)
