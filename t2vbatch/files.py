@@ -21,7 +21,7 @@ import shutil
 import stat
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 from urllib.parse import quote, unquote, urlsplit
@@ -130,6 +130,7 @@ class LocalFolder:
     def write(self, name: str, data: bytes) -> None:
         with _explained("write", self._path(name)), self._written(name, data) as temporary:
             temporary.replace(self._path(name))
+            _sync_folder(self._path(name).parent)
 
     def create(self, name: str, data: bytes) -> bool:
         with _explained("create", self._path(name)), self._written(name, data) as temporary:
@@ -137,6 +138,7 @@ class LocalFolder:
                 os.link(temporary, self._path(name))
             except FileExistsError:
                 return False
+            _sync_folder(self._path(name).parent)
             return True
 
     def publish(self, name: str, local: Path) -> None:
@@ -149,11 +151,10 @@ class LocalFolder:
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                staged = self.staging() / uuid.uuid4().hex
-                shutil.copyfile(local, staged)
-                _sync(staged)
-                staged.replace(target)
+                with self._staged(lambda staged: shutil.copyfile(local, staged)) as staged:
+                    staged.replace(target)
                 local.unlink()
+            _sync_folder(target.parent)
 
     def delete(self, name: str) -> None:
         with _explained("delete", self._path(name)):
@@ -190,9 +191,14 @@ class LocalFolder:
     @contextlib.contextmanager
     def _written(self, name: str, data: bytes) -> Iterator[Path]:
         self._path(name).parent.mkdir(parents=True, exist_ok=True)
+        with self._staged(lambda staged: staged.write_bytes(data)) as temporary:
+            yield temporary
+
+    @contextlib.contextmanager
+    def _staged(self, fill: Callable[[Path], object]) -> Iterator[Path]:
         temporary = self.staging() / uuid.uuid4().hex
         try:
-            temporary.write_bytes(data)
+            fill(temporary)
             _sync(temporary)
             yield temporary
         finally:
@@ -292,6 +298,16 @@ def _checked(name: str) -> str:
 def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a new name last: after a power cut a record must not stand there without its video."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network filesystems do not know it for folders
+            os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _raise(error: OSError) -> None:

@@ -108,6 +108,20 @@ def test_publish_moves(folder: Folder, tmp_path: Path) -> None:
     assert not prepared.exists()
 
 
+def test_publish_from_another_filesystem(tmp_path: Path) -> None:
+    """A file that cannot be renamed into the folder is copied, whole or not at all, and leaves its place."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second filesystem here")
+    prepared = memory / tmp_path.name
+    prepared.write_bytes(b"video")
+    folder = LocalFolder(tmp_path)
+    folder.publish("videos/a.mp4", prepared)
+    assert folder.read("videos/a.mp4") == b"video"
+    assert not prepared.exists()
+    assert list(folder.staging().iterdir()) == []
+
+
 def test_local_gives_a_path(folder: Folder) -> None:
     """Programs that read paths get one with the file's bytes and suffix."""
     folder.write("videos/a.mp4", b"video")
