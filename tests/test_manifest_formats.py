@@ -234,6 +234,14 @@ def test_what_cannot_be_read(tmp_path: Path, name: str, content: str | bytes, sa
     assert says in complaint(write(tmp_path / name, content))
 
 
+def test_endless_line(tmp_path: Path) -> None:
+    """A file that is one line of 70 MB is refused instead of held."""
+    for kind in ("txt", "csv", "jsonl"):
+        assert "a line of 67,108,864 bytes and more" in complaint(
+            write(tmp_path / f"m.{kind}", b"x" * 70_000_000)
+        )
+
+
 def test_truncated_parquet(tmp_path: Path) -> None:
     """A Parquet file that lost its end, or bytes of its middle, is unreadable and nothing worse."""
     pq.write_table(

@@ -2,20 +2,22 @@
 
 ::
 
+    read        the whole story: source -> Manifest, or all that is wrong with it
     sources     which files, in which format
     lines       text, CSV, JSON Lines  -> raw cells
     parquet     one file or many       -> raw cells
     columns     which column means what; aliases
-    cells       what a cell of each column may hold
-    typing_csv  types of text cells
     build       raw cells -> one Arrow table
-    identity    ids from content; equal rows once
+    cells         what a cell of each canonical column may hold
+    riders        types of the other columns
+    identity      ids from content; equal rows once
     verify      media are allowed, there, and whole
     table       Manifest and Row
     media       Media: where it is, what may be read, its bytes
-    frames      a folder of frames as bytes, and back
-    images      opening images of unknown origin
+    frames        a folder of frames as bytes, and back
+    images        opening images of unknown origin
     limits      how much of anything
+    problems    collecting what is wrong
 """
 
 from t2vbatch.manifest.frames import unpack_frames

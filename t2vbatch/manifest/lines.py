@@ -14,6 +14,7 @@ from t2vbatch.manifest.sources import File
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM = "\ufeff"
+_LINE_BYTES = 64 << 20  # a file that is one line would have to be held whole
 
 
 def read_text(file: File, problems: Problems) -> Raw:
@@ -90,9 +91,13 @@ def read_jsonl(file: File, problems: Problems, limits: Limits) -> Raw:
 
 def _lines(file: BinaryIO, problems: Problems) -> Iterator[str]:
     with file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(lambda: file.readline(_LINE_BYTES), b""), 1):
             if number == 1 and line.startswith(_UTF16):
                 raise problems.stop("UTF-16 text", "UTF-8", "save it as UTF-8")
+            if len(line) == _LINE_BYTES:
+                raise problems.stop(
+                    f"a line of {_LINE_BYTES:,} bytes and more, line {number}", "shorter ones"
+                )
             try:
                 text = line.decode()
             except UnicodeDecodeError as error:

@@ -105,9 +105,9 @@ def refusal(cell: str, base: str, allow_paths: bool) -> str | None:
     return "a path that leads out of the manifest's folder" if outside else None
 
 
-def is_frame_folder(path: str) -> bool:
+def is_frame_folder(path: Path) -> bool:
     """Whether a local folder holds frames. Raises OSError where it cannot be listed."""
-    return bool(frame_names(entry.name for entry in Path(path).iterdir()))
+    return bool(frame_names(entry.name for entry in path.iterdir()))
 
 
 def _uri_refusal(uri: str, scheme: str, allow_paths: bool) -> str | None:

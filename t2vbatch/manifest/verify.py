@@ -28,7 +28,7 @@ Fault = tuple[str, str]
 """What was found, and what was expected."""
 
 _ALLOWED = "a path inside the manifest's folder, or an s3://, gs://, az:// or https:// URI"
-_AT_ONCE = 256
+_AT_ONCE = 32
 _THREADS = min(8, os.cpu_count() or 1)  # the disk and Pillow's decoders both work outside Python's lock
 
 T = TypeVar("T")
@@ -45,7 +45,8 @@ def verify_media(
                 cells = table.column(name)
                 column = naming.known[name]
                 _verify_paths(threads, checks, pc.struct_field(cells, "path"), column, problems)
-                _verify_bytes(threads, checks, pc.struct_field(cells, "bytes"), column, problems)
+                if name in IMAGES:
+                    _verify_bytes(threads, checks, pc.struct_field(cells, "bytes"), column, problems)
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,9 @@ class _Checks:
         if stat.S_ISDIR(found.st_mode):
             if self.pixels is not None:
                 return f"{shown(cell)}, a folder", "an image file"
-            return (
-                None if is_frame_folder(str(path)) else (f"{shown(cell)}, a folder without frames", "frames")
-            )
+            if not is_frame_folder(path):
+                return f"{shown(cell)}, a folder without frames", "a folder of images"
+            return None
         if not stat.S_ISREG(found.st_mode):
             return f"{shown(cell)}, neither a file nor a folder", "a file"
         if not 0 < found.st_size <= MAX_BYTES:
