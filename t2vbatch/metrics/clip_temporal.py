@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from t2vbatch.metrics.options import ClipOptions
-from t2vbatch.metrics.protocol import Column, Evidence, UnscorableError
+from t2vbatch.metrics.protocol import Column, Evidence, FloatArray, UnscorableError
 
 
 class ClipTemporal(ClipOptions):
@@ -14,8 +14,8 @@ class ClipTemporal(ClipOptions):
 
     Definition: the mean over consecutive sampled frames of cos(frame i, frame i + 1), both by CLIP's image
         encoder.
-    Source: "frame consistency" of Tune-A-Video (arXiv:2212.11565) and Gen-1 (arXiv:2302.03011).
-    Range: -1 to 1; real videos lie above 0.9. A still image has 1: read it beside a metric of motion.
+    Source: "frame consistency" of Gen-1 (arXiv:2302.03011).
+    Range: -1 to 1; real videos lie above 0.9. A still image has 1: read it beside ``motion``.
     Direction: higher is smoother.
     Cost: one CLIP image pass a frame, shared with clip_score where both sample the same frames.
     Weights: the job's ``clip``.
@@ -24,9 +24,32 @@ class ClipTemporal(ClipOptions):
     columns: ClassVar[Mapping[str, Column]] = {"clip_temporal": Column("higher", -1, 1)}
 
     def score(self, evidence: Evidence) -> Mapping[str, float]:
-        (clip,) = self.weights
-        features = evidence.frame_features(clip, self.frames)
-        if len(features) < 2:
-            raise UnscorableError("one frame has no next one")
-        cosines = np.einsum("nd,nd->n", features[:-1], features[1:])
-        return {"clip_temporal": float(cosines.mean())}
+        features = _features(self, evidence)
+        return {"clip_temporal": float(np.einsum("nd,nd->n", features[:-1], features[1:]).mean())}
+
+
+class ClipTemporalAll(ClipOptions):
+    """How alike all frames of a video are, by CLIP.
+
+    Definition: the mean over all pairs of sampled frames of their cosine, both by CLIP's image encoder.
+    Source: "frame consistency" of Tune-A-Video (arXiv:2212.11565).
+    Range: -1 to 1; below clip_temporal where the video goes somewhere.
+    Direction: higher is more consistent.
+    Cost: that of clip_temporal, shared with it.
+    Weights: the job's ``clip``.
+    """
+
+    columns: ClassVar[Mapping[str, Column]] = {"clip_temporal_all": Column("higher", -1, 1)}
+
+    def score(self, evidence: Evidence) -> Mapping[str, float]:
+        features = _features(self, evidence)
+        pairs = np.triu_indices(len(features), k=1)
+        return {"clip_temporal_all": float((features @ features.T)[pairs].mean())}
+
+
+def _features(metric: ClipOptions, evidence: Evidence) -> FloatArray:
+    (clip,) = metric.weights
+    features = evidence.frame_features(clip, metric.frames)
+    if len(features) < 2:
+        raise UnscorableError("one frame has no next one")
+    return features

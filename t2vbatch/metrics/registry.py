@@ -8,15 +8,37 @@ from pydantic import ValidationError
 
 from t2vbatch.errors import MetricError, nearest
 from t2vbatch.job import Clip, Job
+from t2vbatch.metrics.aesthetic import Aesthetic
+from t2vbatch.metrics.clip_image import ClipImage
+from t2vbatch.metrics.clip_pooled import ClipScorePooled
 from t2vbatch.metrics.clip_score import ClipScore
-from t2vbatch.metrics.clip_temporal import ClipTemporal
+from t2vbatch.metrics.clip_temporal import ClipTemporal, ClipTemporalAll
+from t2vbatch.metrics.dino_consistency import DinoConsistency
+from t2vbatch.metrics.motion_flow import MotionFlow
 from t2vbatch.metrics.options import ClipOptions, Options
+from t2vbatch.metrics.pickscore import PickScore
+from t2vbatch.metrics.pixels import FirstFrameError, Flicker, Motion, Sharpness
 from t2vbatch.metrics.protocol import Column, Metric
+from t2vbatch.metrics.siglip_score import SiglipScore
 from t2vbatch.metrics.weights import BUNDLED, locate
+from t2vbatch.metrics.xclip_score import XClipScore
 
 METRICS: dict[str, type[Metric]] = {
     "clip_score": ClipScore,
+    "clip_score_pooled": ClipScorePooled,
     "clip_temporal": ClipTemporal,
+    "clip_temporal_all": ClipTemporalAll,
+    "clip_image": ClipImage,
+    "xclip_score": XClipScore,
+    "siglip_score": SiglipScore,
+    "dino_consistency": DinoConsistency,
+    "pickscore": PickScore,
+    "aesthetic": Aesthetic,
+    "flicker": Flicker,
+    "motion": Motion,
+    "motion_flow": MotionFlow,
+    "sharpness": Sharpness,
+    "first_frame_error": FirstFrameError,
 }
 """The built-in metrics by the name that a job gives them."""
 
@@ -100,8 +122,12 @@ def metric_columns(job: Job) -> tuple[str, ...]:
 
 def _explain(name: str, kind: type[Metric], error: ValidationError) -> MetricError:
     first = error.errors()[0]
+    if not first["loc"]:
+        return MetricError(f"metrics.{name}", first["msg"].removeprefix("Value error, "))
     option = ".".join(str(part) for part in first["loc"])
     where = f"metrics.{name}.{option}"
+    if first["type"] == "missing" and issubclass(kind, Options):
+        return MetricError(where, "nothing", kind.model_fields[option].description or "a value")
     if first["type"] == "extra_forbidden" and issubclass(kind, Options):
         return MetricError(where, "an unknown option", nearest(option, list(kind.model_fields)))
     return MetricError(where, f"{first['input']!r}", first["msg"])

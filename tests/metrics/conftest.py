@@ -1,38 +1,82 @@
-"""A CLIP with the real architecture, tokenizer and preprocessing, made anew in each session."""
+"""Networks with the real architectures, tokenizer and preprocessing, made anew and tiny in each session."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from tokenizers.pre_tokenizers import ByteLevel
-from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPModel,
+    CLIPTokenizer,
+    SiglipConfig,
+    SiglipModel,
+    ViTConfig,
+    ViTImageProcessorPil,
+    ViTModel,
+    XCLIPConfig,
+    XCLIPModel,
+)
 
-TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+TOWER: Any = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+PICTURES: Any = {"image_size": 32, "patch_size": 8}
+LETTERS = sorted(ByteLevel.alphabet())
+WORDS = [*LETTERS, *(letter + "</w>" for letter in LETTERS), "<|startoftext|>", "<|endoftext|>"]
+VOCABULARY = {word: index for index, word in enumerate(WORDS)}
+TEXT: Any = {
+    **TOWER,
+    "vocab_size": len(VOCABULARY),
+    "bos_token_id": VOCABULARY["<|startoftext|>"],
+    "eos_token_id": VOCABULARY["<|endoftext|>"],
+    "pad_token_id": VOCABULARY["<|endoftext|>"],
+}
+
+
+def saved(folder: Path, seed: int, model: Any, config: Any) -> Path:
+    """A folder with a randomly initialised model and a tokenizer of one token a letter.
+
+    The seeds make the cosines positive: scores of 0 would make every comparison hold.
+    """
+    torch.manual_seed(seed)
+    model(config).save_pretrained(folder)
+    CLIPTokenizer(VOCABULARY, []).save_pretrained(folder)
+    sizes: Any = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
+    CLIPImageProcessorPil(**sizes).save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a randomly initialised CLIPModel that reads one token a letter and 77 tokens at most."""
-    folder = tmp_path_factory.mktemp("clip")
-    letters = sorted(ByteLevel.alphabet())
-    words = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    vocab = {word: index for index, word in enumerate(words)}
-    config = CLIPConfig(
-        text_config={
-            **TOWER,
-            "vocab_size": len(vocab),
-            "bos_token_id": vocab["<|startoftext|>"],
-            "eos_token_id": vocab["<|endoftext|>"],
-            "pad_token_id": vocab["<|endoftext|>"],
-        },
-        vision_config={**TOWER, "image_size": 32, "patch_size": 8},
-        projection_dim=16,
+    """A CLIPModel that reads 77 tokens at most."""
+    config = CLIPConfig(text_config=TEXT, vision_config={**TOWER, **PICTURES}, projection_dim=16)
+    return saved(tmp_path_factory.mktemp("clip"), 7, CLIPModel, config)
+
+
+@pytest.fixture(scope="session")
+def tiny_siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SiglipModel that reads 64 tokens at most."""
+    config = SiglipConfig(text_config={**TEXT, "projection_size": 32}, vision_config={**TOWER, **PICTURES})
+    return saved(tmp_path_factory.mktemp("siglip"), 3, SiglipModel, config)
+
+
+@pytest.fixture(scope="session")
+def tiny_xclip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An XCLIPModel that sees 4 frames."""
+    vision = {**TOWER, **PICTURES, "num_frames": 4, "mit_hidden_size": 16, "mit_intermediate_size": 32}
+    vision |= {"mit_num_hidden_layers": 1, "mit_num_attention_heads": 2}
+    config = XCLIPConfig(
+        text_config=TEXT, vision_config=vision, projection_dim=16, prompt_num_attention_heads=2
     )
-    # A seed whose cosines are positive: scores of 0 would make every comparison hold.
-    torch.manual_seed(3)
-    CLIPModel(config).save_pretrained(folder)
-    CLIPTokenizer(vocab, []).save_pretrained(folder)
-    CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(
-        folder
-    )
+    return saved(tmp_path_factory.mktemp("xclip"), 3, XCLIPModel, config)
+
+
+@pytest.fixture(scope="session")
+def tiny_vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ViTModel with its own image processor."""
+    folder = tmp_path_factory.mktemp("vit")
+    torch.manual_seed(0)
+    ViTModel(ViTConfig(**TOWER, **PICTURES)).save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
     return folder

@@ -42,6 +42,8 @@ def test_a_job_gets_its_columns_in_order(tiny_clip: Path) -> None:
         ([{"clip_score": {"frame": 4}}], "did you mean 'frames'"),
         ([{"clip_score": {"frames": 0}}], "greater than or equal to 1"),
         ([{"clip_score": {"frames": "8"}}], "valid integer"),
+        (["aesthetic"], "file of the linear head"),
+        ([{"aesthetic": {"head": "nowhere.pth"}}], "nowhere.pth"),
         ([{"clip_score": {"long_text": "cut"}}], "'truncate' or 'chunk_mean'"),
     ],
 )

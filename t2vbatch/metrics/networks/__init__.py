@@ -5,6 +5,7 @@ Pictures are prepared by the PIL processor: the torchvision one rounds different
 """
 
 from collections.abc import Callable, Mapping
+from pickle import UnpicklingError
 
 from transformers.utils import logging
 
@@ -33,7 +34,7 @@ def load_network(weights: Weights, device: str) -> Network:
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         return NETWORKS[weights.kind](located, device)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, UnpicklingError) as error:
         raise MetricError(
             f"the {weights.kind} weights {weights.path!r}",
             str(error).splitlines()[0] if str(error) else type(error).__name__,

@@ -1,0 +1,38 @@
+"""aesthetic: do the frames look good?"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import Field
+
+from t2vbatch.metrics.options import Options
+from t2vbatch.metrics.protocol import Column, Evidence, Weights
+
+
+class Aesthetic(Options):
+    """How good the frames look, by LAION's aesthetic predictor.
+
+    Definition: the mean over the sampled frames of a linear head on the frame's unit CLIP L/14 feature.
+    Source: LAION-Aesthetics predictor V1, as VBench's aesthetic_quality takes it (there divided by 10).
+    Range: open; about 1 to 10.
+    Direction: higher is better.
+    Cost: one pass of CLIP L/14 a frame (CPU: about 2 s); clip_score shares it if that is the job's clip.
+    Weights: openai/clip-vit-large-patch14, and the option ``head``: the file sa_0_4_vit_l_14_linear.pth of
+        github.com/LAION-AI/aesthetic-predictor, or a .safetensors with the same ``weight`` and ``bias``.
+    """
+
+    head: str = Field(description="file of the linear head, .pth or .safetensors")
+    path: str = Field("openai/clip-vit-large-patch14", description="hub id or folder of a CLIPModel")
+    revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
+    frames: int = Field(16, ge=1, description="frames looked at: uniform, the first and the last among them")
+    columns: ClassVar[Mapping[str, Column]] = {"aesthetic": Column("higher")}
+
+    @property
+    def weights(self) -> tuple[Weights, ...]:
+        return Weights("clip", self.path, self.revision), Weights("head", self.head)
+
+    def score(self, evidence: Evidence) -> Mapping[str, float]:
+        clip, head = self.weights
+        return {
+            "aesthetic": float(evidence.network(head).rate(evidence.frame_features(clip, self.frames)).mean())
+        }

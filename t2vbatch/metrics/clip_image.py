@@ -1,0 +1,32 @@
+"""clip_image: does the video keep to the image that it was made from?"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from t2vbatch.metrics.options import ClipOptions
+from t2vbatch.metrics.protocol import Column, Evidence
+
+
+class ClipImage(ClipOptions):
+    """How alike the frames and the conditioning image are, by CLIP.
+
+    Definition: ``clip_image`` is the mean over the sampled frames of cos(frame, image);
+        ``clip_image_first`` is cos(first frame, image).
+    Source: "CLIP-I" of DreamBooth (arXiv:2208.12242), here against the one image of the row.
+    Range: -1 to 1.
+    Direction: higher is more faithful; a video that never moves has the most.
+    Cost: one CLIP image pass more than clip_temporal, whose frames it shares.
+    Weights: the job's ``clip``.
+    """
+
+    columns: ClassVar[Mapping[str, Column]] = {
+        "clip_image": Column("higher", -1, 1),
+        "clip_image_first": Column("higher", -1, 1),
+    }
+
+    def score(self, evidence: Evidence) -> Mapping[str, float]:
+        (clip,) = self.weights
+        image = evidence.image_features(clip)
+        cosines = evidence.frame_features(clip, self.frames) @ image
+        first = cosines[0] if self.frames > 1 else evidence.frame_features(clip, None)[0] @ image
+        return {"clip_image": float(cosines.mean()), "clip_image_first": float(first)}

@@ -1,0 +1,50 @@
+"""motion_flow: how fast do things move?"""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from itertools import pairwise
+from typing import ClassVar, Self
+
+import numpy as np
+from pydantic import model_validator
+
+from t2vbatch.metrics.options import Options
+from t2vbatch.metrics.protocol import Column, Evidence, UnscorableError, Weights
+
+
+class MotionFlow(Options):
+    """How fast the picture moves, by optical flow.
+
+    Definition: the mean length over all pixels and consecutive frames of Farneback's optical flow on BT.601
+        luma, as a share of the frame's diagonal, times the frames per second: diagonals a second.
+    Source: Farneback, Two-Frame Motion Estimation, SCIA 2003, by OpenCV with the parameters of its tutorial.
+        VBench's dynamic_degree thresholds RAFT's flow instead.
+    Range: 0 up.
+    Direction: none: whether much motion is good depends on the prompt.
+    Cost: about 40 ms a frame at 480p.
+    Weights: none; it needs the package opencv-python-headless.
+    """
+
+    weights: ClassVar[tuple[Weights, ...]] = ()
+    columns: ClassVar[Mapping[str, Column]] = {"motion_flow": Column(None, 0)}
+
+    @model_validator(mode="after")
+    def _installed(self) -> Self:
+        if find_spec("cv2") is None:
+            raise ValueError("a metric that needs OpenCV: pip install opencv-python-headless")
+        return self
+
+    def score(self, evidence: Evidence) -> Mapping[str, float]:
+        import cv2  # The one metric that wants it; a package for everybody it is not.
+
+        frames = evidence.video.frames
+        if len(frames) < 2:
+            raise UnscorableError("one frame has no next one")
+        luma = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+        start = np.zeros((*luma[0].shape, 2), np.float32)
+        lengths = []
+        for before, after in pairwise(luma):
+            flow = cv2.calcOpticalFlowFarneback(before, after, start.copy(), 0.5, 3, 15, 3, 5, 1.2, 0)
+            lengths.append(float(np.linalg.norm(flow, axis=-1).mean()))
+        diagonal = float(np.hypot(*frames.shape[1:3]))
+        return {"motion_flow": float(np.mean(lengths)) / diagonal * evidence.video.fps}

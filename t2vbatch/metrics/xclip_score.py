@@ -1,0 +1,34 @@
+"""xclip_score: does the motion fit the prompt too?"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import Field
+
+from t2vbatch.metrics.options import Options
+from t2vbatch.metrics.protocol import Column, Evidence, Weights
+
+
+class XClipScore(Options):
+    """How well the video in its order fits the prompt, by X-CLIP.
+
+    Definition: 100 * max(cos(video, prompt), 0), where the video feature attends over frames in order and
+        the prompt feature is adapted to the video, as XCLIPModel's forward pass does.
+    Source: Ni et al., X-CLIP, ECCV 2022 (arXiv:2208.02816); used as a text-video score by TIFA-like
+        evaluations of video models.
+    Range: 0 to 100.
+    Direction: higher is better.
+    Cost: one pass over 8 frames (the network's own number, sampled uniformly; CPU about 1 s).
+    Weights: microsoft/xclip-base-patch32, or the option ``path``.
+    """
+
+    path: str = Field("microsoft/xclip-base-patch32", description="hub id or folder of an XCLIPModel")
+    revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
+    columns: ClassVar[Mapping[str, Column]] = {"xclip_score": Column("higher", 0, 100)}
+
+    @property
+    def weights(self) -> tuple[Weights, ...]:
+        return (Weights("xclip", self.path, self.revision),)
+
+    def score(self, evidence: Evidence) -> Mapping[str, float]:
+        return {"xclip_score": 100 * max(evidence.match(*self.weights).cosine, 0.0)}
