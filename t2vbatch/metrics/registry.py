@@ -111,7 +111,7 @@ def check_metrics(job: Job) -> None:
                     "other names",
                 )
             owners[column] = name
-    for weights in {weights for metric in metrics.values() for weights in metric.weights}:
+    for weights in dict.fromkeys(weights for metric in metrics.values() for weights in metric.weights):
         locate(weights)
 
 

@@ -43,7 +43,6 @@ def test_a_job_gets_its_columns_in_order(tiny_clip: Path) -> None:
         ([{"clip_score": {"frames": 0}}], "greater than or equal to 1"),
         ([{"clip_score": {"frames": "8"}}], "valid integer"),
         (["aesthetic"], "file of the linear head"),
-        ([{"aesthetic": {"head": "nowhere.pth"}}], "nowhere.pth"),
         ([{"clip_score": {"long_text": "cut"}}], "'truncate' or 'chunk_mean'"),
     ],
 )
@@ -51,6 +50,12 @@ def test_a_wrong_metric_is_refused(tiny_clip: Path, metrics: Any, message: str) 
     """An unknown metric, option or value is one MetricError that says what could stand there."""
     with pytest.raises(MetricError, match=message):
         check_metrics(job(tiny_clip, metrics))
+
+
+def test_a_head_that_is_not_there_is_refused(tiny_clip: Path) -> None:
+    """The file of a linear head is looked for before anything is loaded."""
+    with pytest.raises(MetricError, match=r"nowhere\.pth"):
+        check_metrics(job(None, [{"aesthetic": {"head": "nowhere.pth", "path": str(tiny_clip)}}]))
 
 
 def test_weights_of_another_kind_are_refused(tmp_path: Path) -> None:
