@@ -334,7 +334,7 @@ class World:
                 continue
             status: Status = "degenerate" if nature == "degenerate" else "ok"
             outcomes.append(Outcome(position, self.committed.setdefault(position, status)))
-        if not seat.dead and self._strokes and self.random.random() < 0.02:
+        if not seat.dead and self._strokes and self.random.random() < 0.05:
             self._strokes -= 1
             return self._die(seat, "crash")  # Committed, and dead before it could say so.
         if not seat.dead:

@@ -95,7 +95,7 @@ class _Driver:
             case m.Finish():
                 self._hands.finish(action.worker, action.key)
             case m.Quarantine():
-                self._ledger.quarantine(action.position, action.attempts, action.failure)
+                return self._quarantine(action)
             case m.Abort():
                 raise action.error
         return []
@@ -109,6 +109,12 @@ class _Driver:
         except SampleError as error:
             return [m.Failed(action.worker, action.key, "input", Failure.of(error))]
         self._hands.generate(action.worker, Work(action.key, action.positions, samples, action.attempts))
+        return []
+
+    def _quarantine(self, action: m.Quarantine) -> list[Event]:
+        if status := self._ledger.committed(action.position):
+            return [m.Found(action.position, status)]
+        self._ledger.quarantine(action.position, action.attempts, action.failure)
         return []
 
     def _saved(self, action: m.Generate) -> tuple[Outcome, ...]:

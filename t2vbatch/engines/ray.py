@@ -9,9 +9,12 @@ builds; nothing is uploaded from here.
 
 import logging
 import os
+import re
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -25,7 +28,7 @@ from t2vbatch.engines.devices import gpus_each, local_gpus
 from t2vbatch.engines.drive import drive
 from t2vbatch.engines.host import Host
 from t2vbatch.engines.interrupts import interrupts
-from t2vbatch.errors import RunError
+from t2vbatch.errors import JobError, RunError
 from t2vbatch.job import Job
 from t2vbatch.plan import Unit
 from t2vbatch.schedule import Event, Limits, Scheduler
@@ -41,6 +44,14 @@ process, or native code that holds Python's lock for good, rather than a machine
 
 CLUSTER_S = 5.0
 """How often nodes are looked at: often enough for a drain notice of 30 s, at one call to Ray each."""
+
+
+OBJECT_STORE_BYTES = 2**28
+"""Enough for input images and videos on their way to workers; frames and results never come here. Ray would
+take a third of the memory, and more than a container's /dev/shm has."""
+
+LAST_WORDS = 40
+"""Lines of a dead process's stderr that go into the record: Python's stack at a segmentation fault is 20."""
 
 
 class RayEngine:
@@ -73,15 +84,37 @@ def _ray(job: Job) -> Iterator[None]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     with _private():
         if job.ray.address is not None:
-            ray.init(address=job.ray.address, **quiet)
+            _join(job.ray.address, quiet)
         else:
             gpus_each(job, local_gpus())  # Refuses what is not there before anything is started.
             ray_constants.ENABLE_RAY_CLUSTER = False
-            ray.init(address="local", num_cpus=_local_cpus(job), include_dashboard=False, **quiet)
+            ray.init(
+                address="local",
+                num_cpus=_local_cpus(job),
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                **quiet,
+            )
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _join(address: str, options: Mapping[str, Any]) -> None:
+    """Connect to a cluster. Ray itself tries for many minutes to reach one that is not there."""
+    host, colon, port = address.rpartition(":")
+    try:
+        if colon and "/" not in host:
+            socket.create_connection((host, int(port)), timeout=5.0).close()
+        ray.init(address=address, **options)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise JobError(
+            "ray.address",
+            f"{address}, which cannot be joined: {error}",
+            "HOST:PORT of a running cluster's head, or auto on one of its machines",
+            "write address: null to run on this machine",
+        ) from None
 
 
 @contextmanager
@@ -133,7 +166,6 @@ class _Hands:
         self._actors: dict[int, Any] = {}
         self._nodes: dict[int, str] = {}
         self._calls: dict[ray.ObjectRef[Event], int] = {}
-        self._cluster: m.Cluster | None = None
         self._beat_at = self._look_at = 0.0
 
     def __enter__(self) -> "_Hands":
@@ -160,6 +192,7 @@ class _Hands:
     def kill(self, worker: int) -> None:
         """See Hands.kill. Nothing of what the worker still says is listened to."""
         self._nodes.pop(worker, None)
+        self._calls = {call: other for call, other in self._calls.items() if other != worker}
         if actor := self._actors.pop(worker, None):
             ray.kill(actor)
 
@@ -197,9 +230,7 @@ class _Hands:
         ray.wait(list(self._calls), timeout=1.0)
         ready, _ = ray.wait(list(self._calls), num_returns=len(self._calls), timeout=0)
         for call in ready:
-            worker = self._calls.pop(call)
-            if worker in self._actors:
-                yield self._answer(worker, call)
+            yield self._answer(self._calls.pop(call), call)
 
     def _answer(self, worker: int, call: "ray.ObjectRef[Event]") -> Event:
         try:
@@ -238,4 +269,14 @@ def _draining() -> frozenset[str]:
 def _failure(error: RayError) -> Failure:
     """Ray ends its account of a death with a paragraph of general advice, which is left out."""
     reason = str(error).strip().splitlines()[-1].partition(" Some common causes include")[0]
-    return Failure("CrashError", reason, str(error))
+    return Failure("CrashError", reason, "\n".join([str(error), *_last_words(str(error))]))
+
+
+def _last_words(account: str) -> list[str]:
+    """What the dead process wrote to stderr last, where Ray's logs are on this machine."""
+    pid = re.search(r"^\s*pid: (\d+)$", account, re.MULTILINE)
+    node = ray_worker._global_node
+    if not pid or not node:
+        return []
+    logs = Path(node.get_logs_dir_path()).glob(f"worker-*-{pid[1]}.err")
+    return [line for log in logs for line in log.read_text(errors="replace").splitlines()[-LAST_WORDS:]]

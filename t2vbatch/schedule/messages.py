@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from t2vbatch.errors import T2VBatchError
+from t2vbatch.records import Status
 from t2vbatch.work import Failure, Outcome
 
 Ending = Literal["finished", "interrupted"]
@@ -84,6 +85,14 @@ class Fatal:
 
 
 @dataclass(frozen=True)
+class Found:
+    """A sample that was to be quarantined has a record: its worker died after the commit."""
+
+    position: int
+    status: Status
+
+
+@dataclass(frozen=True)
 class Cluster:
     """What the cluster is now: how many workers fit, and which nodes are about to go."""
 
@@ -102,7 +111,8 @@ class Tick:
 
 
 WorkerEvent = Started | StartFailed | Generated | Finished | Failed | Died | Heard
-Event = WorkerEvent | Fatal | Cluster | Interrupted | Tick
+RunEvent = WorkerEvent | Fatal | Cluster | Interrupted | Tick
+Event = RunEvent | Found
 
 
 @dataclass(frozen=True)

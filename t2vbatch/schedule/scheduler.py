@@ -59,7 +59,10 @@ class Scheduler:
             now: seconds on any clock that does not run backwards.
         """
         self._actions = []
-        if self.ending is None:
+        if isinstance(event, m.Found):
+            self._counts["failed"] -= 1
+            self._counts[event.status] += 1
+        elif self.ending is None:
             self._pass_time(now)
             self._take_in(event)
             if self.ending is None:
@@ -83,7 +86,7 @@ class Scheduler:
 
     # Events.
 
-    def _take_in(self, event: m.Event) -> None:
+    def _take_in(self, event: m.RunEvent) -> None:
         match event:
             case m.Interrupted():
                 self._interrupt()

@@ -2,7 +2,7 @@
 
 A prompt is a verb: ``ok``, ``raise``, ``exit``, ``segfault``, ``hang``, ``stop`` (as by SIGSTOP), ``oom``,
 ``refuse`` (an error that stops the job), ``degenerate``. ``once:VERB`` does it the first time only,
-``finish:VERB`` does it in ``finish``; ``slow:SECONDS`` sleeps.
+``finish:VERB`` does it in ``finish``, ``after:VERB`` after the commit; ``slow:SECONDS`` sleeps.
 """
 
 import ctypes
@@ -29,7 +29,9 @@ class FakeFactory:
     load: str = "ok"
 
     def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "FakeWorker":
-        note(self.folder, "loads", f"{name} {device} {' '.join(memory)}".strip())
+        threads = os.environ.get("OMP_NUM_THREADS")
+        note(self.folder, "loads", " ".join([name, device, f"threads={threads}", *memory]))
+        note(self.folder, "pids", str(os.getpid()))
         _act(self.load, self.folder, "load", memory)
         return FakeWorker(self.folder, tuple(memory))
 
@@ -45,7 +47,7 @@ class FakeWorker:
         for position, sample in zip(work.positions, work.samples, strict=True):
             note(self._folder, "generated", str(position))
             prompt = sample.prompt or ""
-            if not prompt.startswith("finish:"):
+            if not prompt.startswith(("finish:", "after:")):
                 _act(prompt, self._folder, f"{position}", self._memory)
         self._made[work.key] = work
 
@@ -54,15 +56,17 @@ class FakeWorker:
         return tuple(self._commit(*sample) for sample in zip(work.positions, work.samples, strict=True))
 
     def _commit(self, position: int, sample: Sample) -> Outcome:
-        prompt = (sample.prompt or "").removeprefix("finish:")
-        if prompt != sample.prompt:
+        half, _, prompt = (sample.prompt or "").partition(":")
+        if half == "finish":
             _act(prompt, self._folder, f"{position}", self._memory)
-        status: Status = "degenerate" if prompt == "degenerate" else "ok"
+        status: Status = "degenerate" if half == "degenerate" else "ok"
         try:
             with (self._folder / f"record-{position}").open("x") as file:
                 file.write(status)
         except FileExistsError:
             note(self._folder, "superseded", str(position))
+        if half == "after":
+            _act(prompt, self._folder, f"{position}", self._memory)
         return Outcome(position, status)
 
 

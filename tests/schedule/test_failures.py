@@ -63,6 +63,16 @@ def test_crash_is_charged_to_the_unit_that_ran() -> None:
     assert desk.given == [m.Generate(2, 2, (0,), (2,), True)]
 
 
+def test_found_after_all() -> None:
+    """A sample that was given up counts as what its record says, when it turns out to have one."""
+    desk = Desk({"x": units(1)})
+    for worker in (1, 2, 3):
+        desk.started(worker)
+        desk.died(worker)
+    desk.tell(m.Found(0, "ok"))
+    assert desk.scheduler.progress() == m.Progress(1, 0, 0, 0, 0, 0, 0)
+
+
 def test_suspects_are_not_charged_and_run_alone() -> None:
     """Of two units in a process that died, each gets a fresh process to itself, and neither is charged."""
     desk = Desk({"x": units(3, 2, 1)})

@@ -1,0 +1,88 @@
+"""Jobs for the fake model, and two ways to run them: in this process, and in one to shoot at."""
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from t2vbatch.engines import Ending, Engine
+from t2vbatch.job import Job
+from tests.engines.fakes import FakeFactory, FakeLedger, notes
+
+
+def make_job(address: str | None = None, **workers: Any) -> Job:
+    """A job whose manifest and output nobody looks at."""
+    return Job.model_validate(
+        {
+            "manifest": "none",
+            "output": "none",
+            "models": {"fake": {"path": "none"}},
+            "workers": workers,
+            "ray": {"address": address},
+        }
+    )
+
+
+@dataclass
+class Ran:
+    """What came of a run."""
+
+    folder: Path
+    ledger: FakeLedger
+    ending: Ending
+
+    @property
+    def errors(self) -> dict[int, str]:
+        """Error types of the quarantined, each of which had its three attempts."""
+        assert all(attempts == 3 for attempts, _ in self.ledger.quarantined.values())
+        return {position: failure.error_type for position, (_, failure) in self.ledger.quarantined.items()}
+
+    def generated(self, position: int) -> int:
+        """How often this sample was generated."""
+        return notes(self.folder, "generated").count(str(position))
+
+    @property
+    def loads(self) -> list[str]:
+        """What every worker noted when it loaded its model."""
+        return notes(self.folder, "loads")
+
+
+def run(
+    engine: Engine, folder: Path, prompts: list[str], batch: int = 1, load: str = "ok", **workers: Any
+) -> Ran:
+    """Run these prompts."""
+    ledger = FakeLedger(folder, prompts)
+    factories = {"fake": FakeFactory(folder, load)}
+    ending = engine.run(ledger.units(batch), make_job(**workers), factories, ledger)
+    return Ran(folder, ledger, ending)
+
+
+_DRIVER = """
+import sys
+from pathlib import Path
+from t2vbatch.engines.{module} import {engine}
+from tests.engines.jobs import run
+ran = run({engine}(), Path(sys.argv[1]), sys.argv[2:], count=1)
+print(ran.ending, sorted(ran.ledger.records))
+"""
+
+
+def start_driver(module: str, engine: str, folder: Path, prompts: list[str]) -> subprocess.Popen[str]:
+    """A process that runs these prompts, then prints the ending and the records."""
+    script = _DRIVER.format(module=module, engine=engine)
+    return subprocess.Popen(
+        [sys.executable, "-c", script, str(folder), *prompts],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(file: Path, seconds: float = 60.0) -> None:
+    """Wait until a file is there."""
+    until = time.monotonic() + seconds
+    while not file.exists():
+        assert time.monotonic() < until, f"{file} never came"
+        time.sleep(0.02)
