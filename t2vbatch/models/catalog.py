@@ -1,7 +1,7 @@
 """Which pipelines there are, what each takes and gives, and what is missing to run it here."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -52,10 +52,14 @@ class PipelineCard:
         return f"# prompts.csv has the column(s) {columns}\n" + yaml.safe_dump(job, sort_keys=False)
 
 
-def missing_packages(pipeline_name: str, *others: str) -> tuple[str, ...]:
+def missing_packages(pipeline_name: str) -> tuple[str, ...]:
     """The packages, as pip names them, without which a pipeline does not run and which are not here."""
-    needs = (*family(pipeline_name).needs, *others)
-    return tuple(_DISTRIBUTIONS.get(name, name) for name in needs if find_spec(name) is None)
+    return absent([need.package for need in family(pipeline_name).needs])
+
+
+def absent(packages: Iterable[str]) -> tuple[str, ...]:
+    """Those of the packages, by import name, that are not here; as pip names them."""
+    return tuple(_DISTRIBUTIONS.get(name, name) for name in packages if find_spec(name) is None)
 
 
 def list_pipelines() -> tuple[PipelineCard, ...]:

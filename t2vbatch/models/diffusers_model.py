@@ -1,7 +1,8 @@
 """Calling a diffusers pipeline: any of them, by what its signature takes and its output gives."""
 
 import contextlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +11,8 @@ from t2vbatch.errors import MemoryExceededError, RowError, SampleError
 from t2vbatch.job import Model
 from t2vbatch.models.calls import expected_frames, frame_count
 from t2vbatch.models.determinism import generators, seeded
-from t2vbatch.models.inputs import READERS
+from t2vbatch.models.families import family
+from t2vbatch.models.inputs import READERS, argument, fitted
 from t2vbatch.models.outputs import to_frames
 from t2vbatch.models.protocol import ModelFacts, Request
 from t2vbatch.models.signature import read_signature
@@ -29,8 +31,8 @@ class DiffusersModel:
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:
         """See VideoModel."""
-        if len(requests) > 1 and not self._facts.batchable:
-            raise RowError("this pipeline makes one video a call; set batch: 1")
+        if len(requests) > 1 and (not self._facts.batchable or self._has_media(requests)):
+            raise RowError("this pipeline makes one video of media a call; set batch: 1")
         try:
             arguments = self._arguments(requests)
             with seeded([request.seed for request in requests]), torch.no_grad():
@@ -52,17 +54,38 @@ class DiffusersModel:
             raise RowError(f"{count} frames; this model makes {expected_frames(count, self._facts)}")
         if signature.prompt and any(request.prompt is not None for request in requests):
             arguments["prompt"] = _one_or_list([request.prompt or "" for request in requests])
-        negative = [request.negative_prompt for request in requests]
+        unsaid = family(type(self._pipeline).__name__).negative_prompt
+        negative = [request.negative_prompt or unsaid for request in requests]
         if signature.negative_prompt and any(text is not None for text in negative):
             arguments["negative_prompt"] = _one_or_list([text or "" for text in negative])
-        for column, parameter in signature.media.items():
-            if column in first.media:
-                arguments[parameter] = READERS[column](first.media[column])
+        arguments |= self._media(first)
         if signature.generator:
             arguments["generator"] = _one_or_list(generators([request.seed for request in requests]))
         if signature.output_type:
             arguments["output_type"] = "np"
         return arguments
+
+    def _has_media(self, requests: Sequence[Request]) -> bool:
+        return any(column in request.media for request in requests for column in self._signature.media)
+
+    def _media(self, request: Request) -> dict[str, Any]:
+        """The media parameters; several columns may fill one."""
+        filled: dict[str, dict[str, Any]] = defaultdict(dict)
+        size = self._size(request.call)
+        for column, parameter in self._signature.media.items():
+            if column in request.media:
+                value = READERS[column](request.media[column])
+                frames = value if isinstance(value, list) else [value]
+                sized = [fitted(frame, size, self._spec.fit) for frame in frames]
+                filled[parameter][column] = sized if isinstance(value, list) else sized[0]
+        types = self._signature.types
+        return {name: argument(name, types[name], given, request.call) for name, given in filled.items()}
+
+    def _size(self, call: Mapping[str, Any]) -> tuple[int, int] | None:
+        """(width, height) of the video to be made, where the call or its defaults say so."""
+        defaults = self._signature.defaults
+        width, height = (call.get(name, defaults.get(name)) for name in ("width", "height"))
+        return (width, height) if isinstance(width, int) and isinstance(height, int) else None
 
     def _fps(self, request: Request) -> float:
         """The job's rate; else the rate that the call imagined; else the model's."""

@@ -4,7 +4,7 @@ Owns every refusal that needs no weights.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import diffusers
@@ -13,7 +13,7 @@ import transformers
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
 from t2vbatch.models.calls import check_call
-from t2vbatch.models.catalog import missing_packages
+from t2vbatch.models.catalog import absent
 from t2vbatch.models.families import family
 from t2vbatch.models.plugins import class_path, is_diffusers, plugin_facts, resolve_class
 from t2vbatch.models.protocol import FrameRule, ModelFacts
@@ -59,7 +59,7 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
     if index is None:
         raise ModelError(f"{where}.path", f"{spec.path}, whose {INDEX} is no JSON object", "a pipeline")
     pipeline = _pipeline_class(where, spec, index)
-    _check_packages(where, pipeline, spec)
+    _check_packages(where, pipeline, spec, source, index)
     _check_components(where, pipeline, spec)
     _check_settings(f"{where}.memory", memory_settings(spec), MEMORY)
     _check_settings(f"{where}.speed", spec.speed, SPEED)
@@ -98,15 +98,30 @@ def _pipeline_class(where: str, spec: Model, index: Mapping[str, Any]) -> type:
     return resolve_class(f"{where}.path", named)
 
 
-def _check_packages(where: str, pipeline: type, spec: Model) -> None:
-    missing = set(missing_packages(pipeline.__name__))
-    if spec.loras:
-        missing |= set(missing_packages("", "peft"))
+def _check_packages(
+    where: str, pipeline: type, spec: Model, source: Source, index: Mapping[str, Any]
+) -> None:
+    missing = absent(_needed_packages(pipeline, spec, source, index))
     if missing:
         names = ", ".join(sorted(missing))
         raise ModelError(
             where, f"no package {names} here", f"what {pipeline.__name__} needs", f"pip install {names}"
         )
+
+
+def _needed_packages(pipeline: type, spec: Model, source: Source, index: Mapping[str, Any]) -> Iterator[str]:
+    """What this checkpoint and this job need beside our own dependencies, by import name."""
+    config = source.read_json("transformer/config.json") or {}
+    for need in family(pipeline.__name__).needs:
+        brought = spec.components.get(need.component) is not None
+        if not brought and (not need.flag or config.get(need.flag)):
+            yield need.package
+    for part in index.values():
+        # Processors of pictures and videos together exist for torchvision only.
+        if isinstance(part, list) and str(part[-1]).endswith("VLProcessor"):
+            yield "torchvision"
+    if spec.loras:
+        yield "peft"
 
 
 def _check_components(where: str, pipeline: Any, spec: Model) -> None:
@@ -199,6 +214,7 @@ def _identity(where: str, spec: Model, source: Source, pipeline: type) -> dict[s
             if not MEMORY[name].moves_only
         },
         "speed": spec.speed,
+        "fit": spec.fit,
     }
 
 

@@ -15,6 +15,21 @@ _8K1 = FrameRule(8, 1)
 
 
 @dataclass(frozen=True)
+class Need:
+    """A package that a family needs.
+
+    Attributes:
+        package: its import name.
+        component: the component that comes from it; a job that brings its own does without the package.
+        flag: the switch in the denoiser's config that makes it needed; empty: always.
+    """
+
+    package: str
+    component: str = ""
+    flag: str = ""
+
+
+@dataclass(frozen=True)
 class Family:
     """One row.
 
@@ -22,35 +37,44 @@ class Family:
         prefix: how the names of its classes begin.
         fps: frames per second that the model was trained to make.
         frames: the frame counts it can make.
-        needs: import names of packages without which it does not run, beside our own dependencies.
+        needs: packages without which it does not run, beside our own dependencies.
         batchable: False where one call takes one sample, though the signature promises lists.
+        memory: settings without which it cannot run; they are always on.
+        negative_prompt: what a call is given where a row has none; None: nothing is given.
     """
 
     prefix: str
     fps: float = 8.0
     frames: FrameRule = _ANY
-    needs: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
     batchable: bool = True
+    memory: tuple[str, ...] = ()
+    negative_prompt: str | None = None
 
+
+_GUARD = Need("cosmos_guardrail", component="safety_checker")
+_COSMOS = (_GUARD, Need("torchvision", flag="concat_padding_mask"))
 
 FAMILIES = (
-    Family("Allegro", fps=15.0, frames=FrameRule(4)),
+    Family("Allegro", fps=15.0, frames=FrameRule(4), memory=("vae_tiling",)),
     Family("AnimateDiff"),
     Family("AnyFlow", fps=16.0, frames=_4K1),
     Family("ChronoEdit", fps=16.0, frames=_4K1),
     Family("CogVideoX", frames=_8K1),
-    Family("ConsisID", frames=_8K1, needs=("cv2",)),
-    Family("Cosmos", fps=30.0, frames=_8K1, needs=("cosmos_guardrail",)),
-    Family("Cosmos2", fps=16.0, frames=_4K1, needs=("cosmos_guardrail", "torchvision")),
-    Family("Cosmos3", fps=24.0, frames=_4K1, needs=("cosmos_guardrail", "torchvision")),
-    Family("EasyAnimate", frames=_4K1),
+    Family("ConsisID", frames=_8K1, needs=(Need("cv2"),)),
+    Family("Cosmos", fps=30.0, frames=_8K1, needs=_COSMOS),
+    Family("Cosmos2", fps=16.0, frames=_4K1, needs=_COSMOS),
+    Family("Cosmos2_5_Transfer", fps=16.0, frames=_4K1, needs=(_GUARD, Need("torchvision"))),
+    Family("Cosmos3", fps=24.0, frames=_4K1, needs=(_GUARD,), batchable=False),
+    Family("EasyAnimate", frames=_4K1, negative_prompt=""),
     Family("Helios", fps=24.0),
     Family("Hunyuan", fps=15.0, frames=_4K1),
-    Family("HunyuanVideo15", fps=24.0, frames=_4K1),
+    Family("HunyuanVideo15", fps=24.0, frames=_4K1, batchable=False),
     Family("HunyuanVideoFramepack", fps=30.0),
     Family("I2VGenXL", fps=16.0),
-    Family("Kandinsky", fps=24.0, frames=_4K1, needs=("torchvision",)),
+    Family("Kandinsky", fps=24.0, frames=_4K1),
     Family("LTX", fps=25.0, frames=_8K1),
+    Family("LTXI2VLong", fps=25.0, frames=_8K1, batchable=False),
     Family("LTX2", fps=24.0, frames=_8K1),
     Family("Latte"),
     Family("LucyEdit", fps=24.0, frames=_4K1),

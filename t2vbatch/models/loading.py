@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from diffusers.quantizers.pipe_quant_config import PipelineQuantizationConfig
+from transformers import CLIPTextModel
 
 from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
@@ -22,10 +23,11 @@ from t2vbatch.models.facts import (
     memory_settings,
     scheduler_config,
 )
+from t2vbatch.models.families import family
 from t2vbatch.models.plugins import is_diffusers, resolve_class
 from t2vbatch.models.protocol import ModelFacts, VideoModel
 from t2vbatch.models.settings import MEMORY, OFFLOADS, SPEED, NoEffectError, Setting, options_of
-from t2vbatch.models.sources import hub_reachable, open_source
+from t2vbatch.models.sources import Source, hub_reachable, open_source
 
 
 def load_model(spec: Model, facts: ModelFacts, device: str) -> VideoModel:
@@ -50,7 +52,7 @@ def load_model(spec: Model, facts: ModelFacts, device: str) -> VideoModel:
         kind, config = scheduler_config("model", spec)
         pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **config)
     _add_loras(pipeline, spec)
-    memory = memory_settings(spec)
+    memory = dict.fromkeys(family(found.__name__).memory) | memory_settings(spec)
     savings = {name: value for name, value in memory.items() if name not in OFFLOADS}
     _apply(pipeline, MEMORY, savings, "memory", device)
     if torch.device(device).type == "cpu" or len(savings) == len(memory):
@@ -76,11 +78,30 @@ def _from_pretrained(pipeline: Any, spec: Model, facts: ModelFacts) -> Any:
         variant=spec.variant,
         use_safetensors=True,
         **_hub_options(facts.revision),
-        **_components(spec),
+        **(_left_out(pipeline, source) | _components(spec)),
         **_quantization(spec),
     )
     loaded.set_progress_bar_config(disable=True)
+    for part in loaded.components.values():
+        _mend_clip(part)
     return loaded
+
+
+def _mend_clip(part: Any) -> None:
+    """Give a CLIP text encoder of transformers 5 the name by which diffusers 0.42 finds its last layer.
+
+    ``clip_skip`` reads ``text_encoder.text_model.final_layer_norm``; transformers 5 took that level away.
+    """
+    if isinstance(part, CLIPTextModel) and not hasattr(part, "text_model"):
+        # Past torch's own __setattr__: a module that is its own child is walked for ever.
+        object.__setattr__(part, "text_model", part)
+
+
+def _left_out(pipeline: Any, source: Source) -> dict[str, None]:
+    """The parts that the checkpoint itself leaves out; diffusers wants to be told so for some classes."""
+    expected, _ = pipeline._get_signature_keys(pipeline)
+    index = source.read_json(INDEX) or {}
+    return {name: None for name in expected if index.get(name) == [None, None]}
 
 
 def _hub_options(revision: str | None) -> dict[str, Any]:

@@ -14,12 +14,26 @@ from typing import Any, get_args, get_type_hints
 from t2vbatch.canonical import NotCanonicalError, canonical
 
 MEDIA: Mapping[str, tuple[str, ...]] = {
-    "image": ("image", "cond_image", "ref_image"),
-    "last_image": ("last_image",),
-    "video": ("video",),
-    "control": ("control_video", "conditioning_frames", "controls", "pose_video"),
+    "image": ("conditions", "image", "cond_image", "ref_image", "reference_images"),
+    "last_image": ("conditions", "last_image"),
+    "video": ("conditions", "video", "face_video", "reference_conditions"),
+    "control": (
+        "control_video",
+        "conditioning_frames",
+        "controls",
+        "pose_video",
+        "mask_video",
+        "mask",
+        "reference_conditions",
+    ),
 }
-"""Manifest column: the call parameters that it fills; the first one that a pipeline has."""
+"""Manifest column: the call parameters that it can fill; of those that a pipeline has, the first is meant."""
+
+CONTROLS = frozenset({"control_video", "conditioning_frames", "controls", "pose_video"})
+"""Parameters without which a call raises, though their annotations let them be None."""
+
+SHARED = frozenset({"conditions"})
+"""Parameters that several columns fill together; any other belongs to one column."""
 
 FRAMES = ("num_frames", "video_length", "frames", "segment_frame_length")
 """Names under which pipelines take the number of frames."""
@@ -29,7 +43,8 @@ FPS = ("frame_rate", "fps", "target_fps")
 
 _PLUMBING = re.compile(
     r"self|args|kwargs|generator|seed|return_dict|output_type|callback.*|.*latents?|.*_embeds(_.*)?|"
-    r".*_attention_mask|prompt_cu_seqlens|num_(videos|images)_per_prompt|ip_adapter_.*"
+    r".*_attention_mask|prompt_cu_seqlens|num_(videos|images)_per_prompt|ip_adapter_.*|"
+    r"(control|control_camera|pose|face|background|mask)_video|mask|.*conditions|.*_images?|controls"
 )
 """What t2vbatch fills itself, and what has no form in a job file: tensors and functions."""
 
@@ -42,6 +57,7 @@ class CallSignature:
         parameters: names that a job or a row may set.
         defaults: the call's own values of them, where they have a canonical form.
         media: manifest column: parameter.
+        types: annotations of those parameters.
         requires: manifest columns without which no call is possible.
         negative_prompt, generator, output_type: whether the call has that parameter.
         batchable: whether lists of prompts are taken and no media are wanted; with media, what a list
@@ -52,6 +68,7 @@ class CallSignature:
     parameters: frozenset[str]
     defaults: Mapping[str, Any]
     media: Mapping[str, str]
+    types: Mapping[str, Any]
     requires: frozenset[str]
     prompt: bool
     negative_prompt: bool
@@ -73,11 +90,7 @@ def read_signature(pipeline: Any) -> CallSignature:
     """What ``pipeline.__call__`` takes."""
     parameters = inspect.signature(pipeline.__call__).parameters
     hints = _hints(pipeline)
-    media = {
-        column: name
-        for column, names in MEDIA.items()
-        if (name := next((name for name in names if name in parameters), None))
-    }
+    media = _media(frozenset(parameters))
     settable = frozenset(
         name
         for name in parameters
@@ -86,6 +99,7 @@ def read_signature(pipeline: Any) -> CallSignature:
         and name not in media.values()
     )
     needed = {column for column, name in media.items() if _needed(parameters[name], hints.get(name))}
+    alone = needed == set()
     # A call that takes an image or a video, and could do with either, names both without "| None".
     if {"image", "video"} <= needed and parameters[media["image"]].default is None:
         needed -= {"image", "video"}
@@ -93,22 +107,35 @@ def read_signature(pipeline: Any) -> CallSignature:
         needed.add("prompt")
     else:
         needed |= media.keys()
-    needed |= media.keys() & {"control"}
+    if media.get("control") in CONTROLS:
+        needed.add("control")
     return CallSignature(
         parameters=settable,
         defaults={
             name: parameters[name].default for name in settable if _has_canonical_default(parameters[name])
         },
         media=media,
+        types={name: hints.get(name) for name in media.values()},
         requires=frozenset(needed),
         prompt="prompt" in parameters,
         negative_prompt="negative_prompt" in parameters,
         generator="generator" in parameters,
         output_type="output_type" in parameters,
-        batchable="prompt" in parameters and not needed - {"prompt"} and _takes_list(hints.get("prompt")),
+        batchable=alone and "prompt" in parameters and _takes_list(hints.get("prompt")),
         frames=next((name for name in FRAMES if name in parameters), None),
         fps=next((name for name in FPS if name in parameters), None),
     )
+
+
+def _media(parameters: frozenset[str]) -> dict[str, str]:
+    """Which parameter each column fills."""
+    media: dict[str, str] = {}
+    for column, names in MEDIA.items():
+        taken = set(media.values()) - SHARED
+        name = next((name for name in names if name in parameters and name not in taken), None)
+        if name is not None:
+            media[column] = name
+    return media
 
 
 def _hints(pipeline: type) -> Mapping[str, Any]:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tiny
 
 from t2vbatch.models.determinism import set_up_torch
+from tests.models import tiny
 
 
 @pytest.fixture(scope="session", autouse=True)

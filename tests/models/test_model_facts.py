@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 
 from t2vbatch.canonical import digest
 from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
 from t2vbatch.models import inspect_model
+from tests.models import tiny
 
 Checkpoint = Callable[[str], Path]
 
@@ -99,7 +99,7 @@ def test_a_wrong_key_is_refused_by_name(
     expected: str,
 ) -> None:
     """Each wrong key of a model is refused where it stands, with what could stand there."""
-    monkeypatch.setattr("t2vbatch.models.facts.missing_packages", lambda *names: ())
+    monkeypatch.setattr("t2vbatch.models.facts.absent", lambda packages: ())
     error = _refused(_spec(checkpoint("WanPipeline"), **changes))
     assert error.where == where
     assert expected in error.expected

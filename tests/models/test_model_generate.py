@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny
 import torch
 
 from t2vbatch.errors import DegenerateError, MemoryExceededError, ModelError, RowError
@@ -16,6 +15,7 @@ from t2vbatch.manifest import Media
 from t2vbatch.models import inspect_model, load_model
 from t2vbatch.models.diffusers_model import DiffusersModel
 from t2vbatch.models.protocol import ModelFacts, Request
+from tests.models import tiny
 
 Checkpoint = Callable[[str], Path]
 

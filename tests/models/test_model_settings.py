@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny
 
 from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
 from t2vbatch.models import inspect_model, load_model
 from t2vbatch.models.protocol import Request
 from t2vbatch.video import Video
+from tests.models import tiny
 
 Checkpoint = Callable[[str], Path]
 

@@ -1,0 +1,210 @@
+"""Tiny twins of the UNet pipelines: ModelScope, AnimateDiff, Text2Video-Zero, SVD, I2VGen-XL."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.models.tiny_parts import (
+    Twin,
+    clip_processor,
+    clip_text,
+    clip_tokenizer,
+    clip_vision,
+    ddim,
+    diffusers,
+    motion_adapter,
+    sd_unet,
+    sd_vae,
+)
+
+
+def modelscope() -> dict[str, Any]:
+    unet = diffusers.UNet3DConditionModel(
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        sample_size=8,
+        in_channels=4,
+        out_channels=4,
+        down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
+        up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+        cross_attention_dim=32,
+        attention_head_dim=4,
+        norm_num_groups=2,
+    )
+    return {**_text(), "vae": sd_vae(), "unet": unet, "scheduler": ddim()}
+
+
+def stable_diffusion() -> dict[str, Any]:
+    return {
+        **_text(),
+        "vae": sd_vae(),
+        "unet": sd_unet(),
+        "scheduler": ddim(),
+        "safety_checker": None,
+        "feature_extractor": None,
+    }
+
+
+def stable_diffusion_xl() -> dict[str, Any]:
+    unet = sd_unet(
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + 32,
+        cross_attention_dim=64,
+        # Only the layers of the full model's third level have attention; the motion adapter has no middle.
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+    )
+    return {
+        **_text(),
+        "text_encoder_2": clip_text(projection=True),
+        "tokenizer_2": clip_tokenizer(),
+        "vae": sd_vae(),
+        "unet": unet,
+        "scheduler": ddim(),
+    }
+
+
+def animatediff(**parts: Any) -> dict[str, Any]:
+    return {
+        **_text(),
+        "vae": sd_vae(),
+        "unet": sd_unet(),
+        "motion_adapter": motion_adapter(),
+        "scheduler": ddim(),
+        "feature_extractor": None,
+        "image_encoder": None,
+        **parts,
+    }
+
+
+def animatediff_xl() -> dict[str, Any]:
+    return {
+        **stable_diffusion_xl(),
+        "motion_adapter": motion_adapter(use_motion_mid_block=False),
+        "feature_extractor": None,
+        "image_encoder": None,
+    }
+
+
+def controlnet() -> dict[str, Any]:
+    control = diffusers.ControlNetModel(
+        block_out_channels=(8, 8),
+        layers_per_block=1,
+        in_channels=4,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        cross_attention_dim=32,
+        attention_head_dim=4,
+        conditioning_embedding_out_channels=(8, 8),
+        norm_num_groups=2,
+    )
+    return animatediff(controlnet=control)
+
+
+def sparse_controlnet() -> dict[str, Any]:
+    control = diffusers.SparseControlNetModel(
+        block_out_channels=(8, 8),
+        layers_per_block=1,
+        in_channels=4,
+        conditioning_channels=3,
+        down_block_types=("CrossAttnDownBlockMotion", "DownBlockMotion"),
+        cross_attention_dim=32,
+        attention_head_dim=4,
+        conditioning_embedding_out_channels=(8, 8),
+        norm_num_groups=2,
+        use_simplified_condition_embedding=False,
+    )
+    return animatediff(controlnet=control)
+
+
+def pia() -> dict[str, Any]:
+    return animatediff(motion_adapter=motion_adapter(conv_in_channels=9))
+
+
+def stable_video_diffusion() -> dict[str, Any]:
+    unet = diffusers.UNetSpatioTemporalConditionModel(
+        block_out_channels=(32, 64),
+        layers_per_block=1,
+        sample_size=8,
+        in_channels=8,
+        out_channels=4,
+        down_block_types=("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
+        up_block_types=("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
+        cross_attention_dim=32,
+        num_attention_heads=4,
+        projection_class_embeddings_input_dim=96,
+        addition_time_embed_dim=32,
+    )
+    vae = diffusers.AutoencoderKLTemporalDecoder(
+        block_out_channels=(32, 32), down_block_types=("DownEncoderBlock2D",) * 2, latent_channels=4
+    )
+    return {
+        "unet": unet,
+        "vae": vae,
+        "image_encoder": clip_vision(),
+        "feature_extractor": clip_processor(),
+        "scheduler": diffusers.EulerDiscreteScheduler(
+            prediction_type="v_prediction", timestep_type="continuous", use_karras_sigmas=True
+        ),
+    }
+
+
+def i2vgen_xl() -> dict[str, Any]:
+    unet = diffusers.I2VGenXLUNet(
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        sample_size=8,
+        in_channels=4,
+        out_channels=4,
+        down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
+        up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
+        cross_attention_dim=32,
+        attention_head_dim=4,
+        num_attention_heads=None,
+        norm_num_groups=2,
+    )
+    return {
+        **_text(),
+        "vae": sd_vae(),
+        "unet": unet,
+        "image_encoder": clip_vision(),
+        "feature_extractor": clip_processor(),
+        "scheduler": ddim(),
+    }
+
+
+def _text() -> dict[str, Any]:
+    return {"text_encoder": clip_text(), "tokenizer": clip_tokenizer()}
+
+
+_SMALL: Mapping[str, Any] = {"height": 16, "width": 16, "num_inference_steps": 2}
+_FOUR: Mapping[str, Any] = {**_SMALL, "num_frames": 4}
+
+TWINS: Mapping[str, Twin] = {
+    "TextToVideoSDPipeline": Twin(modelscope, _FOUR, frames=4),
+    "VideoToVideoSDPipeline": Twin(modelscope, {"num_inference_steps": 4, "strength": 0.5}, frames=9),
+    "TextToVideoZeroPipeline": Twin(
+        lambda: {**stable_diffusion(), "safety_checker": None},
+        {**_SMALL, "video_length": 3, "t0": 1, "t1": 2, "num_inference_steps": 4},
+        frames=3,
+    ),
+    "TextToVideoZeroSDXLPipeline": Twin(
+        stable_diffusion_xl,
+        {**_SMALL, "video_length": 3, "t0": 1, "t1": 2, "num_inference_steps": 4},
+        frames=3,
+    ),
+    "AnimateDiffPipeline": Twin(animatediff, _FOUR, frames=4),
+    "AnimateDiffPAGPipeline": Twin(animatediff, _FOUR, frames=4),
+    "AnimateDiffSDXLPipeline": Twin(animatediff_xl, _FOUR, frames=4),
+    "AnimateDiffControlNetPipeline": Twin(controlnet, {**_SMALL, "num_frames": 9}, frames=9),
+    "AnimateDiffSparseControlNetPipeline": Twin(
+        sparse_controlnet, {**_FOUR, "controlnet_frame_indices": [0, 1, 2]}, frames=4
+    ),
+    "AnimateDiffVideoToVideoPipeline": Twin(animatediff, {**_SMALL, "strength": 0.5}, frames=9),
+    "AnimateDiffVideoToVideoControlNetPipeline": Twin(controlnet, {**_SMALL, "strength": 0.5}, frames=9),
+    "PIAPipeline": Twin(pia, _FOUR, frames=4),
+    "StableVideoDiffusionPipeline": Twin(
+        stable_video_diffusion, {**_SMALL, "num_frames": 3, "decode_chunk_size": 2}, frames=3
+    ),
+    "I2VGenXLPipeline": Twin(i2vgen_xl, _FOUR, frames=4),
+    "StableDiffusionPipeline": Twin(stable_diffusion),
+}
