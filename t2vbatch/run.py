@@ -1,7 +1,8 @@
-"""The whole story of a run, and the one of a plan: what is asked for, what is there, what is made."""
+"""The whole story of a run: what is asked for, what is there, what is made of the difference."""
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -10,12 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.engines import Ending, Engine, Progress
+from t2vbatch.errors import StoreError, T2VBatchError
 from t2vbatch.job import Job
-from t2vbatch.manifest import read_manifest
-from t2vbatch.metrics import check_metrics, metric_columns
-from t2vbatch.models import inspect_model
-from t2vbatch.models.protocol import ModelFacts
-from t2vbatch.plan import Plan, Sample, make_plan, pending
+from t2vbatch.metrics import metric_columns
+from t2vbatch.plan import Plan, Sample, pending
+from t2vbatch.prepare import Prepared
 from t2vbatch.records import Record, Status
 from t2vbatch.report import write_report
 from t2vbatch.results import make_metadata, make_results
@@ -32,15 +32,6 @@ _STATUS_EVERY_S = 2.0
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A job that has passed every check that can be made before something starts."""
-
-    job: Job
-    facts: Mapping[str, ModelFacts]
-    plan: Plan
-
-
-@dataclass(frozen=True)
 class Result:
     """What a run came to.
 
@@ -53,18 +44,6 @@ class Result:
     made: int
     ending: Ending
     output: str
-
-
-def prepare(job: Job) -> Prepared:
-    """Check everything that can be refused before anything is loaded, and plan the job.
-
-    Raises:
-        UsageError: the first thing that is wrong.
-    """
-    manifest = read_manifest(job.manifest)
-    facts = {name: inspect_model(name, model) for name, model in job.models.items()}
-    check_metrics(job)
-    return Prepared(job, facts, make_plan(manifest, job, facts))
 
 
 def run_job(
@@ -89,18 +68,17 @@ def run_job(
         store.write_job(job)
         store.write_table("plan.parquet", plan.table)
         records = _kept(store, plan, retry_failed)
-        units = pending(plan, records, job)
         ending: Ending = "finished"
-        if units:
+        if units := pending(plan, records, job):
             factories = {name: WorkerFactory(job, name, prepared.facts[name]) for name in units}
-            ledger = _Ledger(plan, store, watch)
             try:
-                ending = engine(job).run(units, job, factories, ledger)
-            finally:
-                # Also what was finished before a failure belongs into the tables.
-                summary, finished = publish(store, plan, job)
-        else:
-            summary, finished = publish(store, plan, job)
+                ending = engine(job).run(units, job, factories, _Ledger(plan, store, watch))
+            except T2VBatchError:
+                # What was finished before the failure belongs into the tables, if they can be written.
+                with contextlib.suppress(StoreError):
+                    publish(store, plan, job)
+                raise
+        summary, finished = publish(store, plan, job)
         return Result(summary, finished - _finished(plan, records), ending, store.uri)
 
 

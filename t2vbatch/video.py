@@ -5,8 +5,10 @@ the frames and the settings: one thread, no assembly that varies with the proces
 are converted and tagged as BT.709, because players guess at untagged files, and guess differently.
 """
 
+import errno
 import functools
 import hashlib
+import os
 import re
 import subprocess
 from collections.abc import Sequence
@@ -20,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from t2vbatch.errors import EncodeError
+from t2vbatch.errors import EncodeError, StoreError
 from t2vbatch.job import VideoFile
 
 _EXACT = "flags=bitexact+accurate_rnd+full_chroma_int"
@@ -30,6 +32,7 @@ _BT709 = (
 )
 _PALETTE = "split[frames][seen];[seen]palettegen=reserve_transparent=0[palette];[frames][palette]paletteuse"
 _ANONYMOUS = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1")
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _STREAM = re.compile(r"Video: .*?\b(?P<width>\d{1,5})x(?P<height>\d{1,5})\b.*?(?P<fps>[\d.]+k?) (?:fps|tbr)")
 
 
@@ -74,11 +77,10 @@ def encode(video: Video, path: Path, settings: VideoFile) -> None:
 
     Raises:
         EncodeError: when ffmpeg fails.
+        StoreError: when the disk is full or cannot be written, which is no fault of this video.
     """
     if settings.format == "png":
-        path.mkdir(parents=True, exist_ok=True)
-        for index, frame in enumerate(video.frames):
-            Image.fromarray(frame).save(path / f"{index:05d}.png")
+        _write_folder(video, path)
         return
     height, width = video.frames.shape[1:3]
     rate = str(Fraction(video.fps).limit_denominator(1001))
@@ -149,9 +151,23 @@ def _ffmpeg(arguments: Sequence[str], error: type[Exception], data: Any = None) 
     done = subprocess.run(command, input=data, capture_output=True, check=False)
     log = done.stderr.decode(errors="replace")
     if done.returncode != 0:
+        for number in _DISK_ERRORS:
+            if os.strerror(number) in log:
+                raise StoreError(f"cannot write a video: {os.strerror(number)}; mend that, and run again")
         last = [line for line in log.splitlines() if line.strip()][-3:]
         raise error(f"ffmpeg ended with code {done.returncode}: {' | '.join(last)}")
     return done.stdout, log
+
+
+def _write_folder(video: Video, path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        for index, frame in enumerate(video.frames):
+            Image.fromarray(frame).save(path / f"{index:05d}.png")
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {path}: {error.strerror or error}; mend that, and run again"
+        ) from error
 
 
 def _read_folder(path: Path) -> Video:

@@ -17,7 +17,8 @@ import yaml
 
 from t2vbatch.engines.choose import engine_for
 from t2vbatch.job import load_job
-from t2vbatch.run import Result, prepare, run_job
+from t2vbatch.prepare import prepare
+from t2vbatch.run import Result, run_job
 from t2vbatch.status import read_status
 from t2vbatch.store import open_store
 from t2vbatch.verify import verify

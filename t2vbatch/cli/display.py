@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 if TYPE_CHECKING:
     from t2vbatch.engines import Progress as Standing
-    from t2vbatch.run import Prepared
+    from t2vbatch.prepare import Prepared
 
 _LINE_EVERY_S = 10.0
 

@@ -70,7 +70,8 @@ def report(output: Output) -> None:
     Example: `t2vbatch report runs/quickstart`
     """
     from t2vbatch.job import parse_job
-    from t2vbatch.run import prepare, publish
+    from t2vbatch.prepare import prepare
+    from t2vbatch.run import publish
 
     store = _store(output)
     try:

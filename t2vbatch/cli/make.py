@@ -10,7 +10,8 @@ import typer
 from t2vbatch.cli.display import Display, print_notes
 
 if TYPE_CHECKING:
-    from t2vbatch.run import Prepared, Result
+    from t2vbatch.prepare import Prepared
+    from t2vbatch.run import Result
 
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job file.", show_default=False)]
 Sets = Annotated[
@@ -36,10 +37,10 @@ def run(
     if dry_run:
         plan(job, sets, as_json)
         return
+    prepared = _prepared(job, sets)
     from t2vbatch.engines.choose import engine_for
     from t2vbatch.run import run_job
 
-    prepared = _prepared(job, sets)
     print_notes(prepared.plan.notes)
     with Display(quiet=as_json) as display:
         display.begin(job.stem, prepared)
@@ -83,7 +84,7 @@ def plan(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
 
 def _prepared(job: Path, sets: list[str] | None) -> "Prepared":
     from t2vbatch.job import load_job
-    from t2vbatch.run import prepare
+    from t2vbatch.prepare import prepare
 
     return prepare(load_job(job, sets or ()))
 
