@@ -28,6 +28,9 @@ from t2vbatch.work import FOOTPRINTS, Failure, Outcome, Work
 STEPS = 5_000
 """No history of a dozen units needs a tenth of this; one that does not end gets here."""
 
+BAD_LUCK = 2
+"""Processes that die for no reason of their samples: one too few to quarantine one that has done nothing."""
+
 INNOCENT = ("good", "good", "good", "degenerate", "big", "bigger")
 UNLUCKY = ("fails once", "crashes once", "hangs once", "finish fails once", "finish crashes once")
 GUILTY = ("fails", "crashes", "hangs", "finish fails", "finish crashes", "too big", "no input")
@@ -137,8 +140,7 @@ class World:
         self._loads = dict.fromkeys(self.setting.units, 0)
         self._steps = self._order = 0
         self._coming: list[tuple[float, int, Callable[[], Sequence[Event]]]] = []
-        # Two strokes of bad luck are one too few to quarantine a sample that has done nothing.
-        self._strokes = 0 if self.setting.sick else 2
+        self._strokes = 0 if self.setting.sick else BAD_LUCK
         self._sick_left = int(self.setting.sick)
         self._after(10.0, self._beat)
         for _ in range(self.random.choice([0, 0, 1, 3, 6])):
@@ -236,6 +238,9 @@ class World:
         assert not positions & elsewhere, "made twice at a time"
         level = FOOTPRINTS.index(seat.start.memory)
         assert all(self._misfit.get(p, -1) < level for p in positions), "tried again where it did not fit"
+        for position, attempt in zip(work.positions, work.attempts, strict=True):
+            if self.setting.natures[position] in INNOCENT and not self.setting.sick:
+                assert attempt <= 1 + BAD_LUCK - self._strokes, "an innocent was charged"
         if positions & self._suspects:
             assert not seat.calls, "a suspect in a process that others used"
             assert len(positions) == 1, "a suspect together with others"

@@ -15,7 +15,7 @@ from t2vbatch.work import Failure
 from tests.simulator import World, play
 
 HISTORIES = 4_000
-HUNT = 3_000
+HUNT = 500
 
 
 @pytest.fixture(autouse=True)
@@ -165,12 +165,12 @@ class _EndsEarly(Scheduler):
     ("broken", "words"),
     [
         (_LosesUnits, "a sample vanished or doubled"),
-        (_ChargesLosses, "quarantined though"),
+        (_ChargesLosses, "an innocent was charged"),
         (_CountsAnswersTwice, "a sample vanished or doubled"),
         (_NeverLooksForCommitted, "made again though finished"),
         (_SuspectsEverythingInTheProcess, "a suspect in a process that others used"),
         (_SuspectsTogether, "a suspect in a process that others used"),
-        (_ChargesWholeBatches, "quarantined though"),
+        (_ChargesWholeBatches, "an innocent was charged"),
         (_TrustsSickWorkers, "quarantined though good"),
         (_KeepsTheChargesOfSickWorkers, "quarantined after another number of attempts"),
         (_GivesUpTooLate, "quarantined after another number of attempts"),
