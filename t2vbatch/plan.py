@@ -1,4 +1,4 @@
-"""Rows x models x indices -> samples: identity, seeds, units.  [pure]
+"""Rows x models x indices -> samples: identity, seeds, names.  [pure]
 
 A plan is one Arrow table, a row a sample, so that a million samples stay small; what a worker needs of one
 sample is put together when it is handed out. The same manifest, job and models give the same plan, whatever
@@ -8,14 +8,12 @@ was made before and whoever will make the rest.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -172,48 +170,6 @@ def safe_name(name: str) -> str:
 # A tilde marks a digest, so no plain name has one; a leading dot hides, a trailing one vanishes on Windows.
 _PLAIN = re.compile(r"[a-z0-9_-](?:[a-z0-9_.-]{0,78}[a-z0-9_-])?")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
-
-
-class Units(Sequence[Unit]):
-    """The units of one model, longest first, made when asked for. ``positions`` is not empty."""
-
-    def __init__(self, model: str, plan: Plan, positions: npt.NDArray[np.int64], batch: int) -> None:
-        self._model, self._batch = model, batch
-        table = plan.table.select(["cost", "call"]).take(pa.array(positions)).combine_chunks()
-        cost = table["cost"].to_numpy()
-        call = table["call"].combine_chunks().indices.to_numpy()
-        order = np.lexsort((positions, call, -cost))
-        self._positions, self._costs = positions[order], cost[order]
-        # A unit ends where its batch is full, or where the call changes: one call has one set of arguments.
-        call = call[order]
-        changes = np.flatnonzero(np.diff(call, prepend=call[:1] - 1))
-        ends = np.append(changes[1:], len(call))
-        runs = [np.arange(start, end, batch) for start, end in zip(changes, ends, strict=True)]
-        self._starts = np.concatenate(runs)
-        self._ends = np.append(self._starts[1:], len(call))
-
-    def __len__(self) -> int:
-        return len(self._starts)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        start, end = self._starts[index], self._ends[index]
-        samples = tuple(int(position) for position in self._positions[start:end])
-        return Unit(self._model, samples, float(self._costs[start]))
-
-
-def pending(plan: Plan, records: pa.Table, job: Job) -> dict[str, Units]:
-    """The units of all samples without a record, by model."""
-    missing = pc.invert(pc.is_in(plan.table["sample_id"], records["sample_id"]))
-    models = plan.table["model"].cast(pa.string())
-    units = {}
-    for name, model in job.models.items():
-        mask = pc.and_(missing, pc.equal(models, name)).to_numpy()
-        positions = np.flatnonzero(mask)
-        if len(positions):
-            units[name] = Units(name, plan, positions, model.batch)
-    return units
 
 
 @dataclass(frozen=True)

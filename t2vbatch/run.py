@@ -14,13 +14,14 @@ from t2vbatch.engines import Ending, Engine, Progress
 from t2vbatch.errors import StoreError, T2VBatchError
 from t2vbatch.job import Job
 from t2vbatch.metrics import metric_columns
-from t2vbatch.plan import Plan, Sample, pending
+from t2vbatch.plan import Plan, Sample
 from t2vbatch.prepare import Prepared
 from t2vbatch.records import Record, Status
 from t2vbatch.report import write_report
 from t2vbatch.results import make_metadata, make_results
 from t2vbatch.store import Store, open_store
 from t2vbatch.summary import Summary, summarize
+from t2vbatch.units import pending
 from t2vbatch.work import Failure
 from t2vbatch.worker import WorkerFactory
 

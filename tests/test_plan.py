@@ -15,8 +15,9 @@ from t2vbatch.errors import ManifestError, ModelError, RowError
 from t2vbatch.job import Job, parse_job
 from t2vbatch.manifest import read_manifest
 from t2vbatch.models.protocol import ModelFacts
-from t2vbatch.plan import PLAN, Plan, derive_seed, make_plan, pending, safe_name
+from t2vbatch.plan import PLAN, Plan, derive_seed, make_plan, safe_name
 from t2vbatch.records import RECORDS
+from t2vbatch.units import pending
 
 _FACTS = ModelFacts(
     identity={"weights": "abc", "pipeline": "Some"},

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from t2vbatch.cli import catalog, look, make
+from t2vbatch.cli import catalog, evaluate, look, make
 from t2vbatch.errors import RunError, T2VBatchError, UsageError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command()(make.plan)
 app.command()(look.status)
 app.command()(look.verify)
 app.command()(look.report)
+app.command()(evaluate.compare)
 app.add_typer(catalog.manifest_app, name="manifest")
 app.command()(catalog.models)
 app.command()(catalog.metrics)

@@ -57,8 +57,8 @@ def plan(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
 
     Example: `t2vbatch plan jobs/quickstart.yaml`
     """
-    from t2vbatch.plan import pending
     from t2vbatch.store import open_store
+    from t2vbatch.units import pending
 
     prepared = _prepared(job, sets)
     units = pending(prepared.plan, open_store(prepared.job.output).records(), prepared.job)

@@ -1,0 +1,68 @@
+"""The documentation is complete: every key, every command, every job file; and what it shows works."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+from typer.core import TyperGroup
+
+from t2vbatch.cli import app
+from t2vbatch.job import keys, load_job
+
+_ROOT = Path(__file__).parent.parent
+_JOBS = sorted((_ROOT / "jobs").glob("*.yaml"))
+
+
+def _commands() -> dict[str, str]:
+    """Every command as it is typed, with its help."""
+    found: dict[str, str] = {}
+    root = typer.main.get_command(app)
+    assert isinstance(root, TyperGroup)
+    for name, command in root.commands.items():
+        if isinstance(command, TyperGroup):
+            found |= {f"{name} {sub}": inner.help or "" for sub, inner in command.commands.items()}
+        else:
+            found[name] = command.help or ""
+    return found
+
+
+def test_every_key_of_a_job_is_documented() -> None:
+    """The table says what the code says, word by word."""
+    rows = re.findall(r"^\| `([\w.]+)` \| .*? \| (.*) \|$", (_ROOT / "jobs/README.md").read_text(), re.M)
+    documented = {key: text for key, text in rows if key in keys()}
+    assert documented == keys()
+
+
+def test_every_job_is_in_the_index() -> None:
+    """A job file that nobody can find documents nothing."""
+    index = (_ROOT / "jobs/README.md").read_text()
+    assert [job.name for job in _JOBS if f"({job.name})" not in index] == []
+
+
+@pytest.mark.parametrize("job", _JOBS, ids=lambda job: job.name)
+def test_every_job_is_valid(job: Path) -> None:
+    """Its keys and values are read without a complaint, and its manifest is there."""
+    assert Path(load_job(job).manifest).exists()
+
+
+@pytest.mark.parametrize("command", sorted(_commands()))
+def test_every_command_shows_an_example(command: str) -> None:
+    """--help ends in something to copy."""
+    assert f"t2vbatch {command}" in _commands()[command]
+
+
+def test_every_command_is_in_the_readme() -> None:
+    """A command that is not listed is not used."""
+    readme = (_ROOT / "README.md").read_text()
+    assert [name for name in _commands() if f"`t2vbatch {name}" not in readme] == []
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link of the documentation."""
+    broken = []
+    for page in (*_ROOT.glob("*.md"), *_ROOT.glob("*/README.md")):
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            if not (page.parent / link).exists():
+                broken.append(f"{page.name}: {link}")
+    assert broken == []
