@@ -1,0 +1,55 @@
+"""The whole line on tiny twins: a job file and a manifest in, the results table out."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import yaml
+
+from t2vbatch.engines.choose import engine_for
+from t2vbatch.job import Model, load_job
+from t2vbatch.models import inspect_model
+from t2vbatch.prepare import prepare
+from t2vbatch.run import run_job
+from tests.models import tiny
+
+
+def checkpoints(names: Sequence[str], folder: Path) -> dict[str, dict[str, Any]]:
+    """Write a tiny checkpoint for each pipeline class; the models section of a job that runs them all."""
+    return {name: tiny.model(name, tiny.save(name, folder / name)).model_dump() for name in names}
+
+
+def rows(models: Mapping[str, dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """One manifest row for each model, with the media that it needs, which lie in ``folder``."""
+    tiny.write_image(folder / "image.png")
+    tiny.write_video(folder / "video.mp4")
+    media = {"image": "image.png", "last_image": "image.png", "video": "video.mp4", "control": "video.mp4"}
+    found = []
+    for name, section in models.items():
+        facts = inspect_model(name, Model.model_validate(section))
+        also = tiny.TWINS[name].also if name in tiny.TWINS else frozenset()
+        row: dict[str, Any] = {"id": name, "model": name}
+        row |= {column: media[column] for column in facts.requires | also if column in media}
+        found.append(row | ({"prompt": "a red ball rolls"} if "prompt" in facts.accepts else {}))
+    return found
+
+
+def run(
+    folder: Path, output: str, models: Mapping[str, Any], manifest: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Run the job of these models and rows in this process; its results table, row by row."""
+    lines = "".join(json.dumps(row) + "\n" for row in manifest)
+    (folder / "rows.jsonl").write_text(lines, encoding="utf-8")
+    named = {row["model"] for row in manifest}
+    job = {
+        "manifest": "rows.jsonl",
+        "output": output,
+        "models": {name: section for name, section in models.items() if name in named},
+        "metrics": [],
+        "engine": "inline",
+    }
+    (folder / "job.yaml").write_text(yaml.safe_dump(job), encoding="utf-8")
+    result = run_job(prepare(load_job(folder / "job.yaml")), engine_for)
+    return list(pq.read_table(Path(result.output) / "results.parquet").to_pylist())

@@ -1,0 +1,59 @@
+"""``python -m tests.models.report`` runs a tiny twin of every pipeline and rewrites PIPELINES.md."""
+
+import platform
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+
+from tests.models import line
+from tests.models.test_every_pipeline import ABSENT, BROKEN, FROM_LATENTS, LISTED, NEEDS, REPORT, RUNNING
+
+
+def main() -> None:
+    """Run them all and write the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        models = line.checkpoints(RUNNING, Path(folder))
+        results = line.run(Path(folder), "out", models, line.rows(models, Path(folder)))
+    made = {row["row_id"]: row for row in results}
+    REPORT.write_text(
+        "\n".join([*_head(made), *(_line(name, made.get(name)) for name in sorted(LISTED)), ""])
+    )
+
+
+def _head(made: Mapping[str, dict[str, Any]]) -> Iterator[str]:
+    ran = sum(row["status"] == "ok" for row in made.values())
+    yield f"# {ran} of {len(LISTED)} video pipelines of diffusers {diffusers.__version__} run"
+    yield ""
+    yield "Each on a tiny checkpoint of its real class with random weights, through `t2vbatch run`, on a CPU"
+    yield f"({platform.machine()}, torch {torch.__version__}). Written by `python -m tests.models.report`;"
+    yield "`test_every_pipeline.py` runs them twice and compares the bytes. The seconds are those"
+    yield "of the call, and say how cheap the twin is, not how fast the model."
+    yield ""
+    yield "| class | kind | frames | size | fps | s | frames' SHA-256 | |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+
+
+def _line(name: str, row: dict[str, Any] | None) -> str:
+    card = LISTED[name]
+    if row is None or row["status"] != "ok":
+        return f"| {name} | {card.kind} | | | {card.fps:g} | | | {_reason(name)} |"
+    size = f"{row['width']}x{row['height']}"
+    digest = row["frames_sha256"][:12]
+    cells = (name, card.kind, row["num_frames"], size, f"{card.fps:g}", f"{row['generate_s']:.2f}", digest)
+    return f"| {' | '.join(map(str, cells))} | runs |"
+
+
+def _reason(name: str) -> str:
+    if name in BROKEN:
+        return f"raises on every call in diffusers itself: `{BROKEN[name]}`"
+    if name in FROM_LATENTS:
+        return "takes another pipeline's latents, which a manifest does not hold"
+    return f"needs {NEEDS[name]}, which is not here" if name in ABSENT else "failed"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Every video pipeline of diffusers, on a tiny checkpoint of its real class, through the whole line."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from t2vbatch.errors import ModelError
+from t2vbatch.models import inspect_model, list_pipelines
+from tests.models import line, tiny
+
+BROKEN = {
+    "EasyAnimateControlPipeline": "text_encoder_index",
+    "EasyAnimateInpaintPipeline": "cache_mag_vae",
+}
+"""Classes that raise on every call in diffusers 0.42, and what they stumble over."""
+
+FROM_LATENTS = {"LTX2DFRTemporalRefinePipeline", "LTX2VideoDiffusionDecodePipeline"}
+"""Second halves of other pipelines: they take tensors that a manifest does not hold."""
+
+LISTED = {card.name: card for card in list_pipelines()}
+NEEDS = {"Cosmos2_5_TransferPipeline": "torchvision", "ConsisIDPipeline": "cv2"}
+"""Classes whose twins, too, need a package that a machine without a GPU may lack."""
+
+ABSENT = {name for name, package in NEEDS.items() if name in LISTED and find_spec(package) is None}
+RUNNING = sorted(LISTED.keys() - BROKEN.keys() - FROM_LATENTS - ABSENT)
+REPORT = Path(__file__).with_name("PIPELINES.md")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_pipeline_runs_twice_and_resumes_to_the_same_bytes(tmp_path: Path) -> None:
+    """Each class makes its video from a job file; run again in two halves, all are equal byte for byte."""
+    models = line.checkpoints(RUNNING, tmp_path)
+    manifest = line.rows(models, tmp_path)
+    once = {row["row_id"]: row for row in line.run(tmp_path, "once", models, manifest)}
+    assert {name: row["error"] for name, row in once.items() if row["status"] != "ok"} == {}
+    for name, row in once.items():
+        twin = tiny.TWINS[name]
+        assert (row["num_frames"], row["height"], row["width"]) == (twin.frames, *twin.size), name
+        assert row["fps"] == LISTED[name].fps, name
+
+    line.run(tmp_path, "again", models, manifest[::2])
+    again = {row["row_id"]: row for row in line.run(tmp_path, "again", models, manifest)}
+    digests = ("sample_id", "frames_sha256", "video_sha256")
+    assert {name: [row[key] for key in digests] for name, row in again.items()} == {
+        name: [row[key] for key in digests] for name, row in once.items()
+    }
+
+
+def test_nine_of_ten_classes_run_and_the_report_says_which() -> None:
+    """The report beside this test names each class that diffusers has, and it runs at least 90% of them."""
+    table = [text.split("|")[1:-1] for text in REPORT.read_text().splitlines() if text.startswith("| ")][1:]
+    written = {cells[0].strip(): cells[-1].strip() for cells in table}
+    assert set(written) >= LISTED.keys()
+    assert {name for name, note in written.items() if note == "runs"} >= set(RUNNING)
+    assert len(RUNNING) >= 0.9 * len(LISTED)
+
+
+@pytest.mark.parametrize("name", sorted(BROKEN))
+def test_a_broken_class_is_still_broken(name: str, tmp_path: Path) -> None:
+    """What keeps the class from running is in diffusers: the day it is mended, this test says so."""
+    models = line.checkpoints([name], tmp_path)
+    [row] = line.run(tmp_path, "out", models, line.rows(models, tmp_path))
+    assert row["status"] == "failed"
+    assert BROKEN[name] in row["error"]
+
+
+@pytest.mark.parametrize("name", sorted(ABSENT))
+def test_a_class_without_its_packages_is_refused_with_their_names(name: str, tmp_path: Path) -> None:
+    """Before anything is loaded the message says what to install."""
+    folder = tiny.save(name, tmp_path)
+    with pytest.raises(ModelError) as caught:
+        inspect_model("mine", tiny.model(name, folder))
+    assert NEEDS[name] in caught.value.fix
