@@ -29,9 +29,10 @@ def _commands() -> dict[str, str]:
 
 def test_every_key_of_a_job_is_documented() -> None:
     """The table says what the code says, word by word."""
-    rows = re.findall(r"^\| `([\w.]+)` \| .*? \| (.*) \|$", (_ROOT / "jobs/README.md").read_text(), re.M)
-    documented = {key: text for key, text in rows if key in keys()}
-    assert documented == keys()
+    page = (_ROOT / "jobs/README.md").read_text()
+    section = page[page.index("## Keys") : page.index("## Manifest columns")]
+    rows = re.findall(r"^\| `([\w.]+)` \| .*? \| (.*) \|$", section, re.M)
+    assert dict(rows) == keys()
 
 
 def test_every_job_is_in_the_index() -> None:
