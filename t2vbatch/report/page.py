@@ -16,7 +16,22 @@ from t2vbatch.report.posters import FRAMES, write_posters
 from t2vbatch.summary import ScoreSummary, Summary
 from t2vbatch.summary_text import interval_text
 
-_ASSETS = ("report.css", "table.js", "card.js", "detail.js", "gallery.js")
+_STYLES = ("vendor/tabulator.min.css", "vendor/uPlot.min.css", "report.css")
+_SCRIPTS = (
+    "vendor/tabulator.min.js",
+    "vendor/uPlot.iife.min.js",
+    "samples.js",
+    "film.js",
+    "clock.js",
+    "detail.js",
+    "grid.js",
+    "sidebyside.js",
+    "rows.js",
+    "charts.js",
+    "failures.js",
+    "page.js",
+)
+_LICENSES = ("vendor/tabulator.LICENSE", "vendor/uPlot.LICENSE")
 
 
 def write_report(folder: Folder, results: pa.Table, summary: Summary, title: str | None = None) -> str:
@@ -30,8 +45,8 @@ def write_report(folder: Folder, results: pa.Table, summary: Summary, title: str
     results = results.filter(pc.is_valid(results["status"]))
     columns = known_columns()
     data = page_data(results, columns, write_posters(folder, results))
-    for asset in _ASSETS:
-        folder.write(f"report/{asset}", files(__package__).joinpath("assets", asset).read_bytes())
+    for asset in (*_STYLES, *_SCRIPTS, *_LICENSES):
+        folder.write(f"report/{asset}", files(__package__).joinpath("assets", *asset.split("/")).read_bytes())
     folder.write("report/data.js", as_script("REPORT", data | {"sheet_frames": FRAMES}))
     folder.write(
         "report/index.html", _page(summary, columns, title or PurePosixPath(folder.uri).name).encode()
@@ -61,6 +76,8 @@ def _page(summary: Summary, columns: dict[str, Column], title: str) -> str:
     scores = list(dict.fromkeys(score.column for model in summary.models for score in model.scores))
     return environment.get_template("index.html").render(
         name=title,
+        styles=_STYLES,
+        scripts=("data.js", *_SCRIPTS),
         summary=summary,
         scores=scores,
         better={name: columns[name].better if name in columns else None for name in scores},

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from report.outputs import HOSTILE, SCORES, add_videos, results, write_output
+from tests.report.outputs import HOSTILE, SCORES, add_videos, results, write_output
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 // One video in full: its facts, why it failed, and how to make it again.
 
 const detail = document.getElementById("detail");
-let listed = []; // the samples that the gallery shows, in its order
+const clockOfDetail = makeClock();
+let listed = []; // the samples that the page shows, in its order
 let opened = 0; // the position in it
 
 function openDetail(samples, position) {
@@ -16,25 +17,29 @@ function showPosition(position) {
   opened = position;
   const sample = listed[opened];
   document.getElementById("position").textContent = `${opened + 1} of ${listed.length}`;
-  document.getElementById("stage").replaceChildren(stage(sample));
+  showStage(sample);
   document.getElementById("facts").replaceChildren(...facts(sample));
 }
 
-function stage(sample) {
+function showStage(sample) {
+  const place = document.getElementById("stage");
+  stopStage();
   const picture = film(sample);
   const player = picture.querySelector(".player");
-  if (player) {
-    player.src = player.dataset.file;
-    if (player.play) {
-      player.controls = true;
-      player.play().catch(() => {});
-    }
-  }
-  return picture;
+  place.replaceChildren(picture);
+  if (!player) return;
+  clockOfDetail.add(player);
+  if (player.play) place.append(clockOfDetail.bar);
+  clockOfDetail.play(true);
+}
+
+function stopStage() {
+  clockOfDetail.play(false);
+  for (const player of document.querySelectorAll("#stage .player")) clockOfDetail.remove(player);
 }
 
 function facts(sample) {
-  const parts = [element("h2", "prompt", value(sample, "prompt") ?? value(sample, "row_id"))];
+  const parts = [element("h2", "prompt", heading(sample))];
   const negative = value(sample, "negative_prompt");
   if (negative) parts.push(element("p", "note", `not: ${negative}`));
   if (value(sample, "prompt_truncated")) {
@@ -126,11 +131,12 @@ detail.addEventListener("click", (event) => {
   if (event.target === detail) detail.close();
 });
 detail.addEventListener("close", () => {
-  document.getElementById("stage").replaceChildren();
-  document.querySelector(`.card[data-sample="${listed[opened]}"]`)?.focus();
+  stopStage();
+  document.querySelector(`main .card[data-sample="${listed[opened]}"]`)?.focus();
 });
 detail.addEventListener("keydown", (event) => {
-  if (event.target.tagName === "VIDEO") return;
+  if (event.target.tagName === "INPUT") return;
   if (event.key === "ArrowLeft") showPosition(opened - 1);
-  if (event.key === "ArrowRight") showPosition(opened + 1);
+  else if (event.key === "ArrowRight") showPosition(opened + 1);
+  else if (event.key !== " " || event.target.tagName !== "BUTTON") clockOfDetail.key(event);
 });

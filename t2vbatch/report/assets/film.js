@@ -1,5 +1,5 @@
 "use strict";
-// A video in the page: a contact sheet that runs under the pointer, and the video itself once it is in view.
+// A video in the page: a contact sheet that runs under the pointer, and the file itself once it is wanted.
 
 // Small videos are enlarged as they are: smoothing would show what the model did not make.
 const PIXELATED_UP_TO = 192;
@@ -41,45 +41,25 @@ function makePlayer(sample) {
   if (kind !== "mp4" && kind !== "webm" && kind !== "gif") return null;
   const player = element(kind === "gif" ? "img" : "video", "player");
   player.dataset.file = fileLink(file);
-  if (kind !== "gif") Object.assign(player, { muted: true, loop: true, playsInline: true, preload: "none" });
+  player.dataset.fps = value(sample, "fps");
+  if (kind === "gif") player.alt = "";
+  else Object.assign(player, { muted: true, loop: true, playsInline: true, preload: "none" });
   return player;
 }
 
-// A browser holds few decoders: only films in view have their file.
-const inView = new IntersectionObserver(
-  (entries) => {
-    for (const entry of entries) {
-      const player = entry.target.querySelector(".player");
-      if (player) entry.isIntersecting ? start(player) : stop(player);
-    }
-  },
-  { rootMargin: "100px" },
-);
-
-function start(player) {
-  if (!document.getElementById("play").checked) return;
-  player.src = player.dataset.file;
-  // A page that scrolls on before the file is there rejects the promise, and nothing is wrong.
-  if (player.play) player.play().catch(() => {});
-}
-
-function stop(player) {
+function unload(player) {
   player.removeAttribute("src");
   if (player.load) player.load();
 }
 
-function card(sample, open) {
-  const made = element("button", `card ${value(sample, "status")}`);
-  made.type = "button";
-  made.dataset.sample = sample;
-  const picture = film(sample);
-  made.append(picture, element("span", "prompt", value(sample, "prompt") ?? value(sample, "row_id")));
-  const line = element("span", "line");
-  line.append(element("b", "", value(sample, "model")), ` · seed ${value(sample, "seed")}`);
-  made.append(line, scoreLine(sample));
-  made.addEventListener("click", () => open(sample));
-  inView.observe(picture);
-  return made;
+// Calls enter and leave with the player of each film as it comes into view and goes. A browser holds few
+// decoders: only what is in view should have its file.
+function watchPlayers(enter, leave) {
+  const tell = (entry) => {
+    const player = entry.target.querySelector(".player");
+    if (player) (entry.isIntersecting ? enter : leave)(player);
+  };
+  return new IntersectionObserver((entries) => entries.forEach(tell), { rootMargin: "100px" });
 }
 
 function scoreLine(sample) {
@@ -90,4 +70,8 @@ function scoreLine(sample) {
     line.append(score);
   }
   return line;
+}
+
+function heading(sample) {
+  return value(sample, "prompt") ?? value(sample, "row_id");
 }

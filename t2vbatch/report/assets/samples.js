@@ -31,6 +31,11 @@ function number(found) {
   return found.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : size >= 0.001 ? 3 : 6);
 }
 
+// Samples of one prompt and seed belong together, whichever model made them.
+function groupOf(sample) {
+  return `${value(sample, "row_id")}\n${value(sample, "seed")}`;
+}
+
 function scoreText(sample, name) {
   return number(value(sample, name));
 }
