@@ -1,0 +1,70 @@
+"""The parts put together as a WanPipeline, saved as a folder that DiffusionPipeline.from_pretrained loads.
+
+The sampler is diffusers' own: UniPC on flow-matching sigmas.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
+from numpy.typing import NDArray
+from transformers import CLIPTokenizer, UMT5EncoderModel
+
+from t2vbatch.models.shapes import CALL
+from t2vbatch.models.shapes.denoiser import SHIFT
+
+
+def assemble(
+    vae: AutoencoderKLWan,
+    transformer: WanTransformer3DModel,
+    text_encoder: UMT5EncoderModel,
+    tokenizer: CLIPTokenizer,
+) -> WanPipeline:
+    """A pipeline of the trained parts."""
+    scheduler = UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=SHIFT, solver_order=2
+    )
+    pipeline = WanPipeline(
+        tokenizer=tokenizer,
+        text_encoder=text_encoder.eval(),
+        vae=vae.eval(),
+        scheduler=scheduler,
+        transformer=transformer.eval(),
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def save(pipeline: WanPipeline, folder: Path) -> None:
+    """Write float16 weights; the pipeline itself is float16 afterwards."""
+    pipeline.to(torch.float16).save_pretrained(folder)
+    load_as_float32(folder / "text_encoder")
+
+
+def load_as_float32(folder: Path) -> None:
+    """Let transformers load the float16 file as float32 where no dtype is asked for, as diffusers does."""
+    path = folder / "config.json"
+    config: dict[str, Any] = json.loads(path.read_text())
+    config["dtype"] = "float32"
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def load(folder: Path) -> WanPipeline:
+    """The saved pipeline in float32, without a progress bar."""
+    pipeline = WanPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def generate(
+    pipeline: WanPipeline, prompts: Sequence[str], seeds: Sequence[int], **call: Any
+) -> NDArray[np.uint8]:
+    """One video for each prompt and seed: uint8 (N, T, H, W, 3). `call` overrides the default call."""
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    output = pipeline(prompt=list(prompts), generator=generators, output_type="np", **{**CALL, **call})
+    frames: NDArray[np.float32] = output.frames
+    return (frames * 255).round().astype(np.uint8)

@@ -1,0 +1,73 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+
+from t2vbatch.models.shapes import CALL
+from t2vbatch.models.shapes.scoring import Scorer
+from t2vbatch.models.shapes.train import TOY, Trainer, main
+
+
+def weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(folder / f"{name}.pt", weights_only=True)["module"]
+    return state
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The work folder of an undisturbed run of every stage at toy size."""
+    work = tmp_path_factory.mktemp("whole")
+    main(["--toy", "--work", str(work), "--threads", "1"])
+    return work
+
+
+def test_a_toy_run_exports_a_pipeline_and_a_scorer(finished: Path) -> None:
+    """What the recipe writes is loaded by the standard classes and makes a video and a score."""
+    pipeline = DiffusionPipeline.from_pretrained(finished / "weights" / "pipeline")
+    call = {**CALL, "num_inference_steps": 2}
+    video = pipeline("a red circle moves left", output_type="np", **call).frames[0]
+    assert video.shape == (CALL["num_frames"], CALL["height"], CALL["width"], 3)
+    frames = (video * 255).round().astype("uint8")
+    scores = Scorer(finished / "weights" / "clip").scores(frames, ["a red circle", "a blue star"])
+    assert scores.shape == (2,)
+    assert (abs(scores) <= 1).all()
+
+
+def test_every_stage_logs_its_losses(finished: Path) -> None:
+    """One JSON line at least for each trained part, and one with the gate's figures."""
+    for name in ("autoencoder", "denoiser", "clip", "gates"):
+        assert (finished / f"{name}.jsonl").read_text().startswith("{")
+
+
+def test_a_stopped_run_that_is_resumed_equals_an_undisturbed_one(finished: Path, tmp_path: Path) -> None:
+    """Weights after stopping every part halfway and starting again are bit-equal."""
+    vae = Trainer(TOY, tmp_path, until_step=2).autoencoder()
+    vae = Trainer(TOY, tmp_path).autoencoder()
+    latents, scenes = Trainer(TOY, tmp_path).latents(vae)
+    for until in (2, None):
+        trainer = Trainer(TOY, tmp_path, until_step=until)
+        trainer.denoiser(trainer.autoencoder() if until is None else vae, latents, scenes)
+        trainer.clip()
+    for name in ("autoencoder", "denoiser", "clip"):
+        whole, resumed = weights(finished, name), weights(tmp_path, name)
+        assert whole.keys() == resumed.keys()
+        for key in whole:
+            assert torch.equal(whole[key], resumed[key]), f"{name}: {key}"
+
+
+def test_training_changes_the_weights(finished: Path, tmp_path: Path) -> None:
+    """The toy run is a training run: its weights differ from those of a shorter one."""
+    shorter = replace(TOY, clip=replace(TOY.clip, steps=1))
+    Trainer(shorter, tmp_path).clip()
+    whole, short = weights(finished, "clip"), weights(tmp_path, "clip")
+    assert any(not torch.equal(whole[key], short[key]) for key in whole)
+
+
+def test_a_bad_autoencoder_stops_the_run(tmp_path: Path) -> None:
+    """The gate refuses to train a denoiser on latents that cannot be read back, and says why."""
+    trainer = Trainer(replace(TOY, gate=0.95), tmp_path)
+    with pytest.raises(SystemExit, match="reconstructions right"):
+        trainer.latents(trainer.autoencoder())
+    assert not (tmp_path / "latents").exists()
