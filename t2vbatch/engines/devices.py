@@ -1,13 +1,14 @@
 """How many GPUs there are, and how many of them a worker takes."""
 
-import torch
-
 from t2vbatch.errors import JobError
 from t2vbatch.job import Job
 
 
 def local_gpus() -> int:
     """GPUs of this machine that torch can use."""
+    # Here, because a worker's process imports its engine too, and torch's seconds belong to loading a model.
+    import torch
+
     return torch.cuda.device_count()
 
 

@@ -62,7 +62,7 @@ class RayEngine:
     ) -> Ending:
         """See Engine.run."""
         try:
-            with _ray(job), _Hands(job, factories) as hands, interrupts() as counted:
+            with connected(job), _Hands(job, factories) as hands, interrupts() as counted:
                 limits = Limits(
                     workers=hands.capacity(),
                     minimum=job.workers.min,
@@ -76,8 +76,14 @@ class RayEngine:
 
 
 @contextmanager
-def _ray(job: Job) -> Iterator[None]:
-    """A connection to Ray. Only what was started here is stopped again."""
+def connected(job: Job) -> Iterator[None]:
+    """Ray, as the job asks for it, within the block: one that is connected already is used and left alone.
+
+    Only what was started here is stopped again: a Ray on this machine, or the connection to a cluster.
+
+    Raises:
+        JobError: the cluster cannot be joined, or the GPUs that are asked for are not there.
+    """
     if ray.is_initialized():
         yield
         return
@@ -244,7 +250,7 @@ class _Hands:
     def _cause(self, worker: int, error: RayError) -> m.Death:
         """Whose death it is. A worker that cannot be reached counts as lost with its node: whether its
         process lives nobody knows, and what it may still commit is found before it is made again."""
-        if not isinstance(error, ActorDiedError) or error.preempted:
+        if not isinstance(error, ActorDiedError) or error.preempted or "its node has died" in str(error):
             return "infrastructure"
         alive = {node["NodeID"] for node in _nodes()}
         node = self._nodes.get(worker)
@@ -267,9 +273,11 @@ def _draining() -> frozenset[str]:
 
 
 def _failure(error: RayError) -> Failure:
-    """Ray ends its account of a death with a paragraph of general advice, which is left out."""
-    reason = str(error).strip().splitlines()[-1].partition(" Some common causes include")[0]
-    return Failure("CrashError", reason, "\n".join([str(error), *_last_words(str(error))]))
+    """Of Ray's account of a death, the sentence with the reason; the general advice after it is left out."""
+    lines = str(error).strip().splitlines()
+    reason = next((line for line in lines if " because " in line), lines[-1])
+    account = "\n".join([str(error), *_last_words(str(error))])
+    return Failure("CrashError", reason.partition(" Some common causes include")[0], account)
 
 
 def _last_words(account: str) -> list[str]:

@@ -131,11 +131,14 @@ class Scheduler:
             model.backlog.step_down(worker.level + 1)
             return
         model.failed_starts += 1
-        model.start_after = self._now + min(START_PAUSE_S, 0.1 * 2**model.failed_starts)
+        self._pause(model)
         if model.failed_starts >= self._limits.starts:
             times = f"{model.failed_starts} times in a row"
             reason = f"the model {worker.model!r} could not be started {times}, the last time because of "
             self._abort(m.Abort(WorkerError(f"{reason}{failure.error_type}: {failure.error}")))
+
+    def _pause(self, model: Model) -> None:
+        model.start_after = self._now + min(START_PAUSE_S, 0.1 * 2**model.failed_starts)
 
     def _generated(self, worker: Worker, key: int) -> None:
         worker.generating = None
@@ -187,13 +190,15 @@ class Scheduler:
 
     def _died(self, worker: Worker, event: m.Died) -> None:
         self._kill(worker)
-        if not worker.ready:
-            self._start_failed(worker, event.failure)
-        if event.death == "infrastructure":
+        if event.death == "infrastructure" and not worker.ready:
+            self._pause(self._models[worker.model])  # No failed start: a node may take ten workers along.
+        elif event.death == "infrastructure":
             for key in worker.keys:
                 self._lose(self._running.pop(key), event.failure)
-        else:
+        elif worker.ready:
             self._crash(worker, worker.in_hand, event.failure)
+        else:
+            self._start_failed(worker, event.failure)
 
     # Failures.
 

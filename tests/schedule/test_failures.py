@@ -355,6 +355,16 @@ def test_death_while_loading_counts_as_a_failed_start() -> None:
     assert any(isinstance(action, m.Abort) for action in desk.all)
 
 
+def test_node_that_takes_its_loading_workers_along() -> None:
+    """Workers that are lost with their node while they load are no failed starts."""
+    desk = Desk({"x": units(1)})
+    for worker in range(1, 21):
+        assert starts(desk.all)[-1] == (worker, "x")
+        desk.died(worker, "infrastructure")
+        desk.wait(1)
+    assert desk.scheduler.ending is None
+
+
 @pytest.mark.parametrize("running", [False, True])
 def test_fatal_stops_at_once(running: bool) -> None:
     """What no retry can mend ends all workers and raises its own error."""

@@ -177,7 +177,7 @@ class _EndsEarly(Scheduler):
         (_DispatchesAfterAnInterrupt, "after an interrupt"),
         (_IgnoresDraining, "work for a draining node"),
         (_IgnoresCapacity, "more workers than there is room for"),
-        (_BlamesTheClock, "quarantined though good"),
+        (_BlamesTheClock, "an innocent was charged"),
         (_ForgetsDeadlines, "the run does not end"),
         (_WaitsForTheSilent, "the run does not end"),
         (_ForgetsWorkers, "a worker was not let go"),

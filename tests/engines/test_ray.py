@@ -1,0 +1,166 @@
+"""The Ray engine, with real actors that raise, die and hang by order of their prompts."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from t2vbatch.engines import Progress
+from t2vbatch.engines import ray as ray_engine
+from t2vbatch.engines.ray import RayEngine, connected
+from t2vbatch.errors import JobError, ModelError, WorkerError
+from t2vbatch.schedule import scheduler
+from tests.engines.fakes import FakeFactory, FakeLedger, notes
+from tests.engines.jobs import make_job, run, wait_for
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_ray() -> Iterator[None]:
+    with connected(make_job(count=2)):
+        yield
+
+
+def test_two_workers_make_everything_once(tmp_path: Path) -> None:
+    """Two actors make every sample once, each with the threads that the job gives it."""
+    ran = run(RayEngine(), tmp_path, ["slow:0.05"] * 60 + ["degenerate"], count=2)
+    assert ran.ending == "finished"
+    assert ran.ledger.records == set(range(61))
+    assert sorted(map(int, notes(tmp_path, "generated"))) == list(range(61))
+    assert sorted(ran.loads) == ["fake-1 cpu threads=1", "fake-2 cpu threads=1"]
+    assert ran.ledger.seen[-1] == Progress(60, 1, 0, 0, 0, 0, 0)
+
+
+def test_threads_follow_the_job(tmp_path: Path) -> None:
+    """A worker of two CPUs computes with two threads."""
+    assert run(RayEngine(), tmp_path, ["ok"], cpus=2).loads == ["fake-1 cpu threads=2"]
+
+
+def test_as_many_workers_as_fit(tmp_path: Path) -> None:
+    """Without a count there are as many workers as the CPUs allow."""
+    ran = run(RayEngine(), tmp_path, ["slow:1"] * 4)
+    assert max(progress.workers for progress in ran.ledger.seen) == 2
+
+
+def test_bad_rows_stop_nothing(tmp_path: Path) -> None:
+    """Rows that raise, in either half, are given up after three attempts; the others are made."""
+    prompts = ["ok", "raise", "sysexit", "finish:raise", "broken input", "once:raise", "finish:once:raise"]
+    ran = run(RayEngine(), tmp_path, prompts, count=1)
+    assert ran.ledger.records == {0, 5, 6}
+    assert ran.errors == {1: "RowError", 2: "SystemExit", 3: "RowError", 4: "RowError"}
+
+
+def test_rows_that_kill_their_process(tmp_path: Path) -> None:
+    """Rows that exit or segfault are given up after three processes; the innocents beside them are made."""
+    prompts = ["ok", "exit", "ok", "finish:segfault", "once:exit", "finish:once:segfault", "ok"]
+    ran = run(RayEngine(), tmp_path, prompts, count=1)
+    assert ran.ledger.records == {0, 2, 4, 5, 6}
+    assert ran.errors == {1: "CrashError", 3: "CrashError"}
+    assert ran.generated(6) <= 2
+    _, failure = ran.ledger.quarantined[3]
+    assert "worker process has died" in failure.error
+    assert "_segfault" in (failure.traceback or ""), "the dead process's own stack is kept"
+
+
+def test_batch_that_kills_its_process(tmp_path: Path) -> None:
+    """Of a batch that its process died with, only the guilty sample is given up."""
+    ran = run(RayEngine(), tmp_path, ["ok", "exit", "ok"], batch=3, count=2)
+    assert ran.ledger.records == {0, 2}
+    assert ran.errors == {1: "CrashError"}
+
+
+def test_hung_row(tmp_path: Path) -> None:
+    """A row that never returns is ended at its deadline; others go on meanwhile."""
+    ran = run(RayEngine(), tmp_path, ["hang", *["ok"] * 5], count=2, timeout_s=0.2)
+    assert ran.ledger.records == {1, 2, 3, 4, 5}
+    assert ran.errors == {0: "DeadlineError"}
+
+
+def test_stopped_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is stopped (SIGSTOP) answers no heartbeat and is replaced."""
+    monkeypatch.setattr(ray_engine, "HEARTBEAT_S", 0.2)
+    monkeypatch.setattr(ray_engine, "SILENCE_S", 3.0)
+    ran = run(RayEngine(), tmp_path, ["ok", "once:stop", "ok"], count=1)
+    assert ran.ledger.records == {0, 1, 2}
+    assert ran.generated(1) == 2
+    for pid in notes(tmp_path, "pids"):
+        assert not _stopped(int(pid))
+
+
+def test_less_memory(tmp_path: Path) -> None:
+    """A row that does not fit is made by an actor that saves memory."""
+    ran = run(RayEngine(), tmp_path, ["ok", "oom:model_cpu_offload"], count=1)
+    assert ran.ledger.records == {0, 1}
+    assert ran.loads[-1].endswith(" model_cpu_offload")
+
+
+def test_committed_but_not_said(tmp_path: Path) -> None:
+    """A process that dies after its commit costs nothing: the record is found, the sample not made again."""
+    ran = run(RayEngine(), tmp_path, ["after:exit", "ok"], count=1)
+    assert ran.ledger.records == {0, 1}
+    assert ran.generated(0) == 1
+    assert ran.ledger.quarantined == {}
+    assert ran.ledger.seen[-1].ok == 2
+
+
+def test_killed_from_outside(tmp_path: Path) -> None:
+    """A worker that is killed (SIGKILL) in the middle of a unit is replaced, and the unit made again."""
+    shot = _when(tmp_path / "generated", lambda: os.kill(int(notes(tmp_path, "pids")[0]), signal.SIGKILL))
+    ran = run(RayEngine(), tmp_path, ["slow:1", "ok", "ok"], count=1)
+    shot.join()
+    assert ran.ledger.records == {0, 1, 2}
+    assert ran.generated(0) == 2
+    assert len(ran.loads) == 2
+
+
+def test_refusal_stops_with_its_own_error(tmp_path: Path) -> None:
+    """An error that no retry can mend comes out as it was raised in the actor."""
+    with pytest.raises(ModelError, match="told to refuse") as caught:
+        run(RayEngine(), tmp_path, ["ok"], load="refuse", count=2)
+    assert caught.value.where == "models.fake.path"
+
+
+def test_model_that_never_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten failed loads end the run with the reason; one failed load does not."""
+    monkeypatch.setattr(scheduler, "START_PAUSE_S", 0.01)
+    assert run(RayEngine(), tmp_path, ["ok"], load="once:exit", count=1).ledger.records == {0}
+    with pytest.raises(WorkerError, match="10 times in a row"):
+        run(RayEngine(), tmp_path, ["ok"], load="raise", count=2)
+
+
+def test_gpus_that_are_not_there(tmp_path: Path) -> None:
+    """Asking for more GPUs than the cluster has is refused before a worker starts."""
+    with pytest.raises(JobError, match=r"workers\.gpus"):
+        run(RayEngine(), tmp_path, ["ok"], gpus=64)
+    assert notes(tmp_path, "loads") == []
+
+
+def test_two_models_share_one_place(tmp_path: Path) -> None:
+    """With room for one worker two models are made one after the other, each with one load."""
+    ledgers = FakeLedger(tmp_path, ["ok"] * 4)
+    one, two = ledgers.units()["fake"][:2], ledgers.units()["fake"][2:]
+    factories = {"one": FakeFactory(tmp_path), "two": FakeFactory(tmp_path)}
+    RayEngine().run({"one": one, "two": two}, make_job(count=1), factories, ledgers)
+    assert ledgers.records == {0, 1, 2, 3}
+    assert [load.split("-")[0] for load in notes(tmp_path, "loads")] == ["one", "two"]
+
+
+def _when(file: Path, act: Callable[[], None]) -> threading.Thread:
+    """Do this as soon as the file is there."""
+
+    def wait_and_act() -> None:
+        wait_for(file)
+        act()
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    return thread
+
+
+def _stopped(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except FileNotFoundError:
+        return False
