@@ -1,5 +1,6 @@
 """Formats of lines: plain text, CSV, JSON Lines. All are UTF-8, and every mistake is named by its line."""
 
+import contextlib
 import csv
 import json
 import math
@@ -53,6 +54,7 @@ def read_csv(file: File, delimiter: str, problems: Problems) -> Raw:
 
 def read_jsonl(file: File, problems: Problems, limits: Limits) -> Raw:
     """One JSON object a line; blank lines are skipped. Read twice: the last line may bring a new column."""
+    names = _keys(file, problems, limits)
 
     def parsed(note: Callable[[int, int, BadCell], None]) -> Iterator[dict[str, Any]]:
         row = 0
@@ -65,12 +67,6 @@ def read_jsonl(file: File, problems: Problems, limits: Limits) -> Raw:
             except BadCell as bad:
                 note(row, number, bad)
                 yield {}
-
-    names: dict[str, None] = {}
-    for fields in parsed(lambda row, number, bad: None):
-        names.update(dict.fromkeys(fields))
-        if len(names) > limits.columns:
-            raise problems.stop(f"more than {limits.columns:,} columns", f"at most {limits.columns:,}")
 
     def batches() -> Iterator[Batch]:
         unreadable: set[int] = set()
@@ -86,7 +82,20 @@ def read_jsonl(file: File, problems: Problems, limits: Limits) -> Raw:
             unreadable.clear()
             first += len(chunk)
 
-    return Raw(tuple(names), batches())
+    return Raw(names, batches())
+
+
+def _keys(file: File, problems: Problems, limits: Limits) -> tuple[str, ...]:
+    """All keys of all objects, in the order in which they come. What is no object is for the next reading."""
+    names: dict[str, None] = {}
+    for line in _lines(file.open(), problems):
+        with contextlib.suppress(ValueError, RecursionError):
+            fields = _SCANNER.decode(line)
+            if isinstance(fields, dict) and not fields.keys() <= names.keys():
+                names.update(dict.fromkeys(fields))
+        if len(names) > limits.columns:
+            raise problems.stop(f"more than {limits.columns:,} columns", f"at most {limits.columns:,}")
+    return tuple(names)
 
 
 def _lines(file: BinaryIO, problems: Problems) -> Iterator[str]:
@@ -122,7 +131,7 @@ def _csv_records(reader: Any, problems: Problems) -> Iterator[Sequence[str]]:
 
 def _parsed(line: str, nesting: int) -> dict[str, Any]:
     try:
-        fields = json.loads(line, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite)
+        fields = _DECODER.decode(line)
         if "\\u" in line:
             json.dumps(fields, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -162,6 +171,11 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text[:40]}, which is beyond a double")
     return value
+
+
+# Made once: json.loads with options would make a decoder for each line.
+_SCANNER = json.JSONDecoder()
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite)
 
 
 def _depth(value: Any) -> int:
