@@ -109,7 +109,10 @@ def test_the_model_is_in_the_identity(tmp_path: Path) -> None:
 
 def test_a_column_that_is_an_argument_overrides_the_call(tmp_path: Path) -> None:
     """The row's value wins over the job's, and other columns ride along."""
-    rows = [{"prompt": "one", "num_frames": 4, "topic": "x"}, {"prompt": "one", "num_frames": None}]
+    rows: list[dict[str, Any]] = [
+        {"prompt": "one", "num_frames": 4, "topic": "x"},
+        {"prompt": "one", "num_frames": None},
+    ]
     plan = _plan(tmp_path, rows)
     assert [plan.planned(index).call for index in range(2)] == [{"num_frames": 4}, {"num_frames": 8}]
     assert plan.table["cost"].to_pylist() == [40.0, 80.0]
