@@ -1,15 +1,10 @@
-"""Media of manifests: what may be named, what is there, what is whole, and the bytes that come of it."""
+"""Media of manifests: what may be named, what is there, and the bytes that come of it."""
 
 import functools
 import hashlib
-import io
-import json
 import os
 import pickle
-import struct
-import tarfile
 import threading
-import zlib
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,47 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from t2vbatch.errors import RowError
 from t2vbatch.files import open_folder
-from t2vbatch.manifest import Limits, Media, check_manifest, decode_image, read_manifest, unpack_frames
-
-Picture = Image.Image
-
-
-def picture(kind: str = "PNG", color: int = 0, size: tuple[int, int] = (64, 48), **options: Any) -> bytes:
-    """A small image file."""
-    image = Image.linear_gradient("L").resize(size).convert("RGB")
-    image.putpixel((0, 0), (color, 0, 0))
-    data = io.BytesIO()
-    image.save(data, kind, **options)
-    return data.getvalue()
-
-
-def bomb(width: int, height: int) -> bytes:
-    """A PNG of a few bytes whose header promises this many pixels."""
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    rows = chunk(b"IDAT", zlib.compress(bytes(1000)))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + rows + chunk(b"IEND", b"")
-
-
-def manifest(folder: Path, *rows: dict[str, Any]) -> str:
-    """A manifest of these rows in this folder."""
-    folder.mkdir(exist_ok=True)
-    (folder / "m.jsonl").write_text("".join(json.dumps({"prompt": "a"} | row) + "\n" for row in rows))
-    return str(folder / "m.jsonl")
-
-
-def finding(source: str, **options: Any) -> str:
-    """What the one problem of this manifest found."""
-    (problem,) = check_manifest(source, **options)
-    assert problem.row == 1
-    return problem.found
+from t2vbatch.manifest import Media, check_manifest, read_manifest, unpack_frames
+from tests.pictures import finding, manifest, picture
 
 
 def test_paths_start_at_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,69 +203,6 @@ def test_remote_manifest_stays_in_its_folder(tmp_path: Path, s3: str) -> None:
     assert [row.media["video"].read() for row in read_manifest(f"{folder.uri}/m.csv")] == [b"video"] * 2
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
-def test_images(tmp_path: Path, kind: str) -> None:
-    """Whole images of each format pass; the same file cut off is found before anything starts."""
-    (tmp_path / "whole").write_bytes(picture(kind))
-    assert check_manifest(manifest(tmp_path, {"image": "whole"})) == ()
-    assert decode_image(picture(kind)).size == (64, 48)
-    (tmp_path / "cut").write_bytes(picture(kind)[: len(picture(kind)) // 2])
-    assert "'cut', a broken image" in finding(manifest(tmp_path, {"last_image": "cut"}))
-    with pytest.raises(RowError, match="the image cannot be read"):
-        decode_image(picture(kind)[: len(picture(kind)) // 2])
-
-
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        (b"", "a file of 0 bytes"),
-        (b"not an image", "no image of a known format"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image of a known format"),
-        (b"P6 2 2 255 " + bytes(12), "no image of a known format"),
-        (bomb(20_000, 20_000), "broken image"),
-        (bomb(8_001, 8_000), "8001 x 8000 pixels, more than 64,000,000"),
-    ],
-)
-def test_broken_images(tmp_path: Path, data: bytes, says: str) -> None:
-    """Empty files, other formats and images of too many pixels are refused without being decoded."""
-    (tmp_path / "x.png").write_bytes(data)
-    assert says in finding(manifest(tmp_path, {"image": "x.png"}))
-
-
-def test_image_limit_can_be_raised(tmp_path: Path) -> None:
-    """The number of pixels that is allowed is a limit like the others."""
-    (tmp_path / "x.png").write_bytes(picture(size=(100, 100)))
-    source = manifest(tmp_path, {"image": "x.png"})
-    assert "more than 9,999" in finding(source, limits=Limits(image_pixels=9_999))
-    assert check_manifest(source, limits=Limits(image_pixels=10_000)) == ()
-
-
-def test_broken_bytes_are_found(tmp_path: Path) -> None:
-    """Images inside the manifest are looked at like files."""
-    cells = [picture(), picture("JPEG")[:500], b"x", b""]
-    table = pa.table({"prompt": list("abcd"), "image": pa.array(cells, pa.binary())})
-    pq.write_table(table, tmp_path / "m.parquet")
-    assert [problem.row for problem in check_manifest(str(tmp_path / "m.parquet"))] == [2, 3, 4]
-
-
-def test_one_broken_image_in_many_rows(tmp_path: Path) -> None:
-    """Each row that names a broken file is told."""
-    (tmp_path / "ok.png").write_bytes(picture())
-    (tmp_path / "bad.png").write_bytes(b"x")
-    rows = [{"prompt": f"p{index}", "image": "bad.png" if index % 2 else "ok.png"} for index in range(6)]
-    assert [problem.row for problem in check_manifest(manifest(tmp_path, *rows))] == [2, 4, 6]
-
-
-def test_images_come_upright_and_in_rgb() -> None:
-    """EXIF orientation is applied and transparency and palettes become RGB, as diffusers reads images."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    assert decode_image(picture("JPEG", exif=exif)).size == (48, 64)
-    data = io.BytesIO()
-    Image.new("P", (4, 4)).save(data, "PNG")
-    assert decode_image(data.getvalue()).mode == "RGB"
-
-
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     """Missing files, folders as images, empty folders and pipes are found, and the pipe is not waited for."""
     (tmp_path / "folder").mkdir()
@@ -323,71 +219,6 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         assert says in finding(manifest(tmp_path, cells))
     with pytest.raises(RowError, match="neither a file nor a folder"):
         Media("video", str(tmp_path / "pipe.png")).read()
-
-
-def test_folder_of_frames(tmp_path: Path) -> None:
-    """Frames are packed in natural order; only frames, their bytes and their order make the digest."""
-    for folder, names in {
-        "a": ["1.png", "2.png", "10.png"],
-        "b": ["f001.PNG", "f002.PNG", "f010.PNG"],
-    }.items():
-        (tmp_path / folder).mkdir()
-        for color, name in enumerate(names):
-            (tmp_path / folder / name).write_bytes(picture(color=color))
-            os.utime(tmp_path / folder / name, (color, color))
-    (tmp_path / "a" / ".hidden.png").write_bytes(b"x")
-    (tmp_path / "a" / "Thumbs.db").write_bytes(b"x")
-    (tmp_path / "a" / "deeper").mkdir()
-    first, second = read_manifest(manifest(tmp_path, {"control": "a"}, {"control": "b/"}))
-    assert unpack_frames(first.media["control"].read()) == tuple(picture(color=color) for color in range(3))
-    assert first.media["control"].sha256() == second.media["control"].sha256()
-    (tmp_path / "b" / "f003.png").write_bytes(picture(color=9))
-    assert first.media["control"].sha256() != second.media["control"].sha256()
-
-
-def test_byte_form_of_frames_is_fixed(tmp_path: Path) -> None:
-    """The byte form is a plain tar that any program reads, with nothing of the machine in it."""
-    (tmp_path / "x.JPG").write_bytes(b"frame")
-    with tarfile.open(fileobj=io.BytesIO(Media("control", str(tmp_path)).read())) as tar:
-        (member,) = tar.getmembers()
-    assert (member.name, member.mode, member.mtime, member.uid, member.gid) == (
-        "00000000.jpg",
-        0o644,
-        0,
-        0,
-        0,
-    )
-    assert (member.uname, member.gname) == ("", "")
-
-
-def test_frames_that_lead_out(tmp_path: Path) -> None:
-    """Frames that are links out of the manifest's folder, or folders themselves, are refused."""
-    (tmp_path / "secret.png").write_bytes(picture())
-    frames = tmp_path / "set" / "frames"
-    frames.mkdir(parents=True)
-    (frames / "0.png").symlink_to(tmp_path / "secret.png")
-    source = manifest(tmp_path / "set", {"control": "frames"})
-    with pytest.raises(RowError, match="out of the manifest's folder"):
-        read_manifest(source).row(0).media["control"].read()
-    assert unpack_frames(read_manifest(source, allow_paths=True).row(0).media["control"].read()) == (
-        picture(),
-    )
-    (frames / "0.png").unlink()
-    (frames / "0.png").mkdir()
-    with pytest.raises(RowError, match=r"0\.png in it is a folder"):
-        read_manifest(source).row(0).media["control"].read()
-
-
-def test_what_is_no_folder_of_frames() -> None:
-    """Videos, cut-off archives and members that pretend to be long give no frames beyond their bytes."""
-    assert unpack_frames(b"a video") is None
-    assert unpack_frames(bytes(257) + b"ustar" + bytes(1000)) in (None, ())
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        sparse = tarfile.TarInfo("0.png")
-        sparse.type, sparse.size = tarfile.GNUTYPE_SPARSE, 0
-        tar.addfile(sparse)
-    assert unpack_frames(packed.getvalue()) in (None, ())
 
 
 def test_loaded_media_travel(tmp_path: Path) -> None:
