@@ -1,10 +1,22 @@
 """The workers, as the scheduler sees them: what each holds, and whether it may be given more."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from t2vbatch.schedule.limits import Limits
+from t2vbatch.work import Failure
 
 FINISHING = 2
 """Units that may wait in a worker's ``finish``. One is encoded while the next is generated; a second one
 evens out uneven times; more would only hold more frames in memory."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a worker is ended, and the keys of the units that may have caused it."""
+
+    suspects: Sequence[int]
+    failure: Failure
 
 
 @dataclass
@@ -84,3 +96,19 @@ class Worker:
         self.generate_until += seconds
         self.finish_until += seconds
         self.heard += seconds
+
+    def fault(self, now: float, limits: Limits) -> Fault | None:
+        """What is wrong with the worker now, if it is overdue or silent."""
+        if self.generating is not None and now > self.generate_until:
+            return Fault([self.generating], _late("generated", limits))
+        if self.finishing and now > self.finish_until:
+            return Fault(self.finishing[:1], _late("finished", limits))
+        if self.ready and limits.silence_s is not None and now - self.heard > limits.silence_s:
+            silent = f"the process gave no sign of life for {limits.silence_s:g} s"
+            return Fault(self.in_hand, Failure("CrashError", silent))
+        return None
+
+
+def _late(done: str, limits: Limits) -> Failure:
+    late = f"was not {done} within {limits.timeout_s:g} s, nor given up when that was over"
+    return Failure("DeadlineError", late)

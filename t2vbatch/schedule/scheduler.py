@@ -268,24 +268,9 @@ class Scheduler:
 
     def _end_overdue(self) -> None:
         for worker in list(self._workers.values()):
-            if worker.generating is not None and self._now > worker.generate_until:
-                self._end(worker, worker.generating)
-            elif worker.finishing and self._now > worker.finish_until:
-                self._end(worker, worker.finishing[0])
-            elif self._is_silent(worker):
-                silent = f"no sign of life for {self._limits.silence_s:g} s"
+            if fault := worker.fault(self._now, self._limits):
                 self._kill(worker)
-                self._crash(worker, worker.in_hand, Failure("CrashError", silent))
-
-    def _end(self, worker: Worker, key: int) -> None:
-        stage = "generated" if key == worker.generating else "finished"
-        self._kill(worker)
-        overdue = f"was not {stage} within {self._limits.timeout_s:g} s, nor stopped when asked to"
-        self._crash(worker, [key], Failure("DeadlineError", overdue))
-
-    def _is_silent(self, worker: Worker) -> bool:
-        silence = self._limits.silence_s
-        return worker.ready and silence is not None and self._now - worker.heard > silence
+                self._crash(worker, fault.suspects, fault.failure)
 
     # Workers.
 

@@ -1,12 +1,13 @@
 """Random histories against the scheduler, and broken schedulers against the histories."""
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
-from t2vbatch.schedule import Action, Event, Scheduler
+from t2vbatch.plan import Unit
+from t2vbatch.schedule import Action, Event, Limits, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.schedule.backlog import Attempt
 from t2vbatch.schedule.blame import Blame
@@ -102,8 +103,8 @@ class _KeepsTheChargesOfSickWorkers(Scheduler):
         def _refund(self, positions: Collection[int]) -> None:
             pass
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]
+    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
+        super().__init__(units, limits)
         self._blame = self._Unforgiving()
 
 
@@ -140,8 +141,8 @@ class _ForgetsDeadlines(Scheduler):
 
 
 class _WaitsForTheSilent(Scheduler):
-    def _is_silent(self, worker: Worker) -> bool:
-        return False
+    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
+        super().__init__(units, replace(limits, silence_s=None))
 
 
 class _ForgetsWorkers(Scheduler):
