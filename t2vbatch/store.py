@@ -97,6 +97,10 @@ class Store:
             self._replace_records(table, files)
         return table
 
+    def rewrite(self, records: pa.Table) -> None:
+        """Put these records in the place of all; for what changes in one after it was written: its scores."""
+        self._replace_records(records, self._read_records()[1])
+
     def write_job(self, job: Job) -> None:
         """Write the resolved job."""
         self.folder.write("job.yaml", dump_job(job).encode())

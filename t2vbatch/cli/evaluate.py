@@ -1,4 +1,4 @@
-"""``t2vbatch compare``: which model is better, and how sure one can be."""
+"""``t2vbatch score`` and ``compare``: what videos are worth, and which model is better."""
 
 import json
 from pathlib import PurePosixPath
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from t2vbatch.cli.display import Display
+from t2vbatch.cli.look import Output
 from t2vbatch.cli.make import Json
 from t2vbatch.errors import UsageError
 from t2vbatch.tables import Format
@@ -16,6 +18,38 @@ if TYPE_CHECKING:
 Outputs = Annotated[
     list[str], typer.Argument(metavar="OUTPUT...", help="Output folders of runs.", show_default=False)
 ]
+
+
+def score(
+    output: Output,
+    metrics: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Comma between them; default: those of the run's job.")
+    ] = None,
+    clip: Annotated[str | None, typer.Option(metavar="PATH", help="The CLIP to score with.")] = None,
+    renew: Annotated[bool, typer.Option("--renew", help="Score again what has its scores already.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Add scores to a finished run, from its files: nothing is generated.
+
+    Example: `t2vbatch score runs/quickstart --metrics flicker,motion`
+    """
+    from t2vbatch.engines.choose import engine_for
+    from t2vbatch.job import Clip
+    from t2vbatch.rescore import score_output
+    from t2vbatch.summary_text import render_text
+
+    names = None if metrics is None else [name.strip() for name in metrics.split(",")]
+    asked: dict[str, dict[str, object]] | None = None if names is None else {name: {} for name in names}
+    scorer = None if clip is None else Clip(path=clip, revision=None)
+    with Display(quiet=as_json) as display:
+        result = score_output(output, asked, engine_for, scorer, renew, display.show)
+    if as_json:
+        found = {"scored": result.made, "ending": result.ending, "summary": result.summary.to_json()}
+        typer.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        typer.echo(render_text(result.summary))
+        typer.echo(f"{result.made} videos scored")
+    raise typer.Exit(0 if result.ending == "finished" else 130)
 
 
 def compare(
