@@ -49,6 +49,9 @@ class Model(_Section):
         None, description="frames per second of the file; default: the model's own"
     )
     batch: int = Field(1, ge=1, description="samples that one pipeline call makes together")
+    pickled_weights: bool = Field(
+        False, description="also read weights that are pickles; a pickle is a program"
+    )
     fit: Literal["crop", "pad", "stretch", "keep"] = Field(
         "crop", description="how media come to the call's height and width; keep: the pipeline's way"
     )
@@ -112,6 +115,9 @@ class Job(_Section):
     """A whole job, every default filled in and every path absolute."""
 
     manifest: str = Field(description="Parquet, CSV, JSON Lines, text, or a folder of Parquet; path or URI")
+    allow_paths: bool = Field(
+        False, description="let cells name files outside the manifest's folder; for manifests of one's own"
+    )
     output: str = Field(description="the folder that is brought up to date; path or URI")
     seed: int = Field(0, description="changes the noise of every sample")
     samples: int = Field(1, ge=1, description="videos per row and model")

@@ -28,7 +28,7 @@ def prepare(job: Job) -> Prepared:
     Raises:
         UsageError: the first thing that is wrong.
     """
-    manifest = read_manifest(job.manifest)
+    manifest = read_manifest(job.manifest, job.allow_paths)
     check_metrics(job)
     from t2vbatch.models import inspect_model  # Brings torch and diffusers, which take seconds.
 

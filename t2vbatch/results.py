@@ -34,10 +34,19 @@ def make_results(plan: Plan, records: pa.Table, metrics: Sequence[str]) -> pa.Ta
     columns = [finished[name] for name in RESULTS.names]
     columns += [pa.array([row.get(name) for row in scores], pa.float64()) for name in names]
     riders = plan.manifest.rider_table().take(planned["row"])
-    taken = {*RESULTS.names, *names}
-    renamed = [f"manifest_{name}" if name in taken else name for name in riders.column_names]
-    riders = riders.rename_columns(renamed)
+    riders = riders.rename_columns(_renamed(riders.column_names, {*RESULTS.names, *names}))
     return pa.Table.from_arrays([*columns, *riders.columns], schema=results_schema(names, riders.schema))
+
+
+def _renamed(riders: Sequence[str], taken: set[str]) -> list[str]:
+    """Names for the manifest's columns beside the results' own; no two are equal."""
+    names: list[str] = []
+    for name in riders:
+        while name in taken:
+            name = f"manifest_{name}"
+        taken = taken | {name}
+        names.append(name)
+    return names
 
 
 def make_metadata(results: pa.Table) -> pa.Table:

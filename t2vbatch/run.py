@@ -37,7 +37,7 @@ class Result:
     """What a run came to.
 
     Attributes:
-        made: samples that this run brought to a record; those that were there before are not counted.
+        made: videos that this run made; those that were there before are not counted.
         ending: ``finished``, or ``interrupted`` with samples pending.
     """
 
@@ -79,19 +79,20 @@ def run_job(
                 with contextlib.suppress(StoreError):
                     publish(store, plan, job)
                 raise
-        summary, finished = publish(store, plan, job)
-        return Result(summary, finished - _finished(plan, records), ending, store.uri)
+        before = _videos(plan, records)
+        summary = publish(store, plan, job)
+        return Result(summary, summary.timing.videos - before, ending, store.uri)
 
 
-def publish(store: Store, plan: Plan, job: Job) -> tuple[Summary, int]:
-    """Make the tables, the summary and the report from the records; also how many samples are finished."""
+def publish(store: Store, plan: Plan, job: Job) -> Summary:
+    """Make the tables, the summary and the report from the records."""
     results = make_results(plan, store.compact(), metric_columns(job))
     summary = summarize(results, plan.counts())
     store.write_table("results.parquet", results)
     store.write_table("metadata.parquet", make_metadata(results))
     store.write_json("summary.json", summary.to_json())
     write_report(store.folder, results, summary, store.uri.rstrip("/").rpartition("/")[2])
-    return summary, int(results.num_rows)
+    return summary
 
 
 def _kept(store: Store, plan: Plan, retry_failed: bool) -> pa.Table:
@@ -113,8 +114,10 @@ def _kept(store: Store, plan: Plan, retry_failed: bool) -> pa.Table:
     return records.filter(pc.invert(pc.is_in(records["sample_id"], pa.array(list(unwanted), pa.string()))))
 
 
-def _finished(plan: Plan, records: pa.Table) -> int:
-    return int(pc.sum(pc.is_in(plan.table["sample_id"], records["sample_id"])).as_py() or 0)
+def _videos(plan: Plan, records: pa.Table) -> int:
+    """How many samples of the plan have a video."""
+    planned = records.filter(pc.is_in(records["sample_id"], plan.table["sample_id"]))
+    return int(pc.count(planned["video"]).as_py())
 
 
 @dataclass

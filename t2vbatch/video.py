@@ -32,6 +32,11 @@ _BT709 = (
 )
 _PALETTE = "split[frames][seen];[seen]palettegen=reserve_transparent=0[palette];[frames][palette]paletteuse"
 _ANONYMOUS = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1")
+# No playlists: they name other files, and a manifest's video must not.
+_CONTAINERS = (
+    "mov,matroska,avi,gif,mpegts,mpeg,flv,ogg,asf,mpegvideo,h264,hevc,apng,webp_anim,webp_pipe,png_pipe,"
+    "yuv4mpegpipe"
+)
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _STREAM = re.compile(r"Video: .*?\b(?P<width>\d{1,5})x(?P<height>\d{1,5})\b.*?(?P<fps>[\d.]+k?) (?:fps|tbr)")
 
@@ -101,8 +106,9 @@ def decode(path: Path) -> Video:
     if not path.is_file():
         raise EncodeError(f"{path.name}: no such file")
     convert = f"scale=out_range=pc:{_EXACT},format=rgb24"
-    arguments = ["-xerror", "-threads", "1", "-i", str(path), "-map", "0:v:0", "-vf", convert]
-    data, log = _ffmpeg([*arguments, "-fps_mode", "passthrough", "-f", "rawvideo", "-"], EncodeError)
+    source = ["-xerror", "-threads", "1", "-format_whitelist", _CONTAINERS, "-i", str(path)]
+    target = ["-map", "0:v:0", "-vf", convert, "-fps_mode", "passthrough", "-f", "rawvideo", "-"]
+    data, log = _ffmpeg([*source, *target], EncodeError)
     # ffmpeg describes what it writes last: that size is right for rotated files too.
     stream = list(_STREAM.finditer(log))
     if not stream or not data:

@@ -113,6 +113,16 @@ def test_a_broken_file_is_an_error(tmp_path: Path, damage: str) -> None:
         decode(path)
 
 
+def test_a_playlist_is_no_video(tmp_path: Path) -> None:
+    """A file that only names another one could lead out of the manifest's folder."""
+    encode(Video(_frames(), 8.0), tmp_path / "v.mp4", VideoFile.model_validate({}))
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile v.mp4\n")
+    (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nv.mp4\n#EXT-X-ENDLIST\n")
+    for name in ("list.mp4", "list.m3u8"):
+        with pytest.raises(EncodeError):
+            decode(tmp_path / name)
+
+
 def test_writing_where_one_cannot_is_an_error(tmp_path: Path) -> None:
     """ffmpeg's exit code is looked at."""
     with pytest.raises(EncodeError, match="ffmpeg ended with code"):

@@ -17,6 +17,9 @@ def check_manifest(
     source: Annotated[
         str, typer.Argument(metavar="MANIFEST", help="The manifest, as a path or URI.", show_default=False)
     ],
+    allow_paths: Annotated[
+        bool, typer.Option("--allow-paths", help="Cells may name files outside the manifest's folder.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List every problem of a manifest: row, column, what was found, what was expected.
@@ -26,8 +29,8 @@ def check_manifest(
     from t2vbatch.manifest import check_manifest as problems_of
     from t2vbatch.manifest import read_manifest
 
-    problems = problems_of(source)
-    notes = () if problems else read_manifest(source).notes
+    problems = problems_of(source, allow_paths)
+    notes = () if problems else read_manifest(source, allow_paths).notes
     if as_json:
         found = {"problems": [asdict(problem) for problem in problems], "notes": notes}
         typer.echo(json.dumps(found, ensure_ascii=False))

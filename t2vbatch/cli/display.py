@@ -1,5 +1,6 @@
 """What a person sees while a run goes on: a bar on a terminal, plain lines in a log or a pipe."""
 
+import logging
 import sys
 import time
 from collections.abc import Iterable
@@ -22,6 +23,17 @@ def print_notes(notes: Iterable[str]) -> None:
         print(f"note: {note}", file=sys.stderr)
 
 
+class _Lines(logging.Handler):
+    """Shows warnings of a run: what failed, and what was done about it."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.print(record.getMessage(), markup=False, soft_wrap=True)
+
+
 class Display:
     """A context that shows progress on stderr, so that stdout stays the result's."""
 
@@ -39,14 +51,18 @@ class Display:
         )
         self._line = self._bar.add_task("starting", total=None, details="", visible=False)
         self._started = self._said = time.monotonic()
+        # Through the console, which knows where the bar is.
+        self._log = _Lines(self._console)
 
     def __enter__(self) -> "Display":
+        logging.getLogger("t2vbatch").addHandler(self._log)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+        logging.getLogger("t2vbatch").removeHandler(self._log)
 
     def begin(self, name: str, prepared: "Prepared") -> None:
         """Say what is about to run."""

@@ -15,6 +15,9 @@ from t2vbatch.metrics.protocol import Column
 from t2vbatch.records import RESULTS, score_columns
 from t2vbatch.report.posters import poster_name
 
+_LARGEST_EXACT = 2**53
+"""JavaScript rounds larger integers, and a rounded seed makes another video."""
+
 _LEFT_OUT = {"video_sha256", "score_errors"}
 
 
@@ -70,7 +73,10 @@ def _column(column: pa.ChunkedArray) -> dict[str, Any]:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         words = column.combine_chunks().dictionary_encode()
         return {"words": words.dictionary.to_pylist(), "at": words.indices.fill_null(-1).to_pylist()}
-    return {"values": [_value(value) for value in column.to_pylist()]}
+    values = [_value(value) for value in column.to_pylist()]
+    if any(isinstance(value, int) and abs(value) > _LARGEST_EXACT for value in values):
+        values = [value if value is None else str(value) for value in values]
+    return {"values": values}
 
 
 def _value(value: Any) -> Any:
