@@ -20,6 +20,9 @@ HOSTILE = (
     "<img src=x onerror=\"document.title = 'taken'\"> 'quoted' \"too\""
 )
 COLOURS = {"red": (214, 62, 52), "green": (62, 158, 88), "blue": (58, 104, 206)}
+FIRST_SEED = 2**62 + 1
+"""Seeds are digests; this one is beyond what JavaScript can count to."""
+
 SCORES = ("clip_score", "clip_temporal")
 
 
@@ -45,7 +48,7 @@ def results(models: Sequence[str], prompts: Sequence[str], seeds: int) -> list[d
                         "row_id": f"row{row:05d}",
                         "model": model,
                         "sample_index": index,
-                        "seed": 1000 + 10 * row + index,
+                        "seed": FIRST_SEED + 10 * row + index,
                         "status": "ok",
                         "attempts": 1,
                         "prompt": prompt,

@@ -1,11 +1,12 @@
 """The report, opened in a real browser from disk, without a network."""
 
+import json
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.report.outputs import HOSTILE, results, write_output
+from tests.report.outputs import FIRST_SEED, HOSTILE, results, write_output
 
 NOTHING = "\N{EN DASH}"
 
@@ -60,6 +61,16 @@ def test_markup_in_a_prompt_is_text(report: Page) -> None:
     assert report.locator("main script, main img, dialog script").count() == 0
 
 
+def test_the_recipe_of_a_video_is_a_manifest_of_one_row(report: Page) -> None:
+    """What the page says to run names row, model, call and the seed to its last digit."""
+    report.locator(".card").first.click()
+    _, line, *_ = report.locator("#facts pre.again").inner_text().splitlines()
+    row = json.loads(line)
+    assert (row["id"], row["model"], row["num_frames"]) == ("row00000", "small", 16)
+    assert row["seed"] == FIRST_SEED
+    assert row["prompt"] == "a red square rolls"
+
+
 def test_search_and_filters_narrow_the_gallery(report: Page) -> None:
     """Search looks at prompts; model and status filter; the count says how many are left."""
     report.locator("#search").fill("GREEN")
@@ -91,7 +102,7 @@ def test_models_stand_side_by_side_on_the_same_prompt_and_seed(report: Page) -> 
     report.locator("#view-sidebyside").click()
     expect(report.locator(".group")).to_have_count(8)
     first = report.locator(".group").first
-    expect(first.locator(".group-head")).to_have_text("a red square rolls seed 1000")
+    expect(first.locator(".group-head")).to_have_text(f"a red square rolls seed {FIRST_SEED}")
     expect(first.locator(".card b:first-child").nth(0)).to_have_text("small")
     report.locator("#sort").select_option(label="clip_score: largest disagreement first")
     spreads = []

@@ -102,13 +102,14 @@ function errorBox(sample) {
 
 // A manifest of this one row, and the job with everything else as it was.
 function again(sample) {
-  const row = { id: value(sample, "row_id"), model: value(sample, "model"), seed: value(sample, "seed") };
+  const row = { seed: 0, id: value(sample, "row_id"), model: value(sample, "model") };
   for (const name of ["prompt", "negative_prompt"]) if (value(sample, name) !== null) row[name] = value(sample, name);
   Object.assign(row, JSON.parse(value(sample, "call") ?? "{}"));
   // The end mark cannot stand alone on a line of the text: JSON has no line breaks.
   const text = [
     "cat > again.jsonl <<'END'",
-    JSON.stringify(row),
+    // A seed that JavaScript cannot hold as a number is known as text; in the line it is a number again.
+    JSON.stringify(row).replace("0", value(sample, "seed")),
     "END",
     "t2vbatch run job.yaml --set manifest=again.jsonl --set output=again --set samples=1",
   ].join("\n");
