@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from t2vbatch.compare import Comparison, compare, entrants
+from t2vbatch.compare_text import difference_text, p_text
 from t2vbatch.files import Folder
 from t2vbatch.metrics.protocol import Column
 from t2vbatch.metrics.registry import known_columns
@@ -44,12 +46,15 @@ def write_report(folder: Folder, results: pa.Table, summary: Summary, title: str
     """
     results = results.filter(pc.is_valid(results["status"]))
     columns = known_columns()
+    better = {name: column.better for name, column in columns.items()}
+    comparison = compare(entrants({"": results}), better)
     data = page_data(results, columns, write_posters(folder, results))
     for asset in (*_STYLES, *_SCRIPTS, *_LICENSES):
         folder.write(f"report/{asset}", files(__package__).joinpath("assets", *asset.split("/")).read_bytes())
     folder.write("report/data.js", as_script("REPORT", data | {"sheet_frames": FRAMES}))
     folder.write(
-        "report/index.html", _page(summary, columns, title or PurePosixPath(folder.uri).name).encode()
+        "report/index.html",
+        _page(summary, comparison, columns, title or PurePosixPath(folder.uri).name).encode(),
     )
     return "report/index.html"
 
@@ -65,7 +70,7 @@ class Cell:
     high: float | None = None
 
 
-def _page(summary: Summary, columns: dict[str, Column], title: str) -> str:
+def _page(summary: Summary, comparison: Comparison, columns: dict[str, Column], title: str) -> str:
     environment = Environment(
         loader=PackageLoader("t2vbatch.report", "assets"),
         autoescape=True,
@@ -82,6 +87,9 @@ def _page(summary: Summary, columns: dict[str, Column], title: str) -> str:
         scores=scores,
         better={name: columns[name].better if name in columns else None for name in scores},
         leaderboard=leaderboard(summary, scores),
+        pairs=[pair for pair in comparison.pairs if pair.n],
+        difference_text=difference_text,
+        p_text=p_text,
     )
 
 

@@ -23,11 +23,19 @@ def test_the_summary_is_on_the_page(report: Page) -> None:
     expect(report.locator("h1")).to_have_text("colours <b>&")
     expect(report.locator(".facts").first).to_contain_text("15 of 17 videos ok")
     expect(report.locator(".facts").first).to_contain_text("1 pending")
-    board = report.locator(".board tbody tr")
+    board = report.locator(".board:not(.pairs) tbody tr")
     expect(board).to_have_count(2)
     expect(board.first).to_contain_text("small")
     expect(board.first.locator("td").nth(1)).to_contain_text("[")
     expect(board.nth(1)).to_contain_text("missing: 1 failed")
+
+
+def test_differences_between_models_are_told(report: Page) -> None:
+    """Each pair of models has a line a score, on the videos that both have."""
+    lines = report.locator(".pairs tbody tr")
+    expect(lines).to_have_count(2)
+    expect(lines.first).to_contain_text("small against large")
+    expect(lines.first.locator("td").nth(5)).to_have_text("7")
 
 
 def test_videos_play_where_they_are_in_view(report: Page) -> None:
