@@ -234,5 +234,18 @@ def test_a_killed_driver_costs_what_was_being_made(tmp_path: Path) -> None:
     assert [finding for finding in verify(open_store(str(out))) if finding] == []
 
 
+def test_an_object_store_is_an_output_like_any_other(tmp_path: Path, s3: str) -> None:
+    """Made, found again, verified and counted on S3, with the bytes of a local run."""
+    local = _videos(_run(_write(tmp_path)).output)
+    remote = f"output={s3}/some/prefix"
+    assert _run(_write(tmp_path), remote).made == 8
+    assert _run(_write(tmp_path), remote).made == 0
+    store = open_store(f"{s3}/some/prefix")
+    assert [finding for finding in verify(store) if finding] == []
+    assert read_status(store).ok == 8
+    digests = store.read_table("results.parquet")["video_sha256"].to_pylist()
+    assert sorted(digests) == sorted(local.values())
+
+
 def _quiet() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1"}
