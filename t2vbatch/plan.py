@@ -18,9 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.canonical import NotCanonicalError, canonical, digest
-from t2vbatch.errors import ManifestError, ModelError, Problem, RowError, nearest
+from t2vbatch.errors import ManifestError, ModelError, Problem, RowError
 from t2vbatch.job import Job
 from t2vbatch.manifest import Manifest, Media, Row
+from t2vbatch.models.calls import check_call, expected_frames, frame_count
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.video import suffix
 
@@ -186,14 +187,7 @@ class _Maker:
     @classmethod
     def of(cls, name: str, job: Job, facts: ModelFacts) -> "_Maker":
         model = job.models[name]
-        for argument in model.call:
-            if argument not in facts.parameters:
-                raise ModelError(
-                    f"models.{name}.call.{argument}",
-                    "an argument that this pipeline's call does not take",
-                    nearest(argument, facts.parameters),
-                    f"t2vbatch models {name} lists what it takes",
-                )
+        check_call(name, model.call, facts)
         try:
             canonical(model.call)
         except NotCanonicalError as error:
@@ -291,12 +285,16 @@ def _problems(manifest: Manifest, row: Row, makers: Mapping[str, _Maker]) -> lis
         hint = f"a model of the job: {', '.join(makers)}"
         return [replace(at, column="model", found=repr(name), expected=hint) for name in unknown]
     for maker in _makers_of(row, makers):
-        column = maker.lacks(row)
+        column, call, facts = maker.lacks(row), maker.call_of(row), maker.facts
         if column is not None:
             expected = f"a {column}, which model {maker.name!r} needs; or a model column that leaves it out"
             return [replace(at, column=column, found="nothing", expected=expected)]
+        count = frame_count(call, facts)
+        if count is not None and not facts.frames.allows(count):
+            found, expected = f"{count} frames", expected_frames(count, facts)
+            return [replace(at, column=facts.frames_argument, found=found, expected=expected)]
         try:
-            canonical(maker.call_of(row))
+            canonical(call)
         except NotCanonicalError as error:
             return [replace(at, found=str(error), expected="call arguments with a canonical form")]
     return []

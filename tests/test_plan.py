@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from t2vbatch.errors import ManifestError, ModelError, RowError
 from t2vbatch.job import Job, parse_job
 from t2vbatch.manifest import read_manifest
-from t2vbatch.models.protocol import ModelFacts
+from t2vbatch.models.protocol import FrameRule, ModelFacts
 from t2vbatch.plan import PLAN, Plan, derive_seed, make_plan, safe_name
 from t2vbatch.records import RECORDS
 from t2vbatch.units import pending
@@ -27,6 +27,8 @@ _FACTS = ModelFacts(
     requires=frozenset({"prompt"}),
     accepts=frozenset({"prompt", "image"}),
     fps=8.0,
+    frames_argument="num_frames",
+    frames=FrameRule(every=4),
 )
 
 
@@ -69,7 +71,7 @@ def test_position_and_neighbours_do_not_count(tmp_path: Path) -> None:
     "change",
     [
         {"seed": 1},
-        {"models": {"a": {"path": "x", "call": {"num_frames": 9}}}},
+        {"models": {"a": {"path": "x", "call": {"num_frames": 12}}}},
         {"models": {"a": {"path": "x", "batch": 2}}},
         {"models": {"a": {"path": "x", "fps": 12}}},
         {"video": {"crf": 20}},
@@ -167,6 +169,7 @@ def test_a_row_may_leave_models_out(tmp_path: Path) -> None:
         ({"id": "r1", "prompt": "one", "model": "c"}, "a model of the job"),
         ({"id": "r1", "image": "i.png"}, "a prompt, which model 'a' needs"),
         ({"id": "r1", "prompt": "x", "num_frames": {"$a": 1}}, "canonical form"),
+        ({"id": "r1", "prompt": "x", "num_frames": 10}, "such as 8 or 12"),
     ],
 )
 def test_a_row_that_cannot_be_planned_is_named(tmp_path: Path, row: dict[str, Any], said: str) -> None:

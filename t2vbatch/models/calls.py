@@ -19,7 +19,7 @@ def check_call(name: str, call: Mapping[str, Any], facts: ModelFacts) -> None:
                 f"models.{name}.call.{argument}",
                 "an argument that this pipeline's call does not take",
                 nearest(argument, facts.parameters),
-                f"t2vbatch models {name} lists what it takes",
+                f"t2vbatch models {facts.pipeline.rpartition(':')[2]} lists what it takes",
             )
     count = frame_count(call, facts)
     if count is not None and not facts.frames.allows(count):
