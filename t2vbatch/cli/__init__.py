@@ -7,6 +7,7 @@ Commands import what they need when they run: ``t2vbatch --help`` must not wait 
 """
 
 import json
+import os
 import sys
 
 import typer
@@ -30,6 +31,7 @@ app.command()(look.verify)
 app.command()(look.report)
 app.command()(evaluate.score)
 app.command()(evaluate.compare)
+app.command()(evaluate.sheet)
 app.add_typer(catalog.manifest_app, name="manifest")
 app.command()(catalog.models)
 app.command()(catalog.metrics)
@@ -38,6 +40,8 @@ app.command()(catalog.doctor)
 
 def main() -> None:
     """Run the command line and exit. Users get no traceback for their own mistakes, nor for a full disk."""
+    # Advice for programmers, a page of it where torchvision is not installed, is none for users.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         app()
     except UsageError as error:

@@ -1,4 +1,4 @@
-"""``t2vbatch score`` and ``compare``: what videos are worth, and which model is better."""
+"""``t2vbatch score``, ``compare`` and ``sheet``: what videos are worth, which model is better, and a look."""
 
 import json
 from pathlib import PurePosixPath
@@ -84,6 +84,27 @@ def compare(
         if by:
             typer.echo(f"{'% ' if form == 'latex' else ''}{by}: {label}")
         typer.echo(render_comparison(part, form))
+
+
+def sheet(
+    output: Output,
+    model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Videos a page.")] = 8,
+    frames: Annotated[int, typer.Option(min=1, help="Frames a video.")] = 8,
+) -> None:
+    """Write contact sheets as PNG: each video as a row of its frames.
+
+    Example: `t2vbatch sheet runs/quickstart --frames 6`
+    """
+    from t2vbatch.sheet import write_sheets
+    from t2vbatch.store import open_store
+
+    (results,) = _results([output]).values()
+    if model is not None and model not in results["model"].to_pylist():
+        raise UsageError(f"--model {model}", f"no such model in {output}", "a model of the run's job")
+    store = open_store(output)
+    for name in write_sheets(store.folder, results, model, rows, frames):
+        typer.echo(f"{store.uri}/{name}")
 
 
 def _results(outputs: list[str]) -> dict[str, "pa.Table"]:

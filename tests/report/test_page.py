@@ -125,11 +125,11 @@ def test_scrubbing_sets_every_video_to_the_same_frame(report: Page) -> None:
     """The shared slider puts all videos in view into the middle of one frame, and the keys step by one."""
     open_side_by_side(report)
     report.locator(".bar .clock input").fill("5")
-    wait_until(report, f"{READY}.every((video) => !video.seeking)")
+    wait_until(report, SETTLED)
     assert {frame_of(time) for time in report.evaluate(f"{READY}.map((video) => video.currentTime)")} == {5}
     report.evaluate("document.activeElement.blur()")
     report.keyboard.press(".")
-    wait_until(report, f"{READY}.every((video) => !video.seeking)")
+    wait_until(report, SETTLED)
     assert {frame_of(time) for time in report.evaluate(f"{READY}.map((video) => video.currentTime)")} == {6}
 
 
@@ -255,6 +255,11 @@ def frame_of(time: float) -> int:
 
 READY = "[...document.querySelectorAll('#sidebyside video[src]')].filter((video) => video.readyState > 1)"
 """The videos in view that have a picture."""
+
+SETTLED = (
+    f"{READY}.length >= 3 && {READY}.length === document.querySelectorAll('#sidebyside video[src]').length"
+)
+"""No video is loading or on its way to another frame: then it has no picture."""
 
 INK = """() => {
   const canvas = document.querySelector("#chart canvas");
