@@ -56,6 +56,7 @@ class Seat:
     dead: bool = False
     generating: Work | None = None
     finishing: list[Work] = field(default_factory=list)
+    busy_until: float = 0.0
 
     @property
     def works(self) -> list[Work]:
@@ -188,9 +189,9 @@ class World:
     def finish(self, worker: int, key: int) -> None:
         seat = self.seats[worker]
         [work] = [work for work in seat.finishing if work.key == key]
-        ahead = seat.finishing.index(work)
-        duration = seat.slowness * self.random.uniform(0.1, 2.0) * (1 + ahead)
-        self._after(duration, lambda: self._finished(seat, work))
+        # One thing after the other: what is given later is never finished earlier.
+        seat.busy_until = max(seat.busy_until, self.now) + seat.slowness * self.random.uniform(0.1, 3.0)
+        self._after(seat.busy_until - self.now, lambda: self._finished(seat, work))
 
     def events(self) -> Sequence[Event]:
         self._steps += 1

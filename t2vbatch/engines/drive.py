@@ -34,7 +34,7 @@ class Hands(Protocol):
         """Have it finished; a Finished, Failed or Died event will tell."""
 
     def events(self) -> Sequence[Event]:
-        """What happened since the last call; waits up to a second for something."""
+        """What happened since the last call; waits a moment for something."""
 
 
 def drive(

@@ -42,6 +42,10 @@ SILENCE_S = 120.0
 """A process answers heartbeats in milliseconds while it generates. Two minutes without one is a stopped
 process, or native code that holds Python's lock for good, rather than a machine under load."""
 
+WAIT_S = 0.1
+"""Longest wait for an answer. Python sees signals between two waits, and two that came within one as one; a
+second Ctrl-C should count."""
+
 CLUSTER_S = 5.0
 """How often nodes are looked at: often enough for a drain notice of 30 s, at one call to Ray each."""
 
@@ -231,9 +235,9 @@ class _Hands:
 
     def _answers(self) -> Iterator[Event]:
         if not self._calls:
-            time.sleep(0.1)
+            time.sleep(WAIT_S)
             return
-        ray.wait(list(self._calls), timeout=1.0)
+        ray.wait(list(self._calls), timeout=WAIT_S)
         ready, _ = ray.wait(list(self._calls), num_returns=len(self._calls), timeout=0)
         for call in ready:
             yield self._answer(self._calls.pop(call), call)

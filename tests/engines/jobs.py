@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,15 +71,23 @@ print(ran.ending, sorted(ran.ledger.records))
 """
 
 
-def start_driver(module: str, engine: str, folder: Path, prompts: list[str]) -> subprocess.Popen[str]:
-    """A process that runs these prompts, then prints the ending and the records."""
+@contextmanager
+def driver(module: str, engine: str, folder: Path, prompts: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that runs these prompts, then prints the ending and the records; killed at the latest when
+    the block ends."""
     script = _DRIVER.format(module=module, engine=engine)
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", script, str(folder), *prompts],
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def wait_for(file: Path, seconds: float = 60.0) -> None:

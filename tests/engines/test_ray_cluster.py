@@ -1,0 +1,99 @@
+"""The Ray engine on a cluster whose nodes go, with and without notice."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.cluster_utils import Cluster
+
+from t2vbatch.engines import ray as ray_engine
+from t2vbatch.engines.ray import RayEngine
+from t2vbatch.errors import JobError
+from tests.engines.fakes import FakeFactory, FakeLedger, notes
+from tests.engines.jobs import Ran, make_job
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A head that runs nothing; tests bring the nodes."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    yield cluster
+    cluster.shutdown()  # type: ignore[no-untyped-call]
+
+
+def test_lost_node_costs_nothing_but_time(cluster: Any, tmp_path: Path) -> None:
+    """When a raylet is killed, its units are made elsewhere, and nobody is charged."""
+    node = cluster.add_node(num_cpus=1)
+    cluster.add_node(num_cpus=1)
+    gone = _once(
+        lambda: len(notes(tmp_path, "generated")) >= 3,
+        lambda: cluster.remove_node(node, allow_graceful=False),
+    )
+    ran = _run(cluster, tmp_path, ["slow:0.5"] * 12, count=2)
+    gone.join()
+    assert ran.ending == "finished"
+    assert ran.ledger.records == set(range(12))
+    assert ran.ledger.quarantined == {}
+    repeated = len(notes(tmp_path, "generated")) - 12
+    assert 0 <= repeated <= 3, "at most what one worker held"
+    assert all(progress.failed == 0 for progress in ran.ledger.seen)
+
+
+def test_draining_node_gets_nothing_new(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a notice of preemption a node finishes what it has, and another makes the rest; none twice."""
+    monkeypatch.setattr(ray_engine, "CLUSTER_S", 0.2)
+    node = cluster.add_node(num_cpus=1)
+    drained = _once(lambda: len(notes(tmp_path, "generated")) >= 3, lambda: _drain(cluster, node.node_id))
+    ran = _run(cluster, tmp_path, ["slow:0.5"] * 12)
+    drained.join()
+    assert ran.ledger.records == set(range(12))
+    assert sorted(map(int, notes(tmp_path, "generated"))) == list(range(12))
+    workers = [progress.workers for progress in ran.ledger.seen]
+    assert max(workers) == 2
+    assert workers[-3] == 1, "the last units are made by the one that stays"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense", "ray://127.0.0.1:1"])
+def test_cluster_that_is_not_there(address: str, tmp_path: Path) -> None:
+    """An address that nobody answers is refused in seconds, and the key is named."""
+    began = time.monotonic()
+    ledger = FakeLedger(tmp_path, ["ok"])
+    with pytest.raises(JobError, match=r"ray\.address"):
+        RayEngine().run(ledger.units(), make_job(address), {"fake": FakeFactory(tmp_path)}, ledger)
+    assert time.monotonic() - began < 10
+
+
+def _run(cluster: Any, folder: Path, prompts: list[str], **workers: Any) -> Ran:
+    ledger = FakeLedger(folder, prompts)
+    job = make_job(cluster.address, **workers)
+    return Ran(folder, ledger, RayEngine().run(ledger.units(), job, {"fake": FakeFactory(folder)}, ledger))
+
+
+def _drain(cluster: Any, node_id: str) -> None:
+    """What a cloud's notice of preemption does; Ray's own command for it is not documented."""
+    command = f"drain-node --address {cluster.address} --node-id {node_id} --reason-message test"
+    reason = "--reason DRAIN_NODE_REASON_PREEMPTION --deadline-remaining-seconds 60"
+    cli = str(Path(sys.executable).parent / "ray")
+    subprocess.run([cli, *command.split(), *reason.split()], check=True, capture_output=True)
+
+
+def _once(happened: Callable[[], bool], act: Callable[[], object]) -> threading.Thread:
+    """Act as soon as something has happened."""
+
+    def wait_and_act() -> None:
+        until = time.monotonic() + 60
+        while not happened():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        act()
+
+    thread = threading.Thread(target=wait_and_act, daemon=True)
+    thread.start()
+    return thread
