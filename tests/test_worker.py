@@ -1,0 +1,152 @@
+"""A worker: what becomes of a unit between the model's frames and a committed record."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from t2vbatch.errors import DegenerateError, EncodeError, MemoryExceededError, RowError
+from t2vbatch.job import VideoFile, parse_job
+from t2vbatch.metrics.scorer import Scorer
+from t2vbatch.models.protocol import Request
+from t2vbatch.plan import Sample
+from t2vbatch.store import Store
+from t2vbatch.video import Video, decode, encode
+from t2vbatch.work import Work
+from t2vbatch.worker import Worker, versions
+
+
+class _Model:
+    """Gives what it was made with, or raises it; remembers what it was asked."""
+
+    def __init__(self, answer: Exception | None = None) -> None:
+        self.answer = answer
+        self.asked: list[Sequence[Request]] = []
+
+    def generate(self, requests: Sequence[Request]) -> list[Video]:
+        self.asked.append(requests)
+        if self.answer:
+            raise self.answer
+        return [Video(_noise(request.seed), 8.0) for request in requests]
+
+
+def _noise(seed: int) -> Any:
+    return np.random.default_rng(seed).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+
+
+def _sample(name: str, seed: int = 1) -> Sample:
+    return Sample(name, f"row-{name}", "m", 0, seed, f"videos/m/{name}.mp4", "a prompt", None)
+
+
+def _worker(folder: Path, model: _Model, batch: int = 1) -> Worker:
+    models = {"m": {"path": "x", "batch": batch}}
+    job = parse_job(json.dumps({"manifest": "m", "output": str(folder), "models": models}), "job")
+    return Worker(job, "m", model, Scorer({}, {}), "m-1", "cpu", 2.5)
+
+
+def _work(key: int, *samples: Sample) -> Work:
+    count = len(samples)
+    return Work(key, tuple(range(count)), samples, (2,) * count)
+
+
+def test_a_record_says_all_that_was_seen(tmp_path: Path) -> None:
+    """Digests, sizes, times, versions, attempts: from the file as it lies there."""
+    worker = _worker(tmp_path, _Model())
+    worker.generate(_work(1, _sample("a")))
+    assert [outcome.status for outcome in worker.finish(1)] == ["ok"]
+    record = Store(str(tmp_path)).committed("a")
+    assert record is not None
+    file = tmp_path / "videos/m/a.mp4"
+    assert (record.bytes, record.num_frames, record.width, record.fps) == (file.stat().st_size, 5, 32, 8.0)
+    assert record.frames_sha256 == decode(file).sha256()
+    assert (record.attempts, record.load_s, record.worker) == (2, 2.5, "m-1")
+    assert record.versions == versions()
+    assert {"torch", "diffusers", "ffmpeg", "t2vbatch"} <= set(record.versions)
+    assert record.started_at is not None
+    assert record.finished_at is not None
+    assert record.started_at < record.finished_at
+
+
+def test_a_unit_is_filled_up_and_what_fills_it_is_thrown_away(tmp_path: Path) -> None:
+    """The model always sees a whole batch; records are of samples alone."""
+    model = _Model()
+    worker = _worker(tmp_path, model, batch=4)
+    worker.generate(_work(1, _sample("a", 1), _sample("b", 2)))
+    assert len(worker.finish(1)) == 2
+    assert [request.seed for request in model.asked[0]] == [1, 2, 2, 2]
+    assert Store(str(tmp_path)).records().num_rows == 2
+
+
+@pytest.mark.parametrize("error", [RowError("x"), MemoryExceededError("x")])
+def test_a_failure_is_the_schedulers_to_judge(tmp_path: Path, error: Exception) -> None:
+    """It is raised, nothing is committed, and nothing is kept."""
+    worker = _worker(tmp_path, _Model(error))
+    with pytest.raises(type(error)):
+        worker.generate(_work(1, _sample("a")))
+    assert Store(str(tmp_path)).records().num_rows == 0
+
+
+def test_a_degenerate_answer_is_an_answer(tmp_path: Path) -> None:
+    """The same seed would give it again: it is recorded, not retried."""
+    worker = _worker(tmp_path, _Model(DegenerateError("frames hold NaN")))
+    worker.generate(_work(1, _sample("a")))
+    assert [outcome.status for outcome in worker.finish(1)] == ["degenerate"]
+    record = Store(str(tmp_path)).committed("a")
+    assert record is not None
+    assert (record.error, record.video) == ("frames hold NaN", None)
+
+
+def test_of_several_the_degenerate_one_shows_alone(tmp_path: Path) -> None:
+    """A unit of two raises, so that each is tried by itself."""
+    worker = _worker(tmp_path, _Model(DegenerateError("x")), batch=2)
+    with pytest.raises(DegenerateError):
+        worker.generate(_work(1, _sample("a"), _sample("b")))
+
+
+def test_a_file_that_cannot_be_written_costs_that_sample_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its neighbours of the unit are committed, and it carries its failure."""
+
+    def failing(video: Video, path: Path, settings: VideoFile) -> None:
+        if np.array_equal(video.frames, _noise(1)):
+            raise EncodeError("ffmpeg ended with code 1")
+        encode(video, path, settings)
+
+    monkeypatch.setattr("t2vbatch.worker.encode", failing)
+    worker = _worker(tmp_path, _Model(), batch=2)
+    worker.generate(_work(1, _sample("a", 1), _sample("b", 2)))
+    outcomes = worker.finish(1)
+    assert [outcome.status for outcome in outcomes] == ["failed", "ok"]
+    assert outcomes[0].failure is not None
+    assert outcomes[0].failure.error_type == "EncodeError"
+    assert Store(str(tmp_path)).records()["sample_id"].to_pylist() == ["b"]
+
+
+def test_a_file_that_reads_back_as_another_video_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half the frames written, exit code 0: found by reading, and nothing is left lying about."""
+
+    def cut(video: Video, path: Path, settings: VideoFile) -> None:
+        encode(Video(video.frames[:2], video.fps), path, settings)
+
+    monkeypatch.setattr("t2vbatch.worker.encode", cut)
+    worker = _worker(tmp_path, _Model())
+    worker.generate(_work(1, _sample("a")))
+    assert worker.finish(1)[0].status == "failed"
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
+
+
+def test_the_first_record_stays(tmp_path: Path) -> None:
+    """A second attempt that comes late changes nothing that a reader sees."""
+    worker = _worker(tmp_path, _Model())
+    seen = []
+    for key in (1, 2):
+        worker.generate(_work(key, _sample("a")))
+        worker.finish(key)
+        seen.append(Store(str(tmp_path)).committed("a"))
+    assert seen[0] == seen[1]
