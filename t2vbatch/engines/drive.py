@@ -114,7 +114,9 @@ class _Driver:
     def _quarantine(self, action: m.Quarantine) -> list[Event]:
         if status := self._ledger.committed(action.position):
             return [m.Found(action.position, status)]
-        self._ledger.quarantine(action.position, action.attempts, action.failure)
+        failure = action.failure
+        _log.warning("given up after %d attempts: %s: %s", action.attempts, failure.error_type, failure.error)
+        self._ledger.quarantine(action.position, action.attempts, failure)
         return []
 
     def _saved(self, action: m.Generate) -> tuple[Outcome, ...]:
@@ -133,10 +135,13 @@ def _note(event: Event) -> None:
     match event:
         case m.Started():
             _log.info("worker %d is ready on node %s", event.worker, event.node)
-        case m.StartFailed() | m.Died() | m.Failed():
-            kind = type(event).__name__.lower()
-            _log.warning("worker %d: %s: %s", event.worker, kind, event.failure.error)
+        case m.StartFailed():
+            _log.warning("worker %d could not load its model: %s", event.worker, event.failure.error)
+        case m.Died():
+            _log.warning("worker %d died: %s", event.worker, event.failure.error)
+        case m.Failed():
+            _log.info("worker %d: a unit failed and may be repeated: %s", event.worker, event.failure.error)
         case m.Interrupted():
-            _log.warning("interrupted: what runs is finished, nothing new is started")
+            _log.warning("interrupted: what runs is finished, nothing new is started; again to stop at once")
         case _:
             pass
