@@ -4,12 +4,12 @@ A sample is charged for a failure only where it can be told from its neighbours,
 where its worker turns out to fail at everything.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 PATIENCE = 3
-"""Failures in a row, with no success between, after which a worker is suspected. Two bad rows side by side
-are common in real manifests; three are already rare enough to be worth one reload of the model."""
+"""Failed units in a row, with no success between, after which a worker is suspected. Two bad rows side by
+side are common in real manifests; three are already rare enough to be worth one reload of the model."""
 
 
 @dataclass
@@ -43,18 +43,21 @@ class Blame:
         history.losses += 1
         return history.losses
 
-    def suspect(self, model: str, streak: Collection[int]) -> bool:
-        """Whether a worker with these failures in a row is at fault rather than the samples.
+    def suspect(self, model: str, streak: Sequence[Collection[int]]) -> bool:
+        """Whether a worker is at fault rather than the samples that were charged on it.
 
         Where it is, the charges are given back. Each suspicion asks for twice as long a streak the next
         time, so that a manifest with nothing but bad rows costs few reloads; once a sample succeeds that
         got its charge back, the suspicion was right, and the patience is short again.
+
+        Args:
+            streak: samples charged, unit by unit, since the worker last succeeded.
         """
         patience = self._patience.setdefault(model, PATIENCE)
         if len(streak) < patience:
             return False
         self._patience[model] = 2 * patience
-        self._refund(streak)
+        self._refund([position for unit in streak for position in unit])
         return True
 
     def clear(self, model: str, position: int) -> None:

@@ -13,13 +13,13 @@ from t2vbatch.schedule import messages as m
 from t2vbatch.schedule.backlog import Attempt, Backlog
 from t2vbatch.schedule.blame import Blame
 from t2vbatch.schedule.limits import Limits
-from t2vbatch.schedule.pool import Worker
-from t2vbatch.schedule.staff import Model, is_kept, next_hire
+from t2vbatch.schedule.seat import Worker
+from t2vbatch.schedule.staff import Model, Staff
 from t2vbatch.work import FOOTPRINTS, Failure, Outcome
 
 STALL_S = 30.0
-"""The engine ticks every second. A gap this long means that it slept itself (a suspended machine, a stopped
-driver); replies may be waiting unread, so nobody is overdue on account of it."""
+"""The engine ticks many times a second. A gap this long means that it slept itself (a suspended machine, a
+stopped driver); replies may be waiting unread, so nobody is overdue on account of it."""
 
 MEMORY_STREAK = 3
 """Units in a row that do not fit before the whole model is tried with less memory: each such try costs the
@@ -41,13 +41,11 @@ class Scheduler:
         self._limits = limits
         self._models = {name: Model(Backlog(name, of)) for name, of in units.items()}
         self._blame = Blame()
-        self._workers: dict[int, Worker] = {}
+        self._staff = Staff(limits)
         self._running: dict[int, Attempt] = {}
-        self._capacity = limits.workers
-        self._draining: frozenset[str] = frozenset()
         self._counts = {"ok": 0, "degenerate": 0, "failed": 0}
         self._interrupts = 0
-        self._last_key = self._last_worker = 0
+        self._last_key = 0
         self._now = float("-inf")
         self._actions: list[m.Action] = []
         self.ending: m.Ending | None = None
@@ -73,7 +71,7 @@ class Scheduler:
 
     def progress(self) -> m.Progress:
         """Where the run stands."""
-        ready = sum(worker.ready for worker in self._workers.values())
+        ready = sum(worker.ready for worker in self._staff)
         return m.Progress(
             ok=self._counts["ok"],
             degenerate=self._counts["degenerate"],
@@ -81,7 +79,7 @@ class Scheduler:
             running=sum(len(attempt.samples) for attempt in self._running.values()),
             pending=sum(model.backlog.samples for model in self._models.values()),
             workers=ready,
-            starting=len(self._workers) - ready,
+            starting=len(self._staff.workers) - ready,
         )
 
     # Events.
@@ -91,13 +89,13 @@ class Scheduler:
             case m.Interrupted():
                 self._interrupt()
             case m.Cluster():
-                self._cluster(event)
+                self._staff.resize(event)
             case m.Fatal():
                 self._abort(m.Abort(event.error))
             case m.Tick():
                 self._end_overdue()
             case _:
-                if worker := self._workers.get(event.worker):
+                if worker := self._staff.workers.get(event.worker):
                     worker.heard = self._now
                     self._hear(event, worker)
                 # Else a late word from a worker that is gone; its units are in other hands.
@@ -105,7 +103,8 @@ class Scheduler:
     def _hear(self, event: m.WorkerEvent, worker: Worker) -> None:
         match event:
             case m.Started():
-                self._started(worker, event.node)
+                self._staff.settle(worker, event.node)
+                self._models[worker.model].failed_starts = 0
             case m.StartFailed():
                 self._kill(worker)
                 self._start_failed(worker, event.failure, event.out_of_memory)
@@ -119,11 +118,6 @@ class Scheduler:
                 self._failed(worker, self._withdraw(worker, event.key), event)
             case _:
                 pass  # a sign of life, or an answer given twice
-
-    def _started(self, worker: Worker, node: str) -> None:
-        worker.ready, worker.node = True, node
-        worker.leaving = worker.leaving or node in self._draining
-        self._models[worker.model].failed_starts = 0
 
     def _start_failed(self, worker: Worker, failure: Failure, out_of_memory: bool = False) -> None:
         model = self._models[worker.model]
@@ -224,7 +218,7 @@ class Scheduler:
             return
         charges = self._blame.charge(position)
         if worker:
-            worker.streak[key] = position
+            worker.streak.setdefault(key, []).append(position)
             if self._is_sick(worker):
                 self._put(attempt)
                 return
@@ -238,8 +232,8 @@ class Scheduler:
     def _is_sick(self, worker: Worker) -> bool:
         """Whether to replace a worker on which everything fails, though others succeed or may succeed."""
         model = self._models[worker.model]
-        others = model.succeeded or worker.finishing or self._staff(worker.model) > 1
-        worker.sick = bool(others) and self._blame.suspect(worker.model, worker.streak.values())
+        others = model.succeeded or worker.finishing or self._staff.count(worker.model) > 1
+        worker.sick = bool(others) and self._blame.suspect(worker.model, list(worker.streak.values()))
         worker.leaving = worker.leaving or worker.sick
         return worker.sick
 
@@ -262,12 +256,12 @@ class Scheduler:
     def _pass_time(self, now: float) -> None:
         gap = now - self._now
         if gap > STALL_S:
-            for worker in self._workers.values():
+            for worker in self._staff:
                 worker.delay(gap)
         self._now = max(now, self._now)
 
     def _end_overdue(self) -> None:
-        for worker in list(self._workers.values()):
+        for worker in self._staff:
             if fault := worker.fault(self._now, self._limits):
                 self._kill(worker)
                 self._crash(worker, fault.suspects, fault.failure)
@@ -275,13 +269,13 @@ class Scheduler:
     # Workers.
 
     def _assign(self) -> None:
-        for worker in list(self._workers.values()):
+        for worker in self._staff:
             if worker.free and not self._interrupts:
                 attempt = self._models[worker.model].backlog.take(worker.level, worker.fresh)
                 if attempt:
                     self._generate(worker, attempt)
             if worker.idle and not self._is_kept(worker):
-                del self._workers[worker.number]
+                del self._staff.workers[worker.number]
                 self._actions.append(m.Stop(worker.number))
 
     def _generate(self, worker: Worker, attempt: Attempt) -> None:
@@ -294,28 +288,14 @@ class Scheduler:
         self._actions.append(m.Generate(worker.number, key, attempt.samples, tries, attempt.retried))
 
     def _hire(self) -> None:
-        while not self._interrupts and len(self._workers) < self._capacity:
-            hire = next_hire(self._workers.values(), self._models, self._limits, self._now)
-            if hire is None:
-                return
-            name, level = hire
-            self._last_worker += 1
-            self._workers[self._last_worker] = Worker(self._last_worker, name, level)
-            self._actions.append(m.Start(self._last_worker, name, FOOTPRINTS[level]))
+        if not self._interrupts:
+            for worker in self._staff.hire(self._models, self._now):
+                self._actions.append(m.Start(worker.number, worker.model, FOOTPRINTS[worker.level]))
 
     def _is_kept(self, worker: Worker) -> bool:
-        name = worker.model
-        has_running = any(attempt.model == name for attempt in self._running.values())
-        kept = is_kept(worker, self._models[name], self._staff(name), has_running, self._limits)
+        has_running = any(attempt.model == worker.model for attempt in self._running.values())
+        kept = self._staff.keeps(worker, self._models[worker.model], has_running)
         return kept and not self._interrupts
-
-    def _staff(self, model: str) -> int:
-        return sum(worker.model == model for worker in self._workers.values())
-
-    def _cluster(self, event: m.Cluster) -> None:
-        self._capacity, self._draining = event.capacity, event.draining
-        for worker in self._workers.values():
-            worker.leaving = worker.leaving or worker.node in self._draining
 
     def _withdraw(self, worker: Worker, key: int) -> Attempt:
         if worker.finishing[:1] == [key]:
@@ -324,7 +304,7 @@ class Scheduler:
         return self._running.pop(key)
 
     def _kill(self, worker: Worker) -> None:
-        del self._workers[worker.number]
+        del self._staff.workers[worker.number]
         self._actions.append(m.Kill(worker.number))
 
     # The end.
@@ -336,7 +316,7 @@ class Scheduler:
 
     def _dismiss(self) -> None:
         """End every worker at once; what was in them waits for the next run."""
-        for worker in list(self._workers.values()):
+        for worker in self._staff:
             self._kill(worker)
             for key in worker.keys:
                 self._put(self._running.pop(key), soon=True)
@@ -344,7 +324,7 @@ class Scheduler:
     def _abort(self, abort: m.Abort) -> None:
         self._dismiss()
         self._actions.append(abort)
-        self.ending = "interrupted"
+        self.ending = "interrupted"  # For whoever asks; the engine raises.
 
     def _conclude(self) -> None:
         if self._running:

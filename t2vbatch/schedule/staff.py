@@ -1,11 +1,12 @@
-"""How many workers each model gets: whom to start next, and whom to keep."""
+"""The workers there are: whom to start next, whom to keep, who leaves."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from t2vbatch.schedule.backlog import Backlog
 from t2vbatch.schedule.limits import Limits
-from t2vbatch.schedule.pool import Worker
+from t2vbatch.schedule.messages import Cluster
+from t2vbatch.schedule.seat import Worker
 from t2vbatch.work import FOOTPRINTS
 
 
@@ -27,33 +28,69 @@ class Model:
     start_after: float = 0.0
 
 
-def next_hire(
-    workers: Iterable[Worker], models: Mapping[str, Model], limits: Limits, now: float
-) -> tuple[str, int] | None:
-    """The model and the level of memory saving that the next worker should be for; None where none is wanted.
+class Staff:
+    """All workers by number. Numbers are never used twice.
 
-    First who has less than the minimum, then who has the most waiting for each worker, then the order of the
-    job. A model that is left without a worker gets its turn when another's work is drained.
+    Attributes:
+        workers: those that were started and neither stopped nor ended.
     """
-    staff = list(workers)
-    wanted = []
-    for order, (name, model) in enumerate(models.items()):
-        own = [worker for worker in staff if worker.model == name]
-        if now < model.start_after or (limits.maximum is not None and len(own) >= limits.maximum):
-            continue
-        for level in range(len(FOOTPRINTS)):
-            share = _share(model.backlog.waiting(level), [w for w in own if w.level == level])
-            if share:
-                wanted.append((len(own) >= limits.minimum, -share, order, level, name))
-    if not wanted:
-        return None
-    *_, level, name = min(wanted)
-    return name, level
 
+    def __init__(self, limits: Limits) -> None:
+        self.workers: dict[int, Worker] = {}
+        self._limits = limits
+        self._capacity = limits.workers
+        self._draining: frozenset[str] = frozenset()
+        self._last = 0
 
-def is_kept(worker: Worker, model: Model, own: int, has_running: bool, limits: Limits) -> bool:
-    """Whether a worker with nothing to do stays: its model may want it again, and nobody needs its place."""
-    return not worker.leaving and not len(model.backlog) and has_running and own <= limits.minimum
+    def __iter__(self) -> Iterator[Worker]:
+        """The workers there are now; some may go while they are gone through."""
+        return iter(list(self.workers.values()))
+
+    def count(self, model: str) -> int:
+        """Workers of this model, those that leave included: they still hold their place."""
+        return sum(worker.model == model for worker in self.workers.values())
+
+    def resize(self, cluster: Cluster) -> None:
+        """Nodes came, went, or are about to go."""
+        self._capacity, self._draining = cluster.capacity, cluster.draining
+        for worker in self.workers.values():
+            worker.leaving = worker.leaving or worker.node in self._draining
+
+    def settle(self, worker: Worker, node: str) -> None:
+        """A worker is ready, on this node."""
+        worker.ready, worker.node = True, node
+        worker.leaving = node in self._draining
+
+    def hire(self, models: Mapping[str, Model], now: float) -> Iterator[Worker]:
+        """Workers to start, as long as there is room and somebody wants one."""
+        while len(self.workers) < self._capacity and (wanted := self._wanted(models, now)):
+            self._last += 1
+            self.workers[self._last] = Worker(self._last, *wanted)
+            yield self.workers[self._last]
+
+    def keeps(self, worker: Worker, model: Model, has_running: bool) -> bool:
+        """Whether a worker with nothing to do stays: one of the minimum, whose model's work may come back."""
+        may_come_back = has_running and not len(model.backlog)
+        return may_come_back and not worker.leaving and self.count(worker.model) <= self._limits.minimum
+
+    def _wanted(self, models: Mapping[str, Model], now: float) -> tuple[str, int] | None:
+        """The model and the level of memory saving that the next worker should be for.
+
+        First who has less than the minimum, then who has the most waiting for each worker, then the order of
+        the job. A model that is left without a worker gets its turn when another's work is drained.
+        """
+        wanted = []
+        for order, (name, model) in enumerate(models.items()):
+            own = [worker for worker in self.workers.values() if worker.model == name]
+            full = self._limits.maximum is not None and len(own) >= self._limits.maximum
+            for level in range(len(FOOTPRINTS)):
+                share = _share(model.backlog.waiting(level), [w for w in own if w.level == level])
+                if share and not full and now >= model.start_after:
+                    wanted.append((len(own) >= self._limits.minimum, -share, order, level, name))
+        if not wanted:
+            return None
+        *_, level, name = min(wanted)
+        return name, level
 
 
 def _share(waiting: int, pool: list[Worker]) -> float:

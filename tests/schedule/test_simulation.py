@@ -11,7 +11,7 @@ from t2vbatch.schedule import Action, Event, Limits, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.schedule.backlog import Attempt
 from t2vbatch.schedule.blame import Blame
-from t2vbatch.schedule.pool import Worker
+from t2vbatch.schedule.seat import Worker
 from t2vbatch.work import Failure
 from tests.simulator import World, play
 
@@ -120,14 +120,15 @@ class _DispatchesAfterAnInterrupt(Scheduler):
 
 
 class _IgnoresDraining(Scheduler):
-    def _cluster(self, event: m.Cluster) -> None:
-        self._capacity = event.capacity
+    def handle(self, event: Event, now: float) -> list[Action]:
+        event = replace(event, draining=frozenset()) if isinstance(event, m.Cluster) else event
+        return super().handle(event, now)
 
 
 class _IgnoresCapacity(Scheduler):
-    def _cluster(self, event: m.Cluster) -> None:
-        super()._cluster(event)
-        self._capacity = 4
+    def handle(self, event: Event, now: float) -> list[Action]:
+        event = replace(event, capacity=4) if isinstance(event, m.Cluster) else event
+        return super().handle(event, now)
 
 
 class _BlamesTheClock(Scheduler):

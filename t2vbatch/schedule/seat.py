@@ -1,4 +1,4 @@
-"""The workers, as the scheduler sees them: what each holds, and whether it may be given more."""
+"""One worker, as the scheduler sees it: what it holds, whether it gets more, what is wrong with it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class Worker:
     generate_until: float = float("inf")
     finish_until: float = float("inf")
     heard: float = 0.0
-    streak: dict[int, int] = field(default_factory=dict)
+    streak: dict[int, list[int]] = field(default_factory=dict)
 
     @property
     def keys(self) -> list[int]:
@@ -81,7 +81,7 @@ class Worker:
     def succeeded(self, key: int) -> None:
         """A unit was finished: what failed before it was not the worker's fault. What was given to the worker
         later may have failed already, for ``finish`` lags behind, and still counts."""
-        self.streak = {later: position for later, position in self.streak.items() if later > key}
+        self.streak = {later: failed for later, failed in self.streak.items() if later > key}
 
     def drop(self, key: int) -> None:
         """Take a unit out."""
