@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from t2vbatch.plan import Plan
 from t2vbatch.records import RESULTS, results_schema
 
+_PLANNED = {"sample_id", "row_id", "model", "sample_index", "seed"}
 _METADATA = ["sample_id", "row_id", "model", "sample_index", "seed", "prompt", "negative_prompt"]
 _METADATA += ["num_frames", "width", "height", "fps", "duration_s"]
 
@@ -24,14 +25,17 @@ def make_results(plan: Plan, records: pa.Table, metrics: Sequence[str]) -> pa.Ta
         records: any records, with the schema RECORDS; those of samples that are not in the plan are left out.
         metrics: score columns to have at least, so that the table's columns do not depend on what was scored.
 
-    A column of the manifest whose name the results use themselves becomes ``manifest_NAME``.
+    Which sample it is comes from the plan, what became of it from the record: samples of one identity share
+    a record, and a model that was renamed keeps its videos. A column of the manifest whose name the results
+    use themselves becomes ``manifest_NAME``.
     """
     found = pc.index_in(plan.table["sample_id"], records["sample_id"])
     planned = plan.table.filter(pc.is_valid(found))
     finished = records.take(found.drop_null())
     scores = [json.loads(text) for text in finished["scores"].to_pylist()]
     names = list(dict.fromkeys([*metrics, *(name for row in scores for name in row)]))
-    columns = [finished[name] for name in RESULTS.names]
+    sources = {name: planned if name in _PLANNED else finished for name in RESULTS.names}
+    columns = [sources[name][name].cast(RESULTS.field(name).type) for name in RESULTS.names]
     columns += [pa.array([row.get(name) for row in scores], pa.float64()) for name in names]
     riders = plan.manifest.rider_table().take(planned["row"])
     riders = riders.rename_columns(_renamed(riders.column_names, {*RESULTS.names, *names}))

@@ -101,23 +101,24 @@ def _kept(store: Store, plan: Plan, retry_failed: bool) -> pa.Table:
     A record is superseded when a sample that is pending will write its video over that record's. It goes
     first, so that no record ever names a file that is not its own.
     """
-    records = store.records()
-    unwanted = set()
+    records = kept = store.records()
     if retry_failed:
-        unwanted |= set(records.filter(pc.equal(records["status"], "failed"))["sample_id"].to_pylist())
-    missing = plan.table.filter(pc.invert(pc.is_in(plan.table["sample_id"], records["sample_id"])))
-    superseded = records.filter(pc.is_in(records["video"], missing["video"]))
-    unwanted |= set(superseded["sample_id"].to_pylist())
-    if not unwanted:
-        return records
-    store.discard(unwanted)
-    return records.filter(pc.invert(pc.is_in(records["sample_id"], pa.array(list(unwanted), pa.string()))))
+        kept = kept.filter(pc.not_equal(kept["status"], "failed"))
+    while True:
+        missing = plan.table.filter(pc.invert(pc.is_in(plan.table["sample_id"], kept["sample_id"])))
+        superseded = pc.is_in(kept["video"], missing["video"])
+        if not pc.any(superseded).as_py():
+            break
+        # What shared such a record is missing from now on, and will write its own video.
+        kept = kept.filter(pc.invert(superseded))
+    store.discard(set(records["sample_id"].to_pylist()) - set(kept["sample_id"].to_pylist()))
+    return kept
 
 
 def _videos(plan: Plan, records: pa.Table) -> int:
     """How many samples of the plan have a video."""
-    planned = records.filter(pc.is_in(records["sample_id"], plan.table["sample_id"]))
-    return int(pc.count(planned["video"]).as_py())
+    with_video = records.filter(pc.is_valid(records["video"]))
+    return int(pc.sum(pc.is_in(plan.table["sample_id"], with_video["sample_id"])).as_py() or 0)
 
 
 @dataclass

@@ -45,7 +45,8 @@ def read_status(store: Store) -> Status:
     except FileNotFoundError:
         raise StoreError(f"{store.uri}: no plan.parquet, so no run has begun here") from None
     records = store.records()
-    records = records.filter(pc.is_in(records["sample_id"], planned["sample_id"]))
+    found = pc.index_in(planned["sample_id"], records["sample_id"])
+    records = records.take(found.drop_null())
     counts = _counts(records["status"])
     pending = planned.num_rows - records.num_rows
     rate = _rate(records)

@@ -42,12 +42,18 @@ class Units(Sequence[Unit]):
 
 
 def pending(plan: Plan, records: pa.Table, job: Job) -> dict[str, Units]:
-    """The units of all samples without a record, by model."""
-    missing = pc.invert(pc.is_in(plan.table["sample_id"], records["sample_id"]))
-    models = plan.table["model"].cast(pa.string())
+    """The units of all samples without a record, by model.
+
+    Samples of one identity, such as those of two models that are the same but for their names, are one video:
+    the first of them is made, and its record is every one's.
+    """
+    identities = plan.table["sample_id"].combine_chunks()
+    first = pc.equal(pc.index_in(identities, identities), np.arange(len(plan), dtype=np.int32))
+    missing = pc.and_(first, pc.invert(pc.is_in(identities, records["sample_id"])))
+    models = plan.table["model"].cast(pa.string()).combine_chunks()
     units = {}
     for name, model in job.models.items():
-        mask = pc.and_(missing, pc.equal(models, name)).to_numpy()
+        mask = pc.and_(missing, pc.equal(models, name)).to_numpy(zero_copy_only=False)
         positions = np.flatnonzero(mask)
         if len(positions):
             units[name] = Units(name, plan, positions, model.batch)

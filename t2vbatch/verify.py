@@ -37,13 +37,13 @@ def verify(store: Store) -> Iterator[Finding | None]:
         raise StoreError(f"{store.uri}: no plan.parquet, so no run has begun here") from None
     records = store.records()
     records = records.filter(pc.is_in(records["sample_id"], planned["sample_id"]))
-    yield from _results(store, records)
+    yield from _results(store, planned, records)
     for record in records.filter(pc.is_valid(records["video"])).to_pylist():
         yield _video(store, record)
     yield from _strangers(store, planned)
 
 
-def _results(store: Store, records: pa.Table) -> Iterator[Finding]:
+def _results(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[Finding]:
     """What differs between results.parquet and the records that it was made from."""
     place = f"{store.uri}/results.parquet"
     try:
@@ -51,16 +51,18 @@ def _results(store: Store, records: pa.Table) -> Iterator[Finding]:
     except (FileNotFoundError, StoreError) as error:
         yield Finding(place, f"no readable table ({error})", "a row for each finished sample; run again")
         return
-    if results.num_rows != records.num_rows:
-        yield Finding(place, f"{results.num_rows} rows", f"{records.num_rows}, as many as there are records")
+    finished = pc.sum(pc.is_in(planned["sample_id"], records["sample_id"])).as_py() or 0
+    if results.num_rows != finished:
+        yield Finding(place, f"{results.num_rows} rows", f"{finished}, as many as samples have a record")
         return
     order = pc.index_in(results["sample_id"], records["sample_id"])
     if order.null_count:
         yield Finding(place, f"{order.null_count} samples without a record", "only samples that have one")
         return
     recorded = records.take(order)
-    for name in RESULTS.names:
-        # Compared as Python values: Arrow has no equality that takes null for equal to null.
+    for name in set(RESULTS.names) - {"row_id", "model", "sample_index"}:
+        # Samples may share a record, which names the first of them. Values are compared as Python's: Arrow has
+        # no equality that takes null for equal to null.
         if results[name].to_pylist() != recorded[name].to_pylist():
             yield Finding(place, f"other values in column {name!r} than in the records", "the same")
 

@@ -131,6 +131,42 @@ def test_adding_a_model_makes_its_samples_alone(tmp_path: Path) -> None:
     assert all(seeds[row["row_id"], row["sample_index"]] == row["seed"] for row in rows)
 
 
+def test_equal_samples_are_one_video(tmp_path: Path) -> None:
+    """A model beside itself under another name is made once, and both have all their rows."""
+    job = _write(tmp_path)
+    spec = {"path": "elsewhere", "pipeline": "t2vbatch.models.fake:FakeModel"}
+    result = _run(job, f"models.twin={json.dumps(spec)}")
+    assert len(_videos(result.output)) == 8
+    assert {name: model.counts.ok for name, model in zip("ab", result.summary.models, strict=True)} == {
+        "a": 8,
+        "b": 8,
+    }
+    assert [finding for finding in verify(open_store(result.output)) if finding] == []
+    assert read_status(open_store(result.output)).ok == 16
+
+
+def test_a_renamed_model_keeps_its_videos(tmp_path: Path) -> None:
+    """A name decides no pixel."""
+    job = _write(tmp_path)
+    _run(job)
+    spec = {"path": "elsewhere", "pipeline": "t2vbatch.models.fake:FakeModel"}
+    result = _run(_write(tmp_path, models={"renamed": spec}))
+    assert (result.made, result.summary.counts.ok) == (0, 8)
+    assert {row["model"] for row in _results(result.output)} == {"renamed"}
+
+
+def test_what_shared_a_video_that_is_overwritten_gets_its_own(tmp_path: Path) -> None:
+    """No record ever names a file that is not its own."""
+    spec = {"path": "x", "pipeline": "t2vbatch.models.fake:FakeModel"}
+    both = {"a": spec, "b": spec}
+    _run(_write(tmp_path, models=both))
+    result = _run(_write(tmp_path, models={**both, "a": {**spec, "call": {"num_frames": 4}}}))
+    assert result.made == 16
+    frames = {(row["model"], row["num_frames"]) for row in _results(result.output)}
+    assert frames == {("a", 4), ("b", 8)}
+    assert [finding for finding in verify(open_store(result.output)) if finding] == []
+
+
 def test_a_failing_row_is_recorded_and_stops_nothing(tmp_path: Path) -> None:
     """Three attempts, the error with its traceback, and the others are made."""
     rows = [*_PROMPTS, {"id": "bad", "prompt": "x [fault:raise]"}]
