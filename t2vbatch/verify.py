@@ -61,8 +61,8 @@ def _results(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[Fin
         return
     recorded = records.take(order)
     for name in set(RESULTS.names) - {"row_id", "model", "sample_index"}:
-        # Samples may share a record, which names the first of them. Values are compared as Python's: Arrow has
-        # no equality that takes null for equal to null.
+        # Samples may share a record, which names the first of them. Values are compared as Python's: Arrow
+        # has no equality that takes null for equal to null.
         if results[name].to_pylist() != recorded[name].to_pylist():
             yield Finding(place, f"other values in column {name!r} than in the records", "the same")
 
