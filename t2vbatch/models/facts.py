@@ -163,7 +163,7 @@ def scheduler_config(where: str, spec: Model) -> tuple[Any, dict[str, Any]]:
     if not isinstance(kind, type) or not issubclass(kind, diffusers.SchedulerMixin):
         known = [name for name in dir(diffusers) if name.endswith("Scheduler")]
         raise ModelError(key, f"{name}, which is no scheduler of diffusers", nearest(name, known))
-    known = sorted(set(inspect.signature(kind.__init__).parameters) - {"self", "kwargs"})
+    known = sorted(set(inspect.signature(kind).parameters) - {"kwargs"})
     _check_keys(key, given, frozenset(known))
     return kind, given
 

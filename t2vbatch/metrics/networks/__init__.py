@@ -31,7 +31,7 @@ def load_network(weights: Weights, device: str) -> Network:
     """Load a network onto a torch device. Raises MetricError where it cannot be had."""
     located = locate(weights)
     # The bar would break into the run's own progress line, once a worker.
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     try:
         return NETWORKS[weights.kind](located, device)
     except (OSError, ValueError, KeyError, UnpicklingError) as error:
