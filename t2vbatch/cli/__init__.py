@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from t2vbatch.cli import catalog, evaluate, look, make
+from t2vbatch.cli import catalog, evaluate, exchange, look, make
 from t2vbatch.errors import RunError, T2VBatchError, UsageError
 
 app = typer.Typer(
@@ -32,6 +32,9 @@ app.command()(look.report)
 app.command()(evaluate.score)
 app.command()(evaluate.compare)
 app.command()(evaluate.sheet)
+app.command()(exchange.export)
+app.command("import-scores")(exchange.import_scores)
+catalog.manifest_app.command("import")(exchange.import_manifest)
 app.add_typer(catalog.manifest_app, name="manifest")
 app.command()(catalog.models)
 app.command()(catalog.metrics)
