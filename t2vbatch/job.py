@@ -253,9 +253,16 @@ def _located(job: Job, base: Path) -> Job:
         explicit = uri.startswith((".", "/", "~"))
         return located(uri) if explicit or (base / path).exists() else uri
 
-    models = {
-        name: model.model_copy(update={"path": model_path(model.path)}) for name, model in job.models.items()
-    }
+    def part(section: dict[str, Any]) -> dict[str, Any]:
+        path = section.get("path")
+        return section | {"path": model_path(path)} if isinstance(path, str) else section
+
+    def model_parts(model: Model) -> dict[str, Any]:
+        components = {name: value and part(value) for name, value in model.components.items()}
+        loras = [part(lora) for lora in model.loras]
+        return {"path": model_path(model.path), "components": components, "loras": loras}
+
+    models = {name: model.model_copy(update=model_parts(model)) for name, model in job.models.items()}
     clip = job.clip and job.clip.model_copy(update={"path": model_path(job.clip.path)})
     update = {
         "manifest": located(job.manifest),

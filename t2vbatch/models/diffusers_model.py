@@ -75,11 +75,17 @@ class DiffusersModel:
         for column, parameter in self._signature.media.items():
             if column in request.media:
                 value = READERS[column](request.media[column])
-                frames = value if isinstance(value, list) else [value]
+                frames = value[: self._length(request.call)] if isinstance(value, list) else [value]
                 sized = [fitted(frame, size, self._spec.fit) for frame in frames]
                 filled[parameter][column] = sized if isinstance(value, list) else sized[0]
         types = self._signature.types
         return {name: argument(name, types[name], given, request.call) for name, given in filled.items()}
+
+    def _length(self, call: Mapping[str, Any]) -> int | None:
+        """As many frames of a video are used as are to be made, where the call or its defaults say so."""
+        name = self._facts.frames_argument or ""
+        count = call.get(name, self._signature.defaults.get(name))
+        return count if isinstance(count, int) else None
 
     def _size(self, call: Mapping[str, Any]) -> tuple[int, int] | None:
         """(width, height) of the video to be made, where the call or its defaults say so."""

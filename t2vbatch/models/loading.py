@@ -1,6 +1,6 @@
 """From facts to a pipeline: weights, components, scheduler, LoRAs, savings, device, speed, in this order.
 
-Only safetensors are read, and no code of a repository is run.
+Only safetensors are read unless the job says otherwise, and no code of a repository is run.
 """
 
 from collections.abc import Mapping
@@ -76,7 +76,7 @@ def _from_pretrained(pipeline: Any, spec: Model, facts: ModelFacts) -> Any:
         source.location,
         dtype=getattr(torch, spec.dtype),
         variant=spec.variant,
-        use_safetensors=True,
+        use_safetensors=_safetensors(spec),
         **_hub_options(facts.revision),
         **(_left_out(pipeline, source) | _components(spec)),
         **_quantization(spec),
@@ -104,6 +104,11 @@ def _left_out(pipeline: Any, source: Source) -> dict[str, None]:
     return {name: None for name in expected if index.get(name) == [None, None]}
 
 
+def _safetensors(spec: Model) -> bool | None:
+    """None lets diffusers take pickles where there is nothing else."""
+    return None if spec.pickled_weights else True
+
+
 def _hub_options(revision: str | None) -> dict[str, Any]:
     if revision is None:
         return {}
@@ -124,7 +129,7 @@ def _component(where: str, component: dict[str, Any], spec: Model) -> Any:
     options |= _hub_options(source.commit)
     if issubclass(kind, torch.nn.Module):
         dtype = component.get("dtype", spec.dtype)
-        options |= {"dtype": getattr(torch, dtype), "use_safetensors": True}
+        options |= {"dtype": getattr(torch, dtype), "use_safetensors": _safetensors(spec)}
         options |= {"variant": component["variant"]} if "variant" in component else {}
     return kind.from_pretrained(source.location, **options)
 
@@ -153,7 +158,11 @@ def _add_loras(pipeline: Any, spec: Model) -> None:
 
 def _load_lora(pipeline: Any, index: int, file: Path, name: str) -> None:
     """Diffusers passes over keys that fit nowhere; an adapter that reached no layer is refused."""
-    pipeline.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=name)
+    try:
+        pipeline.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=name)
+    except (AttributeError, KeyError, ValueError, RuntimeError) as error:
+        kind = type(pipeline).__name__
+        raise ModelError(f"loras[{index}]", f"{file}, which {kind} cannot take: {error}") from error
     reached = {adapter for adapters in pipeline.get_list_adapters().values() for adapter in adapters}
     if name not in reached:
         raise ModelError(

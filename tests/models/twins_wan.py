@@ -37,6 +37,11 @@ def wan(**changes: Any) -> dict[str, Any]:
     return {**_around(umt5_encoder()), "transformer": transformer, "transformer_2": None}
 
 
+def wan_experts() -> dict[str, Any]:
+    """As Wan 2.2: one transformer for the noisy steps, another for the rest."""
+    return {**wan(), "transformer_2": wan()["transformer"], "boundary_ratio": 0.875}
+
+
 def wan_image(last: bool = False) -> dict[str, Any]:
     places = {"pos_embed_seq_len": 2 * (4 * 4 + 1)} if last else {}
     return {**wan(in_channels=36, image_dim=32, **places), **_image()}
@@ -197,7 +202,7 @@ _FIVE: Mapping[str, Any] = {**_SMALL, "num_frames": 5}
 _NINE: Mapping[str, Any] = {**_SMALL, "num_frames": 9}
 
 TWINS: Mapping[str, Twin] = {
-    "WanPipeline": Twin(wan, _FIVE),
+    "WanPipeline": Twin(wan_experts, _FIVE),
     "WanImageToVideoPipeline": Twin(wan_image, _FIVE),
     "WanVACEPipeline": Twin(wan_vace, _FIVE),
     "WanVideoToVideoPipeline": Twin(
@@ -210,7 +215,9 @@ TWINS: Mapping[str, Twin] = {
     "ChronoEditPipeline": Twin(chrono_edit, _FIVE),
     "SkyReelsV2Pipeline": Twin(skyreels, _FIVE),
     "SkyReelsV2ImageToVideoPipeline": Twin(skyreels_image, _FIVE),
-    "SkyReelsV2DiffusionForcingPipeline": Twin(skyreels, _NINE, frames=9),
+    "SkyReelsV2DiffusionForcingPipeline": Twin(
+        skyreels, {**_NINE, "ar_step": 1, "causal_block_size": 1}, frames=9
+    ),
     "SkyReelsV2DiffusionForcingImageToVideoPipeline": Twin(lambda: skyreels(image_dim=4), _NINE, frames=9),
     "SkyReelsV2DiffusionForcingVideoToVideoPipeline": Twin(
         skyreels,

@@ -1,0 +1,122 @@
+"""Every job file of jobs/ runs as it is written, on tiny twins of the checkpoints that it names.
+
+What a test changes in a job: where weights are, how large and how long the videos are, and the components and
+LoRAs that come from elsewhere, which are made tiny too, and the dtype, as CPUs are slow at half precision.
+Pipelines, schedulers, variants, memory settings and manifests are the job's.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from t2vbatch.engines.choose import engine_for
+from t2vbatch.job import Job, Model, load_job
+from t2vbatch.models.facts import memory_settings
+from t2vbatch.prepare import prepare
+from t2vbatch.run import run_job
+from tests.models import tiny
+from tests.models.tiny_parts import diffusers
+
+JOBS = Path(__file__).parents[2] / "jobs"
+FILES = sorted(
+    path.stem
+    for path in JOBS.glob("*.yaml")
+    if all(model.pipeline for model in load_job(path).models.values())
+)
+SIZES = frozenset(
+    {
+        "height",
+        "width",
+        "num_frames",
+        "video_length",
+        "frames",
+        "num_inference_steps",
+        "max_sequence_length",
+        "decode_chunk_size",
+        "prompt_template",
+        "clean_caption",
+        "use_resolution_binning",
+        "spatio_temporal_guidance_blocks",
+        "t0",
+        "t1",
+        "controlnet_frame_indices",
+        "latent_window_size",
+        "ar_step",
+        "causal_block_size",
+    }
+)
+"""Arguments that make a twin's call small."""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_job_runs_on_twins(name: str, tmp_path: Path) -> None:
+    """Each row of the job's own manifest ends in a video."""
+    job = load_job(JOBS / f"{name}.yaml")
+    models = {key: _twin(model, tmp_path / key) for key, model in job.models.items()}
+    changes = {"output": str(tmp_path / "out"), "models": models, "metrics": {}, "engine": "inline"}
+    tiny_job = Job.model_validate(job.model_dump() | changes)
+    result = run_job(prepare(tiny_job), engine_for)
+    rows = pq.read_table(Path(result.output) / "results.parquet").to_pylist()
+    assert len(rows) == len(models) * len({row["row_id"] for row in rows}) > 0
+    assert {row["error"] for row in rows if row["status"] != "ok"} == set()
+
+
+def _twin(model: Model, folder: Path) -> dict[str, Any]:
+    """The same section, for tiny checkpoints in ``folder``."""
+    name = str(model.pipeline)
+    tiny.save(name, folder, variant=model.variant)
+    small = {key: value for key, value in tiny.TWINS[name].call.items() if key in SIZES}
+    own = tiny.model(name, folder).components
+    return model.model_dump() | {
+        "path": str(folder),
+        "dtype": "float32",
+        "call": {**model.call, **small},
+        "components": {key: _component(value, key, model, folder) for key, value in model.components.items()}
+        | own,
+        "loras": [_lora(model, lora, folder / f"lora{index}") for index, lora in enumerate(model.loras)],
+    }
+
+
+def _component(
+    component: dict[str, Any] | None, name: str, model: Model, folder: Path
+) -> dict[str, Any] | None:
+    """The twin's own part of that name, loaded on its own as the job asks."""
+    if component is None:
+        return None
+    variant = {"variant": model.variant} if model.variant else {}
+    return component | {"path": str(folder), "subfolder": name, "dtype": "float32"} | variant
+
+
+def _lora(model: Model, lora: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A LoRA of rank 1 for one attention layer of the twin's denoiser."""
+    pipeline = getattr(diffusers, str(model.pipeline)).from_pretrained(folder.parent, variant=model.variant)
+    part = "unet" if hasattr(pipeline, "unet") else "transformer"
+    denoiser = getattr(pipeline, part)
+    layer, module = next(
+        (layer, module)
+        for layer, module in denoiser.named_modules()
+        if layer.endswith("to_q") and isinstance(module, torch.nn.Linear)
+    )
+    folder.mkdir()
+    weights = {
+        f"{part}.{layer}.lora_A.weight": torch.ones(1, module.in_features),
+        f"{part}.{layer}.lora_B.weight": torch.ones(module.out_features, 1),
+    }
+    save_file(weights, folder / lora["file"])
+    return {**lora, "path": str(folder)}
+
+
+def test_every_setting_of_the_jobs_is_known() -> None:
+    """The memory settings that the jobs show are those that there are."""
+    shown = {
+        setting
+        for path in JOBS.glob("*.yaml")
+        for model in load_job(path).models.values()
+        for setting in memory_settings(model)
+    }
+    assert {"model_cpu_offload", "sequential_cpu_offload", "group_offload", "vae_tiling"} <= shown
