@@ -27,6 +27,7 @@ from t2vbatch.models import load_model, set_up_torch
 from t2vbatch.models.inputs import read_image
 from t2vbatch.models.protocol import ModelFacts, Request, VideoModel
 from t2vbatch.plan import Sample
+from t2vbatch.poster import poster, poster_name
 from t2vbatch.records import Record
 from t2vbatch.store import Store
 from t2vbatch.video import Video, decode, digest_file, encode, ffmpeg_version
@@ -53,6 +54,7 @@ class WorkerFactory:
     job: Job
     model: str
     facts: ModelFacts
+    store: Store
 
     def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "Worker":
         """Load the model and the metrics; see Factory."""
@@ -60,7 +62,8 @@ class WorkerFactory:
         start = time.perf_counter()
         model = load_model(self._spec(memory), self.facts, device)
         scorer = load_metrics(self.job, device)
-        return Worker(self.job, self.model, model, scorer, name, device, time.perf_counter() - start)
+        load_s = time.perf_counter() - start
+        return Worker(self.job, self.model, self.store, model, scorer, name, device, load_s)
 
     def _spec(self, memory: Sequence[str]) -> Model:
         spec = self.job.models[self.model]
@@ -78,6 +81,7 @@ class Worker:
         self,
         job: Job,
         model_name: str,
+        store: Store,
         model: VideoModel,
         scorer: Scorer,
         name: str,
@@ -87,7 +91,7 @@ class Worker:
         self._job, self._batch = job, job.models[model_name].batch
         self._model, self._scorer = model, scorer
         self._name, self._device, self._load_s = name, device, load_s
-        self._store = Store(job.output)
+        self._store = store
         self._made: dict[int, _Made] = {}
 
     def generate(self, work: Work) -> None:
@@ -167,6 +171,9 @@ class Worker:
             sha256, size = digest_file(staged)
             encode_s = time.perf_counter() - start
             self._store.publish(sample.video, staged)
+            frames_sha256 = read_back.sha256()
+            # While the frames are at hand: a report of ten thousand videos decodes none of them.
+            self._store.folder.write(poster_name(frames_sha256), poster(read_back))
         finally:
             _remove(staged)
         height, width = read_back.frames.shape[1:3]
@@ -184,7 +191,7 @@ class Worker:
             duration_s=len(video.frames) / video.fps,
             bytes=size,
             video_sha256=sha256,
-            frames_sha256=read_back.sha256(),
+            frames_sha256=frames_sha256,
             encode_s=encode_s,
         )
         return self._scored(record, sample, Video(read_back.frames, video.fps))

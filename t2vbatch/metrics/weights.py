@@ -95,7 +95,8 @@ def locate(weights: Weights) -> Located:
 
 def _find(path: str, name: str, revision: str | None, where: str) -> tuple[Path, str | None]:
     """A file of a local folder, or of a hub repository with the commit it was taken from."""
-    if Path(path).exists():
+    # No hub id begins with a slash: such a path is a local one, there or not.
+    if Path(path).exists() or Path(path).is_absolute():
         return Path(path) / name, None
     file = _downloaded(path, name, revision, where)
     # The hub's cache keeps each commit in a folder that has its name.

@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 from t2vbatch.metrics.protocol import Column
+from t2vbatch.poster import poster_name
 from t2vbatch.records import RESULTS, score_columns
-from t2vbatch.report.posters import poster_name
 
 _LARGEST_EXACT = 2**53
 """JavaScript rounds larger integers, and a rounded seed makes another video."""

@@ -13,8 +13,8 @@ from t2vbatch.compare_text import difference_text, p_text
 from t2vbatch.files import Folder
 from t2vbatch.metrics.protocol import Column
 from t2vbatch.metrics.registry import known_columns
+from t2vbatch.poster import FRAMES, write_posters
 from t2vbatch.report.data import as_script, page_data
-from t2vbatch.report.posters import FRAMES, write_posters
 from t2vbatch.summary import ScoreSummary, Summary
 from t2vbatch.summary_text import interval_text
 

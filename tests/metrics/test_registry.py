@@ -65,6 +65,12 @@ def test_weights_of_another_kind_are_refused(tmp_path: Path) -> None:
         check_metrics(job(tmp_path))
 
 
+def test_a_folder_that_is_not_there_is_not_asked_of_the_hub(tmp_path: Path) -> None:
+    """An absolute path is a local one, whether it exists or not."""
+    with pytest.raises(MetricError, match=r"a folder without a config\.json"):
+        check_metrics(job(tmp_path / "nowhere"))
+
+
 @pytest.mark.parametrize("content", [None, "{", "[]", "{}"])
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, content: str | None) -> None:
     """A folder without a readable config.json is refused before anything is loaded."""

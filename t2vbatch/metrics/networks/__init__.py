@@ -6,7 +6,6 @@ Pictures are prepared by the PIL processor: the torchvision one rounds different
 
 from collections.abc import Callable, Mapping
 from pickle import UnpicklingError
-from typing import Any
 
 from transformers.utils import logging
 

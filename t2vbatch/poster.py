@@ -1,7 +1,7 @@
 """Contact sheets: a few frames of each video side by side in one small picture.
 
-They let a page show ten thousand videos without opening one. Each is named by the digest of the video's
-frames, so that a new report makes only those that are new.
+They let a page show ten thousand videos without opening one. A worker writes them while it has the frames at
+hand; those that are not there are made from the files. Each is named by the digest of the video's frames.
 """
 
 import logging
