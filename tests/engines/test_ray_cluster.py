@@ -60,6 +60,14 @@ def test_draining_node_gets_nothing_new(
     assert workers[-3] == 1, "the last units are made by the one that stays"
 
 
+def test_gpus_are_taken_where_there_are_any(cluster: Any, tmp_path: Path) -> None:
+    """On a cluster with a GPU a worker takes one, wherever CPUs would allow more workers, and is told so."""
+    cluster.add_node(num_cpus=2, num_gpus=1)
+    ran = _run(cluster, tmp_path, ["slow:0.2"] * 4)
+    assert ran.ledger.records == {0, 1, 2, 3}
+    assert ran.loads == ["fake-1 cuda threads=1"]
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense", "ray://127.0.0.1:1"])
 def test_cluster_that_is_not_there(address: str, tmp_path: Path) -> None:
     """An address that nobody answers is refused in seconds, and the key is named."""
