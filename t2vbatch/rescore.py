@@ -58,7 +58,7 @@ def score_output(
     store = open_store(output)
     job = _job(store, metrics, clip)
     asked = job if metrics is None else job.model_copy(update={"metrics": dict(metrics)})
-    with store.lease():
+    with store.lease() as store:
         plan = prepare(job).plan
         keeper = _Keeper(store, scorer_identity(asked))
         records, columns = store.compact(), metric_columns(asked)
@@ -67,7 +67,7 @@ def score_output(
         ending: Ending = "finished"
         if missing:
             units = {_FOLDER: [Unit(_FOLDER, (position,), 1.0) for position in missing]}
-            factories = {_FOLDER: RescorerFactory(asked, keeper.identity, _rates(records))}
+            factories = {_FOLDER: RescorerFactory(asked, keeper, _rates(records))}
             ending = engine(job).run(units, job, factories, _Ledger(plan, keeper, columns, watch))
         if ending == "finished":
             store.rewrite(_merged(records, keeper))
@@ -82,14 +82,13 @@ class RescorerFactory:
     """All that it takes to start a worker that scores; small, and picklable."""
 
     job: Job
-    identity: str
+    keeper: "_Keeper"
     rates: Mapping[str, float]
 
     def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "Rescorer":
         """Load the metrics; see Factory."""
         set_up_torch(self.job.workers.cpus)
-        keeper = _Keeper(open_store(self.job.output), self.identity)
-        return Rescorer(keeper, load_metrics(self.job, device), self.rates)
+        return Rescorer(self.keeper, load_metrics(self.job, device), self.rates)
 
 
 class Rescorer:

@@ -64,14 +64,13 @@ def run_job(
         RunError: the run failed; what was finished is kept.
     """
     job, plan = prepared.job, prepared.plan
-    store = open_store(job.output)
-    with store.lease():
+    with open_store(job.output).lease() as store:
         store.write_job(job)
         store.write_table("plan.parquet", plan.table)
         records = _kept(store, plan, retry_failed)
         ending: Ending = "finished"
         if units := pending(plan, records, job):
-            factories = {name: WorkerFactory(job, name, prepared.facts[name]) for name in units}
+            factories = {name: WorkerFactory(job, name, prepared.facts[name], store) for name in units}
             try:
                 ending = engine(job).run(units, job, factories, _Ledger(plan, store, watch))
             except T2VBatchError:

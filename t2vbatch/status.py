@@ -50,7 +50,7 @@ def read_status(store: Store) -> Status:
     counts = _counts(records["status"])
     pending = planned.num_rows - records.num_rows
     rate = _rate(records)
-    lease = store.lease().holder()
+    lease = store.writer()
     running: dict[str, Any] = {}
     with contextlib.suppress(FileNotFoundError):
         running = store.read_json("status.json")

@@ -13,10 +13,11 @@ A sample is finished when its record exists, and only then. All that this module
 a video without a record is made again, two copies of one record are one record.
 """
 
+import contextlib
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ import pyarrow.parquet as pq
 from t2vbatch.errors import StoreError
 from t2vbatch.files import Folder, open_folder
 from t2vbatch.job import Job, dump_job
-from t2vbatch.lease import Lease
+from t2vbatch.lease import Fenced, Lease
 from t2vbatch.records import RECORDS, Record, to_table
 
 _NEW = "records/new"
@@ -35,19 +36,35 @@ _CHUNK = 4096
 
 
 class Store:
-    """One output folder. Cheap to make, holds nothing open, and can be sent to a worker."""
+    """One output folder. Cheap to make, holds nothing open, and can be sent to a worker.
 
-    def __init__(self, uri: str) -> None:
-        self.folder: Folder = open_folder(uri)
+    Args:
+        lease: the token of the lease under which it is written; from when that is lost, what writes raises
+            LeaseHeldError. None is for who asks, and for a folder that nobody else knows.
+    """
+
+    def __init__(self, uri: str, lease: str | None = None) -> None:
+        folder = open_folder(uri)
+        self.folder: Folder = folder if lease is None else Fenced(folder, lease)
 
     @property
     def uri(self) -> str:
         """Where it is, as a path or URI."""
         return self.folder.uri
 
-    def lease(self) -> Lease:
-        """A context in which this process alone writes here. Raises LeaseHeldError where another one does."""
-        return Lease(self.folder)
+    @contextlib.contextmanager
+    def lease(self) -> Iterator["Store"]:
+        """Hold the output within the block: the store that comes with it, and its copies, alone write here.
+
+        Raises:
+            LeaseHeldError: another process writes here.
+        """
+        with Lease(self.folder) as lease:
+            yield Store(self.uri, lease.token)
+
+    def writer(self) -> str | None:
+        """Who writes here now, in words; None for nobody."""
+        return Lease(self.folder).holder()
 
     # What workers do.
 

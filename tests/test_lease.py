@@ -3,8 +3,10 @@
 import json
 import multiprocessing
 import os
+import pickle
 import signal
 import socket
+from collections.abc import Callable
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import pytest
 from t2vbatch import lease
 from t2vbatch.errors import LeaseHeldError
 from t2vbatch.files import LocalFolder
-from t2vbatch.lease import Lease
+from t2vbatch.lease import Fenced, Lease
+from t2vbatch.store import Store
 
 
 def _hold(root: str, held: Event) -> None:
@@ -95,3 +98,38 @@ def test_a_lease_that_was_taken_over_is_not_deleted_by_the_first_holder(tmp_path
         _write(folder)
         assert not mine.held()
     assert folder.size("lease.json") is not None
+
+
+def test_who_lost_the_lease_writes_nothing_more(tmp_path: Path) -> None:
+    """Not in any way, and not after the new holder is done; reading goes on."""
+    folder = LocalFolder(tmp_path / "out")
+    (tmp_path / "video").write_bytes(b"late")
+    with Lease(folder) as mine:
+        fenced = Fenced(folder, mine.token)
+        fenced.write("a", b"mine")
+        _write(folder)
+        writes: list[Callable[[], object]] = [
+            lambda: fenced.write("a", b"late"),
+            lambda: fenced.create("b", b"late"),
+            lambda: fenced.publish("c", tmp_path / "video"),
+            lambda: fenced.delete("a"),
+        ]
+        for write in writes:
+            with pytest.raises(LeaseHeldError, match="process 1 on elsewhere"):
+                write()
+        folder.delete("lease.json")
+        with pytest.raises(LeaseHeldError, match="nobody's"):
+            writes[0]()
+        assert sorted(fenced.names("")) == ["a"]
+        assert fenced.read("a") == b"mine"
+
+
+def test_a_store_is_fenced_wherever_it_is_sent(tmp_path: Path) -> None:
+    """A worker's copy of the store asks for the same lease as the run's."""
+    with Store(str(tmp_path)).lease() as store:
+        sent = pickle.loads(pickle.dumps(store))
+        sent.write_json("a.json", 1)
+        _write(LocalFolder(tmp_path))
+        with pytest.raises(LeaseHeldError):
+            sent.write_json("a.json", 2)
+    assert store.read_json("a.json") == 1

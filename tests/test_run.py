@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from t2vbatch.engines import Progress
 from t2vbatch.engines.choose import engine_for
+from t2vbatch.errors import LeaseHeldError
 from t2vbatch.job import load_job
 from t2vbatch.prepare import prepare
 from t2vbatch.run import Result, run_job
@@ -268,6 +270,28 @@ def test_a_killed_driver_costs_what_was_being_made(tmp_path: Path) -> None:
     assert result.made == 24 - made_before
     assert _videos(out) == undisturbed
     assert [finding for finding in verify(open_store(str(out))) if finding] == []
+
+
+def test_a_run_that_lost_its_lease_stops_writing(tmp_path: Path) -> None:
+    """It ends with the new holder's name, and leaves everything as the new holder has it."""
+    out = tmp_path / "out"
+    taken = {"token": "t", "host": "elsewhere", "pid": 1, "started_at": "then", "beat": 3}
+    before: dict[str, bytes] = {}
+
+    def take_over(progress: Progress) -> None:
+        if progress.ok == 3 and not before:
+            (out / "lease.json").write_text(json.dumps(taken))
+            before.update(_files(out))
+
+    with pytest.raises(LeaseHeldError, match="process 1 on elsewhere"):
+        run_job(prepare(load_job(_write(tmp_path))), engine_for, take_over)
+    assert len([name for name in before if name.startswith("records/new/")]) == 3
+    assert _files(out) == before
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    found = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    return {name: file.read_bytes() for name, file in found.items()}
 
 
 def test_an_object_store_is_an_output_like_any_other(tmp_path: Path, s3: str) -> None:

@@ -44,7 +44,7 @@ def _sample(name: str, seed: int = 1) -> Sample:
 def _worker(folder: Path, model: _Model, batch: int = 1) -> Worker:
     models = {"m": {"path": "x", "batch": batch}}
     job = parse_job(json.dumps({"manifest": "m", "output": str(folder), "models": models}), "job")
-    return Worker(job, "m", model, Scorer({}, {}), "m-1", "cpu", 2.5)
+    return Worker(job, "m", Store(str(folder)), model, Scorer({}, {}), "m-1", "cpu", 2.5)
 
 
 def _work(key: int, *samples: Sample) -> Work:

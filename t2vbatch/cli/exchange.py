@@ -75,7 +75,7 @@ def import_scores(
         job = parse_job(store.folder.read("job.yaml").decode(), f"{store.uri}/job.yaml")
     except FileNotFoundError:
         raise UsageError(output, "no job.yaml", "the output folder of a run") from None
-    with store.lease():
+    with store.lease() as store:
         records, taken = imported(store.compact(), source, model)
         store.rewrite(records)
         publish(store, prepare(job).plan, job)

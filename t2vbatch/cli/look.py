@@ -78,7 +78,7 @@ def report(output: Output) -> None:
         job = parse_job(store.folder.read("job.yaml").decode(), f"{store.uri}/job.yaml")
     except FileNotFoundError:
         raise StoreError(f"{store.uri}: no job.yaml, so no run has begun here") from None
-    with store.lease():
+    with store.lease() as store:
         publish(store, prepare(job).plan, job)
     typer.echo(f"{store.uri}/report/index.html")
 
