@@ -96,19 +96,27 @@ def connected(job: Job) -> Iterator[None]:
         if job.ray.address is not None:
             _join(job.ray.address, quiet)
         else:
-            gpus_each(job, local_gpus())  # Refuses what is not there before anything is started.
-            ray_constants.ENABLE_RAY_CLUSTER = False
-            ray.init(
-                address="local",
-                num_cpus=_local_cpus(job),
-                object_store_memory=OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                **quiet,
-            )
+            _start(job, quiet)
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _start(job: Job, options: Mapping[str, Any]) -> None:
+    """Start a Ray on this machine that nobody else can reach."""
+    gpus_each(job, local_gpus())  # Refuses what is not there before anything is started.
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        ray.init(
+            address="local",
+            num_cpus=_local_cpus(job),
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            **options,
+        )
+    except Exception as error:  # Ray raises this class itself, for one where a slow machine took over 30 s.
+        raise RunError(f"Ray could not be started on this machine: {error}") from error
 
 
 def _join(address: str, options: Mapping[str, Any]) -> None:
