@@ -104,8 +104,12 @@ def _find(path: str, name: str, revision: str | None, where: str) -> tuple[Path,
 
 
 def _downloaded(path: str, name: str, revision: str | None, where: str) -> Path:
+    from t2vbatch.models import hub_reachable  # Brings diffusers, which takes seconds.
+
     try:
-        return Path(hf_hub_download(path, name, revision=revision))
+        # Its client would try for half a minute to reach a hub that is away, and say so on the terminal.
+        offline = not hub_reachable()
+        return Path(hf_hub_download(path, name, revision=revision, local_files_only=offline))
     except LocalEntryNotFoundError:
         found = "neither a folder here nor in the hub's cache, and the hub cannot be reached"
     except RevisionNotFoundError:
