@@ -12,6 +12,7 @@ from diffusers import AutoencoderKLWan
 from torch import Tensor, nn
 
 from t2vbatch.models.shapes.loop import Metrics
+from t2vbatch.models.shapes.parts import Autoencoder
 from t2vbatch.models.shapes.world import FRAMES, SIZE, render, sample_scene
 
 CHANNELS = 10
@@ -20,7 +21,7 @@ WINDOW, CROP = 5, 32  # frames and pixels of a training window
 WHOLE = 0.15  # share of steps on whole clips instead
 
 
-def build_autoencoder(width: int = 32) -> AutoencoderKLWan:
+def build_autoencoder(width: int = 32) -> Autoencoder:
     """Fresh weights; the latent statistics are neutral until `measure_latents` fills them in."""
     module = AutoencoderKLWan(
         base_dim=width,
@@ -61,20 +62,32 @@ class AutoencoderPart:
 
     name = "autoencoder"
 
-    def __init__(self, module: AutoencoderKLWan) -> None:
+    def __init__(self, module: Autoencoder) -> None:
         self.module: nn.Module = module
+        self._vae = module
 
     def loss(self, rng: random.Random, batch: int) -> tuple[Tensor, Metrics]:
         x, weight = _whole(rng, batch // 8) if rng.random() < WHOLE else _windows(rng, batch)
         device = next(self.module.parameters()).device
         x, weight = x.to(device), weight.to(device)
-        posterior = self.module.encode(x).latent_dist
-        y = self.module.decode(posterior.sample()).sample.float()
+        posterior = self._vae.encode(x).latent_dist
+        y = self._vae.decode(posterior.sample()).sample.float()
         pixels = ((y - x).abs() * weight).mean()
         edges = sum(((y.diff(dim=d) - x.diff(dim=d)).abs()).mean() for d in (3, 4))
         kl = posterior.kl().float().mean() / posterior.mean[0].numel()
         mse = (y.detach() - x).square().mean().item()
         return pixels + 2 * edges + 1e-4 * kl, {"l1": pixels.item(), "kl": kl.item(), "mse": mse}
+
+
+class DecoderPart(AutoencoderPart):
+    """The same with the encoder fixed: sharper videos from the latents that the denoiser has learnt."""
+
+    name = "decoder"
+
+    def __init__(self, module: Autoencoder) -> None:
+        super().__init__(module)
+        module.encoder.requires_grad_(False)
+        module.quant_conv.requires_grad_(False)
 
 
 def _whole(rng: random.Random, count: int) -> tuple[Tensor, Tensor]:
@@ -109,7 +122,7 @@ def _weight(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def encode(module: AutoencoderKLWan, videos: Tensor) -> Tensor:
+def encode(module: Autoencoder, videos: Tensor) -> Tensor:
     """uint8 videos -> raw latents (B, CHANNELS, T', H', W')."""
     x = to_tensor(videos.to(module.device))
     latents: Tensor = module.encode(x).latent_dist.mode().float()
@@ -117,18 +130,18 @@ def encode(module: AutoencoderKLWan, videos: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def decode(module: AutoencoderKLWan, latents: Tensor) -> Tensor:
+def decode(module: Autoencoder, latents: Tensor) -> Tensor:
     """Raw latents -> uint8 videos."""
     return to_videos(module.decode(latents).sample)
 
 
-def measure_latents(module: AutoencoderKLWan, latents: Tensor) -> None:
+def measure_latents(module: Autoencoder, latents: Tensor) -> None:
     """Write each channel's mean and deviation into the config, from where the pipeline scales latents."""
     mean, deviation = latents.mean(dim=(0, 2, 3, 4)), latents.std(dim=(0, 2, 3, 4))
     module.register_to_config(latents_mean=mean.tolist(), latents_std=deviation.tolist())
 
 
-def normalise(module: AutoencoderKLWan, latents: Tensor) -> Tensor:
+def normalise(module: Autoencoder, latents: Tensor) -> Tensor:
     """Raw latents -> zero mean and unit deviation in every channel."""
     mean = torch.tensor(module.config.latents_mean, device=latents.device).view(1, -1, 1, 1, 1)
     deviation = torch.tensor(module.config.latents_std, device=latents.device).view(1, -1, 1, 1, 1)

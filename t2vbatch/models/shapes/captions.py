@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from t2vbatch.models.shapes.outlines import SHAPES
 from t2vbatch.models.shapes.world import (
     COLOURS,
     DEFAULT_BACKGROUND,
     DEFAULT_SIZE,
     MOTIONS,
-    SHAPES,
     Scene,
 )
 

@@ -11,20 +11,22 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor, CLIPTokenizer
+from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor
 
 from t2vbatch.models.shapes.captions import caption
 from t2vbatch.models.shapes.loop import Metrics
+from t2vbatch.models.shapes.outlines import SHAPES
+from t2vbatch.models.shapes.parts import Clip, Processor, Tokenizer
 from t2vbatch.models.shapes.pipeline import load_as_float32
 from t2vbatch.models.shapes.text import MAX_TOKENS, tokenize
-from t2vbatch.models.shapes.world import COLOURS, MOTIONS, SHAPES, Scene, render, sample_scene
+from t2vbatch.models.shapes.world import COLOURS, MOTIONS, Scene, render, sample_scene
 
 FRAMES_PER_CLIP = 6  # drawing a clip costs more than learning from its frames
 INPUT, PATCH = 32, 8  # pixels; frames are halved first, which compression survives and which costs a quarter
 MEAN, DEVIATION = [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]
 
 
-def build_clip(tokenizer: CLIPTokenizer, width: int = 160) -> CLIPModel:
+def build_clip(tokenizer: Tokenizer, width: int = 160) -> Clip:
     """Fresh weights: 16 patches of 8x8 pixels on one side, up to MAX_TOKENS tokens on the other."""
     shared = {"hidden_size": width, "intermediate_size": 3 * width, "num_attention_heads": width // 32}
     text = {
@@ -40,7 +42,7 @@ def build_clip(tokenizer: CLIPTokenizer, width: int = 160) -> CLIPModel:
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=width))
 
 
-def build_processor(tokenizer: CLIPTokenizer) -> CLIPProcessor:
+def build_processor(tokenizer: Tokenizer) -> Processor:
     """Resizing to 32x32 and scaling to [-1, 1] by PIL, and the tokenizer."""
     images = CLIPImageProcessorPil(
         size={"shortest_edge": INPUT},
@@ -51,7 +53,7 @@ def build_processor(tokenizer: CLIPTokenizer) -> CLIPProcessor:
     return CLIPProcessor(images, tokenizer)
 
 
-def save_clip(model: CLIPModel, processor: CLIPProcessor, folder: Path) -> None:
+def save_clip(model: Clip, processor: Processor, folder: Path) -> None:
     """Write float16 weights and the processor."""
     model.half().save_pretrained(folder)
     processor.save_pretrained(folder)
@@ -63,7 +65,7 @@ class ClipPart:
 
     name = "clip"
 
-    def __init__(self, model: CLIPModel, tokenizer: CLIPTokenizer) -> None:
+    def __init__(self, model: Clip, tokenizer: Tokenizer) -> None:
         width = model.config.projection_dim
         readers = {"colour": len(COLOURS), "shape": len(SHAPES), "motion": len(MOTIONS)}
         self.heads = nn.ModuleDict({name: nn.Linear(width, count) for name, count in readers.items()})

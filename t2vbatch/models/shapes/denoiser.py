@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor, nn
-from transformers import CLIPTokenizer, UMT5EncoderModel
 
 from t2vbatch.models.shapes.captions import caption
 from t2vbatch.models.shapes.loop import Metrics
+from t2vbatch.models.shapes.parts import TextEncoder, Tokenizer, Transformer
 from t2vbatch.models.shapes.text import embed, tokenize
 from t2vbatch.models.shapes.world import Scene
 
@@ -27,7 +27,7 @@ def build_denoiser(
     width: int = 192,
     layers: int = 5,
     patch: tuple[int, int, int] = (1, 4, 4),
-) -> WanTransformer3DModel:
+) -> Transformer:
     """Fresh weights. A token is a quarter of a frame: 20 a video, each at an edge that tells its place."""
     module = WanTransformer3DModel(
         patch_size=patch,
@@ -46,7 +46,7 @@ def build_denoiser(
 
 
 @torch.no_grad()
-def _start_sensibly(module: WanTransformer3DModel) -> None:
+def _start_sensibly(module: Transformer) -> None:
     """Let the noisy input through to the output, and the caption in: both are slow to be found otherwise."""
     patch = module.patch_embedding.weight
     width, values = patch.shape[0], patch[0].numel()
@@ -73,9 +73,9 @@ class DenoiserPart:
 
     def __init__(
         self,
-        transformer: WanTransformer3DModel,
-        encoder: UMT5EncoderModel,
-        tokenizer: CLIPTokenizer,
+        transformer: Transformer,
+        encoder: TextEncoder,
+        tokenizer: Tokenizer,
         latents: Tensor,
         scenes: Sequence[Scene],
     ) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLWan, WanPipeline
 from numpy.typing import NDArray
 
 from t2vbatch.models.shapes import CALL, CLIP, PIPELINE
@@ -23,6 +22,7 @@ from t2vbatch.models.shapes.autoencoder import decode, encode
 from t2vbatch.models.shapes.captions import caption
 from t2vbatch.models.shapes.checker import read
 from t2vbatch.models.shapes.loop import hash_seed
+from t2vbatch.models.shapes.parts import Autoencoder, Pipeline
 from t2vbatch.models.shapes.pipeline import generate, load
 from t2vbatch.models.shapes.scoring import Scorer, picks_right_caption, read_by_clip
 from t2vbatch.models.shapes.sheet import write_sheet
@@ -74,7 +74,7 @@ def judge_real(count: int, seed: int) -> Figures:
     return judge(scenes, list(render(scenes).numpy()), "real clips")
 
 
-def judge_reconstructions(vae: AutoencoderKLWan, count: int, seed: int) -> Figures:
+def judge_reconstructions(vae: Autoencoder, count: int, seed: int) -> Figures:
     """The checker on drawn clips that went through the autoencoder, and their signal-to-noise ratio."""
     scenes = draw_scenes(count, seed)
     clips, results = render(scenes), []
@@ -88,7 +88,7 @@ def judge_reconstructions(vae: AutoencoderKLWan, count: int, seed: int) -> Figur
 
 
 def judge_prompts(
-    pipeline: WanPipeline,
+    pipeline: Pipeline,
     scorer: Scorer | None,
     count: int,
     seed: int,

@@ -118,7 +118,8 @@ def _schedule(step: int, recipe: Recipe) -> float:
 
 def _optimizers(module: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """Muon for the hidden layers' matrices where the recipe says so, AdamW for all the rest."""
-    matrices, others = [], []
+    matrices: list[Tensor] = []
+    others: list[Tensor] = []
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue

@@ -33,7 +33,7 @@ def _distance(shape: str, x: Tensor, y: Tensor, r: Tensor) -> Tensor:
         slanted = math.cos(math.pi / 6) * x.abs() - math.sin(math.pi / 6) * y
         return torch.maximum(slanted, y) - 0.68 * r
     if shape == "star":
-        return _star(x, y, 1.4 * r)
+        return _star(x, y, 1.65 * r)
     raise ValueError(f"unknown shape {shape!r}, expected one of {', '.join(SHAPES)}")
 
 
@@ -44,7 +44,7 @@ def _star(x: Tensor, y: Tensor, r: Tensor) -> Tensor:
     folded = (torch.remainder(angle + sector / 2, sector) - sector / 2).abs()
     reach = torch.hypot(x, y)
     along, across = reach * torch.cos(folded), reach * torch.sin(folded)
-    inner = 0.45  # of the outer radius
+    inner = 0.38  # of the outer radius
     ex, ey = inner * math.cos(sector / 2) - 1, inner * math.sin(sector / 2)  # the edge, tip to notch
     length = math.hypot(ex, ey)
     return ((along - r) * ey - across * ex) / length

@@ -10,20 +10,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
+from diffusers import UniPCMultistepScheduler, WanPipeline
 from numpy.typing import NDArray
-from transformers import CLIPTokenizer, UMT5EncoderModel
 
 from t2vbatch.models.shapes import CALL
 from t2vbatch.models.shapes.denoiser import SHIFT
+from t2vbatch.models.shapes.parts import Autoencoder, Pipeline, TextEncoder, Tokenizer, Transformer
 
 
 def assemble(
-    vae: AutoencoderKLWan,
-    transformer: WanTransformer3DModel,
-    text_encoder: UMT5EncoderModel,
-    tokenizer: CLIPTokenizer,
-) -> WanPipeline:
+    vae: Autoencoder,
+    transformer: Transformer,
+    text_encoder: TextEncoder,
+    tokenizer: Tokenizer,
+) -> Pipeline:
     """A pipeline of the trained parts."""
     scheduler = UniPCMultistepScheduler(
         prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=SHIFT, solver_order=2
@@ -39,7 +39,7 @@ def assemble(
     return pipeline
 
 
-def save(pipeline: WanPipeline, folder: Path) -> None:
+def save(pipeline: Pipeline, folder: Path) -> None:
     """Write float16 weights; the pipeline itself is float16 afterwards."""
     pipeline.to(torch.float16).save_pretrained(folder)
     load_as_float32(folder / "text_encoder")
@@ -53,7 +53,7 @@ def load_as_float32(folder: Path) -> None:
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-def load(folder: Path) -> WanPipeline:
+def load(folder: Path) -> Pipeline:
     """The saved pipeline in float32, without a progress bar."""
     pipeline = WanPipeline.from_pretrained(folder, torch_dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
@@ -61,7 +61,7 @@ def load(folder: Path) -> WanPipeline:
 
 
 def generate(
-    pipeline: WanPipeline, prompts: Sequence[str], seeds: Sequence[int], **call: Any
+    pipeline: Pipeline, prompts: Sequence[str], seeds: Sequence[int], **call: Any
 ) -> NDArray[np.uint8]:
     """One video for each prompt and seed: uint8 (N, T, H, W, 3). `call` overrides the default call."""
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]

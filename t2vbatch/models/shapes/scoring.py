@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from transformers import CLIPModel, CLIPProcessor
 
 from t2vbatch.models.shapes.captions import neighbours, plain_caption
-from t2vbatch.models.shapes.world import COLOURS, MOTIONS, SHAPES, Scene
+from t2vbatch.models.shapes.outlines import SHAPES
+from t2vbatch.models.shapes.world import COLOURS, MOTIONS, Scene
 
 
 class Scorer:

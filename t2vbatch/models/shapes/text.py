@@ -6,20 +6,21 @@ Every word of the captions is one token; any other word falls into pieces, down 
 import json
 from collections.abc import Sequence
 
-import torch
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+import tokenizers
+from tokenizers import models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 from transformers import CLIPTokenizer, UMT5Config, UMT5EncoderModel
 
 from t2vbatch.models.shapes.captions import vocabulary_corpus
+from t2vbatch.models.shapes.parts import TextEncoder, Tokenizer
 
 MAX_TOKENS = 24  # begin and end included; hardly a caption has more
 BEGIN, END, PAD = "<|startoftext|>", "<|endoftext|>", "<|pad|>"
 
 
-def build_tokenizer() -> CLIPTokenizer:
+def build_tokenizer() -> Tokenizer:
     """Byte-pair merges learnt from the captions' words until every word is whole."""
-    learner = Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=END))
+    learner = tokenizers.Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=END))
     learner.normalizer = normalizers.Lowercase()
     learner.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
@@ -47,12 +48,12 @@ def build_tokenizer() -> CLIPTokenizer:
     )
 
 
-def _merges(tokenizer: Tokenizer) -> list[tuple[str, str]]:
+def _merges(tokenizer: tokenizers.Tokenizer) -> list[tuple[str, str]]:
     pairs: list[list[str]] = json.loads(tokenizer.to_str())["model"]["merges"]
     return [(left, right) for left, right in pairs]
 
 
-def build_text_encoder(vocabulary: int, width: int = 128) -> UMT5EncoderModel:
+def build_text_encoder(vocabulary: int, width: int = 128) -> TextEncoder:
     """Fresh weights: one layer is enough for sentences of ten words."""
     return UMT5EncoderModel(
         UMT5Config(
@@ -70,7 +71,7 @@ def build_text_encoder(vocabulary: int, width: int = 128) -> UMT5EncoderModel:
     )
 
 
-def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+def tokenize(tokenizer: Tokenizer, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Token ids and mask, both int64 of shape (captions, MAX_TOKENS)."""
     batch = tokenizer(
         list(captions), padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt"
@@ -78,13 +79,7 @@ def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> tuple[Tensor,
     return batch["input_ids"], batch["attention_mask"]
 
 
-def embed(encoder: UMT5EncoderModel, ids: Tensor, mask: Tensor) -> Tensor:
+def embed(encoder: TextEncoder, ids: Tensor, mask: Tensor) -> Tensor:
     """What WanPipeline makes of a prompt: last states, zero where it is padding: (B, MAX_TOKENS, width)."""
     states: Tensor = encoder(ids, mask).last_hidden_state
     return states * mask.unsqueeze(-1).to(states.dtype)
-
-
-@torch.no_grad()
-def count_unknown(tokenizer: CLIPTokenizer, words: Sequence[str]) -> int:
-    """How many of the words are not one token each."""
-    return sum(len(tokenizer(word, add_special_tokens=False)["input_ids"]) != 1 for word in words)

@@ -1,8 +1,9 @@
 """`python -m t2vbatch.models.shapes.train`: the bundled model's weights, from nothing.
 
-Five stages, each resumed where it was stopped: the autoencoder; a gate (what it gives back must still be
-read right by the checker); the latents of drawn clips; the denoiser with its text encoder; the scorer. Then
-both are exported as float16 folders. Losses go to <work>/<stage>.jsonl, the checker's figures to gates.jsonl.
+Five stages, each resumed where it was stopped: the autoencoder; the latents of drawn clips, behind a gate
+(what the autoencoder gives back must still be read right by the checker); the denoiser with its text encoder;
+the decoder once more; the scorer. Pipeline and scorer are exported as float16 folders. Losses go to
+<work>/<stage>.jsonl, the checker's figures to gates.jsonl.
 """
 
 import argparse
@@ -15,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKLWan
 from torch import Tensor
-from transformers import CLIPTokenizer
 
 from t2vbatch.models.shapes.autoencoder import (
     CHANNELS,
     AutoencoderPart,
+    DecoderPart,
     build_autoencoder,
     encode,
     measure_latents,
@@ -31,11 +31,13 @@ from t2vbatch.models.shapes.clip import ClipPart, build_clip, build_processor, s
 from t2vbatch.models.shapes.denoiser import DenoiserPart, build_denoiser
 from t2vbatch.models.shapes.evaluate import judge_reconstructions
 from t2vbatch.models.shapes.loop import Recipe, fit, hash_seed
+from t2vbatch.models.shapes.parts import Autoencoder, Clip, TextEncoder, Tokenizer, Transformer
 from t2vbatch.models.shapes.pipeline import assemble, save
 from t2vbatch.models.shapes.text import build_text_encoder, build_tokenizer
 from t2vbatch.models.shapes.world import Scene, render, sample_scene
 
-STAGES = ("autoencoder", "latents", "denoiser", "clip")
+STAGES = ("autoencoder", "latents", "denoiser", "decoder", "clip")
+TRAINED = ("autoencoder", "denoiser", "decoder", "clip")
 SHARD = 500  # clips a file of latents
 
 
@@ -46,6 +48,7 @@ class Plan:
     autoencoder: Recipe
     clips: int  # whose latents the denoiser learns from
     denoiser: Recipe
+    decoder: Recipe
     clip: Recipe
     gate: float = 0.95  # share of reconstructions that the checker must read right in every attribute
     gate_clips: int = 200
@@ -56,9 +59,10 @@ class Plan:
 
 
 FULL = Plan(
-    autoencoder=Recipe(steps=4600, batch=16, rate=2e-3, muon=6e-3, average=0.995, decay=0.4),
+    autoencoder=Recipe(steps=5600, batch=16, rate=2e-3, muon=6e-3, average=0.995, decay=0.4),
     clips=12_000,
-    denoiser=Recipe(steps=6000, batch=96, rate=1e-3, muon=5e-3, average=0.998),
+    denoiser=Recipe(steps=6000, batch=64, rate=1e-3, muon=5e-3, average=0.998),
+    decoder=Recipe(steps=1500, batch=16, rate=1e-3, muon=3e-3, average=0.995, decay=0.6),
     clip=Recipe(steps=1200, batch=126, rate=1e-3, muon=4e-3, average=0.99),
 )
 TOY = replace(
@@ -66,6 +70,7 @@ TOY = replace(
     autoencoder=Recipe(steps=4, batch=2, rate=1e-3, muon=4e-3, average=0.9),
     clips=8,
     denoiser=Recipe(steps=4, batch=4, rate=1e-3, muon=4e-3, average=0.9),
+    decoder=Recipe(steps=4, batch=2, rate=1e-3, muon=4e-3, average=0.9),
     clip=Recipe(steps=4, batch=8, rate=1e-3, muon=4e-3, average=0.9),
     gate=0.0,
     gate_clips=4,
@@ -81,17 +86,33 @@ class Trainer:
     def __init__(self, plan: Plan, work: Path, device: str = "cpu", until_step: int | None = None) -> None:
         """`until_step` stops every stage's loop at that step, as an interruption would."""
         self.plan, self.work, self.device, self.until_step = plan, work, torch.device(device), until_step
-        self.tokenizer: CLIPTokenizer = build_tokenizer()
+        self.tokenizer: Tokenizer = build_tokenizer()
         work.mkdir(parents=True, exist_ok=True)
 
-    def autoencoder(self) -> AutoencoderKLWan:
+    def run(self, stages: Sequence[str] = STAGES) -> None:
+        """Train what the stages ask for; what they need from earlier ones is read back. Then export it."""
+        if set(stages) & {"autoencoder", "latents", "denoiser", "decoder"}:
+            vae = self.autoencoder()
+            if set(stages) & {"latents", "denoiser", "decoder"}:
+                latents, scenes = self.latents(vae)
+            if set(stages) & {"denoiser", "decoder"}:
+                transformer, encoder = self.denoiser(latents, scenes)
+                if "decoder" in stages:
+                    self.decoder(vae)
+                pipeline = assemble(vae, transformer, encoder, self.tokenizer)
+                save(pipeline.to("cpu"), self.work / "weights" / "pipeline")
+        if "clip" in stages:
+            clip = self.clip().to("cpu")
+            save_clip(clip, build_processor(self.tokenizer), self.work / "weights" / "clip")
+
+    def autoencoder(self) -> Autoencoder:
         """Train it, or read it back."""
         torch.manual_seed(hash_seed(self.plan.seed, "autoencoder"))
         vae = build_autoencoder(self.plan.autoencoder_width).to(self.device)
         self._fit(AutoencoderPart(vae), self.plan.autoencoder)
         return vae.eval()
 
-    def latents(self, vae: AutoencoderKLWan) -> tuple[Tensor, list[Scene]]:
+    def latents(self, vae: Autoencoder) -> tuple[Tensor, list[Scene]]:
         """Check the autoencoder against its gate, then encode the clips that the denoiser learns from."""
         folder = self.work / "latents"
         if not folder.exists():
@@ -111,34 +132,27 @@ class Trainer:
         measure_latents(vae, raw[:2000].float())
         return normalise(vae, raw.float()).half(), scenes
 
-    def denoiser(self, vae: AutoencoderKLWan, latents: Tensor, scenes: list[Scene]) -> None:
-        """Train denoiser and text encoder together, then export the pipeline."""
+    def denoiser(self, latents: Tensor, scenes: list[Scene]) -> tuple[Transformer, TextEncoder]:
+        """Train the denoiser and its text encoder together."""
         torch.manual_seed(hash_seed(self.plan.seed, "denoiser"))
         encoder = build_text_encoder(len(self.tokenizer)).to(self.device)
         transformer = build_denoiser(
             CHANNELS, encoder.config.d_model, self.plan.denoiser_width, self.plan.denoiser_layers
         ).to(self.device)
         self._fit(DenoiserPart(transformer, encoder, self.tokenizer, latents, scenes), self.plan.denoiser)
-        pipeline = assemble(vae, transformer, encoder, self.tokenizer)
-        save(pipeline.to("cpu"), self.work / "weights" / "pipeline")
+        return transformer, encoder
 
-    def clip(self) -> None:
-        """Train the scorer and export it."""
+    def decoder(self, vae: Autoencoder) -> None:
+        """Train the autoencoder's decoder further, in place, for the same latents."""
+        self._fit(DecoderPart(vae), self.plan.decoder)
+        self._check(vae.eval())
+
+    def clip(self) -> Clip:
+        """Train the scorer."""
         torch.manual_seed(hash_seed(self.plan.seed, "clip"))
         model = build_clip(self.tokenizer).to(self.device)
         self._fit(ClipPart(model, self.tokenizer), self.plan.clip)
-        save_clip(model.to("cpu"), build_processor(self.tokenizer), self.work / "weights" / "clip")
-
-    def run(self, stages: Sequence[str] = STAGES) -> None:
-        """Everything that the stages ask for; what a stage needs from an earlier one is read back."""
-        if set(stages) & {"autoencoder", "latents", "denoiser"}:
-            vae = self.autoencoder()
-            if set(stages) & {"latents", "denoiser"}:
-                latents, scenes = self.latents(vae)
-                if "denoiser" in stages:
-                    self.denoiser(vae, latents, scenes)
-        if "clip" in stages:
-            self.clip()
+        return model
 
     def _fit(self, part: Any, recipe: Recipe) -> None:
         fit(
@@ -153,7 +167,7 @@ class Trainer:
     def _scene(self, index: int) -> Scene:
         return sample_scene(random.Random(hash_seed(self.plan.seed, "scene", index)))
 
-    def _check(self, vae: AutoencoderKLWan) -> None:
+    def _check(self, vae: Autoencoder) -> None:
         figures = judge_reconstructions(vae, self.plan.gate_clips, seed=self.plan.seed + 1)
         with (self.work / "gates.jsonl").open("a") as log:
             log.write(json.dumps(figures) + "\n")
@@ -181,13 +195,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="CPU threads; default: torch's own")
     parser.add_argument("--clips", type=int, help="how many clips the denoiser learns from")
-    for stage in ("autoencoder", "denoiser", "clip"):
+    for stage in TRAINED:
         parser.add_argument(f"--{stage}-steps", type=int)
     options = parser.parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
     plan = TOY if options.toy else FULL
-    steps = {stage: getattr(options, f"{stage}_steps") for stage in ("autoencoder", "denoiser", "clip")}
+    steps = {
+        stage: getattr(options, f"{stage}_steps") for stage in ("autoencoder", "denoiser", "decoder", "clip")
+    }
     plan = replace(
         plan,
         clips=options.clips or plan.clips,

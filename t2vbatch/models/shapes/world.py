@@ -40,10 +40,10 @@ MOTIONS = ("left", "right", "up", "down", "circling", "bouncing", "shrinking", "
 BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "dark": (22, 22, 28),
     "navy": (14, 28, 78),
-    "gray": (112, 114, 118),
+    "gray": (90, 92, 98),
     "light": (232, 230, 222),
 }
-RADII: dict[str, float] = {"small": 10.0, "medium": 12.5, "large": 15.0}  # pixels
+RADII: dict[str, float] = {"small": 10.0, "medium": 12.5, "large": 14.5}  # pixels
 DEFAULT_BACKGROUND, DEFAULT_SIZE = "dark", "medium"  # what a caption that names none of them means
 
 _MOMENTS = 2  # times the shape leaves its trail in a frame

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from t2vbatch.models.shapes.checker import UNREADABLE, read
 from t2vbatch.models.shapes.evaluate import draw_scenes, judge, wilson
-from t2vbatch.models.shapes.world import COLOURS, MOTIONS, SHAPES, Scene, render, sample_scene
+from t2vbatch.models.shapes.outlines import SHAPES
+from t2vbatch.models.shapes.world import COLOURS, MOTIONS, Scene, render, sample_scene
 
 
 def through_h264(video: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:

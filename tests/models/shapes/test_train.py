@@ -37,7 +37,7 @@ def test_a_toy_run_exports_a_pipeline_and_a_scorer(finished: Path) -> None:
 
 def test_every_stage_logs_its_losses(finished: Path) -> None:
     """One JSON line at least for each trained part, and one with the gate's figures."""
-    for name in ("autoencoder", "denoiser", "clip", "gates"):
+    for name in ("autoencoder", "denoiser", "decoder", "clip", "gates"):
         assert (finished / f"{name}.jsonl").read_text().startswith("{")
 
 
@@ -48,9 +48,11 @@ def test_a_stopped_run_that_is_resumed_equals_an_undisturbed_one(finished: Path,
     latents, scenes = Trainer(TOY, tmp_path).latents(vae)
     for until in (2, None):
         trainer = Trainer(TOY, tmp_path, until_step=until)
-        trainer.denoiser(trainer.autoencoder() if until is None else vae, latents, scenes)
+        trainer.denoiser(latents, scenes)
         trainer.clip()
-    for name in ("autoencoder", "denoiser", "clip"):
+    Trainer(TOY, tmp_path, until_step=2).decoder(vae)
+    Trainer(TOY, tmp_path).decoder(Trainer(TOY, tmp_path).autoencoder())
+    for name in ("autoencoder", "denoiser", "decoder", "clip"):
         whole, resumed = weights(finished, name), weights(tmp_path, name)
         assert whole.keys() == resumed.keys()
         for key in whole:

@@ -3,12 +3,12 @@ import random
 import torch
 
 from t2vbatch.models.shapes.captions import caption, neighbours, plain_caption
+from t2vbatch.models.shapes.outlines import SHAPES
 from t2vbatch.models.shapes.world import (
     BACKGROUNDS,
     COLOURS,
     FRAMES,
     MOTIONS,
-    SHAPES,
     SIZE,
     Scene,
     combinations,
