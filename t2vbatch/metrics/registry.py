@@ -13,6 +13,7 @@ from t2vbatch.metrics.clip_image import ClipImage
 from t2vbatch.metrics.clip_pooled import ClipScorePooled
 from t2vbatch.metrics.clip_score import ClipScore
 from t2vbatch.metrics.clip_temporal import ClipTemporal, ClipTemporalAll
+from t2vbatch.metrics.command import CommandScore
 from t2vbatch.metrics.dino_consistency import DinoConsistency
 from t2vbatch.metrics.motion_flow import MotionFlow
 from t2vbatch.metrics.options import ClipOptions, Options
@@ -39,8 +40,9 @@ METRICS: dict[str, type[Metric]] = {
     "motion_flow": MotionFlow,
     "sharpness": Sharpness,
     "first_frame_error": FirstFrameError,
+    "command": CommandScore,
 }
-"""The built-in metrics by the name that a job gives them."""
+"""The built-in metrics by their names in a job; one with the option ``command`` may have any name."""
 
 DEFAULT_CLIP = Clip(path="openai/clip-vit-large-patch14", revision=None)
 
@@ -63,8 +65,10 @@ def metric_class(name: str) -> type[Metric]:
 
 def known_columns() -> dict[str, Column]:
     """What is known of score columns, by their names: those that a metric's class names."""
-    kinds = known_metrics().values()
-    return {name: column for kind in kinds for name, column in getattr(kind, "columns", {}).items()}
+    named = [getattr(kind, "columns", None) for kind in known_metrics().values()]
+    return {
+        name: column for columns in named if isinstance(columns, Mapping) for name, column in columns.items()
+    }
 
 
 def job_clip(job: Job) -> Clip:
@@ -83,7 +87,7 @@ def job_metrics(job: Job) -> dict[str, Metric]:
 
 def build_metric(name: str, options: Mapping[str, Any], clip: Clip) -> Metric:
     """One metric with its options; ``clip`` is what it looks with where the options name no other."""
-    kind = metric_class(name)
+    kind = CommandScore if "command" in options else metric_class(name)
     if issubclass(kind, ClipOptions) and "path" not in options:
         options = {**clip.model_dump(), **options}
     try:

@@ -122,7 +122,7 @@ def test_a_metric_of_another_package_is_known_by_its_entry_point(tmp_path: Path)
         "    columns = {'brightness': Column(None, 0, 255)}\n"
         "    weights = ()\n"
         "    def score(self, evidence):\n"
-        "        return {'brightness': self.scale * evidence.video.frames.mean()}\n"
+        "        return {'brightness': float(self.scale * evidence.video.frames.mean())}\n"
     )
     info = tmp_path / "brightness-1.dist-info"
     info.mkdir()
@@ -132,11 +132,11 @@ def test_a_metric_of_another_package_is_known_by_its_entry_point(tmp_path: Path)
         "import numpy as np\n"
         "from t2vbatch.job import Clip\n"
         "from t2vbatch.metrics.registry import build_metric\n"
-        "from t2vbatch.metrics.scorer import Scorer\n"
+        "from t2vbatch.metrics import Evidence\n"
         "from t2vbatch.video import Video\n"
         "metric = build_metric('brightness', {'scale': 2.0}, Clip(path='unused'))\n"
         "video = Video(np.full((2, 4, 4, 3), 100, np.uint8), 8)\n"
-        "print(Scorer({'brightness': metric}, {}).score(video).values)\n"
+        "print(metric.score(Evidence(video)))\n"
     )
     environment = {"PYTHONPATH": f"{tmp_path}:{Path.cwd()}", "PATH": "/usr/bin:/bin"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)

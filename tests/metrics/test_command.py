@@ -1,0 +1,82 @@
+"""A metric of another program, with programs that answer, fail, die and hang."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from t2vbatch.errors import MetricError
+from t2vbatch.job import Clip
+from t2vbatch.metrics.command import CommandScore
+from t2vbatch.metrics.protocol import Evidence, UnscorableError
+from t2vbatch.metrics.registry import build_metric
+from t2vbatch.video import Video
+
+LOOP = (
+    "import json, os, sys, time\nimport numpy as np\nfor line in sys.stdin:\n    asked = json.loads(line)\n"
+)
+ANSWER = "    print(json.dumps({answer}), flush=True)\n"
+
+
+@pytest.fixture
+def metric(tmp_path: Path) -> Callable[..., Any]:
+    """Builds the metric of a program that is given by the body of its loop."""
+
+    def build(body: str, **options: Any) -> Any:
+        program = tmp_path / "program.py"
+        program.write_text(LOOP + body)
+        options = {"yields": {"light": "higher"}, "command": [sys.executable, str(program)]} | options
+        return build_metric("light", options, Clip(path="unused"))
+
+    return build
+
+
+def evidence(shade: int = 100, prompt: str | None = "a grey wall") -> Evidence:
+    """A video of one shade."""
+    return Evidence(Video(np.full((2, 8, 6, 3), shade, np.uint8), fps=8), prompt)
+
+
+def test_a_program_sees_the_decoded_frames(metric: Callable[..., Any]) -> None:
+    """It gets frames, rate and prompt, and one process answers for all videos."""
+    seen = "{'light': float(np.load(asked['frames']).mean()) + len(asked['prompt']) + asked['fps'] / 100}"
+    built = metric(ANSWER.replace("{answer}", seen))
+    assert built.columns["light"].better == "higher"
+    assert [built.score(evidence(shade)) for shade in (10, 20)] == [{"light": 21.08}, {"light": 31.08}]
+    pids = metric(ANSWER.replace("{answer}", "{'light': os.getpid()}"))
+    assert pids.score(evidence()) == pids.score(evidence())
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (ANSWER.replace("{answer}", "{'error': 'too dark'}"), "too dark"),
+        ("    raise RuntimeError('no weights')\n", "ended with code 1: RuntimeError: no weights"),
+        ("    print('hello', flush=True)\n", "answered no JSON"),
+        ("    print('[]', flush=True)\n", "no object"),
+        ("    time.sleep(60)\n", "did not answer in time"),
+    ],
+)
+def test_a_program_that_fails_costs_one_score(metric: Callable[..., Any], body: str, reason: str) -> None:
+    """The reason is told for this video, and the next one finds a program that runs."""
+    built = metric(body, timeout_s=2 if "sleep" in body else 60)
+    for _ in range(2):
+        with pytest.raises(UnscorableError, match=reason):
+            built.score(evidence())
+
+
+def test_a_program_that_is_not_there_is_told(metric: Callable[..., Any]) -> None:
+    """The reason names the program."""
+    with pytest.raises(UnscorableError, match="nowhere cannot be started"):
+        metric("", command=["nowhere"]).score(evidence())
+
+
+def test_a_command_says_what_it_yields(metric: Callable[..., Any]) -> None:
+    """Without a column, or with another direction, the job is refused."""
+    with pytest.raises(MetricError, match="yields"):
+        build_metric("light", {"command": ["true"]}, Clip(path="unused"))
+    with pytest.raises(MetricError, match="yields"):
+        metric("", yields={"light": "brighter"})
+    assert isinstance(metric(""), CommandScore)
