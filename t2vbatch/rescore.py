@@ -119,7 +119,7 @@ class Rescorer:
         return tuple(outcomes)
 
     def _decoded(self, sample: Sample) -> Video:
-        with self._keeper.store.folder.local(sample.video) as path:
+        with self._keeper.store.video(sample.video) as path:
             frames = decode(path).frames
         # ffmpeg tells the rate of a file in two decimals; the run scored with the one it had asked for.
         return Video(frames, self._rates[sample.model])

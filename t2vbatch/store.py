@@ -2,6 +2,7 @@
 
 What is there, and who writes it::
 
+    drafts/SAMPLE_ID.json        what a worker is about to publish; gone when the record is there
     videos/MODEL/ROW-INDEX.mp4   published by a worker, before its record
     records/new/SAMPLE_ID.json   one finished sample: created once, last, by the worker that made it
     records/all-DIGEST           every record so far in one Parquet file, which replaces the small ones
@@ -10,13 +11,21 @@ What is there, and who writes it::
     status.json, lease.json      the run that is going on
 
 A sample is finished when its record exists, and only then. All that this module does may die at any line:
-a video without a record is made again, two copies of one record are one record.
+a video that its draft describes is taken over by the next attempt, one without is made again, two copies of
+one record are one record.
+
+Attempts at one sample can overlap, because a worker that cannot be reached may live. Where the pipeline gives
+the same bytes twice, as it should, their order is nothing to anybody. Where it does not, the file and its
+record must still be one attempt's: who comes when the record is there, or another's published draft, leaves
+both alone and takes them for its own; and where two published at the same moment, the record is made that of
+the file which stayed.
 """
 
 import contextlib
 import hashlib
 import io
 import json
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,8 +39,10 @@ from t2vbatch.files import Folder, open_folder
 from t2vbatch.job import Job, dump_job
 from t2vbatch.lease import Fenced, Lease
 from t2vbatch.records import RECORDS, Record, to_table
+from t2vbatch.video import digest_file
 
 _NEW = "records/new"
+_DRAFTS = "drafts"
 _CHUNK = 4096
 
 
@@ -68,8 +79,64 @@ class Store:
 
     # What workers do.
 
-    def publish(self, name: str, local: Path) -> None:
-        """Move a finished video, a file or a folder of frames, to its name; what was there is replaced."""
+    def publish(self, record: Record, local: Path) -> Record:
+        """Move a finished video, a file or a folder of frames, to the name that its record gives.
+
+        Returns:
+            The record of what lies there then: this one, and what was there is replaced; or that of an
+            earlier attempt at this sample, whose video stays.
+        """
+        if earlier := self.committed(record.sample_id):
+            return earlier
+        draft = _draft(record.sample_id)
+        if not self.folder.create(draft, record.to_json()):
+            if record.video and (earlier := self.left_behind(record.sample_id, record.video)):
+                return earlier
+            self.folder.write(draft, record.to_json())
+        self._place(str(record.video), local)
+        return record
+
+    def left_behind(self, sample_id: str, video: str) -> Record | None:
+        """The draft of a sample whose video lies under this name, and whose record was never written.
+
+        The draft names sample and digest, so that another sample's file is never taken for this one's.
+        """
+        try:
+            draft = Record.from_json(self.folder.read(_draft(sample_id)))
+        except (FileNotFoundError, ValueError):
+            return None
+        if (draft.sample_id, draft.video) != (sample_id, video):
+            return None
+        return draft if self._holds(draft) else None
+
+    @contextlib.contextmanager
+    def video(self, name: str) -> Iterator[Path]:
+        """A published video, file or folder of frames, as a path on this machine; a copy where it must be.
+
+        Raises:
+            FileNotFoundError: nothing has that name.
+        """
+        if self.folder.size(name) is not None:
+            with self.folder.local(name) as path:
+                yield path
+            return
+        frames = list(self.folder.names(name))
+        if not frames:
+            raise FileNotFoundError(f"{self.uri}/{name}")
+        with tempfile.TemporaryDirectory() as copy:
+            for frame in frames:
+                Path(copy, frame.rpartition("/")[2]).write_bytes(self.folder.read(frame))
+            yield Path(copy)
+
+    def _holds(self, record: Record) -> bool:
+        """Whether the video that lies there is this record's."""
+        try:
+            with self.video(str(record.video)) as path:
+                return digest_file(path)[0] == record.video_sha256
+        except FileNotFoundError:
+            return False
+
+    def _place(self, name: str, local: Path) -> None:
         if not local.is_dir():
             self.folder.publish(name, local)
             return
@@ -82,7 +149,13 @@ class Store:
 
     def commit(self, record: Record) -> bool:
         """Write the record of a finished sample. The first one wins; whether this was it."""
-        return self.folder.create(_new(record.sample_id), record.to_json())
+        won = self.folder.create(_new(record.sample_id), record.to_json())
+        if not won and (first := self.committed(record.sample_id)):
+            replaced = record.video is not None and record.video_sha256 != first.video_sha256
+            if replaced and self._holds(record):
+                self.folder.write(_new(record.sample_id), record.to_json())
+        self.folder.delete(_draft(record.sample_id))
+        return won
 
     def committed(self, sample_id: str) -> Record | None:
         """The record of this sample that was written since the last compaction, if there is one."""
@@ -112,6 +185,7 @@ class Store:
         table, files = self._read_records()
         if files:
             self._replace_records(table, files)
+        self._drop_drafts(table)
         return table
 
     def rewrite(self, records: pa.Table) -> None:
@@ -143,6 +217,13 @@ class Store:
             return json.loads(self.folder.read(name))
         except ValueError as error:
             raise StoreError(f"{self.uri}/{name} is damaged ({error}); delete it and run again") from error
+
+    def _drop_drafts(self, records: pa.Table) -> None:
+        """Delete what workers left that died between their commit and their next line."""
+        names = [name.rpartition("/")[2].removesuffix(".json") for name in self.folder.names(_DRAFTS)]
+        drafts = pa.array(names, pa.string())
+        for sample_id in drafts.filter(pc.is_in(drafts, records["sample_id"])).to_pylist():
+            self.folder.delete(_draft(sample_id))
 
     def _read_records(self) -> tuple[pa.Table, list[str]]:
         """All records, and the files that they came from."""
@@ -182,6 +263,10 @@ def open_store(uri: str) -> Store:
 
 def _new(sample_id: str) -> str:
     return f"{_NEW}/{sample_id}.json"
+
+
+def _draft(sample_id: str) -> str:
+    return f"{_DRAFTS}/{sample_id}.json"
 
 
 def _parquet(table: pa.Table) -> bytes:

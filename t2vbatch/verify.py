@@ -70,7 +70,7 @@ def _results(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[Fin
 def _video(store: Store, record: dict[str, Any]) -> Finding | None:
     place = f"{store.uri}/{record['video']}"
     try:
-        with store.folder.local(record["video"]) as path:
+        with store.video(record["video"]) as path:
             sha256, size = digest_file(path)
             if size != record["bytes"]:
                 return Finding(place, f"{size} bytes", f"{record['bytes']}")

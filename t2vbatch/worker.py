@@ -38,10 +38,15 @@ _PACKAGES = ("t2vbatch", "torch", "diffusers", "transformers", "numpy", "pillow"
 
 @dataclass(frozen=True)
 class _Made:
-    """The videos of a unit that wait to be finished."""
+    """A unit that waits to be finished.
+
+    Attributes:
+        answers: for each sample its video, what the model said instead, or the draft of a video that an
+            earlier attempt published before it died.
+    """
 
     work: Work
-    videos: Sequence[Video] | DegenerateError
+    answers: Sequence[Video | DegenerateError | Record]
     started_at: datetime
     generate_s: float
     peak_memory_bytes: int
@@ -95,26 +100,20 @@ class Worker:
         self._made: dict[int, _Made] = {}
 
     def generate(self, work: Work) -> None:
-        """Make the unit's videos and keep them here until ``finish``.
+        """Make the unit's videos and keep them here until ``finish``; what lies there already is not made.
 
         Raises:
             SampleError: as VideoModel.generate. DegenerateError is kept for ``finish`` instead: the model has
                 answered, the same seed will answer the same, and the answer goes into a record.
         """
-        requests = [_request(sample) for sample in work.samples]
-        # A full batch, whatever is left: other shapes of a batch give other bits.
-        padded = requests + [requests[-1]] * (self._batch - len(requests))
         started_at, start = datetime.now(UTC), time.perf_counter()
         _reset_peak(self._device)
-        videos: Sequence[Video] | DegenerateError
-        try:
-            videos = self._model.generate(padded)[: len(requests)]
-        except DegenerateError as error:
-            if len(requests) > 1:
-                raise  # Which of them it was shows when each is made alone.
-            videos = error
-        seconds = (time.perf_counter() - start) / len(requests)
-        self._made[work.key] = _Made(work, videos, started_at, seconds, _peak(self._device))
+        there = [self._store.left_behind(sample.sample_id, sample.video) for sample in work.samples]
+        missing = [_request(sample) for sample, draft in zip(work.samples, there, strict=True) if not draft]
+        made = iter(self._answers(missing) if missing else ())
+        answers = [draft or next(made) for draft in there]
+        seconds = (time.perf_counter() - start) / max(1, len(missing))
+        self._made[work.key] = _Made(work, answers, started_at, seconds, _peak(self._device))
 
     def finish(self, key: int) -> tuple[Outcome, ...]:
         """Encode, verify, score and commit what ``generate`` made, and forget the frames."""
@@ -129,15 +128,28 @@ class Worker:
                 outcomes.append(Outcome(position, "failed", Failure.of(error)))
         return tuple(outcomes)
 
+    def _answers(self, requests: list[Request]) -> Sequence[Video | DegenerateError]:
+        # A full batch, whatever is left: other shapes of a batch give other bits.
+        padded = requests + [requests[-1]] * (self._batch - len(requests))
+        try:
+            return self._model.generate(padded)[: len(requests)]
+        except DegenerateError as error:
+            if len(requests) > 1:
+                raise  # Which of them it was shows when each is made alone.
+            return [error]
+
     def _finished(self, made: _Made, index: int) -> Record:
         sample = made.work.samples[index]
         record = self._begun(sample, made, made.work.attempts[index])
-        if isinstance(made.videos, DegenerateError):
-            error = str(made.videos)
-            record = replace(record, status="degenerate", error_type="DegenerateError", error=error)
-        else:
-            record = self._published(record, sample, made.videos[index])
-        return replace(record, finished_at=datetime.now(UTC).isoformat())
+        match made.answers[index]:
+            case Record() as draft:
+                record = self._taken_over(draft, sample)
+            case DegenerateError() as error:
+                said = str(error)
+                record = replace(record, status="degenerate", error_type="DegenerateError", error=said)
+            case Video() as video:
+                record = self._published(record, sample, video)
+        return replace(record, finished_at=record.finished_at or datetime.now(UTC).isoformat())
 
     def _begun(self, sample: Sample, made: _Made, attempts: int) -> Record:
         return Record(
@@ -169,34 +181,41 @@ class Worker:
             encode(video, staged, self._job.video)
             read_back = _verified(video, decode(staged))
             sha256, size = digest_file(staged)
-            encode_s = time.perf_counter() - start
-            self._store.publish(sample.video, staged)
-            frames_sha256 = read_back.sha256()
-            # While the frames are at hand: a report of ten thousand videos decodes none of them.
-            self._store.folder.write(poster_name(frames_sha256), poster(read_back))
+            reason = flaw(video)
+            record = replace(
+                record,
+                status="degenerate" if reason else "ok",
+                error_type="DegenerateError" if reason else None,
+                error=reason,
+                video=sample.video,
+                num_frames=len(read_back.frames),
+                width=read_back.frames.shape[2],
+                height=read_back.frames.shape[1],
+                fps=video.fps,
+                duration_s=len(video.frames) / video.fps,
+                bytes=size,
+                video_sha256=sha256,
+                frames_sha256=read_back.sha256(),
+                encode_s=time.perf_counter() - start,
+            )
+            published = self._store.publish(record, staged)
         finally:
             _remove(staged)
-        height, width = read_back.frames.shape[1:3]
-        reason = flaw(video)
-        record = replace(
-            record,
-            status="degenerate" if reason else "ok",
-            error_type="DegenerateError" if reason else None,
-            error=reason,
-            video=sample.video,
-            num_frames=len(read_back.frames),
-            width=width,
-            height=height,
-            fps=video.fps,
-            duration_s=len(video.frames) / video.fps,
-            bytes=size,
-            video_sha256=sha256,
-            frames_sha256=frames_sha256,
-            encode_s=encode_s,
-        )
+        if published is not record:
+            return self._taken_over(published, sample)
         return self._scored(record, sample, Video(read_back.frames, video.fps))
 
+    def _taken_over(self, earlier: Record, sample: Sample) -> Record:
+        """The record of a video that an earlier attempt published, scored from its file."""
+        if earlier.finished_at is not None or earlier.fps is None:
+            return earlier
+        with self._store.video(sample.video) as path:
+            read_back = decode(path)
+        return self._scored(earlier, sample, Video(read_back.frames, earlier.fps))
+
     def _scored(self, record: Record, sample: Sample, video: Video) -> Record:
+        # While the frames are at hand: a report of ten thousand videos decodes none of them.
+        self._store.folder.write(poster_name(str(record.frames_sha256)), poster(video))
         start = time.perf_counter()
         media = sample.media.get("image")
         image = None if media is None else read_image(media)

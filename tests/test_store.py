@@ -141,6 +141,6 @@ def test_a_folder_of_frames_replaces_the_one_before(store: Store, tmp_path: Path
         frames.mkdir()
         for index in range(count):
             (frames / f"{index:05d}.png").write_bytes(b"x" * count)
-        store.publish("videos/m/r-0", frames)
+        store.publish(_record(str(count), video="videos/m/r-0"), frames)
     assert sorted(store.folder.names("videos")) == ["videos/m/r-0/00000.png", "videos/m/r-0/00001.png"]
     assert store.folder.read("videos/m/r-0/00001.png") == b"xx"

@@ -1,5 +1,6 @@
 """A worker: what becomes of a unit between the model's frames and a committed record."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,15 +23,15 @@ from t2vbatch.worker import Worker, versions
 class _Model:
     """Gives what it was made with, or raises it; remembers what it was asked."""
 
-    def __init__(self, answer: Exception | None = None) -> None:
-        self.answer = answer
+    def __init__(self, answer: Exception | None = None, salt: int = 0) -> None:
+        self.answer, self.salt = answer, salt
         self.asked: list[Sequence[Request]] = []
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:
         self.asked.append(requests)
         if self.answer:
             raise self.answer
-        return [Video(_noise(request.seed), 8.0) for request in requests]
+        return [Video(_noise(request.seed + self.salt), 8.0) for request in requests]
 
 
 def _noise(seed: int) -> Any:
@@ -150,3 +151,97 @@ def test_the_first_record_stays(tmp_path: Path) -> None:
         worker.finish(key)
         seen.append(Store(str(tmp_path)).committed("a"))
     assert seen[0] == seen[1]
+
+
+def _die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _left_behind(folder: Path, model: _Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker leaves that is killed between publishing sample ``a`` and committing it."""
+    worker = _worker(folder, model)
+    worker.generate(_work(1, _sample("a")))
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "commit", _die)
+        with pytest.raises(KeyboardInterrupt):
+            worker.finish(1)
+
+
+def _digests(folder: Path) -> tuple[str, str | None]:
+    """Of the file of sample ``a``, and the one in its record."""
+    record = Store(str(folder)).committed("a")
+    assert record is not None
+    return hashlib.sha256((folder / "videos/m/a.mp4").read_bytes()).hexdigest(), record.video_sha256
+
+
+def test_a_finished_video_whose_record_was_lost_is_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model is not asked for it again; its neighbours in the unit are made."""
+    _left_behind(tmp_path, _Model(), monkeypatch)
+    assert Store(str(tmp_path)).committed("a") is None
+    model = _Model(salt=7)
+    worker = _worker(tmp_path, model, batch=2)
+    worker.generate(_work(1, _sample("a"), _sample("b", 2)))
+    assert [outcome.status for outcome in worker.finish(1)] == ["ok", "ok"]
+    assert [[request.seed for request in asked] for asked in model.asked] == [[2, 2]]
+    found, recorded = _digests(tmp_path)
+    assert found == recorded
+    assert list(Store(str(tmp_path)).folder.names("drafts")) == []
+
+
+@pytest.mark.parametrize("damage", ["another sample's draft", "a torn draft", "another file", "no file"])
+def test_only_the_samples_own_bytes_are_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """Whatever is not as its draft says is made again."""
+    _left_behind(tmp_path, _Model(), monkeypatch)
+    draft, file = tmp_path / "drafts/a.json", tmp_path / "videos/m/a.mp4"
+    match damage:
+        case "another sample's draft":
+            draft.write_text(draft.read_text().replace('"sample_id": "a"', '"sample_id": "other"'))
+        case "a torn draft":
+            draft.write_bytes(draft.read_bytes()[:50])
+        case "another file":
+            file.write_bytes(b"of another row that had this name")
+        case _:
+            file.unlink()
+    model = _Model(salt=7)
+    worker = _worker(tmp_path, model)
+    worker.generate(_work(1, _sample("a")))
+    worker.finish(1)
+    assert len(model.asked) == 1
+    found, recorded = _digests(tmp_path)
+    assert found == recorded
+
+
+def test_a_late_attempt_leaves_the_committed_video_alone(tmp_path: Path) -> None:
+    """Also where the model gives other bytes the second time: file and record stay the first attempt's."""
+    early, late = _worker(tmp_path, _Model()), _worker(tmp_path, _Model(salt=7))
+    late.generate(_work(1, _sample("a")))
+    early.generate(_work(1, _sample("a")))
+    early.finish(1)
+    before = _digests(tmp_path)
+    assert [outcome.status for outcome in late.finish(1)] == ["ok"]
+    assert _digests(tmp_path) == before
+    assert before[0] == before[1]
+
+
+def test_where_two_publish_at_once_the_record_is_that_of_the_file_that_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One attempt stops just before its file moves, and goes on when the other has committed other bytes."""
+    stopped, other = _worker(tmp_path, _Model()), _worker(tmp_path, _Model(salt=7))
+    stopped.generate(_work(1, _sample("a")))
+    other.generate(_work(1, _sample("a")))
+    place = Store._place
+
+    def stop(store: Store, name: str, local: Path) -> None:
+        monkeypatch.setattr(Store, "_place", place)
+        other.finish(1)
+        place(store, name, local)
+
+    monkeypatch.setattr(Store, "_place", stop)
+    stopped.finish(1)
+    found, recorded = _digests(tmp_path)
+    assert found == recorded
