@@ -27,14 +27,9 @@ class InlineEngine:
         self, units: Mapping[str, Sequence[Unit]], job: Job, factories: Mapping[str, Factory], ledger: Ledger
     ) -> Ending:
         """See Engine.run."""
-        scheduler = Scheduler(units, Limits(workers=1))
+        hands = _Hands(factories, "cuda" if gpus_each(job, local_gpus()) else "cpu")
         with interrupts(urgent=True) as counted:
-            return drive(
-                scheduler,
-                _Hands(factories, "cuda" if gpus_each(job, local_gpus()) else "cpu"),
-                ledger,
-                counted,
-            )
+            return drive(Scheduler(units, Limits(workers=1)), hands, ledger, counted)
 
 
 class _Hands:

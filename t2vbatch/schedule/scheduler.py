@@ -102,7 +102,7 @@ class Scheduler:
 
     def _hear(self, event: m.WorkerEvent, worker: Worker) -> None:
         match event:
-            case m.Started():
+            case m.Started() if not worker.ready:
                 self._staff.settle(worker, event.node)
                 self._models[worker.model].failed_starts = 0
             case m.StartFailed():

@@ -118,6 +118,16 @@ def test_worker_that_starts_on_a_draining_node_is_let_go() -> None:
     assert desk.given == []
 
 
+def test_said_twice_that_it_started() -> None:
+    """A worker that is to leave does not stay because its start is told of twice."""
+    desk = Desk({"x": units(1, 1)})
+    desk.started(1, node="a")
+    desk.tell(m.Cluster(1, frozenset({"a"})))
+    desk.tell(m.Cluster(1))
+    desk.started(1, node="a")
+    assert generates(desk.generated(1, 1)) == []
+
+
 def test_interrupt_finishes_what_runs() -> None:
     """After the first interrupt nothing new is given out, what runs is finished, and the rest is pending."""
     desk = Desk({"x": units(1, 1, 1)})
