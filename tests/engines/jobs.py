@@ -90,7 +90,7 @@ def driver(module: str, engine: str, folder: Path, prompts: list[str]) -> Iterat
             process.kill()
 
 
-def wait_for(file: Path, seconds: float = 60.0) -> None:
+def wait_for(file: Path, seconds: float = 120.0) -> None:
     """Wait until a file is there."""
     until = time.monotonic() + seconds
     while not file.exists():

@@ -96,7 +96,7 @@ def _once(happened: Callable[[], bool], act: Callable[[], object]) -> threading.
     """Act as soon as something has happened."""
 
     def wait_and_act() -> None:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while not happened():
             assert time.monotonic() < until
             time.sleep(0.05)

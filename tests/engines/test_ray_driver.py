@@ -31,7 +31,7 @@ def test_first_interrupt_finishes_what_runs(tmp_path: Path) -> None:
     with driver("ray", "RayEngine", tmp_path, ["slow:2", "ok", "ok", "ok"]) as process:
         wait_for(tmp_path / "generated")
         process.send_signal(signal.SIGTERM)
-        assert process.communicate(timeout=60)[0] == "interrupted [0]\n"
+        assert process.communicate(timeout=120)[0] == "interrupted [0]\n"
 
 
 def test_second_interrupt_stops_at_once(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_second_interrupt_stops_at_once(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60)[0] == "interrupted []\n"
+        assert process.communicate(timeout=120)[0] == "interrupted []\n"
     assert not _alive(tmp_path)
 
 
@@ -51,7 +51,7 @@ def test_killed_driver_takes_its_workers_along(tmp_path: Path) -> None:
         wait_for(tmp_path / "record-0")
         assert _alive(tmp_path)
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
     until = time.monotonic() + 10
     while _alive(tmp_path):
         assert time.monotonic() < until

@@ -15,7 +15,7 @@ from t2vbatch.schedule.seat import Worker
 from t2vbatch.work import Failure
 from tests.simulator import World, play
 
-HISTORIES = 4_000
+HISTORIES = 2_000
 HUNT = 500
 
 
