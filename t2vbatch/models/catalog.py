@@ -79,14 +79,14 @@ def describe_pipeline(name: str) -> PipelineCard:
 def _video_pipelines() -> dict[str, type]:
     names = [name for name in dir(diffusers) if name.endswith("Pipeline")]
     classes = {name: getattr(diffusers, name) for name in names}
-    return {name: found for name, found in classes.items() if _gives_video(found)}
+    return {name: found for name, found in classes.items() if gives_video(found)}
 
 
-def _gives_video(found: Any) -> bool:
+def gives_video(found: Any) -> bool:
     """Whether it has a number of frames to make, or its module has an output with frames."""
     if not (isinstance(found, type) and issubclass(found, DiffusionPipeline)) or found is DiffusionPipeline:
         return False
-    if read_signature(found).frames:
+    if read_signature(found).frames or family(found.__name__).frames_from:
         return True
     outputs = [
         value

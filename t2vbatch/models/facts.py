@@ -13,7 +13,7 @@ import transformers
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
 from t2vbatch.models.calls import check_call
-from t2vbatch.models.catalog import absent
+from t2vbatch.models.catalog import absent, gives_video
 from t2vbatch.models.families import family
 from t2vbatch.models.plugins import class_path, is_diffusers, plugin_facts, resolve_class
 from t2vbatch.models.protocol import FrameRule, ModelFacts
@@ -59,6 +59,13 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
     if index is None:
         raise ModelError(f"{where}.path", f"{spec.path}, whose {INDEX} is no JSON object", "a pipeline")
     pipeline = _pipeline_class(where, spec, index)
+    if class_path(pipeline).startswith("diffusers:") and not gives_video(pipeline):
+        raise ModelError(
+            f"{where}.pipeline",
+            f"{pipeline.__name__}, which makes images",
+            "a pipeline that makes videos, such as AnimateDiffPipeline on an image checkpoint",
+            "t2vbatch models lists them",
+        )
     _check_packages(where, pipeline, spec, source, index)
     _check_components(where, pipeline, spec)
     _check_settings(f"{where}.memory", memory_settings(spec), MEMORY)

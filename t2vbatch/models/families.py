@@ -41,6 +41,8 @@ class Family:
         batchable: False where one call takes one sample, though the signature promises lists.
         memory: settings without which it cannot run; they are always on.
         negative_prompt: what a call is given where a row has none; None: nothing is given.
+        frames_from: for a pipeline of images, the manifest column whose frames it makes anew, each guided by
+            the same prompt; empty for a pipeline of videos.
     """
 
     prefix: str
@@ -50,6 +52,7 @@ class Family:
     batchable: bool = True
     memory: tuple[str, ...] = ()
     negative_prompt: str | None = None
+    frames_from: str = ""
 
 
 _GUARD = Need("cosmos_guardrail", component="safety_checker")
@@ -83,6 +86,9 @@ FAMILIES = (
     Family("PIA"),
     Family("Sana", fps=16.0, frames=_4K1),
     Family("SkyReelsV2", fps=24.0, frames=_4K1),
+    Family("StableDiffusionControlNetPipeline", batchable=False, frames_from="control"),
+    Family("StableDiffusionInstructPix2PixPipeline", batchable=False, frames_from="video"),
+    Family("StableDiffusionXLControlNetPipeline", batchable=False, frames_from="control"),
     Family("StableVideoDiffusion", fps=7.0),
     Family("TextToVideoSD"),
     Family("TextToVideoZero", fps=4.0, batchable=False),

@@ -24,6 +24,7 @@ from t2vbatch.models.facts import (
     scheduler_config,
 )
 from t2vbatch.models.families import family
+from t2vbatch.models.framewise import FramewiseModel
 from t2vbatch.models.plugins import is_diffusers, resolve_class
 from t2vbatch.models.protocol import ModelFacts, VideoModel
 from t2vbatch.models.settings import MEMORY, OFFLOADS, SPEED, NoEffectError, Setting, options_of
@@ -59,7 +60,8 @@ def load_model(spec: Model, facts: ModelFacts, device: str) -> VideoModel:
         pipeline.to(device)
     _apply(pipeline, MEMORY, {name: memory[name] for name in memory.keys() & OFFLOADS}, "memory", device)
     _apply(pipeline, SPEED, spec.speed, "speed", device)
-    return DiffusersModel(pipeline, spec, facts, device)
+    kind = FramewiseModel if family(found.__name__).frames_from else DiffusersModel
+    return kind(pipeline, spec, facts, device)
 
 
 def _silence() -> None:

@@ -12,6 +12,7 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from t2vbatch.canonical import NotCanonicalError, canonical
+from t2vbatch.models.families import family
 
 MEDIA: Mapping[str, tuple[str, ...]] = {
     "image": ("conditions", "image", "cond_image", "ref_image", "reference_images"),
@@ -90,7 +91,8 @@ def read_signature(pipeline: Any) -> CallSignature:
     """What ``pipeline.__call__`` takes."""
     parameters = inspect.signature(pipeline.__call__).parameters
     hints = _hints(pipeline)
-    media = _media(frozenset(parameters))
+    frames_from = family(pipeline.__name__).frames_from
+    media = {frames_from: "image"} if frames_from else _media(frozenset(parameters))
     settable = frozenset(
         name
         for name in parameters
@@ -107,6 +109,8 @@ def read_signature(pipeline: Any) -> CallSignature:
         needed.add("prompt")
     else:
         needed |= media.keys()
+    if frames_from:
+        needed.add(frames_from)
     if media.get("control") in CONTROLS:
         needed.add("control")
     return CallSignature(

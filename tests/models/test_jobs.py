@@ -1,12 +1,13 @@
 """Every job file of jobs/ runs as it is written, on tiny twins of the checkpoints that it names.
 
-What a test changes in a job: where weights are, how large and how long the videos are, and the components and
-LoRAs that come from elsewhere, which are made tiny too, and the dtype, as CPUs are slow at half precision.
-Pipelines, schedulers, variants, memory settings and manifests are the job's.
+What a test changes in a job: where weights are, how large and how long the videos are, the dtype, as CPUs are
+slow at half precision, and what comes from elsewhere, which is made tiny too: components, LoRAs, the media of
+the manifests. Pipelines, schedulers, variants, memory settings and manifests are the job's.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -26,8 +27,10 @@ JOBS = Path(__file__).parents[2] / "jobs"
 FILES = sorted(
     path.stem
     for path in JOBS.glob("*.yaml")
-    if all(model.pipeline for model in load_job(path).models.values())
+    if all(":" not in (model.pipeline or ":") for model in load_job(path).models.values())
 )
+"""Those that name classes of diffusers; adapters have tests of their own, the bundled model its own too."""
+
 SIZES = frozenset(
     {
         "height",
@@ -53,12 +56,30 @@ SIZES = frozenset(
 """Arguments that make a twin's call small."""
 
 
+@pytest.fixture(scope="module")
+def manifests(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The manifests of the jobs, with tiny media under the same names."""
+    source, folder = JOBS.parent / "manifests", tmp_path_factory.mktemp("manifests")
+    (folder / "media").mkdir()
+    for path in source.glob("*.csv"):
+        copy(path, folder)
+    for path in source.glob("media/*.png"):
+        tiny.write_image(folder / "media" / path.name)
+    for path in source.glob("media/*.mp4"):
+        tiny.write_video(folder / "media" / path.name)
+    return folder
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
-def test_a_job_runs_on_twins(name: str, tmp_path: Path) -> None:
+def test_a_job_runs_on_twins(name: str, manifests: Path, tmp_path: Path) -> None:
     """Each row of the job's own manifest ends in a video."""
     job = load_job(JOBS / f"{name}.yaml")
-    models = {key: _twin(model, tmp_path / key) for key, model in job.models.items()}
-    changes = {"output": str(tmp_path / "out"), "models": models, "metrics": {}, "engine": "inline"}
+    manifest = manifests / Path(job.manifest).name
+    variety = ":last" if manifest.stem == "first-last" else ""
+    models = {key: _twin(model, tmp_path / key, variety) for key, model in job.models.items()}
+    changes = {"manifest": str(manifest), "output": str(tmp_path / "out"), "models": models}
+    changes |= {"metrics": {}, "engine": "inline"}
     tiny_job = Job.model_validate(job.model_dump() | changes)
     result = run_job(prepare(tiny_job), engine_for)
     rows = pq.read_table(Path(result.output) / "results.parquet").to_pylist()
@@ -66,9 +87,10 @@ def test_a_job_runs_on_twins(name: str, tmp_path: Path) -> None:
     assert {row["error"] for row in rows if row["status"] != "ok"} == set()
 
 
-def _twin(model: Model, folder: Path) -> dict[str, Any]:
+def _twin(model: Model, folder: Path, variety: str) -> dict[str, Any]:
     """The same section, for tiny checkpoints in ``folder``."""
     name = str(model.pipeline)
+    name = name + variety if name + variety in tiny.TWINS else name
     tiny.save(name, folder, variant=model.variant)
     small = {key: value for key, value in tiny.TWINS[name].call.items() if key in SIZES}
     own = tiny.model(name, folder).components

@@ -41,10 +41,13 @@ TWINS: Mapping[str, Twin] = {name: twin for module in _FAMILIES for name, twin i
 
 
 def save(name: str, folder: Path, variant: str | None = None) -> Path:
-    """Write the tiny checkpoint of the pipeline class ``name`` into ``folder``."""
+    """Write the tiny checkpoint of the pipeline class ``name`` into ``folder``.
+
+    After a colon a name may say which variety of the class is meant.
+    """
     torch.manual_seed(0)
     twin = TWINS[name]
-    pipeline: Any = getattr(diffusers, name)(**twin.parts())
+    pipeline: Any = getattr(diffusers, name.partition(":")[0])(**twin.parts())
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
             part.eval()

@@ -100,6 +100,34 @@ def controlnet() -> dict[str, Any]:
     return animatediff(controlnet=control)
 
 
+def image_controlnet() -> dict[str, Any]:
+    return {**stable_diffusion(), "controlnet": controlnet()["controlnet"]}
+
+
+def image_controlnet_xl() -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": 6 * 8 + 32,
+    }
+    control = diffusers.ControlNetModel(
+        block_out_channels=(8, 8),
+        layers_per_block=1,
+        in_channels=4,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        cross_attention_dim=64,
+        attention_head_dim=4,
+        conditioning_embedding_out_channels=(8, 8),
+        norm_num_groups=2,
+        **config,
+    )
+    return {**stable_diffusion_xl(), "controlnet": control}
+
+
+def instruct() -> dict[str, Any]:
+    return {**stable_diffusion(), "unet": sd_unet(in_channels=8)}
+
+
 def sparse_controlnet() -> dict[str, Any]:
     control = diffusers.SparseControlNetModel(
         block_out_channels=(8, 8),
@@ -206,5 +234,8 @@ TWINS: Mapping[str, Twin] = {
         stable_video_diffusion, {**_SMALL, "num_frames": 3, "decode_chunk_size": 2}, frames=3
     ),
     "I2VGenXLPipeline": Twin(i2vgen_xl, _FOUR, frames=4),
+    "StableDiffusionControlNetPipeline": Twin(image_controlnet, _SMALL, frames=9),
+    "StableDiffusionXLControlNetPipeline": Twin(image_controlnet_xl, _SMALL, frames=9),
+    "StableDiffusionInstructPix2PixPipeline": Twin(instruct, {"num_inference_steps": 2}, frames=9),
     "StableDiffusionPipeline": Twin(stable_diffusion),
 }

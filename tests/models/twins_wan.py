@@ -204,6 +204,7 @@ _NINE: Mapping[str, Any] = {**_SMALL, "num_frames": 9}
 TWINS: Mapping[str, Twin] = {
     "WanPipeline": Twin(wan_experts, _FIVE),
     "WanImageToVideoPipeline": Twin(wan_image, _FIVE),
+    "WanImageToVideoPipeline:last": Twin(lambda: wan_image(last=True), _FIVE, also=frozenset({"last_image"})),
     "WanVACEPipeline": Twin(wan_vace, _FIVE),
     "WanVideoToVideoPipeline": Twin(
         wan_video, {**_SMALL, "num_inference_steps": 4, "strength": 0.8}, frames=9
