@@ -5,6 +5,8 @@ found where the model's output is converted. Here are those that look like a vid
 """
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from t2vbatch.video import Video
 
@@ -27,3 +29,23 @@ def flaw(video: Video) -> str | None:
     if len(frames) > 1 and np.array_equal(frames[1:], frames[:-1]):
         return "all frames are the same: nothing moves"
     return None
+
+
+def unheard_seeds(samples: pa.Table) -> list[str]:
+    """A sentence for each set of samples of one row and model whose seeds differ and whose frames do not.
+
+    Neither of two equal videos is the wrong one, so no record is changed for it: what is wrong is the model,
+    which does not hear its seed, and who averages over seeds must know.
+
+    Args:
+        samples: columns ``row_id``, ``model``, ``seed``, ``sample_index``, ``status``, ``frames_sha256``.
+    """
+    shown = samples.filter(pc.equal(samples["status"], "ok"))
+    groups = shown.group_by(["model", "row_id", "frames_sha256"])
+    found = groups.aggregate([("seed", "count_distinct"), ("sample_index", "list")])
+    equal = found.filter(pc.greater(found["seed_count_distinct"], 1)).to_pylist()
+    return [
+        f"model {group['model']}, row {group['row_id']}: samples "
+        f"{', '.join(map(str, sorted(group['sample_index_list'])))} have different seeds and equal frames"
+        for group in equal
+    ]

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from t2vbatch.errors import JobError, nearest
 from t2vbatch.files import local_path
@@ -49,12 +57,21 @@ class Model(_Section):
         None, description="frames per second of the file; default: the model's own"
     )
     batch: int = Field(1, ge=1, description="samples that one pipeline call makes together")
+    retry_degenerate: Literal["float32"] | None = Field(
+        None, description="float32: make a sample that shows nothing once more in that precision"
+    )
     pickled_weights: bool = Field(
         False, description="also read weights that are pickles; a pickle is a program"
     )
     fit: Literal["crop", "pad", "stretch", "keep"] = Field(
         "crop", description="how media come to the call's height and width; keep: the pipeline's way"
     )
+
+    @model_validator(mode="after")
+    def _more_precise(self) -> "Model":
+        if self.retry_degenerate == self.dtype:
+            raise ValueError(f"retry_degenerate: {self.dtype} would repeat what dtype: {self.dtype} gave")
+        return self
 
 
 class VideoFile(_Section):

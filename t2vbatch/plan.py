@@ -199,6 +199,8 @@ class _Maker:
             "fps": float(model.fps or facts.fps),
             "video": job.video.model_dump(),
         }
+        if model.retry_degenerate:
+            shared["retry_degenerate"] = model.retry_degenerate
         return cls(name, job, facts, {**facts.call, **model.call}, digest(shared), safe_name(name))
 
     def call_of(self, row: Row) -> dict[str, Any]:

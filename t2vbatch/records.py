@@ -53,6 +53,7 @@ RESULTS = pa.schema(
         ("started_at", pa.timestamp("us", tz="UTC")),
         ("finished_at", pa.timestamp("us", tz="UTC")),
         ("score_errors", pa.string()),
+        ("retry_reason", pa.string()),
     ]
 )
 """The fixed columns. ``call``, ``versions`` and ``score_errors`` are JSON objects; times are UTC."""
@@ -79,6 +80,8 @@ class Record:
         started_at, finished_at: ISO 8601, UTC.
         scores: metric column: value, or None where it could not be had.
         score_errors: metric column: why it could not be had.
+        retry_reason: what was degenerate about the first answer, where this is the one in float32 that
+            ``retry_degenerate`` asks for; None for all others.
     """
 
     sample_id: str
@@ -118,6 +121,7 @@ class Record:
     finished_at: str | None = None
     scores: Mapping[str, float | None] = field(default_factory=dict)
     score_errors: Mapping[str, str] = field(default_factory=dict)
+    retry_reason: str | None = None
 
     def to_json(self) -> builtins.bytes:
         """The record as one JSON object in UTF-8."""

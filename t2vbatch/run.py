@@ -1,6 +1,7 @@
 """The whole story of a run: what is asked for, what is there, what is made of the difference."""
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from t2vbatch.degenerate import unheard_seeds
 from t2vbatch.engines import Ending, Engine, Progress
 from t2vbatch.errors import StoreError, T2VBatchError
 from t2vbatch.job import Job
@@ -24,6 +26,8 @@ from t2vbatch.summary import Summary, summarize
 from t2vbatch.units import pending
 from t2vbatch.work import Failure
 from t2vbatch.worker import WorkerFactory
+
+_log = logging.getLogger(__name__)
 
 Watch = Callable[[Progress], None]
 """Is told where the run stands, after every change."""
@@ -86,6 +90,8 @@ def run_job(
 def publish(store: Store, plan: Plan, job: Job) -> Summary:
     """Make the tables, the summary and the report from the records."""
     results = make_results(plan, store.compact(), metric_columns(job))
+    for sentence in unheard_seeds(results):
+        _log.warning("%s", sentence)
     summary = summarize(results, plan.counts())
     store.write_table("results.parquet", results)
     store.write_table("metadata.parquet", make_metadata(results))

@@ -230,7 +230,7 @@ class Store:
         files = sorted(self.folder.names("records"))
         compacted = [name for name in files if not name.startswith(_NEW)]
         loose = [name for name in files if name.startswith(_NEW)]
-        tables = [self.read_table(name).cast(RECORDS) for name in compacted]
+        tables = [_widened(self.read_table(name)) for name in compacted]
         for start in range(0, len(loose), _CHUNK):
             tables.append(to_table(map(self._read_record, loose[start : start + _CHUNK])))
         table = pa.concat_tables([RECORDS.empty_table(), *tables])
@@ -267,6 +267,14 @@ def _new(sample_id: str) -> str:
 
 def _draft(sample_id: str) -> str:
     return f"{_DRAFTS}/{sample_id}.json"
+
+
+def _widened(records: pa.Table) -> pa.Table:
+    """Records of an earlier version, which has not known every column."""
+    for field in RECORDS:
+        if field.name not in records.column_names:
+            records = records.append_column(field, pa.nulls(records.num_rows, field.type))
+    return records.select(RECORDS.names).cast(RECORDS)
 
 
 def _parquet(table: pa.Table) -> bytes:

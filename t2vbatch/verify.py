@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from t2vbatch.degenerate import unheard_seeds
 from t2vbatch.errors import EncodeError, StoreError
 from t2vbatch.records import RESULTS
 from t2vbatch.store import Store
@@ -40,6 +41,7 @@ def verify(store: Store) -> Iterator[Finding | None]:
     yield from _results(store, planned, records)
     for record in records.filter(pc.is_valid(records["video"])).to_pylist():
         yield _video(store, record)
+    yield from _unheard(store, planned, records)
     yield from _strangers(store, planned)
 
 
@@ -60,6 +62,9 @@ def _results(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[Fin
         yield Finding(place, f"{order.null_count} samples without a record", "only samples that have one")
         return
     recorded = records.take(order)
+    if missing := set(RESULTS.names) - set(results.column_names):
+        yield Finding(place, f"no column {', '.join(sorted(missing))}", "every column; run again")
+        return
     for name in set(RESULTS.names) - {"row_id", "model", "sample_index"}:
         # Samples may share a record, which names the first of them. Values are compared as Python's: Arrow
         # has no equality that takes null for equal to null.
@@ -85,6 +90,17 @@ def _video(store: Store, record: dict[str, Any]) -> Finding | None:
         shape = (record["num_frames"], record["height"], record["width"], 3)
         return Finding(place, f"frames of shape {video.frames.shape}", f"the recorded ones, {shape}")
     return None
+
+
+def _unheard(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[Finding]:
+    """Seeds that change nothing."""
+    found = pc.index_in(planned["sample_id"], records["sample_id"])
+    finished = planned.select(["row_id", "model", "seed", "sample_index"]).filter(pc.is_valid(found))
+    finished = finished.set_column(1, "model", finished["model"].cast(pa.string()))
+    for name in ("status", "frames_sha256"):
+        finished = finished.append_column(name, records[name].take(found.drop_null()))
+    for sentence in unheard_seeds(finished):
+        yield Finding(store.uri, sentence, "other frames for other seeds")
 
 
 def _strangers(store: Store, planned: pa.Table) -> Iterator[Finding]:

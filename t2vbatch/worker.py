@@ -11,7 +11,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -46,10 +46,23 @@ class _Made:
     """
 
     work: Work
-    answers: Sequence[Video | DegenerateError | Record]
+    answers: Sequence["_Answer | Record"]
     started_at: datetime
     generate_s: float
     peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What the model said, and why it was asked a second time, if it was."""
+
+    said: Video | DegenerateError
+    retry_reason: str | None = None
+
+    @property
+    def flaw(self) -> str | None:
+        """Why this shows nothing, None where it may show something."""
+        return str(self.said) if isinstance(self.said, DegenerateError) else flaw(self.said)
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,11 @@ class WorkerFactory:
         model = load_model(self._spec(memory), self.facts, device)
         scorer = load_metrics(self.job, device)
         load_s = time.perf_counter() - start
-        return Worker(self.job, self.model, self.store, model, scorer, name, device, load_s)
+        worker = Worker(self.job, self.model, self.store, model, scorer, name, device, load_s)
+        if precise := self.job.models[self.model].retry_degenerate:
+            spec = self._spec(memory).model_copy(update={"dtype": precise})
+            worker.retry_with = cache(lambda: load_model(spec, self.facts, device))
+        return worker
 
     def _spec(self, memory: Sequence[str]) -> Model:
         spec = self.job.models[self.model]
@@ -80,7 +97,13 @@ class WorkerFactory:
 
 
 class Worker:
-    """Turns units into committed records."""
+    """Turns units into committed records.
+
+    Attributes:
+        retry_with: loads the model that is asked once more where an answer is degenerate; None: nobody is.
+    """
+
+    retry_with: Callable[[], VideoModel] | None = None
 
     def __init__(
         self,
@@ -128,15 +151,27 @@ class Worker:
                 outcomes.append(Outcome(position, "failed", Failure.of(error)))
         return tuple(outcomes)
 
-    def _answers(self, requests: list[Request]) -> Sequence[Video | DegenerateError]:
+    def _answers(self, requests: list[Request]) -> Sequence[_Answer]:
+        answers = self._asked(self._model, requests)
+        if self.retry_with is None:
+            return answers
+        reasons = [answer.flaw for answer in answers]
+        return [
+            answer
+            if reason is None
+            else replace(self._asked(self.retry_with(), [request])[0], retry_reason=reason)
+            for answer, reason, request in zip(answers, reasons, requests, strict=True)
+        ]
+
+    def _asked(self, model: VideoModel, requests: list[Request]) -> list[_Answer]:
         # A full batch, whatever is left: other shapes of a batch give other bits.
         padded = requests + [requests[-1]] * (self._batch - len(requests))
         try:
-            return self._model.generate(padded)[: len(requests)]
+            return [_Answer(video) for video in model.generate(padded)[: len(requests)]]
         except DegenerateError as error:
             if len(requests) > 1:
                 raise  # Which of them it was shows when each is made alone.
-            return [error]
+            return [_Answer(error)]
 
     def _finished(self, made: _Made, index: int) -> Record:
         sample = made.work.samples[index]
@@ -144,11 +179,11 @@ class Worker:
         match made.answers[index]:
             case Record() as draft:
                 record = self._taken_over(draft, sample)
-            case DegenerateError() as error:
-                said = str(error)
-                record = replace(record, status="degenerate", error_type="DegenerateError", error=said)
-            case Video() as video:
-                record = self._published(record, sample, video)
+            case _Answer(DegenerateError() as error, reason):
+                record = replace(record, status="degenerate", error_type="DegenerateError")
+                record = replace(record, error=str(error), retry_reason=reason)
+            case _Answer(Video() as video, reason):
+                record = self._published(replace(record, retry_reason=reason), sample, video)
         return replace(record, finished_at=record.finished_at or datetime.now(UTC).isoformat())
 
     def _begun(self, sample: Sample, made: _Made, attempts: int) -> Record:

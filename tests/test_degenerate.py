@@ -1,9 +1,10 @@
 """Frames that show nothing are told from those that may show something."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from t2vbatch.degenerate import flaw
+from t2vbatch.degenerate import flaw, unheard_seeds
 from t2vbatch.video import Video
 
 _RANDOM = np.random.default_rng(0)
@@ -33,3 +34,33 @@ def test_the_smallest_movement_counts() -> None:
     frames = np.repeat(_RANDOM.integers(0, 200, (1, 8, 8, 3), dtype=np.uint8), 5, axis=0)
     frames[3, 0, 0] += 10
     assert flaw(Video(frames, 8.0)) is None
+
+
+def _samples(*rows: tuple[str, str, int, str, str]) -> pa.Table:
+    names = ("model", "row_id", "seed", "status", "frames_sha256")
+    return pa.Table.from_pylist(
+        [dict(zip(names, row, strict=True)) | {"sample_index": index} for index, row in enumerate(rows)]
+    )
+
+
+def test_two_seeds_with_equal_frames_are_found() -> None:
+    """The sentence names model, row and both samples."""
+    found = unheard_seeds(
+        _samples(("m", "r", 1, "ok", "x"), ("m", "r", 2, "ok", "y"), ("m", "r", 3, "ok", "x"))
+    )
+    assert found == ["model m, row r: samples 0, 2 have different seeds and equal frames"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("m", "r", 1, "ok", "x"),
+        ("m", "other", 2, "ok", "x"),
+        ("other", "r", 2, "ok", "x"),
+        ("m", "r", 2, "degenerate", "x"),
+    ],
+    ids=["same seed", "another row", "another model", "counted already"],
+)
+def test_equal_frames_are_right_elsewhere(other: tuple[str, str, int, str, str]) -> None:
+    """One seed, or what differs in more than its seed, may well look the same."""
+    assert unheard_seeds(_samples(("m", "r", 1, "ok", "x"), other)) == []

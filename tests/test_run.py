@@ -17,7 +17,7 @@ import yaml
 
 from t2vbatch.engines import Progress
 from t2vbatch.engines.choose import engine_for
-from t2vbatch.errors import LeaseHeldError
+from t2vbatch.errors import JobError, LeaseHeldError
 from t2vbatch.job import load_job
 from t2vbatch.prepare import prepare
 from t2vbatch.run import Result, run_job
@@ -201,6 +201,21 @@ def test_output_that_shows_nothing_is_degenerate(tmp_path: Path) -> None:
     assert found["a"]["video"] is not None
     assert "NaN" in found["b"]["error"]
     assert found["b"]["video"] is None
+
+
+def test_retrying_in_float32_is_part_of_the_identity(tmp_path: Path) -> None:
+    """Its pixels may be others; without the key nothing changes. The fake is black in any precision."""
+    rows = [{"id": "a", "prompt": "x [fault:black]"}]
+    job = _write(tmp_path, rows, samples=1)
+    before = prepare(load_job(job)).plan.sample(0).sample_id
+    half = ("models.fake.dtype=float16", "models.fake.retry_degenerate=float32")
+    assert prepare(load_job(job, half[:1])).plan.sample(0).sample_id == before
+    assert prepare(load_job(job, half)).plan.sample(0).sample_id != before
+    row = _results(_run(job, *half).output)[0]
+    assert row["status"] == "degenerate"
+    assert "black" in row["retry_reason"]
+    with pytest.raises(JobError, match="would repeat"):
+        load_job(job, half[1:])
 
 
 def test_partial_units_are_padded(tmp_path: Path) -> None:

@@ -245,3 +245,34 @@ def test_where_two_publish_at_once_the_record_is_that_of_the_file_that_stays(
     stopped.finish(1)
     found, recorded = _digests(tmp_path)
     assert found == recorded
+
+
+@pytest.mark.parametrize("first", [None, DegenerateError("frames hold NaN")], ids=["black", "NaN"])
+def test_a_degenerate_answer_is_asked_for_once_more(tmp_path: Path, first: Exception | None) -> None:
+    """Of the more precise model alone, with the same seed; the record says what was wrong with the first."""
+
+    class Black(_Model):
+        def generate(self, requests: Sequence[Request]) -> list[Video]:
+            return [Video(np.zeros_like(video.frames), 8.0) for video in super().generate(requests)]
+
+    worker, precise = _worker(tmp_path, Black(first)), _Model()
+    worker.retry_with = lambda: precise
+    worker.generate(_work(1, _sample("a", 5)))
+    assert [outcome.status for outcome in worker.finish(1)] == ["ok"]
+    record = Store(str(tmp_path)).committed("a")
+    assert record is not None
+    assert ("NaN" if first else "black") in (record.retry_reason or "")
+    assert [request.seed for request in precise.asked[0]] == [5]
+
+
+def test_a_sample_that_stays_degenerate_is_recorded_so(tmp_path: Path) -> None:
+    """After one more answer, not after many."""
+    precise = _Model(DegenerateError("frames hold NaN still"))
+    worker = _worker(tmp_path, _Model(DegenerateError("frames hold NaN")))
+    worker.retry_with = lambda: precise
+    worker.generate(_work(1, _sample("a")))
+    assert [outcome.status for outcome in worker.finish(1)] == ["degenerate"]
+    record = Store(str(tmp_path)).committed("a")
+    assert record is not None
+    assert (record.error, record.retry_reason) == ("frames hold NaN still", "frames hold NaN")
+    assert len(precise.asked) == 1
