@@ -22,7 +22,8 @@ const grid = (() => {
     made.dataset.sample = sample;
     const picture = film(sample);
     const line = element("span", "line");
-    line.append(element("b", "", value(sample, "model")), ` · seed ${value(sample, "seed")}`);
+    if (words("model").length > 1) line.append(element("b", "", value(sample, "model")), " · ");
+    line.append(`seed ${value(sample, "seed")}`);
     made.append(picture, element("span", "prompt", heading(sample)), line, scoreLine(sample));
     made.addEventListener("click", () => openDetail(samples, position));
     watch.observe(picture);
