@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from t2vbatch.errors import StoreError
 
 if TYPE_CHECKING:
     from t2vbatch.store import Store
+    from t2vbatch.verify import Finding
 
 Output = Annotated[
     str, typer.Argument(metavar="OUTPUT", help="The output folder of a run.", show_default=False)
@@ -42,26 +44,49 @@ def status(output: Output, as_json: Json = False) -> None:
         typer.echo(f"  {found.rate_per_min:.1f} videos/min{eta}")
 
 
-def verify(output: Output, as_json: Json = False) -> None:
+def verify(
+    output: Output,
+    deep: Annotated[
+        int, typer.Option(min=0, metavar="K", help="Also make K random samples again and compare the bytes.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Which K samples: the same seed chooses the same.")] = 0,
+    as_json: Json = False,
+) -> None:
     """Read every video again and hold it against its record: digest, size, frames, decodability.
 
-    Example: `t2vbatch verify runs/quickstart`
+    Examples: `t2vbatch verify runs/quickstart`, `t2vbatch verify runs/quickstart --deep 3`
     """
     from t2vbatch.verify import verify as findings_of
 
+    store = _store(output)
+    sound, findings = _sifted(findings_of(store), as_json)
+    same = 0
+    if deep:
+        from t2vbatch.engines.choose import engine_for
+        from t2vbatch.remake import remake
+
+        same, different = _sifted(remake(store, deep, engine_for, seed), as_json)
+        findings += different
+    if as_json:
+        found = {"sound": sound, "made_again": same, "findings": [asdict(finding) for finding in findings]}
+        typer.echo(json.dumps(found))
+    else:
+        again = f"; {same} made again are the same" if deep else ""
+        typer.echo(f"{sound} videos are as recorded{again}; {len(findings)} findings")
+    raise typer.Exit(1 if findings else 0)
+
+
+def _sifted(found: "Iterable[Finding | None]", quiet: bool) -> "tuple[int, list[Finding]]":
+    """How many are as they should be, and what is wrong with the others, which is shown as it comes."""
     sound, findings = 0, []
-    for finding in findings_of(_store(output)):
+    for finding in found:
         if finding is None:
             sound += 1
             continue
         findings.append(finding)
-        if not as_json:
+        if not quiet:
             print(finding, file=sys.stderr)
-    if as_json:
-        typer.echo(json.dumps({"sound": sound, "findings": [asdict(finding) for finding in findings]}))
-    else:
-        typer.echo(f"{sound} videos are as recorded; {len(findings)} findings")
-    raise typer.Exit(1 if findings else 0)
+    return sound, findings
 
 
 def report(output: Output) -> None:
