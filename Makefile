@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: install run test lint format clean
+.PHONY: install run test faults lint format clean
 
 install: $(READY)
 
@@ -25,6 +25,10 @@ lint: install
 
 test: lint
 	$(BIN)/python -m pytest
+
+# Tries to break runs in every way on the list; `make faults ONLY="driver Ray"` those with a word of it.
+faults: install
+	$(BIN)/python -m tests.faults $(ONLY)
 
 format: install
 	$(BIN)/ruff format .

@@ -12,7 +12,8 @@ HOUSE = [
     "errors", "canonical", "web", "files", "job", "manifest", "video", "degenerate", "models",
     "metrics", "plan", "units", "records", "work", "lease", "store", "poster", "worker", "schedule",
     "engines", "bootstrap", "tables", "summary", "summary_text", "compare", "compare_text",
-    "results", "report", "status", "verify", "prepare", "run", "remake", "rescore", "sheet", "interchange", "doctor", "cli",
+    "results", "report", "status", "verify", "prepare", "run", "remake", "rescore", "sheet",
+    "interchange", "doctor", "cli",
 ]  # fmt: skip
 """From the ground up. Of a package, all modules stand on one floor."""
 
