@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from tests.models.tiny_parts import (
     Twin,
     clip_processor,
@@ -97,7 +99,7 @@ def controlnet() -> dict[str, Any]:
         conditioning_embedding_out_channels=(8, 8),
         norm_num_groups=2,
     )
-    return animatediff(controlnet=control)
+    return animatediff(controlnet=_awake(control))
 
 
 def image_controlnet() -> dict[str, Any]:
@@ -121,7 +123,7 @@ def image_controlnet_xl() -> dict[str, Any]:
         norm_num_groups=2,
         **config,
     )
-    return {**stable_diffusion_xl(), "controlnet": control}
+    return {**stable_diffusion_xl(), "controlnet": _awake(control)}
 
 
 def instruct() -> dict[str, Any]:
@@ -141,7 +143,7 @@ def sparse_controlnet() -> dict[str, Any]:
         norm_num_groups=2,
         use_simplified_condition_embedding=False,
     )
-    return animatediff(controlnet=control)
+    return animatediff(controlnet=_awake(control))
 
 
 def pia() -> dict[str, Any]:
@@ -198,6 +200,14 @@ def i2vgen_xl() -> dict[str, Any]:
         "feature_extractor": clip_processor(),
         "scheduler": ddim(),
     }
+
+
+def _awake(control: Any) -> Any:
+    """A ControlNet begins with outputs of zero, and without training it would control nothing."""
+    for weight in control.parameters():
+        if not weight.any():
+            torch.nn.init.normal_(weight, std=0.5)
+    return control
 
 
 def _text() -> dict[str, Any]:
