@@ -8,8 +8,8 @@ import builtins
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
@@ -63,6 +63,7 @@ RECORDS = RESULTS.append(pa.field("scores", pa.string()))
 
 _JSON = ("call", "versions", "score_errors", "scores")
 _TIMES = ("started_at", "finished_at")
+_REQUIRED = {"sample_id", "row_id", "model", "sample_index", "seed", "status", "attempts", *_JSON}
 _SCORE: Mapping[bytes, bytes] = {b"t2vbatch": b"score"}
 """What a score column's field says of itself, in the table and in its Parquet file."""
 
@@ -131,9 +132,43 @@ class Record:
     def from_json(cls, data: builtins.bytes) -> "Record":
         """Read back what ``to_json`` wrote. Raises ValueError for anything else."""
         try:
-            return cls(**json.loads(data))
-        except (TypeError, UnicodeDecodeError) as error:
+            record = cls(**json.loads(data))
+            _check(record)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"no record: {error}") from error
+        return record
+
+
+def _check(record: Record) -> None:
+    """Raise unless every field is of its type: what the disk holds may be anybody's."""
+    for column in RECORDS:
+        value = getattr(record, column.name)
+        if value is None:
+            if column.name in _REQUIRED:
+                raise ValueError(f"{column.name} is missing")
+        elif column.name in _JSON:
+            if not isinstance(value, dict):
+                raise ValueError(f"{column.name} is no mapping")
+        elif column.name in _TIMES:
+            datetime.fromisoformat(value).astimezone(UTC)
+        elif not _fits(value, column.type):
+            raise ValueError(f"{column.name} is {value!r}, which is no {column.type}")
+    if record.status not in get_args(Status):
+        raise ValueError(f"status is {record.status!r}")
+    if not all(value is None or _fits(value, pa.float64()) for value in record.scores.values()):
+        raise ValueError("scores holds what is no number")
+    record.to_json()  # Finds NaN, infinity and lone surrogates, however deep.
+
+
+def _fits(value: Any, kind: pa.DataType) -> bool:
+    """Whether Arrow takes the value as this type, without guessing."""
+    if isinstance(value, bool):
+        return bool(pa.types.is_boolean(kind))
+    if isinstance(value, int):
+        return pa.types.is_floating(kind) or (pa.types.is_integer(kind) and -(2**63) <= value < 2**63)
+    if isinstance(value, float):
+        return bool(pa.types.is_floating(kind))
+    return isinstance(value, str) and bool(pa.types.is_string(kind))
 
 
 def to_table(records: Iterable[Record]) -> pa.Table:
