@@ -1,5 +1,5 @@
 """``python -m t2vbatch`` is the command line."""
 
-from t2vbatch.cli import main
+from t2vbatch.cli import command
 
-main()
+command()
