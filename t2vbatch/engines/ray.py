@@ -287,7 +287,8 @@ def _draining() -> frozenset[str]:
 def _failure(error: RayError) -> Failure:
     """Of Ray's account of a death, the sentence with the reason; the general advice after it is left out."""
     lines = str(error).strip().splitlines()
-    reason = next((line for line in lines if " because " in line), lines[-1])
+    because = [line for line in lines if " because its " in line or " because it " in line]
+    reason = because[0] if because else lines[-1]
     account = "\n".join([str(error), *_last_words(str(error))])
     return Failure("CrashError", reason.partition(" Some common causes include")[0], account)
 
