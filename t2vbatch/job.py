@@ -4,6 +4,7 @@ Owns reading, overriding and validating. It does not know what a pipeline's call
 which metrics exist (metrics/ does).
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,11 +15,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationError,
     field_validator,
     model_validator,
 )
 
+from t2vbatch.environment import hidden, look_up, resolved
 from t2vbatch.errors import JobError, nearest
 from t2vbatch.files import local_path
 
@@ -124,12 +127,20 @@ def _metric_options(value: Any) -> Any:
         raise ValueError("must be a list of names, or {name: {options}}")
     options: dict[str, Any] = {}
     for item in value:
+        if not isinstance(item, str | Mapping):
+            raise ValueError("must be a list of names, or {name: {options}}")
         options |= {item: {}} if isinstance(item, str) else {name: opts or {} for name, opts in item.items()}
     return options
 
 
 class Job(_Section):
-    """A whole job, every default filled in and every path absolute."""
+    """A whole job, every default filled in and every path absolute.
+
+    Text may refer to the environment, ``${NAME}``. References in a model's ``call`` are kept, as calls are
+    written into plans, records and reports; ``call_values`` resolves them where the model is called.
+    """
+
+    _variables: dict[str, str] = PrivateAttr(default_factory=dict)
 
     manifest: str = Field(description="Parquet, CSV, JSON Lines, text, or a folder of Parquet; path or URI")
     allow_paths: bool = Field(
@@ -147,6 +158,15 @@ class Job(_Section):
     workers: Workers = Field(Workers(), description="how many workers, and what each takes")
     engine: Literal["ray", "inline"] = Field("ray", description="inline: one process, for a debugger")
     ray: Ray = Field(Ray(), description="where Ray runs")
+
+    def call_values(self, model: str, call: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a sample's call, references resolved: the job's own alone, never a manifest's."""
+        own = self.models[model].call
+        kept = object()
+        return {
+            name: resolved(value, self._variables) if own.get(name, kept) == value else value
+            for name, value in call.items()
+        }
 
 
 def load_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
@@ -172,15 +192,28 @@ def parse_job(text: str, where: str, overrides: Sequence[str] = ()) -> Job:
         raise JobError(where, f"a {type(data).__name__}", "a mapping of keys, such as manifest: and models:")
     for override in overrides:
         _override(data, override)
+    variables = look_up(data, where, os.environ)
     try:
-        return Job.model_validate(data)
+        job = Job.model_validate(_resolved(data, variables))
     except ValidationError as error:
         raise _explain(where, error) from None
+    job._variables.update(variables)
+    return job
 
 
 def dump_job(job: Job) -> str:
-    """The job as YAML, with every default written out."""
-    return yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    """The job as YAML, with every default written out, and references as they were written."""
+    data = hidden(job.model_dump(mode="json"), job._variables)
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def _resolved(data: Mapping[str, Any], variables: Mapping[str, str]) -> Any:
+    """The job with all references resolved but those in calls."""
+    values, written = resolved(data, variables), data.get("models")
+    for name, model in written.items() if isinstance(written, Mapping) else ():
+        if isinstance(model, Mapping) and "call" in model:
+            values["models"][name]["call"] = model["call"]
+    return values
 
 
 def keys(section: type[BaseModel] = Job, prefix: str = "") -> dict[str, str]:

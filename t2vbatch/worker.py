@@ -132,7 +132,9 @@ class Worker:
         started_at, start = datetime.now(UTC), time.perf_counter()
         _reset_peak(self._device)
         there = [self._store.left_behind(sample.sample_id, sample.video) for sample in work.samples]
-        missing = [_request(sample) for sample, draft in zip(work.samples, there, strict=True) if not draft]
+        missing = [
+            self._request(sample) for sample, draft in zip(work.samples, there, strict=True) if not draft
+        ]
         made = iter(self._answers(missing) if missing else ())
         answers = [draft or next(made) for draft in there]
         seconds = (time.perf_counter() - start) / max(1, len(missing))
@@ -150,6 +152,10 @@ class Worker:
             except SampleError as error:
                 outcomes.append(Outcome(position, "failed", Failure.of(error)))
         return tuple(outcomes)
+
+    def _request(self, sample: Sample) -> Request:
+        call = self._job.call_values(sample.model, sample.call)
+        return Request(sample.prompt, sample.negative_prompt, sample.seed, sample.media, call)
 
     def _answers(self, requests: list[Request]) -> Sequence[_Answer]:
         answers = self._asked(self._model, requests)
@@ -270,10 +276,6 @@ def versions() -> Mapping[str, str]:
     """Versions of all that can change a bit of the output."""
     packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {"python": platform.python_version(), **packages, "ffmpeg": ffmpeg_version()}
-
-
-def _request(sample: Sample) -> Request:
-    return Request(sample.prompt, sample.negative_prompt, sample.seed, sample.media, sample.call)
 
 
 def _verified(made: Video, read_back: Video) -> Video:

@@ -1,11 +1,15 @@
 """The job file: defaults in one place, and one clear message for each mistake."""
 
+import pickle
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from t2vbatch.errors import JobError
-from t2vbatch.job import Job, dump_job, keys, load_job, parse_job
+from t2vbatch.job import Job, Model, dump_job, keys, load_job, parse_job
 
 _SMALL = """
 manifest: prompts.csv
@@ -113,3 +117,74 @@ def test_every_key_has_a_description() -> None:
     assert [name for name, text in keys().items() if not text] == []
     assert {"models.NAME.call", "video.crf", "workers.count", "clip.path"} <= set(keys())
     assert "manifest" in Job.model_fields
+
+
+_SECRET = """
+manifest: ${BASE}/prompts.csv
+output: ${BASE}/out
+models:
+  tiny:
+    path: bundled:shapes
+    components: {guard: {class: X, path: y, token: "${TOKEN}"}}
+    call: {api_key: "key ${TOKEN}", steps: 3}
+"""
+
+
+def test_references_are_resolved_and_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job in the output reads back as itself, and the secret stands nowhere in it."""
+    monkeypatch.setenv("BASE", str(tmp_path))
+    monkeypatch.setenv("TOKEN", "t0p-secret")
+    job = load_job(_write(tmp_path, _SECRET))
+    assert job.output == str(tmp_path / "out")
+    assert job.models["tiny"].components["guard"] == {"class": "X", "path": "y", "token": "t0p-secret"}
+    written = dump_job(job)
+    assert "t0p-secret" not in written + repr(job.models["tiny"].call)
+    assert str(tmp_path) not in written
+    assert parse_job(written, "again") == job
+    assert pickle.loads(pickle.dumps(job)) == job
+
+
+def test_a_call_is_resolved_where_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job's own arguments alone: a manifest cannot ask for what stands in the environment."""
+    monkeypatch.setenv("BASE", str(tmp_path))
+    monkeypatch.setenv("TOKEN", "t0p-secret")
+    job = load_job(_write(tmp_path, _SECRET))
+    call = {"api_key": "key ${TOKEN}", "steps": 3, "prompt_2": "${TOKEN} ${PATH}"}
+    assert job.call_values("tiny", call) == call | {"api_key": "key t0p-secret"}
+
+
+def test_a_variable_that_is_not_set_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the key in which it stands."""
+    monkeypatch.setenv("BASE", str(tmp_path))
+    monkeypatch.delenv("TOKEN", raising=False)
+    with pytest.raises(JobError, match=r"components\.guard\.token(.|\n)*\$\{TOKEN\}, which is not set"):
+        load_job(_write(tmp_path, _SECRET))
+
+
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*Job.model_fields, *Model.model_fields, "x"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from([*Job.model_fields, "unknown"]), _ANY) | _ANY)
+def test_any_yaml_is_a_job_or_one_message(data: object) -> None:
+    """No other exception, whatever the keys hold; what is taken reads back as itself."""
+    try:
+        job = parse_job(yaml.safe_dump(data), "fuzz")
+    except JobError:
+        return
+    assert parse_job(dump_job(job), "again") == job
+
+
+@settings(deadline=None)
+@given(st.text(max_size=60))
+def test_any_text_is_a_job_or_one_message(text: str) -> None:
+    """YAML has tags, anchors, merges and documents; none of them does anything here."""
+    with pytest.raises(JobError):
+        parse_job(text, "fuzz")
