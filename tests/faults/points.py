@@ -1,0 +1,114 @@
+"""Exact points of a run at which a fault strikes, once, in whatever process gets there first.
+
+``python -m tests.faults.points JOB POINT NTH MARKER`` is ``t2vbatch run JOB`` with a fault at the NTH pass of
+POINT. MARKER is a file: it exists from when the fault has struck, so that it strikes once in all processes.
+"""
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from t2vbatch import run
+from t2vbatch.cli import main
+from t2vbatch.errors import StoreError
+from t2vbatch.files import LocalFolder
+from t2vbatch.models.fake import FakeModel
+from t2vbatch.store import Store
+from t2vbatch.worker import Worker, WorkerFactory
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _refuse() -> None:
+    raise StoreError("the storage did not answer, as was asked for")
+
+
+def _fail() -> None:
+    raise RuntimeError("the model did not load, as was asked for")
+
+
+@dataclass(frozen=True)
+class Point:
+    """What happens before, or after, a call of a method; ``about``: only for names that begin so."""
+
+    owner: type
+    method: str
+    deed: Callable[[], None] = _die
+    after: bool = False
+    about: str = ""
+
+
+POINTS: Mapping[str, Point] = {
+    "before generation": Point(Worker, "generate"),
+    "during generation": Point(FakeModel, "_one"),
+    "after generation": Point(Worker, "generate", after=True),
+    "between draft and video": Point(Store, "_place"),
+    "between video and record": Point(Store, "commit"),
+    "after the record": Point(Store, "commit", after=True),
+    "before compaction": Point(Store, "_replace_records"),
+    "during compaction": Point(LocalFolder, "delete", about="records/"),
+    "after compaction": Point(Store, "_replace_records", after=True),
+    "storage fails": Point(LocalFolder, "create", _refuse, about="records/"),
+    "storage fails after it has written": Point(LocalFolder, "create", _refuse, True, "records/"),
+    "storage fails for a video": Point(LocalFolder, "publish", _refuse, about="videos/"),
+    "model fails to load": Point(FakeModel, "__init__", _fail),
+}
+
+
+def arm(name: str, nth: int, marker: Path) -> None:
+    """Have the point strike at its nth pass in this process, unless it has struck in any."""
+    point, original = POINTS[name], getattr(POINTS[name].owner, POINTS[name].method)
+    passes = 0
+
+    def strike(*arguments: Any) -> None:
+        nonlocal passes
+        if point.about and not str(arguments[1]).startswith(point.about):
+            return
+        passes += 1
+        if passes == nth and not marker.exists():
+            marker.touch()
+            point.deed()
+
+    @functools.wraps(original)
+    def struck(*arguments: Any, **named: Any) -> Any:
+        if not point.after:
+            strike(*arguments)
+        result = original(*arguments, **named)
+        if point.after:
+            strike(*arguments)
+        return result
+
+    setattr(point.owner, point.method, struck)
+
+
+@dataclass(frozen=True)
+class ArmedFactory(WorkerFactory):
+    """Arms the point in the worker's process too."""
+
+    point: str = ""
+    nth: int = 1
+    marker: str = ""
+
+    def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> Worker:
+        if not hasattr(getattr(POINTS[self.point].owner, POINTS[self.point].method), "__wrapped__"):
+            arm(self.point, self.nth, Path(self.marker))
+        return super().__call__(name, device, memory)
+
+
+if __name__ == "__main__":
+    job, point, nth, marker = sys.argv[1:]
+    # By the name that workers import it by: this module's own is __main__.
+    from tests.faults import points
+
+    points.arm(point, int(nth), Path(marker))
+    armed = functools.partial(points.ArmedFactory, point=point, nth=int(nth), marker=marker)
+    vars(run)["WorkerFactory"] = armed
+    sys.argv = ["t2vbatch", "run", job]
+    main()

@@ -1,0 +1,197 @@
+"""A job of small samples, runs of it in processes, and the invariants that must hold after every fault."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from t2vbatch.canonical import digest
+from t2vbatch.engines.choose import engine_for
+from t2vbatch.job import load_job
+from t2vbatch.prepare import prepare
+from t2vbatch.run import run_job
+from t2vbatch.status import read_status
+from t2vbatch.store import Store, open_store
+from t2vbatch.verify import verify
+
+PATIENCE_S = 240.0
+"""A run of these samples takes seconds; on a machine that does ten other things, a minute or two."""
+
+IN_FLIGHT = 4
+"""Most samples that one worker holds: one is generated, two wait to be finished, one is finished."""
+
+INNOCENT = [{"id": f"r{index}", "prompt": f"prompt {index}"} for index in range(8)]
+
+
+@dataclass(frozen=True)
+class Before:
+    """What stood when the fault was over: samples with a record, and how often each was generated."""
+
+    committed: frozenset[str]
+    generated: Mapping[str, int]
+
+
+@dataclass
+class World:
+    """A folder with a manifest, a job and an output.
+
+    Every row is ``slow`` in the fake's words, with a delay of next to nothing: the fake counts, in files, how
+    often it was asked for each.
+    """
+
+    folder: Path
+    rows: list[dict[str, Any]] = field(default_factory=lambda: list(INNOCENT))
+    engine: str = "inline"
+    workers: Mapping[str, Any] = field(default_factory=dict)
+    path: str = ""
+    output: str = "out"
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.write()
+
+    @property
+    def job(self) -> Path:
+        return self.folder / "job.yaml"
+
+    @property
+    def out(self) -> Path:
+        return self.folder / self.output
+
+    @property
+    def store(self) -> Store:
+        return open_store(str(self.out))
+
+    def write(self) -> None:
+        """Write manifest and job as they are now."""
+        lines = (json.dumps(row) + "\n" for row in self.rows)
+        (self.folder / "rows.jsonl").write_text("".join(lines), encoding="utf-8")
+        call = {"fault": "slow", "fault_times": 10**6, "fault_seconds": 0.02}
+        fake = {"path": self.path or str(self.folder / "count"), "call": call}
+        job = {"manifest": "rows.jsonl", "output": self.output, "metrics": [], "engine": self.engine}
+        job |= {"models": {"fake": fake | {"pipeline": "t2vbatch.models.fake:FakeModel"}}}
+        self.job.write_text(yaml.safe_dump(job | {"workers": {"count": 1, **self.workers}}))
+
+    def run(self, point: str = "", nth: int = 1) -> int:
+        """Run the job to its end in a process, and return its exit code."""
+        with self.started(point, nth) as process:
+            return process.wait(PATIENCE_S)
+
+    @contextmanager
+    def started(self, point: str = "", nth: int = 1) -> Iterator[subprocess.Popen[bytes]]:
+        """A run that goes on; it is ended with the block at the latest. What it says goes to ``log``."""
+        struck = ["tests.faults.points", str(self.job), point, str(nth), str(self.folder / "struck")]
+        command = [sys.executable, "-m", *(struck if point else ["t2vbatch", "run", str(self.job)])]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        with (self.folder / "log").open("ab") as log:
+            root = Path(__file__).parents[2]
+            process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log)
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.wait()
+
+    def log(self) -> str:
+        """What all runs have said so far."""
+        return (self.folder / "log").read_text(errors="replace")
+
+    def wait_for_records(self, count: int) -> None:
+        """Wait until so many records were written by the run that goes on."""
+        until = time.monotonic() + PATIENCE_S
+        while len(list(self.out.glob("records/new/*.json"))) < count:
+            assert time.monotonic() < until, f"never saw {count} records:\n{self.log()}"
+            time.sleep(0.01)
+
+    def before(self) -> Before:
+        """What stands now."""
+        committed = frozenset(self.store.records()["sample_id"].to_pylist())
+        return Before(committed, {sample_id: self.generated(sample_id) for sample_id in committed})
+
+    def generated(self, sample_id: str) -> int:
+        """How often the fake was asked for a sample that has a record."""
+        record = self.records()[sample_id]
+        name = digest([record["prompt"], record["seed"], "slow"])[:16]
+        return len(list((self.folder / "count").glob(f"{name}-*")))
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Records by sample."""
+        return {record["sample_id"]: record for record in self.store.records().to_pylist()}
+
+    def digests(self) -> dict[str, str]:
+        """Digest of each file among the videos."""
+        files = sorted(self.out.glob("videos/**/*.mp4"))
+        return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def calm(folder: Path, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """The digests of an undisturbed run of these rows."""
+    world = World(folder, list(rows))
+    run_job(prepare(load_job(world.job)), engine_for)
+    return world.digests()
+
+
+def broken(
+    world: World,
+    before: Before,
+    undisturbed: Mapping[str, str],
+    failed: Collection[str] = (),
+    charged: int = 0,
+) -> list[str]:
+    """The invariants that do not hold after a fault and the run that followed it, in words.
+
+    Args:
+        undisturbed: digests of an undisturbed run of the innocent rows.
+        failed: ids of the rows that cannot be made.
+        charged: samples that may have needed a second attempt, because the fault killed what made them.
+    """
+    return [
+        *_accounted(world, failed),
+        *_kept(world, before),
+        *(f"I3, I4: {finding}" for finding in verify(world.store) if finding),
+        *_charged(world, failed, charged),
+        *(
+            f"I6: {name} differs from the undisturbed run's"
+            for name, value in undisturbed.items()
+            if world.digests().get(name, value) != value
+        ),
+    ]
+
+
+def _accounted(world: World, failed: Collection[str]) -> Iterator[str]:
+    status = read_status(world.store)
+    if status.planned != status.ok + status.degenerate + status.failed + status.pending:
+        yield f"I1: the counts do not add up: {status}"
+    if (status.failed, status.pending) != (len(failed), 0):
+        yield f"I1: {status.failed} failed and {status.pending} pending, where {len(failed)} cannot be made"
+
+
+def _kept(world: World, before: Before) -> Iterator[str]:
+    records = world.records()
+    for sample_id in before.committed:
+        if sample_id not in records:
+            yield f"I2: the record of {sample_id[:12]} is lost"
+        elif world.generated(sample_id) > before.generated[sample_id]:
+            yield f"I2: {records[sample_id]['video']} was committed, and made again"
+    twice = [sample_id for sample_id in records if world.generated(sample_id) > 1]
+    if len(twice) > IN_FLIGHT:
+        yield f"I2: {len(twice)} samples were made again, where {IN_FLIGHT} can have been in flight"
+
+
+def _charged(world: World, failed: Collection[str], charged: int) -> Iterator[str]:
+    attempts = {record["row_id"]: record["attempts"] for record in world.records().values()}
+    for row_id in failed:
+        if attempts[row_id] != 3:
+            yield f"I5: row {row_id} was given up after {attempts[row_id]} attempts"
+    innocent = [count for row_id, count in attempts.items() if row_id not in failed]
+    if max(innocent) > 2 or innocent.count(2) > charged:
+        yield f"I5: samples were charged that are innocent: {attempts}"
