@@ -230,15 +230,27 @@ class Store:
         files = sorted(self.folder.names("records"))
         compacted = [name for name in files if not name.startswith(_NEW)]
         loose = [name for name in files if name.startswith(_NEW)]
-        tables = [_widened(self.read_table(name)) for name in compacted]
+        tables = [self._read_compacted(name) for name in compacted]
         for start in range(0, len(loose), _CHUNK):
             tables.append(to_table(map(self._read_record, loose[start : start + _CHUNK])))
         table = pa.concat_tables([RECORDS.empty_table(), *tables])
         return _first_of_each(table), files
 
+    def _read_compacted(self, name: str) -> pa.Table:
+        try:
+            return _widened(pq.read_table(io.BytesIO(self.folder.read(name))))
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise StoreError(
+                f"{self.uri}/{name} is damaged ({error}); it holds every record up to the last run, so "
+                "restore it from a copy: what it held is made again if it is deleted"
+            ) from error
+
     def _read_record(self, name: str) -> Record:
         try:
-            return Record.from_json(self.folder.read(name))
+            record = Record.from_json(self.folder.read(name))
+            if name != _new(record.sample_id):
+                raise ValueError(f"it is of sample {record.sample_id[:80]!r}")
+            return record
         except ValueError as error:
             raise StoreError(
                 f"{self.uri}/{name} is damaged ({error}); delete it, and its video is made again"

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from t2vbatch.errors import StoreError
 from t2vbatch.records import RECORDS, Record
@@ -144,3 +146,29 @@ def test_a_folder_of_frames_replaces_the_one_before(store: Store, tmp_path: Path
         store.publish(_record(str(count), video="videos/m/r-0"), frames)
     assert sorted(store.folder.names("videos")) == ["videos/m/r-0/00000.png", "videos/m/r-0/00001.png"]
     assert store.folder.read("videos/m/r-0/00001.png") == b"xx"
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(
+        ["records/new/b.json", "records/new/.b", "records/all-0", "records/.x", "records/y/z"]
+    ),
+    data=st.binary(max_size=60) | st.just(_record("a").to_json()),
+)
+def test_a_foreign_file_among_the_records_is_named(store: Store, name: str, data: bytes) -> None:
+    """Never another error, and nothing is changed for it: the records are all there when it is gone."""
+    store.commit(_record("a"))
+    store.folder.write(name, data)
+    with pytest.raises(StoreError, match="is damaged"):
+        store.compact()
+    store.folder.delete(name)
+    assert _names(store) == ["a"]
+
+
+def test_records_of_an_earlier_version_are_read(store: Store) -> None:
+    """A column that was added since is null in them."""
+    store.commit(_record("a"))
+    older = store.records().drop_columns(["retry_reason"])
+    store.discard(["a"])
+    store.write_table("records/all-old", older)
+    assert store.records()["retry_reason"].to_pylist() == [None]

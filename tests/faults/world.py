@@ -77,7 +77,12 @@ class World:
         (self.folder / "rows.jsonl").write_text("".join(lines), encoding="utf-8")
         call = {"fault": "slow", "fault_times": 10**6, "fault_seconds": 0.02}
         fake = {"path": self.path or str(self.folder / "count"), "call": call}
-        job = {"manifest": "rows.jsonl", "output": self.output, "metrics": [], "engine": self.engine}
+        job: dict[str, Any] = {
+            "manifest": "rows.jsonl",
+            "output": self.output,
+            "metrics": [],
+            "engine": self.engine,
+        }
         job |= {"models": {"fake": fake | {"pipeline": "t2vbatch.models.fake:FakeModel"}}}
         self.job.write_text(yaml.safe_dump(job | {"workers": {"count": 1, **self.workers}}))
 
