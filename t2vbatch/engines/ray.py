@@ -3,8 +3,7 @@
 Ray places actors, starts their processes, notices their death and adds nodes. It retries nothing: what to
 do about a unit is decided in t2vbatch.schedule. Only Work and events cross between processes.
 
-On a cluster (``ray.address``), t2vbatch has to be installed on every node, as in the container that infra/
-builds; nothing is uploaded from here.
+On a cluster (``ray.address``), t2vbatch has to be installed on every node; nothing is uploaded from here.
 """
 
 import logging
