@@ -54,7 +54,7 @@ def command() -> None:
         code = end.code
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 1)
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def main() -> None:
