@@ -13,6 +13,8 @@ from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
+from t2vbatch.plan import Sample
+
 Status = Literal["ok", "degenerate", "failed"]
 
 RESULTS = pa.schema(
@@ -123,6 +125,22 @@ class Record:
     scores: Mapping[str, float | None] = field(default_factory=dict)
     score_errors: Mapping[str, str] = field(default_factory=dict)
     retry_reason: str | None = None
+
+    @classmethod
+    def of(cls, sample: Sample, status: Status, attempts: int) -> "Record":
+        """What is known of a sample before anything has come of it."""
+        return cls(
+            sample_id=sample.sample_id,
+            row_id=sample.row_id,
+            model=sample.model,
+            sample_index=sample.sample_index,
+            seed=sample.seed,
+            status=status,
+            attempts=attempts,
+            call=sample.call,
+            prompt=sample.prompt,
+            negative_prompt=sample.negative_prompt,
+        )
 
     def to_json(self) -> builtins.bytes:
         """The record as one JSON object in UTF-8."""

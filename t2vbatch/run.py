@@ -4,7 +4,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -162,18 +162,8 @@ class _Ledger:
 
 
 def _failed(plan: Plan, position: int, attempts: int, failure: Failure) -> Record:
-    planned = plan.planned(position)
-    return Record(
-        sample_id=planned.sample_id,
-        row_id=planned.row_id,
-        model=planned.model,
-        sample_index=planned.sample_index,
-        seed=planned.seed,
-        status="failed",
-        attempts=attempts,
-        call=planned.call,
-        prompt=planned.prompt,
-        negative_prompt=planned.negative_prompt,
+    return replace(
+        Record.of(plan.planned(position), "failed", attempts),
         error_type=failure.error_type,
         error=failure.error,
         traceback=failure.traceback,

@@ -193,17 +193,8 @@ class Worker:
         return replace(record, finished_at=record.finished_at or datetime.now(UTC).isoformat())
 
     def _begun(self, sample: Sample, made: _Made, attempts: int) -> Record:
-        return Record(
-            sample_id=sample.sample_id,
-            row_id=sample.row_id,
-            model=sample.model,
-            sample_index=sample.sample_index,
-            seed=sample.seed,
-            status="ok",
-            attempts=attempts,
-            call=sample.call,
-            prompt=sample.prompt,
-            negative_prompt=sample.negative_prompt,
+        return replace(
+            Record.of(sample, "ok", attempts),
             load_s=self._load_s,
             generate_s=made.generate_s,
             peak_memory_bytes=made.peak_memory_bytes,
