@@ -1,6 +1,6 @@
 # Everything that a contributor types. `make run` and `make test` set up what they need by themselves.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
