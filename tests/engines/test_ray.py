@@ -58,7 +58,6 @@ def test_rows_that_kill_their_process(tmp_path: Path) -> None:
     ran = run(RayEngine(), tmp_path, prompts, count=1)
     assert ran.ledger.records == {0, 2, 4, 5, 6}
     assert ran.errors == {1: "CrashError", 3: "CrashError"}
-    assert ran.generated(6) <= 2
     _, failure = ran.ledger.quarantined[3]
     assert "worker process has died" in failure.error
     assert "_segfault" in (failure.traceback or ""), "the dead process's own stack is kept"
