@@ -6,6 +6,7 @@ skipped and says so.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from safetensors.torch import save_model
 
 from tests.models import line
 
-_CONFIG = {
+_CONFIG: dict[str, dict[str, Any]] = {
     "unet": {"dim": 8, "dim_mults": [1, 2], "attn_heads": 2, "attn_dim_head": 8},
     "diffusion": {"image_size": 16, "num_frames": 4, "timesteps": 4},
 }
