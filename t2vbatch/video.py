@@ -154,7 +154,8 @@ def _ffmpeg(arguments: Sequence[str], error: type[Exception], data: Any = None) 
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostats", *arguments]
     if data is None:
         command.insert(1, "-nostdin")
-    done = subprocess.run(command, input=data, capture_output=True, check=False)
+    # In a session of its own: a Ctrl-C on the terminal is the run's to answer, and must not spoil a video.
+    done = subprocess.run(command, input=data, capture_output=True, check=False, start_new_session=True)
     log = done.stderr.decode(errors="replace")
     if done.returncode != 0:
         for number in _DISK_ERRORS:
