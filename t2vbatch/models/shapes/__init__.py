@@ -22,7 +22,7 @@ CALL: dict[str, Any] = {
     "width": 64,
     "num_frames": 9,
     "num_inference_steps": 20,
-    "guidance_scale": 3.0,
+    "guidance_scale": 1.5,
     "max_sequence_length": 24,
 }
 """The call arguments that a user gets by default, and that the card's figures were measured with."""

@@ -55,7 +55,7 @@ def load_as_float32(folder: Path) -> None:
 
 def load(folder: Path) -> Pipeline:
     """The saved pipeline in float32, without a progress bar."""
-    pipeline = WanPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipeline = WanPipeline.from_pretrained(folder, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

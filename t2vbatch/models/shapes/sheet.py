@@ -13,7 +13,7 @@ def write_sheet(
     prompts: Sequence[str],
     videos: Sequence[NDArray[np.uint8]],
     rows: int = 8,
-    columns: int = 6,
+    columns: int = 5,
     zoom: int = 2,
 ) -> None:
     """Write a PNG of the first `rows` videos, `columns` frames each, evenly spaced from first to last."""
