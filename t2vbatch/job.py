@@ -189,7 +189,8 @@ def parse_job(text: str, where: str, overrides: Sequence[str] = ()) -> Job:
     """The job in a YAML text, its paths as they are written. Raises JobError, which names ``where``."""
     data = _parse(text, where)
     if not isinstance(data, dict):
-        raise JobError(where, f"a {type(data).__name__}", "a mapping of keys, such as manifest: and models:")
+        found = "nothing" if data is None else f"a {type(data).__name__}"
+        raise JobError(where, found, "a mapping of keys, such as manifest: and models:")
     for override in overrides:
         _override(data, override)
     variables = look_up(data, where, os.environ)

@@ -6,9 +6,11 @@ Loads no weights; what is cheap to check is checked before what takes an import 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from t2vbatch.errors import JobError
+from t2vbatch.files import local_path
 from t2vbatch.job import Job
 from t2vbatch.manifest import read_manifest
-from t2vbatch.metrics import check_metrics
+from t2vbatch.metrics import check_metrics, job_metrics
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.plan import Plan, make_plan
 
@@ -28,9 +30,18 @@ def prepare(job: Job) -> Prepared:
     Raises:
         UsageError: the first thing that is wrong.
     """
+    _check_output(job.output)
     manifest = read_manifest(job.manifest, job.allow_paths)
-    check_metrics(job)
+    job_metrics(job)
     from t2vbatch.models import inspect_model  # Brings torch and diffusers, which take seconds.
 
     facts = {name: inspect_model(name, model) for name, model in job.models.items()}
+    # After the models: what a user names comes before the scorer that a default names.
+    check_metrics(job)
     return Prepared(job, facts, make_plan(manifest, job, facts))
+
+
+def _check_output(uri: str) -> None:
+    path = local_path(uri)
+    if path is not None and path.exists() and not path.is_dir():
+        raise JobError("output", f"{path}, which is a file", "a folder, there or to be made", "name another")

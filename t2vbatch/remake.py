@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.engines import Engine
-from t2vbatch.errors import StoreError
 from t2vbatch.job import Job, parse_job
 from t2vbatch.prepare import Prepared, prepare
 from t2vbatch.run import run_job
-from t2vbatch.store import Store, open_store
+from t2vbatch.store import Store, no_run_here, open_store
 from t2vbatch.verify import Finding
 
 _COMPARED = ("status", "video_sha256", "frames_sha256")
@@ -31,13 +30,13 @@ def remake(
         seed: decides which; the same seed chooses the same samples of the same plan.
 
     Raises:
-        StoreError: no run has begun here.
+        UsageError: no run has begun here.
         UsageError, RunError: as for a run.
     """
     try:
         job = parse_job(store.folder.read("job.yaml").decode(), f"{store.uri}/job.yaml")
     except FileNotFoundError:
-        raise StoreError(f"{store.uri}: no job.yaml, so no run has begun here") from None
+        raise no_run_here(store, "job.yaml") from None
     prepared, records = prepare(job), store.records()
     chosen = _chosen(prepared.plan.table, records, count, seed)
     if not len(chosen):

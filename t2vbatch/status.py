@@ -7,8 +7,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from t2vbatch.errors import StoreError
-from t2vbatch.store import Store
+from t2vbatch.store import Store, no_run_here
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,11 @@ _WINDOW_S = 600
 
 
 def read_status(store: Store) -> Status:
-    """Read the plan and the records. Raises StoreError where no run has begun."""
+    """Read the plan and the records. Raises UsageError where no run has begun."""
     try:
         planned = store.read_table("plan.parquet")
     except FileNotFoundError:
-        raise StoreError(f"{store.uri}: no plan.parquet, so no run has begun here") from None
+        raise no_run_here(store, "plan.parquet") from None
     records = store.records()
     found = pc.index_in(planned["sample_id"], records["sample_id"])
     records = records.take(found.drop_null())

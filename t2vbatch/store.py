@@ -34,7 +34,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from t2vbatch.errors import StoreError
+from t2vbatch.errors import StoreError, UsageError
 from t2vbatch.files import Folder, open_folder
 from t2vbatch.job import Job, dump_job
 from t2vbatch.lease import Fenced, Lease
@@ -266,6 +266,11 @@ class Store:
         for file in old:
             if file != name:
                 self.folder.delete(file)
+
+
+def no_run_here(store: Store, missing: str) -> UsageError:
+    """What to raise where an output is asked for and there is none."""
+    return UsageError(store.uri, f"no {missing}: no run has begun here", "the output folder of a run")
 
 
 def open_store(uri: str) -> Store:

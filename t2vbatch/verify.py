@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from t2vbatch.degenerate import unheard_seeds
 from t2vbatch.errors import EncodeError, StoreError
 from t2vbatch.records import RESULTS
-from t2vbatch.store import Store
+from t2vbatch.store import Store, no_run_here
 from t2vbatch.video import decode, digest_file
 
 
@@ -30,12 +30,12 @@ def verify(store: Store) -> Iterator[Finding | None]:
     """Check the tables, then each video; None stands for a video that is as recorded.
 
     Raises:
-        StoreError: when there is no run here.
+        UsageError: when there is no run here.
     """
     try:
         planned = store.read_table("plan.parquet")
     except FileNotFoundError:
-        raise StoreError(f"{store.uri}: no plan.parquet, so no run has begun here") from None
+        raise no_run_here(store, "plan.parquet") from None
     records = store.records()
     records = records.filter(pc.is_in(records["sample_id"], planned["sample_id"]))
     yield from _results(store, planned, records)

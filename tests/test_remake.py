@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from t2vbatch.engines.choose import engine_for
-from t2vbatch.errors import StoreError
+from t2vbatch.errors import UsageError
 from t2vbatch.job import load_job
 from t2vbatch.models.fake import FakeModel
 from t2vbatch.models.protocol import Request
@@ -63,5 +63,5 @@ def test_a_model_that_gives_other_bytes_is_found(output: Store, monkeypatch: pyt
 
 def test_there_must_have_been_a_run(tmp_path: Path) -> None:
     """An empty folder has nothing that could be made again."""
-    with pytest.raises(StoreError, match="no run has begun"):
+    with pytest.raises(UsageError, match="no run has begun"):
         list(remake(open_store(str(tmp_path)), 1, engine_for))

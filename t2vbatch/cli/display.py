@@ -76,6 +76,8 @@ class Display:
         if self._quiet:
             return
         done = standing.ok + standing.degenerate + standing.failed
+        if not standing.workers and not done:
+            self._started = time.monotonic()  # The rate is of making videos, not of loading models.
         details = self._details(standing, done)
         if self._console.is_terminal:
             self._bar.start()

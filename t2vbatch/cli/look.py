@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t2vbatch.cli.make import Json
-from t2vbatch.errors import StoreError
 
 if TYPE_CHECKING:
     from t2vbatch.store import Store
@@ -97,12 +96,13 @@ def report(output: Output) -> None:
     from t2vbatch.job import parse_job
     from t2vbatch.prepare import prepare
     from t2vbatch.run import publish
+    from t2vbatch.store import no_run_here
 
     store = _store(output)
     try:
         job = parse_job(store.folder.read("job.yaml").decode(), f"{store.uri}/job.yaml")
     except FileNotFoundError:
-        raise StoreError(f"{store.uri}: no job.yaml, so no run has begun here") from None
+        raise no_run_here(store, "job.yaml") from None
     with store.lease() as store:
         publish(store, prepare(job).plan, job)
     typer.echo(f"{store.uri}/report/index.html")
