@@ -61,7 +61,7 @@ class Plan:
 FULL = Plan(
     autoencoder=Recipe(steps=5600, batch=16, rate=2e-3, muon=6e-3, average=0.995, decay=0.4),
     clips=12_000,
-    denoiser=Recipe(steps=6600, batch=64, rate=1e-3, muon=5e-3, average=0.998),
+    denoiser=Recipe(steps=7300, batch=64, rate=1e-3, muon=5e-3, average=0.998),
     decoder=Recipe(steps=3500, batch=16, rate=1e-3, muon=3e-3, average=0.995, decay=0.6),
     clip=Recipe(steps=1200, batch=126, rate=1e-3, muon=4e-3, average=0.99),
 )
