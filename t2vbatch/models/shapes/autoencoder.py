@@ -86,7 +86,7 @@ class AutoencoderPart:
 class DecoderPart(AutoencoderPart):
     """The same with the encoder fixed and noise on the latents, as a denoiser never gets them quite right.
 
-    It can follow the denoiser, since the latents stay what they were.
+    It can also follow the denoiser, since the latents stay what they were.
     """
 
     name = "decoder"
@@ -104,13 +104,13 @@ class DecoderPart(AutoencoderPart):
 
 def _whole(rng: random.Random, count: int) -> tuple[Tensor, Tensor]:
     """Whole clips and the weights of their pixels."""
-    x = to_tensor(render([sample_scene(rng) for _ in range(max(1, count))]))
+    x = to_tensor(render([sample_scene(rng, even=True) for _ in range(max(1, count))]))
     return x, _weight(x)
 
 
 def _windows(rng: random.Random, count: int) -> tuple[Tensor, Tensor]:
     """Windows of WINDOW frames and CROP x CROP pixels around the shape, and the weights of their pixels."""
-    scenes = [sample_scene(rng) for _ in range(count)]
+    scenes = [sample_scene(rng, even=True) for _ in range(count)]
     x = to_tensor(render(scenes, WINDOW, rng.randrange(0, FRAMES - WINDOW + 1)))
     weight = _weight(x)
     ink = weight.mean(dim=(1, 2)) - 1  # (B, H, W)

@@ -1,9 +1,9 @@
 """`python -m t2vbatch.models.shapes.train`: the bundled model's weights, from nothing.
 
-Five stages, each resumed where it was stopped: the autoencoder; the latents of drawn clips, behind a gate
-(what the autoencoder gives back must still be read right by the checker); the denoiser with its text encoder;
-the decoder once more; the scorer. Pipeline and scorer are exported as float16 folders. Losses go to
-<work>/<stage>.jsonl, the checker's figures to gates.jsonl.
+Five stages, each resumed where it was stopped: the autoencoder; its decoder once more, against noise; the
+latents of drawn clips, behind a gate (what the autoencoder gives back must still be read right by the
+checker); the denoiser with its text encoder; the scorer. Pipeline and scorer are exported as float16 folders.
+Losses go to <work>/<stage>.jsonl, the checker's figures to gates.jsonl.
 """
 
 import argparse
@@ -36,8 +36,8 @@ from t2vbatch.models.shapes.pipeline import assemble, save
 from t2vbatch.models.shapes.text import build_text_encoder, build_tokenizer
 from t2vbatch.models.shapes.world import Scene, render, sample_scene
 
-STAGES = ("autoencoder", "latents", "denoiser", "decoder", "clip")
-TRAINED = ("autoencoder", "denoiser", "decoder", "clip")
+STAGES = ("autoencoder", "decoder", "latents", "denoiser", "clip")
+TRAINED = ("autoencoder", "decoder", "denoiser", "clip")
 SHARD = 500  # clips a file of latents
 
 
@@ -46,9 +46,9 @@ class Plan:
     """Everything that decides the weights."""
 
     autoencoder: Recipe
+    decoder: Recipe
     clips: int  # whose latents the denoiser learns from
     denoiser: Recipe
-    decoder: Recipe
     clip: Recipe
     gate: float = 0.95  # share of reconstructions that the checker must read right in every attribute
     gate_clips: int = 200
@@ -60,17 +60,17 @@ class Plan:
 
 FULL = Plan(
     autoencoder=Recipe(steps=5600, batch=16, rate=2e-3, muon=6e-3, average=0.995, decay=0.4),
-    clips=12_000,
-    denoiser=Recipe(steps=7300, batch=64, rate=1e-3, muon=5e-3, average=0.998),
-    decoder=Recipe(steps=3500, batch=16, rate=1e-3, muon=3e-3, average=0.995, decay=0.6),
+    decoder=Recipe(steps=6500, batch=16, rate=1e-3, muon=3e-3, average=0.995, decay=0.6),
+    clips=24_000,
+    denoiser=Recipe(steps=14_500, batch=64, rate=1e-3, muon=5e-3, average=0.998),
     clip=Recipe(steps=1200, batch=126, rate=1e-3, muon=4e-3, average=0.99),
 )
 TOY = replace(
     FULL,
     autoencoder=Recipe(steps=4, batch=2, rate=1e-3, muon=4e-3, average=0.9),
+    decoder=Recipe(steps=4, batch=2, rate=1e-3, muon=4e-3, average=0.9),
     clips=8,
     denoiser=Recipe(steps=4, batch=4, rate=1e-3, muon=4e-3, average=0.9),
-    decoder=Recipe(steps=4, batch=2, rate=1e-3, muon=4e-3, average=0.9),
     clip=Recipe(steps=4, batch=8, rate=1e-3, muon=4e-3, average=0.9),
     gate=0.0,
     gate_clips=4,
@@ -91,17 +91,18 @@ class Trainer:
 
     def run(self, stages: Sequence[str] = STAGES) -> None:
         """Train what the stages ask for; what they need from earlier ones is read back. Then export it."""
-        if set(stages) & {"autoencoder", "latents", "denoiser", "decoder"}:
+        wanted = set(stages)
+        if wanted - {"clip"}:
             vae = self.autoencoder()
-            if set(stages) & {"latents", "denoiser", "decoder"}:
-                latents, scenes = self.latents(vae)
-            if set(stages) & {"denoiser", "decoder"}:
-                transformer, encoder = self.denoiser(latents, scenes)
-                if "decoder" in stages:
-                    self.decoder(vae)
-                pipeline = assemble(vae, transformer, encoder, self.tokenizer)
-                save(pipeline.to("cpu"), self.work / "weights" / "pipeline")
-        if "clip" in stages:
+        if wanted & {"decoder", "latents", "denoiser"}:
+            self.decoder(vae)
+        if wanted & {"latents", "denoiser"}:
+            latents, scenes = self.latents(vae)
+        if "denoiser" in wanted:
+            transformer, encoder = self.denoiser(latents, scenes)
+            pipeline = assemble(vae, transformer, encoder, self.tokenizer)
+            save(pipeline.to("cpu"), self.work / "weights" / "pipeline")
+        if "clip" in wanted:
             clip = self.clip().to("cpu")
             save_clip(clip, build_processor(self.tokenizer), self.work / "weights" / "clip")
 
@@ -111,6 +112,13 @@ class Trainer:
         vae = build_autoencoder(self.plan.autoencoder_width).to(self.device)
         self._fit(AutoencoderPart(vae), self.plan.autoencoder)
         return vae.eval()
+
+    def decoder(self, vae: Autoencoder) -> None:
+        """Train the autoencoder's decoder further, in place, for the same latents."""
+        scenes = [self._scene(i) for i in range(self.plan.gate_clips)]
+        measure_latents(vae, _encode_scenes(vae, scenes))
+        self._fit(DecoderPart(vae), self.plan.decoder)
+        vae.eval()
 
     def latents(self, vae: Autoencoder) -> tuple[Tensor, list[Scene]]:
         """Check the autoencoder against its gate, then encode the clips that the denoiser learns from."""
@@ -124,8 +132,7 @@ class Trainer:
             path = folder / f"{start:07d}.pt"
             if not path.exists():
                 some = scenes[start : start + SHARD]
-                parts = [encode(vae, render(some[i : i + 20])).cpu() for i in range(0, len(some), 20)]
-                torch.save(torch.cat(parts).half(), path)
+                torch.save(_encode_scenes(vae, some).half(), path)
                 self._say({"stage": "latents", "clips": start + len(some), "of": len(scenes)})
             shards.append(torch.load(path, weights_only=True))
         raw = torch.cat(shards)
@@ -141,11 +148,6 @@ class Trainer:
         ).to(self.device)
         self._fit(DenoiserPart(transformer, encoder, self.tokenizer, latents, scenes), self.plan.denoiser)
         return transformer, encoder
-
-    def decoder(self, vae: Autoencoder) -> None:
-        """Train the autoencoder's decoder further, in place, for the same latents."""
-        self._fit(DecoderPart(vae), self.plan.decoder)
-        self._check(vae.eval())
 
     def clip(self) -> Clip:
         """Train the scorer."""
@@ -165,7 +167,7 @@ class Trainer:
         )
 
     def _scene(self, index: int) -> Scene:
-        return sample_scene(random.Random(hash_seed(self.plan.seed, "scene", index)))
+        return sample_scene(random.Random(hash_seed(self.plan.seed, "scene", index)), even=True)
 
     def _check(self, vae: Autoencoder) -> None:
         figures = judge_reconstructions(vae, self.plan.gate_clips, seed=self.plan.seed + 1)
@@ -182,6 +184,12 @@ class Trainer:
 
     def _say(self, line: dict[str, Any]) -> None:
         print(time.strftime("%H:%M:%S"), *(f"{key} {value}" for key, value in line.items()), flush=True)
+
+
+def _encode_scenes(vae: Autoencoder, scenes: Sequence[Scene]) -> Tensor:
+    """Raw latents of the drawn scenes, a few at a time."""
+    parts = [encode(vae, render(scenes[i : i + 20])).cpu() for i in range(0, len(scenes), 20)]
+    return torch.cat(parts)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
