@@ -31,7 +31,7 @@ _UNSEEN = 512  # clips, kept back
 
 
 class CogVideoX(nn.Module):
-    """CogVideoX's transformer, called as Wan's: caption and frames are one sequence, with norms of their own."""
+    """CogVideoX's transformer, called as Wan's: caption and frames are one sequence, normed apart."""
 
     def __init__(self, channels: int, text_width: int, width: int = 192, layers: int = 5) -> None:
         super().__init__()
