@@ -63,9 +63,7 @@ class Model(_Section):
     retry_degenerate: Literal["float32"] | None = Field(
         None, description="float32: make a sample that shows nothing once more in that precision"
     )
-    pickled_weights: bool = Field(
-        False, description="also read weights that are pickles; a pickle is a program"
-    )
+    allow_pickle: bool = Field(False, description="also read weights that are pickles; a pickle is a program")
     fit: Literal["crop", "pad", "stretch", "keep"] = Field(
         "crop", description="how media come to the call's height and width; keep: the pipeline's way"
     )

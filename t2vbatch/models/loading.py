@@ -108,7 +108,7 @@ def _left_out(pipeline: Any, source: Source) -> dict[str, None]:
 
 def _safetensors(spec: Model) -> bool | None:
     """None lets diffusers take pickles where there is nothing else."""
-    return None if spec.pickled_weights else True
+    return None if spec.allow_pickle else True
 
 
 def _hub_options(revision: str | None) -> dict[str, Any]:
