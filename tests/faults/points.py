@@ -1,20 +1,14 @@
-"""Exact points of a run at which a fault strikes, once, in whatever process gets there first.
-
-``python -m tests.faults.points JOB POINT NTH MARKER`` is ``t2vbatch run JOB`` with a fault at the NTH pass of
-POINT. MARKER is a file: it exists from when the fault has struck, so that it strikes once in all processes.
-"""
+"""Exact points of a run at which a fault strikes, once, in whatever process gets there first."""
 
 import functools
 import os
 import signal
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from t2vbatch import run
-from t2vbatch.cli import main
 from t2vbatch.errors import StoreError
 from t2vbatch.files import LocalFolder
 from t2vbatch.models.fake import FakeModel
@@ -62,8 +56,18 @@ POINTS: Mapping[str, Point] = {
 }
 
 
+def arm_run(name: str, nth: int, marker: Path) -> None:
+    """Have the point strike at its nth pass, in this process or in one of the workers that it starts.
+
+    Args:
+        marker: a file that exists from when the fault has struck, so that it strikes once in all processes.
+    """
+    arm(name, nth, marker)
+    vars(run)["WorkerFactory"] = functools.partial(ArmedFactory, point=name, nth=nth, marker=str(marker))
+
+
 def arm(name: str, nth: int, marker: Path) -> None:
-    """Have the point strike at its nth pass in this process, unless it has struck in any."""
+    """Have the point strike in this process."""
     point, original = POINTS[name], getattr(POINTS[name].owner, POINTS[name].method)
     passes = 0
 
@@ -100,15 +104,3 @@ class ArmedFactory(WorkerFactory):
         if not hasattr(getattr(POINTS[self.point].owner, POINTS[self.point].method), "__wrapped__"):
             arm(self.point, self.nth, Path(self.marker))
         return super().__call__(name, device, memory)
-
-
-if __name__ == "__main__":
-    job, point, nth, marker = sys.argv[1:]
-    # By the name that workers import it by: this module's own is __main__.
-    from tests.faults import points
-
-    points.arm(point, int(nth), Path(marker))
-    armed = functools.partial(points.ArmedFactory, point=point, nth=int(nth), marker=marker)
-    vars(run)["WorkerFactory"] = armed
-    sys.argv = ["t2vbatch", "run", job]
-    main()

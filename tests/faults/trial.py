@@ -1,6 +1,5 @@
 """One try of one fault: break a run, run once more, look whether every invariant holds."""
 
-import subprocess
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -51,7 +50,7 @@ def tried(fault: Fault, number: int, folder: Path) -> Trial:
         code, expected = world.run(), 3 if fault.failed else 0
         assert code == expected, f"exit code {code}, not {expected}:\n{world.log()}"
         found = broken(world, before, undisturbed, fault.failed, fault.charged)
-    except (AssertionError, T2VBatchError, subprocess.TimeoutExpired) as error:
+    except (AssertionError, T2VBatchError, TimeoutError) as error:
         found = [f"I7: {error}"]
     return Trial(tuple(found), time.monotonic() - start)
 

@@ -2,12 +2,9 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,13 +12,10 @@ from typing import Any
 import yaml
 
 from t2vbatch.canonical import digest
-from t2vbatch.engines.choose import engine_for
-from t2vbatch.job import load_job
-from t2vbatch.prepare import prepare
-from t2vbatch.run import run_job
 from t2vbatch.status import read_status
 from t2vbatch.store import Store, open_store
 from t2vbatch.verify import verify
+from tests.faults.child import Running, started
 
 PATIENCE_S = 240.0
 """A run of these samples takes seconds; on a machine that does ten other things, a minute or two."""
@@ -54,6 +48,7 @@ class World:
     workers: Mapping[str, Any] = field(default_factory=dict)
     path: str = ""
     output: str = "out"
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -91,20 +86,9 @@ class World:
         with self.started(point, nth) as process:
             return process.wait(PATIENCE_S)
 
-    @contextmanager
-    def started(self, point: str = "", nth: int = 1) -> Iterator[subprocess.Popen[bytes]]:
+    def started(self, point: str = "", nth: int = 1) -> AbstractContextManager[Running]:
         """A run that goes on; it is ended with the block at the latest. What it says goes to ``log``."""
-        struck = ["tests.faults.points", str(self.job), point, str(nth), str(self.folder / "struck")]
-        command = [sys.executable, "-m", *(struck if point else ["t2vbatch", "run", str(self.job)])]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        with (self.folder / "log").open("ab") as log:
-            root = Path(__file__).parents[2]
-            process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log)
-            try:
-                yield process
-            finally:
-                process.kill()
-                process.wait()
+        return started(self.job, self.folder / "log", self.environment, point, nth)
 
     def log(self) -> str:
         """What all runs have said so far."""
@@ -141,7 +125,7 @@ class World:
 def calm(folder: Path, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
     """The digests of an undisturbed run of these rows."""
     world = World(folder, list(rows))
-    run_job(prepare(load_job(world.job)), engine_for)
+    assert world.run() == 0, world.log()
     return world.digests()
 
 
