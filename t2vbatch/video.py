@@ -1,7 +1,7 @@
 """A video, and the way to and from a file.
 
 Owns ffmpeg: no other module runs it. Every file is written by one command whose bytes depend on nothing but
-the frames and the settings: one thread, no assembly that varies with the processor, no time stamps. Colours
+the video and the settings: one thread, no assembly that varies with the processor, no time stamps. Colours
 are converted and tagged as BT.709, because players guess at untagged files, and guess differently.
 """
 
@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from t2vbatch.audio import Audio, read_wav, write_wav
 from t2vbatch.errors import EncodeError, StoreError
 from t2vbatch.job import VideoFile
 
@@ -32,6 +34,15 @@ _BT709 = (
 )
 _PALETTE = "split[frames][seen];[seen]palettegen=reserve_transparent=0[palette];[frames][palette]paletteuse"
 _ANONYMOUS = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1")
+# Sound is computed in floats, and vector instructions round otherwise. The frames stay the same without them.
+_PORTABLE = ("-cpuflags", "0")
+# Opus has few rates, and 44.1 kHz is none of them; 48 kHz holds them all.
+_SOUND = {
+    "mp4": ("-c:a", "aac", "-flags:a", "+bitexact"),
+    "webm": ("-c:a", "libopus", "-flags:a", "+bitexact", "-ar", "48000"),
+}
+_BITS_PER_CHANNEL = 96_000
+_WAV = "audio.wav"
 # No playlists: they name other files, and a manifest's video must not.
 _CONTAINERS = (
     "mov,matroska,avi,gif,mpegts,mpeg,flv,ogg,asf,mpegvideo,h264,hevc,apng,webp_anim,webp_pipe,png_pipe,"
@@ -43,15 +54,17 @@ _STREAM = re.compile(r"Video: .*?\b(?P<width>\d{1,5})x(?P<height>\d{1,5})\b.*?(?
 
 @dataclass(frozen=True)
 class Video:
-    """Frames and their rate.
+    """Frames and their rate, and their sound where they have one.
 
     Attributes:
         frames: uint8, shape (T, H, W, 3), RGB.
         fps: frames per second.
+        audio: begins with the first frame; its file gets as much of it as the frames last, see ``encode``.
     """
 
     frames: npt.NDArray[np.uint8]
     fps: float
+    audio: Audio | None = None
 
     def __post_init__(self) -> None:
         shape, kind = self.frames.shape, self.frames.dtype
@@ -64,7 +77,7 @@ class Video:
         return len(self.frames) / self.fps
 
     def sha256(self) -> str:
-        """Digest of shape and pixels, as 64 hexadecimal digits."""
+        """Digest of shape and pixels, and nothing else, as 64 hexadecimal digits."""
         digest = hashlib.sha256(repr(self.frames.shape).encode())
         digest.update(np.ascontiguousarray(self.frames).data)
         return digest.hexdigest()
@@ -75,10 +88,19 @@ def suffix(settings: VideoFile) -> str:
     return "" if settings.format == "png" else f".{settings.format}"
 
 
+def holds_audio(settings: VideoFile) -> bool:
+    """Whether such a file can have a sound; a GIF cannot."""
+    return settings.format != "gif"
+
+
 def encode(video: Video, path: Path, settings: VideoFile) -> None:
     """Write the video to ``path``, which is replaced; for ``png`` it becomes a folder of numbered frames.
 
-    The same frames and settings give the same bytes, on every machine.
+    Its sound becomes AAC in an mp4, Opus in a webm and ``audio.wav`` beside png frames; a gif leaves it out.
+    It is cut where the frames end, or followed by silence until they do.
+
+    The same frames and settings give the same bytes, on every machine. The same sound does on machines of one
+    architecture; as Opus, whose library chooses its instructions itself, on processors of one kind.
 
     Raises:
         EncodeError: when ffmpeg fails.
@@ -92,7 +114,16 @@ def encode(video: Video, path: Path, settings: VideoFile) -> None:
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-framerate", rate, "-i", "-"]
     # The file's format is named, since a temporary file's name may end in anything.
     target = [*_codec(settings, width, height), *_ANONYMOUS, "-f", settings.format, "-y", str(path)]
-    _ffmpeg([*source, *target], EncodeError, np.ascontiguousarray(video.frames).data)
+    frames = np.ascontiguousarray(video.frames).data
+    if video.audio is None or not holds_audio(settings):
+        _ffmpeg([*source, *target], EncodeError, frames)
+        return
+    with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
+        sound = Path(folder) / _WAV
+        _write_audio(video, sound)
+        bits = str(_BITS_PER_CHANNEL * video.audio.channels)
+        heard = ["-i", str(sound), *_SOUND[settings.format], "-b:a", bits]
+        _ffmpeg([*_PORTABLE, *source, *heard, *target], EncodeError, frames)
 
 
 def decode(path: Path) -> Video:
@@ -116,6 +147,24 @@ def decode(path: Path) -> Video:
     width, height = int(stream[-1]["width"]), int(stream[-1]["height"])
     frames = np.frombuffer(data, np.uint8).reshape(-1, height, width, 3)
     return Video(frames, float(stream[0]["fps"].replace("k", "e3")))
+
+
+def decode_audio(path: Path) -> Audio:
+    """Read the sound of a video file, or of a folder of frames.
+
+    Raises:
+        EncodeError: when there is none that can be read to its end.
+    """
+    try:
+        if path.is_dir():
+            return read_wav(path / _WAV)
+        with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
+            sound = Path(folder) / _WAV
+            source = ["-xerror", *_PORTABLE, "-format_whitelist", _CONTAINERS, "-i", str(path)]
+            _ffmpeg([*source, "-map", "0:a:0", "-c:a", "pcm_s16le", str(sound)], EncodeError)
+            return read_wav(sound)
+    except (OSError, ValueError) as error:
+        raise EncodeError(f"{path.name}: no sound that can be read ({error})") from error
 
 
 def digest_file(path: Path) -> tuple[str, int]:
@@ -172,9 +221,22 @@ def _write_folder(video: Video, path: Path) -> None:
         for index, frame in enumerate(video.frames):
             Image.fromarray(frame).save(path / f"{index:05d}.png")
     except OSError as error:
-        raise StoreError(
-            f"cannot write {path}: {error.strerror or error}; mend that, and run again"
-        ) from error
+        raise _unwritable(path, error) from error
+    if video.audio is not None:
+        _write_audio(video, path / _WAV)
+
+
+def _write_audio(video: Video, path: Path) -> None:
+    """The video's sound, as long as its frames."""
+    assert video.audio is not None
+    try:
+        write_wav(video.audio.lasting(video.duration_s), path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot write {path}: {error.strerror or error}; mend that, and run again")
 
 
 def _read_folder(path: Path) -> Video:

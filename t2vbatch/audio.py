@@ -1,0 +1,73 @@
+"""The sound of a video: a waveform as it lies in memory, and its WAV file.
+
+Owns no other format: what is compressed is ffmpeg's, and ``video`` runs that.
+"""
+
+import hashlib
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Audio:
+    """A waveform and its rate.
+
+    Attributes:
+        waveform: int16, shape (channels, N), one channel or two.
+        rate_hz: values a second, of each channel.
+    """
+
+    waveform: npt.NDArray[np.int16]
+    rate_hz: int
+
+    def __post_init__(self) -> None:
+        shape, kind = self.waveform.shape, self.waveform.dtype
+        if kind != np.int16 or len(shape) != 2 or shape[0] not in (1, 2) or shape[1] < 1:
+            raise ValueError(f"a waveform is int16 of shape (1 or 2, N), not {kind} of shape {shape}")
+
+    @property
+    def channels(self) -> int:
+        """1 for mono, 2 for stereo."""
+        return len(self.waveform)
+
+    @property
+    def duration_s(self) -> float:
+        """How long it plays, in seconds."""
+        return float(self.waveform.shape[1] / self.rate_hz)
+
+    def lasting(self, duration_s: float) -> "Audio":
+        """The same sound for so many seconds: cut there, or followed by silence."""
+        length = max(1, round(duration_s * self.rate_hz))
+        kept = self.waveform[:, :length]
+        return Audio(np.pad(kept, ((0, 0), (0, length - kept.shape[1]))), self.rate_hz)
+
+    def sha256(self) -> str:
+        """Digest of shape, rate and values, as 64 hexadecimal digits."""
+        digest = hashlib.sha256(repr((self.waveform.shape, self.rate_hz)).encode())
+        digest.update(np.ascontiguousarray(self.waveform, "<i2").data)
+        return digest.hexdigest()
+
+
+def write_wav(audio: Audio, path: Path) -> None:
+    """Write a WAV file of 16 bits, which keeps every value. Raises OSError."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(audio.channels)
+        file.setsampwidth(2)
+        file.setframerate(audio.rate_hz)
+        file.writeframes(np.ascontiguousarray(audio.waveform.T, "<i2").data)
+
+
+def read_wav(path: Path) -> Audio:
+    """Read what ``write_wav`` wrote. Raises OSError, and ValueError for anything else."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            if file.getsampwidth() != 2:
+                raise wave.Error(f"it has {8 * file.getsampwidth()}")
+            data = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+            return Audio(data.reshape(-1, file.getnchannels()).T.astype(np.int16), file.getframerate())
+    except (wave.Error, EOFError) as error:
+        raise ValueError(f"{path.name}: no WAV file of 16 bits ({error})") from error
