@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from t2vbatch.models.catalog import PipelineCard, describe_pipeline, list_pipelines, missing_packages
     from t2vbatch.models.determinism import set_up_torch
     from t2vbatch.models.facts import inspect_model
+    from t2vbatch.models.hub import hub_reachable
     from t2vbatch.models.loading import load_model
-    from t2vbatch.models.sources import hub_reachable
 
 __all__ = [
     "PipelineCard",
@@ -28,7 +28,7 @@ __all__ = [
 _HOMES = {
     "PipelineCard": "catalog",
     "describe_pipeline": "catalog",
-    "hub_reachable": "sources",
+    "hub_reachable": "hub",
     "inspect_model": "facts",
     "list_pipelines": "catalog",
     "load_model": "loading",

@@ -25,10 +25,11 @@ from t2vbatch.models.facts import (
 )
 from t2vbatch.models.families import family
 from t2vbatch.models.framewise import FramewiseModel
+from t2vbatch.models.hub import hub_reachable
 from t2vbatch.models.plugins import is_diffusers, resolve_class
 from t2vbatch.models.protocol import ModelFacts, VideoModel
 from t2vbatch.models.settings import MEMORY, OFFLOADS, SPEED, NoEffectError, Setting, options_of
-from t2vbatch.models.sources import Source, hub_reachable, open_source
+from t2vbatch.models.sources import Source, open_source
 
 
 def load_model(spec: Model, facts: ModelFacts, device: str) -> VideoModel:

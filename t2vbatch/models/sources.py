@@ -1,53 +1,35 @@
 """Where a model's files are: a local folder, the bundled one, or a repository of the Hugging Face hub.
 
-Owns finding them, reading small ones before anything is loaded, and their identity. The hub is asked
-through ``huggingface_hub``, with its cache, its offline mode and its token (``HF_TOKEN``).
+Owns finding them, reading small ones before anything is loaded, and their identity; hub.py asks the hub.
 """
 
 import json
-import os
 import re
-import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from diffusers.pipelines.pipeline_loading_utils import variant_compatible_siblings
-from huggingface_hub import constants, hf_hub_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from t2vbatch.errors import ModelError
 from t2vbatch.models.digests import file_digest, folder_digest
+from t2vbatch.models.hub import cached_file, hub_commit, hub_reachable
 
 BUNDLED = "bundled:"
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
-_DECIDES_PIXELS = {
-    ".safetensors",
-    ".bin",
-    ".ckpt",
-    ".pt",
-    ".pth",
-    ".gguf",
-    ".json",
-    ".txt",
-    ".model",
-    ".jinja",
-}
-"""Weights, configurations, vocabularies. Read-me files and pictures may change and change no video."""
+PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth"})
+"""Weights that only a program can read: the file itself. They are loaded where the job says so."""
 
-_WEIGHTS = {".safetensors", ".bin", ".ckpt", ".pt", ".pth"}
+WEIGHTS = PICKLES | {".safetensors", ".gguf"}
+
+_DECIDES_PIXELS = WEIGHTS | {".json", ".txt", ".model", ".jinja"}
+"""Weights, configurations, vocabularies. Read-me files and pictures may change and change no video."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +49,11 @@ class Source:
         if self.commit is None:
             path = Path(self.location) / name
             return path if path.is_file() else None
+        if (cached := cached_file(self.location, self.commit, name)) is not None:
+            return cached
+        offline = not hub_reachable()
         try:
-            return Path(hf_hub_download(self.location, name, revision=self.commit))
+            return Path(hf_hub_download(self.location, name, revision=self.commit, local_files_only=offline))
         except (EntryNotFoundError, LocalEntryNotFoundError):
             return None
 
@@ -90,7 +75,7 @@ class Source:
         root = Path(self.location) / subfolder
         if root.is_file():
             return {"content": file_digest(root)}
-        return {"content": folder_digest(root, _loaded_files(root, variant))}
+        return {"content": folder_digest(root, loaded_files(local_files(root), variant))}
 
 
 def open_source(where: str, path: str, revision: str | None, marker: str) -> Source:
@@ -114,7 +99,7 @@ def open_source(where: str, path: str, revision: str | None, marker: str) -> Sou
         return Source(str(folder.absolute()))
     if not _HUB_ID.fullmatch(path):
         raise ModelError(where, f"{path}, which does not exist", f"a folder with a {marker}, or a hub id")
-    return Source(path, _hub_commit(where, path, revision, marker))
+    return Source(path, hub_commit(where, path, revision, marker))
 
 
 def bundled(where: str, path: str) -> Any:
@@ -125,73 +110,23 @@ def bundled(where: str, path: str) -> Any:
     return import_module("t2vbatch.models.shapes")
 
 
-def hub_reachable() -> bool:
-    """Whether the hub answers at all. Its client needs half a minute of retries to find out."""
-    if constants.is_offline_mode():
-        return False
-    if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
-        return True
-    host = urlsplit(constants.ENDPOINT)
-    try:
-        socket.create_connection((host.hostname, host.port or 443), timeout=5).close()
-    except OSError:
-        return False
-    return True
-
-
-def _loaded_files(root: Path, variant: str | None) -> list[str]:
-    """The files that loading this variant reads, relative to ``root``."""
-    names = [
-        path.relative_to(root).as_posix()
-        for path in root.rglob("*")
-        if path.is_file() and path.suffix in _DECIDES_PIXELS and not _is_hidden(path.relative_to(root))
-    ]
-    weights = [name for name in names if Path(name).suffix in _WEIGHTS]
+def loaded_files(names: Iterable[str], variant: str | None) -> list[str]:
+    """Those of a checkpoint's files that loading this variant reads."""
+    read = [name for name in names if _decides_pixels(PurePosixPath(name))]
+    weights = [name for name in read if PurePosixPath(name).suffix in WEIGHTS]
     siblings: Any = variant_compatible_siblings(weights, variant)
     # Weights under names that diffusers does not know (adapters, single files) count whatever the variant.
     known = {
         name for name in weights if re.search(r"(^|/)(model|diffusion_pytorch_model|pytorch_model)\b", name)
     }
     skipped = known - set(siblings[0])
-    return [name for name in names if name not in skipped]
+    return [name for name in read if name not in skipped]
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def local_files(root: Path) -> list[str]:
+    """Every file below ``root``, relative to it."""
+    return [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
 
 
-def _hub_commit(where: str, repo: str, revision: str | None, marker: str) -> str:
-    """The commit that ``revision`` means now; offline, what it meant when it was last fetched."""
-    at = f"{repo} at revision {revision}" if revision else repo
-    try:
-        marked = Path(hf_hub_download(repo, marker, revision=revision, local_files_only=not hub_reachable()))
-    except GatedRepoError:
-        raise ModelError(
-            where,
-            f"{repo}, which is gated",
-            "a repository that your token may read",
-            f"accept its terms at https://huggingface.co/{repo} and set HF_TOKEN",
-        ) from None
-    except RevisionNotFoundError:
-        raise ModelError(where, f"{at}, which has no such revision", "a branch, tag or commit") from None
-    except RepositoryNotFoundError:
-        raise ModelError(
-            where,
-            f"{repo}, which is no folder here and no public repository of the hub",
-            f"a folder with a {marker}, or a hub id",
-            "mind the spelling; for a private repository set HF_TOKEN",
-        ) from None
-    except LocalEntryNotFoundError:
-        raise ModelError(
-            where,
-            f"{at}, which is no folder here, is not in the hub's cache, and the hub cannot be reached",
-            f"a folder with a {marker}, or a hub id",
-            "connect, or fetch it once with `hf download` and run again",
-        ) from None
-    except EntryNotFoundError:
-        raise ModelError(where, f"{at}, which has no {marker}", f"a repository with a {marker}") from None
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(where, f"{at}, which the hub does not hand out ({reason})", "a hub id") from error
-    # The cache keeps each commit in a folder of its name.
-    return marked.parts[len(marked.parts) - 1 - len(Path(marker).parts)]
+def _decides_pixels(name: PurePosixPath) -> bool:
+    return name.suffix in _DECIDES_PIXELS and not any(part.startswith(".") for part in name.parts)

@@ -13,7 +13,7 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, Revi
 
 from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
-from t2vbatch.models import digests, inspect_model, load_model, sources
+from t2vbatch.models import digests, hub, inspect_model, load_model
 from t2vbatch.models.protocol import Request
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -23,8 +23,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache of the hub, and no way to the hub."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("t2vbatch.models.sources.hub_reachable", lambda: False)
-    monkeypatch.setattr("t2vbatch.models.loading.hub_reachable", lambda: False)
+    for module in ("hub", "sources", "loading"):
+        monkeypatch.setattr(f"t2vbatch.models.{module}.hub_reachable", lambda: False)
     return tmp_path / "hub"
 
 
@@ -70,9 +70,38 @@ def test_each_refusal_of_the_hub_is_explained(
     def refuses(*args: Any, **kwargs: Any) -> None:
         raise error.__new__(error, "no")
 
-    monkeypatch.setattr(sources, "hf_hub_download", refuses)
+    monkeypatch.setattr(hub, "hf_hub_download", refuses)
     with pytest.raises(ModelError, match=said):
         inspect_model("mine", Model(path="org/tiny", revision="v9"))
+
+
+@pytest.mark.parametrize(
+    ("token", "found", "fix"),
+    [(None, "no token here", "set HF_TOKEN"), ("hf_x", "closed to the token", "the account of that token")],
+)
+def test_a_gated_repository_says_what_the_token_lacks(
+    token: str | None, found: str, fix: str, hub_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has no token is told to set one, and who has one is told to ask for access with it."""
+
+    def refuses(*args: Any, **kwargs: Any) -> None:
+        raise GatedRepoError.__new__(GatedRepoError, "no")
+
+    monkeypatch.setattr(hub, "hf_hub_download", refuses)
+    monkeypatch.setattr(hub, "get_token", lambda: token)
+    with pytest.raises(ModelError) as caught:
+        inspect_model("mine", Model(path="org/tiny"))
+    assert found in caught.value.found
+    assert fix in caught.value.fix
+    assert "/org/tiny" in caught.value.fix
+
+
+def test_the_offline_mode_is_named(hub_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has switched the hub off is told so, and not that the network is down."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match="HF_HUB_OFFLINE is set") as caught:
+        inspect_model("mine", Model(path="org/tiny"))
+    assert "unset it" in caught.value.fix
 
 
 def test_a_path_that_is_no_hub_id_is_no_question_to_the_hub(hub_cache: Path) -> None:
