@@ -1,0 +1,132 @@
+"""Asking the Hugging Face hub: whether it answers, which commit is meant, how large files are.
+
+Through ``huggingface_hub``, with its cache, its offline mode (HF_HUB_OFFLINE) and its token (HF_TOKEN).
+Owns what a user reads when the hub says no.
+"""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from huggingface_hub import (
+    HfApi,
+    constants,
+    get_hf_file_metadata,
+    get_token,
+    hf_hub_download,
+    hf_hub_url,
+    try_to_load_from_cache,
+)
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from t2vbatch.errors import ModelError
+
+
+def hub_reachable() -> bool:
+    """Whether the hub answers at all. Its client needs half a minute of retries to find out."""
+    if constants.is_offline_mode():
+        return False
+    if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
+        return True
+    host = urlsplit(constants.ENDPOINT)
+    try:
+        socket.create_connection((host.hostname, host.port or 443), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def hub_commit(where: str, repo: str, revision: str | None, name: str, fetch: bool = True) -> str:
+    """The commit that ``revision`` means now; offline, what it meant when ``name`` was last fetched.
+
+    Args:
+        where: the key of the job that names the repository, for messages.
+        name: a file that the repository must have.
+        fetch: whether the file is small and wanted anyway; weights are only asked about.
+
+    Raises:
+        ModelError: the hub does not hand it out, or cannot be asked.
+    """
+    online = hub_reachable()
+    with _refusals_explained(where, repo, revision, name):
+        if online and not fetch:
+            return str(get_hf_file_metadata(hf_hub_url(repo, name, revision=revision)).commit_hash)
+        path = Path(hf_hub_download(repo, name, revision=revision, local_files_only=not online))
+    # The cache keeps each commit in a folder of its name.
+    return path.parts[len(path.parts) - 1 - len(Path(name).parts)]
+
+
+def hub_sizes(repo: str, commit: str) -> Mapping[str, int]:
+    """Every file of a repository with its bytes; nothing where the hub cannot be asked."""
+    if not hub_reachable():
+        return {}
+    try:
+        found = HfApi().model_info(repo, revision=commit, files_metadata=True).siblings
+    except (HfHubHTTPError, OSError):
+        return {}
+    return {file.rfilename: file.size or 0 for file in found or ()}
+
+
+def cached_file(repo: str, commit: str, name: str) -> Path | None:
+    """Where the hub's cache has a file, if it does."""
+    found = try_to_load_from_cache(repo, name, cache_dir=constants.HF_HUB_CACHE, revision=commit)
+    return Path(found) if isinstance(found, str) else None
+
+
+@contextmanager
+def _refusals_explained(where: str, repo: str, revision: str | None, name: str) -> Iterator[None]:
+    at = f"{repo} at revision {revision}" if revision else repo
+    wanted = f"what has a {name}: a path here, or a hub id"
+    try:
+        yield
+    except GatedRepoError:
+        raise _gated(where, repo) from None
+    except RevisionNotFoundError:
+        raise ModelError(where, f"{at}, which has no such revision", "a branch, tag or commit") from None
+    except RepositoryNotFoundError:
+        raise ModelError(
+            where,
+            f"{repo}, which is not here and no public repository of the hub",
+            wanted,
+            "mind the spelling; for a private repository set HF_TOKEN",
+        ) from None
+    except LocalEntryNotFoundError:
+        raise _not_cached(where, at, repo, wanted) from None
+    except EntryNotFoundError:
+        raise ModelError(where, f"{at}, which has no {name}", f"a repository with a {name}") from None
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(where, f"{at}, which the hub does not hand out ({reason})", "a hub id") from error
+
+
+def _gated(where: str, repo: str) -> ModelError:
+    terms = f"accept its terms at {constants.ENDPOINT}/{repo}"
+    if get_token() is None:
+        found = f"{repo}, which is gated, and there is no token here"
+        return ModelError(where, found, "a token that may read it", f"{terms} and set HF_TOKEN")
+    found = f"{repo}, which is gated, and closed to the token that is set here"
+    return ModelError(where, found, "a token that may read it", f"{terms} with the account of that token")
+
+
+def _not_cached(where: str, at: str, repo: str, wanted: str) -> ModelError:
+    """Nothing here, and nobody to ask."""
+    offline = constants.is_offline_mode()
+    why = "HF_HUB_OFFLINE is set" if offline else "the hub cannot be reached"
+    way = "unset it" if offline else "connect"
+    return ModelError(
+        where,
+        f"{at}, which is not here, is not in the hub's cache ({constants.HF_HUB_CACHE}), and {why}",
+        wanted,
+        f"{way}, or fetch it once with `hf download {repo}` and run again",
+    )
