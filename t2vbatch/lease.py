@@ -1,8 +1,9 @@
 """One writer an output: the lease that a run holds on its output folder.
 
-The holder counts up a number in ``lease.json``. Another process that finds the file watches the number: it
-moves, and the output is taken; it stands still, and the holder is dead and its lease is taken over. No clock
-is compared with another machine's. A holder on this machine is simply asked for, by its process id.
+A holder on this machine is asked for (see t2vbatch.processes): as long as its process lives, the output is
+its own, however long a busy machine keeps it from moving; from when it is dead, nobody waits for it. Of a
+holder elsewhere one sees that it counts up a number in ``lease.json``: the number moves, and the output is
+taken; it stands still for a minute, and the lease is taken over. No clock is compared with another machine's.
 
 A holder that was suspended for longer than others wait comes back to an output that is another's. So nobody
 writes on the strength of having held the lease once: ``Fenced`` asks before every write, in the driver and in
@@ -11,12 +12,13 @@ its workers. What lies between asking and writing is one call, and a record is c
 
 import contextlib
 import json
-import os
+import logging
 import socket
 import threading
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -24,12 +26,16 @@ from typing import Any
 
 from t2vbatch.errors import LeaseHeldError, StoreError
 from t2vbatch.files import Folder
+from t2vbatch.processes import Process
+
+_log = logging.getLogger(__name__)
 
 _NAME = "lease.json"
-_FIELDS = {"token", "host", "pid", "started_at", "beat"}
+_FIELDS = {"token", "host", "machine", "pid", "born", "started_at", "beat"}
 _BEAT_S = 5.0
-# Three beats missed: long enough for a slow disk, short enough to wait for.
-_PATIENCE_S = 3 * _BEAT_S
+# Twelve beats missed: longer than a machine with ten runs too many, or a slow disk, keeps a thread waiting;
+# short enough for a job that was started again elsewhere.
+_PATIENCE_S = 12 * _BEAT_S
 
 
 class Lease:
@@ -42,6 +48,7 @@ class Lease:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self.token = uuid.uuid4().hex
+        self._process = Process.own()
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._released = threading.Event()
         self._thread = threading.Thread(target=self._beat_on, name="lease", daemon=True)
@@ -49,6 +56,8 @@ class Lease:
     def __enter__(self) -> "Lease":
         while not self._folder.create(_NAME, self._content(0)):
             holder = _read(self._folder)
+            if holder is not None and holder["token"] == self.token:
+                break  # The storage did as asked, and its answer was lost.
             if holder is not None:
                 self._wait_for_death(holder)
         self._thread.start()
@@ -70,27 +79,40 @@ class Lease:
     def holder(self) -> str | None:
         """Who holds the lease, in words; None where nobody does, or a process of this machine that died."""
         holder = _read(self._folder)
-        return None if holder is None or _is_dead_here(holder) else _words(holder)
+        return None if holder is None or _process(holder).state() == "dead" else _words(holder)
 
     def _wait_for_death(self, holder: dict[str, Any]) -> None:
         """Return when the holder is dead and its lease removed; raise when it lives."""
-        if not _is_dead_here(holder):
-            deadline = time.monotonic() + _PATIENCE_S
-            while time.monotonic() < deadline:
-                time.sleep(_BEAT_S / 10)
-                seen = _read(self._folder)
-                if seen is None:
-                    return
-                if (seen["token"], seen["beat"]) != (holder["token"], holder["beat"]):
-                    raise self._held_by(seen)
+        state = _process(holder).state()
+        if state in ("alive", "suspended"):
+            raise self._held_by(holder, suspended=state == "suspended")
+        if state == "elsewhere" and not self._is_silent(holder):
+            return
         # Only the lease that was found dead is removed: another process may have taken it over meanwhile.
         seen = _read(self._folder)
         if seen is not None and seen["token"] == holder["token"]:
             self._folder.delete(_NAME)
 
-    def _held_by(self, holder: dict[str, Any]) -> LeaseHeldError:
+    def _is_silent(self, holder: dict[str, Any]) -> bool:
+        """Whether a holder elsewhere seems to be dead; False: its lease is gone. Raises where it beats."""
+        who = f"{self._folder.uri} was being written by another run, {_words(holder)}"
+        _log.warning("%s; waiting for %g s whether it still is", who, _PATIENCE_S)
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            time.sleep(_BEAT_S / 10)
+            seen = _read(self._folder)
+            if seen is None:
+                return False
+            if (seen["token"], seen["beat"]) != (holder["token"], holder["beat"]):
+                raise self._held_by(seen)
+        return True
+
+    def _held_by(self, holder: dict[str, Any], suspended: bool = False) -> LeaseHeldError:
+        advice = "wait for it, or end it"
+        if suspended:
+            advice = f"it is suspended: let it go on (kill -CONT {holder['pid']}), or end it"
         place, who = self._folder.uri, _words(holder)
-        return LeaseHeldError(f"{place} is being written by another run: {who}; wait for it, or end it")
+        return LeaseHeldError(f"{place} is being written by another run: {who}; {advice}")
 
     def _beat_on(self) -> None:
         beat = 0
@@ -103,15 +125,8 @@ class Lease:
                 continue  # The disk may be full for a moment; commits fail loudly where it stays so.
 
     def _content(self, beat: int) -> bytes:
-        return json.dumps(
-            {
-                "token": self.token,
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "started_at": self._started_at,
-                "beat": beat,
-            }
-        ).encode()
+        about = {"token": self.token, "host": socket.gethostname(), **asdict(self._process)}
+        return json.dumps({**about, "started_at": self._started_at, "beat": beat}).encode()
 
 
 class Fenced:
@@ -187,17 +202,5 @@ def _words(holder: dict[str, Any]) -> str:
     return f"process {holder['pid']} on {holder['host']}, since {holder['started_at']}"
 
 
-def _is_dead_here(holder: dict[str, Any]) -> bool:
-    """Whether the holder was a process of this machine that is no more."""
-    if holder["host"] != socket.gethostname():
-        return False
-    if holder["pid"] == os.getpid():
-        # The same id in a restarted container, unless this very process holds two leases.
-        return not any(thread.name == "lease" for thread in threading.enumerate())
-    try:
-        os.kill(int(holder["pid"]), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+def _process(holder: dict[str, Any]) -> Process:
+    return Process(holder["machine"], holder["pid"], holder["born"])

@@ -10,7 +10,7 @@ _ROOT = Path(__file__).parent.parent / "t2vbatch"
 
 HOUSE = [
     "errors", "canonical", "web", "files", "document", "environment", "mistakes", "job", "manifest",
-    "audio", "video", "degenerate", "models", "metrics", "plan", "units", "records", "work", "lease",
+    "audio", "video", "degenerate", "models", "metrics", "plan", "units", "records", "work", "processes", "lease",
     "store", "poster", "worker", "schedule", "engines", "bootstrap", "tables", "summary",
     "summary_text", "compare", "compare_text", "results", "report", "status", "verify", "prepare",
     "run", "remake", "rescore", "sheet", "interchange", "doctor", "cli",

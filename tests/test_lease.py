@@ -5,8 +5,10 @@ import multiprocessing
 import os
 import pickle
 import signal
-import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from t2vbatch import lease
 from t2vbatch.errors import LeaseHeldError
 from t2vbatch.files import LocalFolder
 from t2vbatch.lease import Fenced, Lease
+from t2vbatch.processes import Process
 from t2vbatch.store import Store
 
 
@@ -33,8 +36,24 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _write(folder: LocalFolder, **changes: object) -> None:
-    holder = {"token": "t", "host": "elsewhere", "pid": 1, "started_at": "then", "beat": 3} | changes
+    place: dict[str, object] = {"host": "elsewhere", "machine": "another", "pid": 1, "born": "1"}
+    holder = place | {"token": "t", "started_at": "then", "beat": 3} | changes
     folder.write("lease.json", json.dumps(holder).encode())
+
+
+@contextmanager
+def _holder(folder: Path) -> Iterator[SpawnProcess]:
+    """A process that holds the lease; it is killed with the block at the latest."""
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    holder = context.Process(target=_hold, args=(str(folder), held))
+    holder.start()
+    try:
+        assert held.wait(60)
+        yield holder
+    finally:
+        holder.kill()
+        holder.join()
 
 
 def test_a_lease_is_gone_after_its_block(tmp_path: Path) -> None:
@@ -53,31 +72,70 @@ def test_a_second_writer_is_refused_and_told_who_the_first_is(tmp_path: Path, qu
 
 def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> None:
     """Nobody waits for a process that this machine knows to be dead."""
-    context = multiprocessing.get_context("spawn")
-    held = context.Event()
-    holder = context.Process(target=_hold, args=(str(tmp_path), held))
-    holder.start()
-    assert held.wait(60)
-    assert Lease(LocalFolder(tmp_path)).holder() is not None
-    holder.kill()
-    holder.join()
-    assert Lease(LocalFolder(tmp_path)).holder() is None
-    with Lease(LocalFolder(tmp_path)) as mine:
-        assert mine.held()
+    with _holder(tmp_path) as holder:
+        assert Lease(LocalFolder(tmp_path)).holder() is not None
+        holder.kill()
+        holder.join()
+        assert Lease(LocalFolder(tmp_path)).holder() is None
+        with Lease(LocalFolder(tmp_path)) as mine:
+            assert mine.held()
 
 
-def test_a_silent_lease_of_another_machine_is_taken_over(tmp_path: Path, quick: None) -> None:
-    """Its beat stands still for as long as three beats take."""
+def test_a_living_process_keeps_its_lease_however_silent_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its beat stands still, and nobody takes that for death: who comes is told that it is suspended."""
+    monkeypatch.setattr(lease, "_PATIENCE_S", 0.0)
+    with _holder(tmp_path) as holder:
+        assert holder.pid is not None
+        os.kill(holder.pid, signal.SIGSTOP)
+        with pytest.raises(LeaseHeldError, match=f"suspended: let it go on .kill -CONT {holder.pid}"):
+            Lease(LocalFolder(tmp_path)).__enter__()
+        os.kill(holder.pid, signal.SIGCONT)
+        with pytest.raises(LeaseHeldError, match="wait for it, or end it"):
+            Lease(LocalFolder(tmp_path)).__enter__()
+
+
+def test_a_silent_lease_of_another_machine_is_taken_over(
+    tmp_path: Path, quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its beat stands still for a minute, in which a message says what is waited for."""
     folder = LocalFolder(tmp_path)
     _write(folder)
     with Lease(folder) as mine:
         assert mine.held()
+    assert "process 1 on elsewhere, since then; waiting for 1 s" in caplog.text
+
+
+def test_a_lease_of_another_machine_that_beats_is_respected(tmp_path: Path, quick: None) -> None:
+    """Who waits for it sees the number move, and gives way."""
+    folder = LocalFolder(tmp_path)
+    _write(folder)
+    beat = threading.Timer(0.3, lambda: _write(folder, beat=4))
+    beat.start()
+    with pytest.raises(LeaseHeldError, match="process 1 on elsewhere"):
+        Lease(folder).__enter__()
+    beat.join()
+
+
+class _Deaf(LocalFolder):
+    """Creates the file and says that somebody else did: the first answer was lost, and it was asked again."""
+
+    def create(self, name: str, data: bytes) -> bool:
+        super().create(name, data)
+        return False
+
+
+def test_a_lease_is_held_though_the_answer_was_lost(tmp_path: Path) -> None:
+    """An object store may create the file, lose its answer, and refuse the second try."""
+    with Lease(_Deaf(tmp_path)) as mine:
+        assert mine.held()
 
 
 def test_a_restarted_container_takes_over_its_own_lease(tmp_path: Path) -> None:
-    """The same host name and process id, and yet another life."""
+    """The same machine and process id, and yet another life."""
     folder = LocalFolder(tmp_path)
-    _write(folder, host=socket.gethostname(), pid=os.getpid())
+    _write(folder, machine=Process.own().machine, pid=os.getpid(), born="1")
     with Lease(folder) as mine:
         assert mine.held()
 

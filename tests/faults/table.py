@@ -88,10 +88,14 @@ def second_driver(world: World, number: int) -> None:
 
 
 def suspended_driver(world: World, number: int) -> None:
-    """It stands still until another has taken over and finished; it wakes up, and writes nothing more."""
+    """Suspended until one elsewhere has taken over and finished, it wakes up and writes nothing more."""
     with world.started() as first:
         world.wait_for_records(3)
         first.send_signal(signal.SIGSTOP)
+        assert world.run() == 1, world.log()
+        assert "it is suspended: let it go on" in world.log()
+        lease = world.store.read_json("lease.json")
+        world.store.write_json("lease.json", lease | {"machine": "another"})
         assert world.run() == 0, world.log()
         finished = {file: file.read_bytes() for file in world.out.rglob("*") if file.is_file()}
         first.send_signal(signal.SIGCONT)
