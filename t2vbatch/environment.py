@@ -5,27 +5,34 @@ in the output folder, the plan, records and the report, holds the reference.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from t2vbatch.errors import JobError
+from t2vbatch.document import Path
+from t2vbatch.errors import JobError, Mistakes
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # A shorter value is no secret, and stands by chance in too much else.
 _SHORTEST_SECRET = 4
 
 
-def look_up(value: Any, where: str, environment: Mapping[str, str]) -> dict[str, str]:
+def look_up(value: Any, environment: Mapping[str, str], where: Callable[[Path], str]) -> dict[str, str]:
     """What every reference in a value of mappings, lists and text stands for.
 
+    Args:
+        where: what a key is called in a message.
+
     Raises:
-        JobError: a variable is not set; names the key.
+        JobError: every variable that is not set, with the key that refers to it.
     """
-    found = {}
-    for key, name in _references(value, where):
-        if name not in environment:
-            raise JobError(key, f"${{{name}}}, which is not set", "a variable of the environment")
-        found[name] = environment[name]
+    found, mistakes = {}, Mistakes()
+    for path, name in _references(value, ()):
+        if name in environment:
+            found[name] = environment[name]
+        else:
+            expected, fix = "a variable of the environment", f"export {name}=..."
+            mistakes.add(JobError(where(path), f"${{{name}}}, which is not set", expected, fix))
+    mistakes.tell()
     return found
 
 
@@ -58,13 +65,13 @@ def hidden(value: Any, variables: Mapping[str, str]) -> Any:
             return value
 
 
-def _references(value: Any, where: str) -> Iterator[tuple[str, str]]:
+def _references(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
     match value:
         case str():
-            yield from ((where, name) for name in _REFERENCE.findall(value))
+            yield from ((path, name) for name in _REFERENCE.findall(value))
         case Mapping():
             for key, item in value.items():
-                yield from _references(item, f"{where}.{key}")
+                yield from _references(item, (*path, key))
         case list():
             for index, item in enumerate(value):
-                yield from _references(item, f"{where}[{index}]")
+                yield from _references(item, (*path, index))

@@ -5,6 +5,7 @@
     T2VBatchError
     ├── UsageError              the command, job or manifest is wrong; nothing was started   (exit 2)
     │   ├── JobError            a key or value of the job file
+    │   │   └── MistakesError   several mistakes of one job, told at once
     │   ├── ManifestError       rows or columns of the manifest; carries every problem found
     │   ├── ModelError          a path that is no pipeline, an argument it does not take, a missing package
     │   └── MetricError         an unknown metric, or one whose weights cannot be had
@@ -24,7 +25,8 @@ Each one survives pickling, because they cross process boundaries: an exception'
 arguments of its constructor.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -58,6 +60,47 @@ class UsageError(T2VBatchError):
 
 class JobError(UsageError):
     """A key or a value of the job file is wrong."""
+
+
+class MistakesError(JobError):
+    """Several mistakes of one job: ``errors`` lists all that was found, each an error of its own kind."""
+
+    def __init__(self, errors: Sequence[UsageError]) -> None:
+        self.errors = tuple(errors)
+        first = self.errors[0]
+        super().__init__(first.where, first.found, first.expected, first.fix)
+        self.args = (self.errors,)
+
+    def __str__(self) -> str:
+        return "\n".join([f"{len(self.errors)} mistakes", *map(str, self.errors)])
+
+
+class Mistakes:
+    """Gathers what independent checks refuse, so that the user hears of all of it at once."""
+
+    def __init__(self) -> None:
+        self._errors: list[UsageError] = []
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """A check: what it refuses is kept, and the next one goes on."""
+        try:
+            yield
+        except UsageError as error:
+            self.add(error)
+
+    def add(self, error: UsageError) -> None:
+        """Keep a mistake. Of several at one place the first is the cause of the others."""
+        for found in error.errors if isinstance(error, MistakesError) else (error,):
+            if found.where not in {known.where for known in self._errors}:
+                self._errors.append(found)
+
+    def tell(self) -> None:
+        """Raise what was gathered: one error as it is, several as a MistakesError, none where all is well."""
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        if self._errors:
+            raise MistakesError(self._errors)
 
 
 @dataclass(frozen=True)
@@ -152,9 +195,13 @@ class CrashError(SampleError):
     """The process died while it made this sample."""
 
 
-def nearest(word: str, known: Sequence[str] | frozenset[str]) -> str:
+def closest(word: str, known: Collection[str]) -> str | None:
+    """The known word that ``word`` is most like; None where it is like none."""
+    return next(iter(get_close_matches(word, sorted(known), n=1, cutoff=0.6)), None)
+
+
+def nearest(word: str, known: Collection[str]) -> str:
     """A sentence that names the known word most like ``word``, or lists what is known."""
-    close = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    if close := closest(word, known):
+        return f"did you mean {close!r}?"
     return f"known: {', '.join(sorted(known))}" if known else ""

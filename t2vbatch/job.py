@@ -5,7 +5,7 @@ which metrics exist (metrics/ does).
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,13 +17,15 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
+    ValidationInfo,
     field_validator,
-    model_validator,
 )
 
+from t2vbatch.document import Document, read_document
 from t2vbatch.environment import hidden, look_up, resolved
-from t2vbatch.errors import JobError, nearest
+from t2vbatch.errors import JobError, ManifestError, Mistakes, MistakesError, UsageError, nearest
 from t2vbatch.files import local_path
+from t2vbatch.mistakes import mistakes
 
 
 class _Section(BaseModel):
@@ -68,11 +70,12 @@ class Model(_Section):
         "crop", description="how media come to the call's height and width; keep: the pipeline's way"
     )
 
-    @model_validator(mode="after")
-    def _more_precise(self) -> "Model":
-        if self.retry_degenerate == self.dtype:
-            raise ValueError(f"retry_degenerate: {self.dtype} would repeat what dtype: {self.dtype} gave")
-        return self
+    @field_validator("retry_degenerate")
+    @classmethod
+    def _more_precise(cls, value: str | None, others: ValidationInfo) -> str | None:
+        if value is not None and value == others.data.get("dtype"):
+            raise ValueError(f"null, as dtype: {value} would repeat what it gave")
+        return value
 
 
 class VideoFile(_Section):
@@ -85,7 +88,9 @@ class VideoFile(_Section):
 class Workers(_Section):
     """How many workers a model gets, and what each of them takes."""
 
-    count: int | Literal["auto"] = Field("auto", description="workers in all; auto: as many as fit")
+    count: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="workers in all; auto: as many as fit"
+    )
     gpus: Annotated[float, Field(ge=0, strict=False)] | Literal["auto"] = Field(
         "auto", description="GPUs a worker takes; auto: 1 where there are any, else 0"
     )
@@ -95,13 +100,6 @@ class Workers(_Section):
     timeout_s: Annotated[float, Field(gt=0, strict=False)] | None = Field(
         None, description="seconds that one unit may take; null: no limit"
     )
-
-    @field_validator("count")
-    @classmethod
-    def _positive(cls, value: int | str) -> int | str:
-        if isinstance(value, int) and value < 1:
-            raise ValueError("must be at least 1, or auto")
-        return value
 
 
 class Ray(_Section):
@@ -117,16 +115,35 @@ class Clip(_Section):
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
 
 
+class Distance(_Section):
+    """How far each model's videos are, as a set, from a set of reference videos."""
+
+    kind: Literal["fvd", "fid"] = Field(description="fvd: of videos; fid: of their frames")
+    reference: str = Field(description="folder of videos, path or URI; or an .npz that --save-statistics wrote")
+    backbone: str = Field(description="folder of a transformers model, or a TorchScript file")
+    frames: int = Field(16, ge=1, description="fvd: each video's first ones; fid: spread over each video")
+    stride: int = Field(1, ge=1, description="fvd: take every second frame, third, and so on")
+    size: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="resize frames to a square of this side; null: the backbone resizes them"
+    )
+    pickled_weights: bool = Field(
+        False, description="let the backbone be a TorchScript file, which is a program"
+    )
+
+
+_NAMES = "a list of names, or {name: {options}}"
+
+
 def _metric_options(value: Any) -> Any:
     """Metrics may be written as names, as {name: options}, or as a list of both."""
     if isinstance(value, Mapping):
         return {name: options or {} for name, options in value.items()}
     if not isinstance(value, Sequence) or isinstance(value, str):
-        raise ValueError("must be a list of names, or {name: {options}}")
+        raise ValueError(_NAMES)
     options: dict[str, Any] = {}
     for item in value:
         if not isinstance(item, str | Mapping):
-            raise ValueError("must be a list of names, or {name: {options}}")
+            raise ValueError(_NAMES)
         options |= {item: {}} if isinstance(item, str) else {name: opts or {} for name, opts in item.items()}
     return options
 
@@ -139,6 +156,7 @@ class Job(_Section):
     """
 
     _variables: dict[str, str] = PrivateAttr(default_factory=dict)
+    _document: Document = PrivateAttr(default_factory=lambda: Document("job", {}))
 
     manifest: str = Field(description="Parquet, CSV, JSON Lines, text, or a folder of Parquet; path or URI")
     allow_paths: bool = Field(
@@ -150,6 +168,9 @@ class Job(_Section):
     models: dict[str, Model] = Field(min_length=1, description="name: model")
     metrics: Annotated[dict[str, dict[str, Any]], BeforeValidator(_metric_options)] = Field(
         {"clip_score": {}, "clip_temporal": {}}, description="names, or {name: {options}}"
+    )
+    distances: dict[str, Distance] = Field(
+        default_factory=dict, description="name: distance of each model's videos to a reference set"
     )
     clip: Clip | None = Field(None, description="the scorer; default: the bundled one for bundled models")
     video: VideoFile = Field(VideoFile(), description="how videos are written")
@@ -166,12 +187,21 @@ class Job(_Section):
             for name, value in call.items()
         }
 
+    def placed(self, error: UsageError) -> UsageError:
+        """The error with file and line of the key that it names; as it is where it names none of this job."""
+        if isinstance(error, MistakesError):
+            return MistakesError([self.placed(one) for one in error.errors])
+        if isinstance(error, ManifestError) or error.where.split(".")[0] not in Job.model_fields:
+            return error
+        where = self._document.where(self._document.path(error.where), error.where)
+        return type(error)(where, error.found, error.expected, error.fix)
+
 
 def load_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
     """Read a job file, apply ``key.path=value`` overrides, fill in defaults, make paths absolute.
 
     Raises:
-        JobError: naming the key, what was found, what was expected and the nearest known key.
+        JobError: of every mistake, the file, line and key, what was found, what was expected, what to do.
     """
     file = Path(path)
     try:
@@ -185,19 +215,40 @@ def load_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
 
 def parse_job(text: str, where: str, overrides: Sequence[str] = ()) -> Job:
     """The job in a YAML text, its paths as they are written. Raises JobError, which names ``where``."""
-    data = _parse(text, where)
-    if not isinstance(data, dict):
-        found = "nothing" if data is None else f"a {type(data).__name__}"
-        raise JobError(where, found, "a mapping of keys, such as manifest: and models:")
-    for override in overrides:
-        _override(data, override)
-    variables = look_up(data, where, os.environ)
+    data, document = read_document(text, where, overrides)
+    found = Mistakes()
+    for mistake in _invented_models(data, document):
+        found.add(mistake)
+    variables: dict[str, str] = {}
+    with found.gathered():
+        variables = look_up(data, os.environ, document.where)
+    values = _resolved(data, variables)
     try:
-        job = Job.model_validate(_resolved(data, variables))
+        job = Job.model_validate(values)
     except ValidationError as error:
-        raise _explain(where, error) from None
+        wrong = mistakes(error, Job, values)
+        for path in sorted(wrong, key=document.order):
+            said = wrong[path]
+            found.add(JobError(document.where(path), said.found, said.expected, said.fix))
+    found.tell()
     job._variables.update(variables)
+    job._document = document
     return job
+
+
+def _invented_models(data: dict[str, Any], document: Document) -> Iterator[JobError]:
+    """Takes out models that ``--set models.NAME.KEY=...`` made by a slip: to add one takes its path."""
+    models = data.get("models")
+    written = [path[1] for path in document.places if path[0] == "models" and len(path) == 2]
+    for path, option in document.options.items():
+        match path:
+            case ("models", str(name), _, *_) if written and name not in written:
+                made = models.get(name) if isinstance(models, dict) else None
+                if isinstance(made, dict) and "path" not in made:
+                    del data["models"][name]
+                    fix = f"to add a model, give it a path too: --set models.{name}.path=..."
+                    found = f"no model {name!r} in {document.name}"
+                    yield JobError(option, found, nearest(name, [str(known) for known in written]), fix)
 
 
 def dump_job(job: Job) -> str:
@@ -222,71 +273,13 @@ def keys(section: type[BaseModel] = Job, prefix: str = "") -> dict[str, str]:
         found[prefix + name] = field.description or ""
         if name == "models":
             found |= keys(Model, "models.NAME.")
+        elif name == "distances":
+            found |= keys(Distance, "distances.NAME.")
         elif isinstance(field.annotation, type) and issubclass(field.annotation, _Section):
             found |= keys(field.annotation, f"{prefix}{name}.")
         elif name == "clip":
             found |= keys(Clip, "clip.")
     return found
-
-
-def _parse(text: str, where: str) -> Any:
-    try:
-        return yaml.load(text, _UniqueKeys)
-    except yaml.YAMLError as error:
-        raise JobError(where, str(error).replace("\n", " "), "YAML") from None
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML keeps the last of two equal keys without a word; here the second one is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is not text; put it in quotes", key_node.start_mark
-                )
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands here twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _override(data: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not all(key.split(".")):
-        raise JobError(f"--set {override}", "no key=value", "a dotted key, '=', and a value in YAML")
-    *parents, last = key.split(".")
-    place: Any = data
-    for depth, parent in enumerate(parents):
-        place = place.setdefault(parent, {})
-        if not isinstance(place, dict):
-            raise JobError(
-                f"--set {override}", f"{'.'.join(parents[: depth + 1])} holds a value", "a section"
-            )
-    place[last] = _parse(text, f"--set {override}")
-
-
-def _explain(where: str, error: ValidationError) -> JobError:
-    """One message for the first mistake; pydantic's own are written for programmers."""
-    mistakes = error.errors()
-    # A key that is missing is often one that is misspelt, and the misspelt one says more.
-    first = next((mistake for mistake in mistakes if mistake["type"] == "extra_forbidden"), mistakes[0])
-    place = [str(part) for part in first["loc"]]
-    at, last = f"{where}: {'.'.join(place)}", place[-1]
-    # What the documentation calls this key: model names are the user's own.
-    documented = ".".join(["models", "NAME", *place[2:]] if place[0] == "models" else place)
-    if first["type"] == "extra_forbidden":
-        section = documented.rpartition(".")[0]
-        known = [key.rpartition(".")[2] for key in keys() if key.rpartition(".")[0] == section]
-        return JobError(at, "an unknown key", nearest(last, known))
-    if first["type"] == "missing":
-        return JobError(at, "nothing", keys().get(documented, ""), f"write {last}: ...")
-    found = "nothing" if first["input"] is None else repr(first["input"])
-    return JobError(at, found, first["msg"].removeprefix("Value error, "))
 
 
 def _located(job: Job, base: Path) -> Job:
@@ -312,11 +305,16 @@ def _located(job: Job, base: Path) -> Job:
         return {"path": model_path(model.path), "components": components, "loras": loras}
 
     models = {name: model.model_copy(update=model_parts(model)) for name, model in job.models.items()}
+    def distance_parts(distance: Distance) -> dict[str, Any]:
+        return {"reference": located(distance.reference), "backbone": model_path(distance.backbone)}
+
+    distances = {name: one.model_copy(update=distance_parts(one)) for name, one in job.distances.items()}
     clip = job.clip and job.clip.model_copy(update={"path": model_path(job.clip.path)})
     update = {
         "manifest": located(job.manifest),
         "output": located(job.output),
         "models": models,
+        "distances": distances,
         "clip": clip,
     }
     return job.model_copy(update=update)

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2vbatch.errors import JobError
+from t2vbatch.errors import JobError, MistakesError, ModelError
 from t2vbatch.job import Job, Model, dump_job, keys, load_job, parse_job
 
 _SMALL = """
@@ -73,15 +73,22 @@ def test_the_resolved_job_reads_back_as_itself(tmp_path: Path) -> None:
         (_SMALL + "sampels: 2", "sampels", "did you mean 'samples'?"),
         (_SMALL.replace("path:", "paht:"), "models.tiny.paht", "did you mean 'path'?"),
         (_SMALL + "video: {crff: 3}", "video.crff", "did you mean 'crf'?"),
-        (_SMALL + "samples: 0", "samples", "greater than or equal to 1"),
-        (_SMALL + "samples: two", "samples", "integer"),
-        (_SMALL + "samples: true", "samples", "integer"),
-        (_SMALL + "engine: dask", "engine", "'ray' or 'inline'"),
+        (_SMALL + "samples: 0", "job.yaml:6:1: samples", "a whole number of at least 1"),
+        (_SMALL + "samples: two", "samples", "a whole number"),
+        (_SMALL + "samples: true", "samples", "a whole number"),
+        (_SMALL + "engine: dask", "engine", "ray or inline"),
         (_SMALL + "workers: {count: 0}", "workers.count", "at least 1"),
         (_SMALL + "metrics: clip_score", "metrics", "list of names"),
-        (_SMALL + "seed: 1\nseed: 2", "job.yaml", "stands here twice"),
+        (
+            _SMALL + "metrics: [clip_score, {flicker: 3}]",
+            "job.yaml:6:24: metrics[1].flicker",
+            "keys with values",
+        ),
+        (_SMALL + "clip: 3", "clip", "a section with the keys path, revision"),
+        (_SMALL + "video: {crf: 70}", "video.crf", "from 0 to 63"),
+        (_SMALL + "seed: 1\nseed: 2", "job.yaml:7:1", "stands here twice"),
         ("output: out\nmodels: {a: {path: x}}", "manifest", "nothing"),
-        ("manifest: a\noutput: b\nmodels: {}", "models", "at least 1 item"),
+        ("manifest: a\noutput: b\nmodels: {}", "models", "name: model"),
         ("manifest: a\noutput: b\nmodels: {a: {}}", "models.a.path", "nothing"),
         ("- a", "job.yaml", "a list"),
         ("a: [", "job.yaml", "YAML"),
@@ -97,6 +104,49 @@ def test_a_mistake_gets_one_message_that_names_the_place(
         load_job(_write(tmp_path, text))
     assert where in caught.value.where
     assert said in str(caught.value)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    """In the order of the file, options last; each with its line, none in pydantic's words."""
+    text = _SMALL.replace("path: bundled:shapes", "paht: x, fps: fast") + "sampels: 2\nseed: ${T2V_NOT_SET}\n"
+    with pytest.raises(MistakesError) as caught:
+        load_job(_write(tmp_path, text), ["workers.count=0"])
+    assert [error.where.removeprefix(str(tmp_path / "job.yaml")) for error in caught.value.errors] == [
+        ":7:1: seed",
+        ":5:10: models.tiny.paht",
+        ":5:19: models.tiny.fps",
+        ":6:1: sampels",
+        "--set workers.count=0",
+    ]
+    assert "nput should be" not in str(caught.value)
+    assert str(caught.value).startswith("5 mistakes")
+
+
+def test_set_does_not_invent_a_model(tmp_path: Path) -> None:
+    """A misspelt name is no new model; one that is given its path is."""
+    file = _write(tmp_path, _SMALL)
+    with pytest.raises(JobError, match="did you mean 'tiny'") as caught:
+        load_job(file, ["models.tniy.call.num_frames=9"])
+    assert caught.value.where == "--set models.tniy.call.num_frames=9"
+    more = load_job(file, ["models.other.batch=2", "models.other.path=org/model"])
+    assert more.models["other"].batch == 2
+
+
+def test_an_error_that_names_a_key_gets_its_line(tmp_path: Path) -> None:
+    """Whoever finds it later, and also where the key is written in part; names may have dots in them."""
+    text = _SMALL.replace("tiny", "wan2.1") + "metrics: [flicker]\n"
+    job = load_job(_write(tmp_path, text), ["workers.count=2"])
+    file = tmp_path / "job.yaml"
+    for key, where in (
+        ("models.wan2.1.call.num_frame", f"{file}:5:3: models.wan2.1.call.num_frame"),
+        ("models.wan2.1.path", f"{file}:5:12: models.wan2.1.path"),
+        ("metrics.flicker", f"{file}:6:1: metrics.flicker"),
+        ("workers.count", "--set workers.count=2"),
+        ("video.crf", f"{file}: video.crf"),
+    ):
+        assert job.placed(ModelError(key, "x")).where == where
+    other = ModelError("/weights/wan", "nothing")
+    assert job.placed(other) is other
 
 
 @pytest.mark.parametrize("override", ["seed", "=3", "models..x=1", "seed.x=1"])
