@@ -6,6 +6,7 @@ which metrics exist (metrics/ does).
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,7 @@ from t2vbatch.document import Document, read_document
 from t2vbatch.environment import hidden, look_up, resolved
 from t2vbatch.errors import JobError, ManifestError, Mistakes, MistakesError, UsageError, nearest
 from t2vbatch.files import local_path
+from t2vbatch.limits import LIMITS, Limits
 from t2vbatch.mistakes import mistakes
 
 
@@ -119,7 +121,9 @@ class Distance(_Section):
     """How far each model's videos are, as a set, from a set of reference videos."""
 
     kind: Literal["fvd", "fid"] = Field(description="fvd: of videos; fid: of their frames")
-    reference: str = Field(description="folder of videos, path or URI; or an .npz that --save-statistics wrote")
+    reference: str = Field(
+        description="folder of videos, path or URI; or an .npz that --save-statistics wrote"
+    )
     backbone: str = Field(description="folder of a transformers model, or a TorchScript file")
     frames: int = Field(16, ge=1, description="fvd: each video's first ones; fid: spread over each video")
     stride: int = Field(1, ge=1, description="fvd: take every second frame, third, and so on")
@@ -131,11 +135,19 @@ class Distance(_Section):
     )
 
 
+class Tracker(_Section):
+    """What an experiment tracker is shown of a finished run."""
+
+    project: str = Field("t2vbatch", min_length=1, description="W&B's project, MLflow's experiment")
+    name: str | None = Field(None, description="of the run there; null: the output folder's name")
+    videos: int = Field(4, ge=0, description="videos of each model to show there")
+
+
 _NAMES = "a list of names, or {name: {options}}"
 
 
-def _metric_options(value: Any) -> Any:
-    """Metrics may be written as names, as {name: options}, or as a list of both."""
+def _named_options(value: Any) -> Any:
+    """Metrics and trackers may be written as names, as {name: options}, or as a list of both."""
     if isinstance(value, Mapping):
         return {name: options or {} for name, options in value.items()}
     if not isinstance(value, Sequence) or isinstance(value, str):
@@ -162,11 +174,12 @@ class Job(_Section):
     allow_paths: bool = Field(
         False, description="let cells name files outside the manifest's folder; for manifests of one's own"
     )
+    limits: Limits = Field(LIMITS, description="how much the manifest may hold")
     output: str = Field(description="the folder that is brought up to date; path or URI")
     seed: int = Field(0, description="changes the noise of every sample")
     samples: int = Field(1, ge=1, description="videos per row and model")
     models: dict[str, Model] = Field(min_length=1, description="name: model")
-    metrics: Annotated[dict[str, dict[str, Any]], BeforeValidator(_metric_options)] = Field(
+    metrics: Annotated[dict[str, dict[str, Any]], BeforeValidator(_named_options)] = Field(
         {"clip_score": {}, "clip_temporal": {}}, description="names, or {name: {options}}"
     )
     distances: dict[str, Distance] = Field(
@@ -177,6 +190,9 @@ class Job(_Section):
     workers: Workers = Field(Workers(), description="how many workers, and what each takes")
     engine: Literal["ray", "inline"] = Field("ray", description="inline: one process, for a debugger")
     ray: Ray = Field(Ray(), description="where Ray runs")
+    trackers: Annotated[dict[Literal["wandb", "mlflow"], Tracker], BeforeValidator(_named_options)] = Field(
+        default_factory=dict, description="wandb, mlflow: where a finished run is shown; its failure is none"
+    )
 
     def call_values(self, model: str, call: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a sample's call, references resolved: the job's own alone, never a manifest's."""
@@ -275,7 +291,9 @@ def keys(section: type[BaseModel] = Job, prefix: str = "") -> dict[str, str]:
             found |= keys(Model, "models.NAME.")
         elif name == "distances":
             found |= keys(Distance, "distances.NAME.")
-        elif isinstance(field.annotation, type) and issubclass(field.annotation, _Section):
+        elif name == "trackers":
+            found |= keys(Tracker, "trackers.NAME.")
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             found |= keys(field.annotation, f"{prefix}{name}.")
         elif name == "clip":
             found |= keys(Clip, "clip.")
@@ -305,6 +323,7 @@ def _located(job: Job, base: Path) -> Job:
         return {"path": model_path(model.path), "components": components, "loras": loras}
 
     models = {name: model.model_copy(update=model_parts(model)) for name, model in job.models.items()}
+
     def distance_parts(distance: Distance) -> dict[str, Any]:
         return {"reference": located(distance.reference), "backbone": model_path(distance.backbone)}
 

@@ -6,11 +6,12 @@ Loads no weights; what is cheap to check is checked before what takes an import 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from t2vbatch.errors import JobError
+from t2vbatch.errors import JobError, Mistakes
 from t2vbatch.files import local_path
 from t2vbatch.job import Job
 from t2vbatch.manifest import read_manifest
 from t2vbatch.metrics import check_metrics, job_metrics
+from t2vbatch.models.folders import check_folder
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.plan import Plan, make_plan
 
@@ -28,17 +29,42 @@ def prepare(job: Job) -> Prepared:
     """Check the job and plan it.
 
     Raises:
-        UsageError: the first thing that is wrong.
+        UsageError: what is wrong, with file and line of the job; a MistakesError where it is several things.
     """
-    _check_output(job.output)
-    manifest = read_manifest(job.manifest, job.allow_paths)
-    job_metrics(job)
+    mistakes = Mistakes()
+    with mistakes.gathered():
+        _check_output(job.output)
+    with mistakes.gathered():
+        manifest = read_manifest(job.manifest, job.allow_paths)
+    with mistakes.gathered():
+        job_metrics(job)
+    facts = _facts(job, mistakes)
+    # After the models: what a user names comes before the scorer that a default names.
+    with mistakes.gathered():
+        check_metrics(job)
+    with job.placing():
+        mistakes.tell()
+        return Prepared(job, facts, make_plan(manifest, job, facts))
+
+
+def _facts(job: Job, mistakes: Mistakes) -> dict[str, ModelFacts]:
+    """What is known of each model that can be used; the others are among the mistakes."""
+    there = {}
+    for name, model in job.models.items():
+        with mistakes.gathered():
+            # A plug-in's path may be anything, and only an import tells what a class is.
+            if model.pipeline is None:
+                check_folder(f"models.{name}.path", model.path)
+            there[name] = model
+    if not there:
+        return {}
     from t2vbatch.models import inspect_model  # Brings torch and diffusers, which take seconds.
 
-    facts = {name: inspect_model(name, model) for name, model in job.models.items()}
-    # After the models: what a user names comes before the scorer that a default names.
-    check_metrics(job)
-    return Prepared(job, facts, make_plan(manifest, job, facts))
+    facts = {}
+    for name, model in there.items():
+        with mistakes.gathered():
+            facts[name] = inspect_model(name, model)
+    return facts
 
 
 def _check_output(uri: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from t2vbatch.errors import ModelError, nearest
+from t2vbatch.errors import Mistakes, ModelError, nearest
 from t2vbatch.models.protocol import ModelFacts
 
 
@@ -11,21 +11,26 @@ def check_call(name: str, call: Mapping[str, Any], facts: ModelFacts) -> None:
     """Refuse arguments of ``models.NAME.call`` that the model cannot take.
 
     Raises:
-        ModelError: for the first one, with what could stand there instead.
+        ModelError: with what could stand there instead; a MistakesError for several.
     """
+    mistakes = Mistakes()
     for argument in call:
         if argument not in facts.parameters:
-            raise ModelError(
-                f"models.{name}.call.{argument}",
-                "an argument that this pipeline's call does not take",
-                nearest(argument, facts.parameters),
-                f"t2vbatch models {facts.pipeline.rpartition(':')[2]} lists what it takes",
-            )
+            mistakes.add(_unknown(f"models.{name}.call.{argument}", argument, facts))
     count = frame_count(call, facts)
     if count is not None and not facts.frames.allows(count):
-        raise ModelError(
-            f"models.{name}.call.{facts.frames_argument}", f"{count} frames", expected_frames(count, facts)
-        )
+        where = f"models.{name}.call.{facts.frames_argument}"
+        mistakes.add(ModelError(where, f"{count} frames", expected_frames(count, facts)))
+    mistakes.tell()
+
+
+def _unknown(where: str, argument: str, facts: ModelFacts) -> ModelError:
+    pipeline = facts.pipeline.rpartition(":")[2]
+    found = f"an argument that the call of {pipeline} does not take"
+    listed = (
+        f"t2vbatch models {pipeline} lists what it takes" if facts.pipeline.startswith("diffusers:") else ""
+    )
+    return ModelError(where, found, nearest(argument, facts.parameters), listed)
 
 
 def frame_count(call: Mapping[str, Any], facts: ModelFacts) -> int | None:

@@ -17,6 +17,7 @@ from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from t2vbatch.errors import ModelError
 from t2vbatch.models.digests import file_digest, folder_digest
+from t2vbatch.models.folders import check_folder
 from t2vbatch.models.hub import cached_file, hub_commit, hub_reachable
 
 BUNDLED = "bundled:"
@@ -92,10 +93,7 @@ def open_source(where: str, path: str, revision: str | None, marker: str) -> Sou
     """
     folder = bundled(where, path).PIPELINE if path.startswith(BUNDLED) else Path(path).expanduser()
     if folder.exists():
-        if not (folder / marker).is_file():
-            raise ModelError(
-                where, f"{path}, which has no {marker}", f"a folder with a {marker}, or a hub id"
-            )
+        check_folder(where, str(folder), marker)
         return Source(str(folder.absolute()))
     if not _HUB_ID.fullmatch(path):
         raise ModelError(where, f"{path}, which does not exist", f"a folder with a {marker}, or a hub id")
