@@ -203,6 +203,14 @@ class Job(_Section):
             for name, value in call.items()
         }
 
+    @contextmanager
+    def placing(self) -> Iterator[None]:
+        """A block whose errors come with file and line of the key that they name: see ``placed``."""
+        try:
+            yield
+        except UsageError as error:
+            raise self.placed(error) from None
+
     def placed(self, error: UsageError) -> UsageError:
         """The error with file and line of the key that it names; as it is where it names none of this job."""
         if isinstance(error, MistakesError):

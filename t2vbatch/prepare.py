@@ -35,7 +35,7 @@ def prepare(job: Job) -> Prepared:
     with mistakes.gathered():
         _check_output(job.output)
     with mistakes.gathered():
-        manifest = read_manifest(job.manifest, job.allow_paths)
+        manifest = read_manifest(job.manifest, job.allow_paths, job.limits)
     with mistakes.gathered():
         job_metrics(job)
     facts = _facts(job, mistakes)

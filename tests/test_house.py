@@ -9,11 +9,11 @@ import pytest
 _ROOT = Path(__file__).parent.parent / "t2vbatch"
 
 HOUSE = [
-    "errors", "canonical", "web", "files", "document", "environment", "mistakes", "job", "manifest",
+    "errors", "canonical", "web", "files", "document", "environment", "mistakes", "limits", "job", "manifest",
     "audio", "video", "degenerate", "models", "metrics", "plan", "units", "records", "work", "processes", "lease",
     "store", "poster", "worker", "schedule", "engines", "bootstrap", "tables", "summary",
-    "summary_text", "compare", "compare_text", "results", "report", "status", "verify", "prepare",
-    "run", "remake", "rescore", "sheet", "interchange", "doctor", "cli",
+    "summary_text", "compare", "compare_text", "results", "highlights", "report", "trackers", "status",
+    "verify", "prepare", "run", "remake", "rescore", "sheet", "interchange", "doctor", "cli",
 ]  # fmt: skip
 """From the ground up. Of a package, all modules stand on one floor."""
 

@@ -280,9 +280,22 @@ def test_limits(tmp_path: Path) -> None:
     pq.write_table(pa.table({"prompt": ["a", "b"], "x": [1, 2]}), tmp_path / "m.parquet")
     for source in (csv, jsonl, str(tmp_path / "m.parquet")):
         assert check_manifest(source) == ()
-        assert "rows" in check_manifest(source, limits=Limits(rows=1))[0].found
-        assert "columns" in check_manifest(source, limits=Limits(columns=1))[0].found
-        assert "bytes" in check_manifest(source, limits=Limits(source_bytes=10))[0].found
+        for key, value in (("rows", 1), ("columns", 1), ("manifest_bytes", 10)):
+            [problem] = check_manifest(source, limits=Limits(**{key: value}))
+            assert key.rpartition("_")[2] in problem.found
+            assert problem.expected.endswith(f"a higher limits.{key}")
+
+
+@pytest.mark.parametrize(
+    ("key", "row"),
+    [("prompt_chars", {"prompt": "long"}), ("id_chars", {"id": "long"}), ("nesting", {"x": [[["deep"]]]})],
+)
+def test_limits_of_a_cell(tmp_path: Path, key: str, row: dict[str, object]) -> None:
+    """The problem of a cell that is too long or too deep names the key that allows it."""
+    source = write(tmp_path / "m.jsonl", json.dumps({"id": "a", "prompt": "b"} | row))
+    [problem] = check_manifest(source, limits=Limits(**{key: 2}))
+    assert problem.expected.endswith(f"a higher limits.{key}")
+    assert check_manifest(source, limits=Limits(**{key: 4})) == ()
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from t2vbatch.errors import RowError
-from t2vbatch.manifest import Limits, check_manifest, decode_image
+from t2vbatch.manifest import check_manifest, decode_image
 from tests.pictures import bomb, finding, manifest, picture
 
 
@@ -40,14 +40,6 @@ def test_broken_images(tmp_path: Path, data: bytes, says: str) -> None:
     """Empty files, other formats and images of too many pixels are refused without being decoded."""
     (tmp_path / "x.png").write_bytes(data)
     assert says in finding(manifest(tmp_path, {"image": "x.png"}))
-
-
-def test_image_limit_can_be_raised(tmp_path: Path) -> None:
-    """The number of pixels that is allowed is a limit like the others."""
-    (tmp_path / "x.png").write_bytes(picture(size=(100, 100)))
-    source = manifest(tmp_path, {"image": "x.png"})
-    assert "more than 9,999" in finding(source, limits=Limits(image_pixels=9_999))
-    assert check_manifest(source, limits=Limits(image_pixels=10_000)) == ()
 
 
 def test_broken_bytes_are_found(tmp_path: Path) -> None:

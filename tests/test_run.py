@@ -290,7 +290,8 @@ def test_a_killed_driver_costs_what_was_being_made(tmp_path: Path) -> None:
 def test_a_run_that_lost_its_lease_stops_writing(tmp_path: Path) -> None:
     """It ends with the new holder's name, and leaves everything as the new holder has it."""
     out = tmp_path / "out"
-    taken = {"token": "t", "host": "elsewhere", "pid": 1, "started_at": "then", "beat": 3}
+    holder = {"host": "elsewhere", "machine": "another", "pid": 1, "born": "1"}
+    taken = holder | {"token": "t", "started_at": "then", "beat": 3}
     before: dict[str, bytes] = {}
 
     def take_over(progress: Progress) -> None:

@@ -15,7 +15,12 @@ manifest_app = typer.Typer(help="Read and check manifests.", no_args_is_help=Tru
 @manifest_app.command("check")
 def check_manifest(
     source: Annotated[
-        str, typer.Argument(metavar="MANIFEST", help="The manifest, as a path or URI.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="MANIFEST",
+            help="The manifest, as a path or URI; or a job file, whose manifest is then checked.",
+            show_default=False,
+        ),
     ],
     allow_paths: Annotated[
         bool, typer.Option("--allow-paths", help="Cells may name files outside the manifest's folder.")
@@ -26,11 +31,16 @@ def check_manifest(
 
     Example: `t2vbatch manifest check manifests/quickstart.csv`
     """
+    from t2vbatch.job import load_job
+    from t2vbatch.manifest import LIMITS, read_manifest
     from t2vbatch.manifest import check_manifest as problems_of
-    from t2vbatch.manifest import read_manifest
 
-    problems = problems_of(source, allow_paths)
-    notes = () if problems else read_manifest(source, allow_paths).notes
+    limits = LIMITS
+    if source.endswith((".yaml", ".yml")):
+        job = load_job(source)
+        source, allow_paths, limits = job.manifest, allow_paths or job.allow_paths, job.limits
+    problems = problems_of(source, allow_paths, limits)
+    notes = () if problems else read_manifest(source, allow_paths, limits).notes
     if as_json:
         found = {"problems": [asdict(problem) for problem in problems], "notes": notes}
         typer.echo(json.dumps(found, ensure_ascii=False))

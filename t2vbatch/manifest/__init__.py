@@ -16,13 +16,12 @@
     media       Media: where it is, what may be read, its bytes
     frames        a folder of frames as bytes, and back
     images        opening images of unknown origin
-    limits      how much of anything
     problems    collecting what is wrong
 """
 
+from t2vbatch.limits import LIMITS, Limits
 from t2vbatch.manifest.frames import unpack_frames
 from t2vbatch.manifest.images import decode_image
-from t2vbatch.manifest.limits import LIMITS, Limits
 from t2vbatch.manifest.media import Media
 from t2vbatch.manifest.read import check_manifest, read_manifest
 from t2vbatch.manifest.table import Manifest, Row

@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from t2vbatch.limits import Limits
 from t2vbatch.manifest.cells import Reader, readers
 from t2vbatch.manifest.columns import CANONICAL, CONTENT, MEDIA, Naming
 from t2vbatch.manifest.identity import derived_id
-from t2vbatch.manifest.limits import Limits
 from t2vbatch.manifest.problems import BadCell, Problems
 from t2vbatch.manifest.raw import Batch, Raw
 from t2vbatch.manifest.riders import Riders, plain_values
@@ -40,7 +40,7 @@ def build_table(raw: Raw, naming: Naming, problems: Problems, limits: Limits) ->
         parts.append(builder.part(batch, rows + 1))
         rows += batch.length
         if rows > limits.rows:
-            raise problems.stop(f"more than {limits.rows:,} rows", f"at most {limits.rows:,}", "split it")
+            raise problems.stop(f"more than {limits.rows:,} rows", limits.bound("rows"), "split it")
     if not rows:
         raise problems.stop("no rows", "at least one")
     return builder.joined(parts)

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from t2vbatch.limits import Limits
 from t2vbatch.manifest.columns import MEDIA
-from t2vbatch.manifest.limits import Limits
 from t2vbatch.manifest.problems import BadCell, shown
 
 Reader = Callable[[Any], Any]
@@ -28,28 +28,28 @@ def readers(limits: Limits, textual: bool) -> dict[str, Reader]:
     """Canonical column: its reader. ``textual``: the format has text cells only, so numbers stand as text."""
 
     def prompt(value: Any) -> str | None:
-        return read_text(value, limits.prompt_chars) if not _blank(value) else None
+        return read_text(value, limits, "prompt_chars") if not _blank(value) else None
 
     return {
-        "id": lambda value: read_id(value, limits.id_chars),
+        "id": lambda value: read_id(value, limits),
         "prompt": prompt,
-        "negative_prompt": lambda value: read_text(value, limits.prompt_chars),
+        "negative_prompt": lambda value: read_text(value, limits, "prompt_chars"),
         "seed": (lambda value: read_seed(number(value))) if textual else read_seed,
         "model": (lambda value: read_models(value.split(","))) if textual else read_models,
         **dict.fromkeys(MEDIA, read_media),
     }
 
 
-def read_text(value: Any, limit: int) -> str:
-    """Text of at most ``limit`` characters."""
+def read_text(value: Any, limits: Limits, key: str) -> str:
+    """Text, of at most as many characters as the limit ``key`` says."""
     if not isinstance(value, str):
         raise BadCell(shown(value), "text")
-    if len(value) > limit:
-        raise BadCell(f"{len(value):,} characters", f"at most {limit:,} characters")
+    if len(value) > getattr(limits, key):
+        raise BadCell(f"{len(value):,} characters", limits.bound(key))
     return value
 
 
-def read_id(value: Any, limit: int) -> str:
+def read_id(value: Any, limits: Limits) -> str:
     """An id as text: integers as their decimal digits."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -59,7 +59,7 @@ def read_id(value: Any, limit: int) -> str:
         raise BadCell("an empty id", "text or an integer")
     if _CONTROL.search(value):
         raise BadCell(shown(value), "an id without control characters")
-    return read_text(value, limit)
+    return read_text(value, limits, "id_chars")
 
 
 def read_seed(value: Any) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from t2vbatch.errors import nearest
-from t2vbatch.manifest.limits import Limits
+from t2vbatch.limits import Limits
 from t2vbatch.manifest.problems import Problems
 
 MEDIA = ("image", "last_image", "video", "control")
@@ -55,7 +55,7 @@ class Naming:
 def name_columns(names: Sequence[str], problems: Problems, limits: Limits) -> Naming:
     """Decide what each column is. Notes as problems what leaves that open."""
     if len(names) > limits.columns:
-        raise problems.stop(f"{len(names):,} columns", f"at most {limits.columns:,}")
+        raise problems.stop(f"{len(names):,} columns", limits.bound("columns"))
     # A nameless column is the index that pandas writes beside the data: a position, and no content.
     named = [name for name in names if not _INDEX.fullmatch(name)]
     notes = ["a column without a name (an index of pandas) is left out"] if len(named) < len(names) else []

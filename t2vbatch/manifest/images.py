@@ -8,20 +8,23 @@ import io
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from t2vbatch.errors import RowError
-from t2vbatch.manifest.limits import LIMITS
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 """The formats that are read."""
 
 
-def image_fault(data: bytes, max_pixels: int = LIMITS.image_pixels) -> str | None:
+MAX_PIXELS = 64_000_000
+"""Most pixels of one image, known from its header before anything is decoded."""
+
+
+def image_fault(data: bytes) -> str | None:
     """Why ``data`` is no image that can be used, or None where it is one.
 
     Costs about a millisecond: PNG is checked by its checksums, WebP and AVIF by their structure when they are
     opened. The others have neither and are decoded; JPEG at an eighth of its size, which reads all of it.
     """
     try:
-        image = _open(data, max_pixels)
+        image = _open(data)
         if image.format in ("PNG", "WEBP", "AVIF"):
             image.verify()
         else:
@@ -33,23 +36,23 @@ def image_fault(data: bytes, max_pixels: int = LIMITS.image_pixels) -> str | Non
     return None
 
 
-def decode_image(data: bytes, max_pixels: int = LIMITS.image_pixels) -> Image.Image:
+def decode_image(data: bytes) -> Image.Image:
     """The image in RGB, upright (its EXIF orientation applied).
 
     Raises:
-        RowError: when it is broken, of another format, or of more than ``max_pixels`` pixels.
+        RowError: when it is broken, of another format, or of more than ``MAX_PIXELS`` pixels.
     """
     try:
-        upright = ImageOps.exif_transpose(_open(data, max_pixels))
+        upright = ImageOps.exif_transpose(_open(data))
         return upright.convert("RGB")
     except Exception as error:
         raise RowError(f"the image cannot be read: {_reason(error)}") from error
 
 
-def _open(data: bytes, max_pixels: int) -> Image.Image:
+def _open(data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(data), formats=FORMATS)
-    if image.width * image.height > max_pixels:
-        raise ValueError(f"{image.width} x {image.height} pixels, more than {max_pixels:,}")
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
     return image
 
 

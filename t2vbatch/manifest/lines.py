@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, BinaryIO
 
-from t2vbatch.manifest.limits import Limits
+from t2vbatch.limits import Limits
 from t2vbatch.manifest.problems import BadCell, Problems, shown
 from t2vbatch.manifest.raw import BATCH_ROWS, Batch, Raw
 from t2vbatch.manifest.sources import File
@@ -63,7 +63,7 @@ def read_jsonl(file: File, problems: Problems, limits: Limits) -> Raw:
                 continue
             row += 1
             try:
-                yield _parsed(line, limits.nesting)
+                yield _parsed(line, limits)
             except BadCell as bad:
                 note(row, number, bad)
                 yield {}
@@ -94,7 +94,7 @@ def _keys(file: File, problems: Problems, limits: Limits) -> tuple[str, ...]:
             if isinstance(fields, dict) and not fields.keys() <= names.keys():
                 names.update(dict.fromkeys(fields))
         if len(names) > limits.columns:
-            raise problems.stop(f"more than {limits.columns:,} columns", f"at most {limits.columns:,}")
+            raise problems.stop(f"more than {limits.columns:,} columns", limits.bound("columns"))
     return tuple(names)
 
 
@@ -129,7 +129,7 @@ def _csv_records(reader: Any, problems: Problems) -> Iterator[Sequence[str]]:
         raise problems.stop(f"broken CSV on line {reader.line_num} ({error})", "CSV", fix) from None
 
 
-def _parsed(line: str, nesting: int) -> dict[str, Any]:
+def _parsed(line: str, limits: Limits) -> dict[str, Any]:
     try:
         fields = _DECODER.decode(line)
         if "\\u" in line:
@@ -137,7 +137,7 @@ def _parsed(line: str, nesting: int) -> dict[str, Any]:
     except UnicodeEncodeError:
         raise BadCell("half of a surrogate pair", "whole characters") from None
     except RecursionError:
-        raise BadCell("too deep a nesting", f"at most {nesting} levels") from None
+        raise BadCell("too deep a nesting", limits.bound("nesting", "levels")) from None
     except json.JSONDecodeError as error:
         raise BadCell(f"no JSON ({error.msg} at character {error.colno})", "one JSON object a line") from None
     except ValueError as error:
@@ -146,8 +146,8 @@ def _parsed(line: str, nesting: int) -> dict[str, Any]:
         return {}
     if not isinstance(fields, dict):
         raise BadCell(shown(fields), "one JSON object a line")
-    if any(_depth(value) > nesting for value in fields.values() if isinstance(value, (dict, list))):
-        raise BadCell("too deep a nesting", f"at most {nesting} levels")
+    if any(_depth(value) > limits.nesting for value in fields.values() if isinstance(value, (dict, list))):
+        raise BadCell("too deep a nesting", limits.bound("nesting", "levels"))
     return fields
 
 

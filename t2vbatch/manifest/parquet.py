@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from t2vbatch.manifest.limits import Limits
+from t2vbatch.limits import Limits
 from t2vbatch.manifest.problems import Problems
 from t2vbatch.manifest.raw import BATCH_BYTES, BATCH_ROWS, Batch, Raw
 from t2vbatch.manifest.sources import File
@@ -31,7 +31,7 @@ def read_parquet(files: Sequence[File], problems: Problems, limits: Limits) -> R
             )
         names.update(dict.fromkeys(own))
     if rows > limits.rows:
-        raise problems.stop(f"{rows:,} rows", f"at most {limits.rows:,}", "split it into several jobs")
+        raise problems.stop(f"{rows:,} rows", limits.bound("rows"), "split it into several jobs")
     return Raw(tuple(names), _batches(files, problems))
 
 

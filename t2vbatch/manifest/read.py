@@ -5,10 +5,10 @@ from collections import deque
 import pyarrow as pa
 
 from t2vbatch.errors import ManifestError, Problem
+from t2vbatch.limits import LIMITS, Limits
 from t2vbatch.manifest.build import build_table
 from t2vbatch.manifest.columns import Naming, name_columns
 from t2vbatch.manifest.identity import merged, note_duplicates
-from t2vbatch.manifest.limits import LIMITS, Limits
 from t2vbatch.manifest.lines import read_csv, read_jsonl, read_text
 from t2vbatch.manifest.parquet import read_parquet
 from t2vbatch.manifest.problems import Problems
@@ -62,7 +62,7 @@ def _read(text: str, allow_paths: bool, limits: Limits, problems: Problems) -> M
         table = build_table(raw, naming, problems, limits)
     except OSError as error:
         raise problems.stop(f"a file that cannot be read ({error})", EXPECTED) from None
-    verify_media(table, source.base, allow_paths, naming, problems, limits)
+    verify_media(table, source.base, allow_paths, naming, problems)
     table, notes = _once(table, naming, problems)
     return Manifest(text, table, (*naming.notes, *notes), source.base, allow_paths)
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from t2vbatch.errors import StoreError
 from t2vbatch.files import local_path, open_folder, read_uri
-from t2vbatch.manifest.limits import Limits
+from t2vbatch.limits import Limits
 from t2vbatch.manifest.media import STORES, WEB
 from t2vbatch.manifest.problems import Problems
 
@@ -134,10 +134,8 @@ def _regular_size(path: Path, problems: Problems) -> int:
 
 
 def _limit_size(size: int, problems: Problems, limits: Limits) -> None:
-    if size > limits.source_bytes:
-        raise problems.stop(
-            f"{size:,} bytes", f"at most {limits.source_bytes:,}", "split it into several jobs"
-        )
+    if size > limits.manifest_bytes:
+        raise problems.stop(f"{size:,} bytes", limits.bound("manifest_bytes"), "split it into several jobs")
 
 
 def _on_disk(path: Path) -> File:

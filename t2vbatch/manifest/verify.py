@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 from t2vbatch.files import local_path
 from t2vbatch.manifest.columns import IMAGES, MEDIA, Naming
 from t2vbatch.manifest.images import image_fault
-from t2vbatch.manifest.limits import Limits
 from t2vbatch.manifest.media import is_frame_folder, located, refusal
 from t2vbatch.manifest.problems import Problems, shown
 from t2vbatch.web import MAX_BYTES
@@ -34,14 +33,12 @@ _THREADS = min(8, os.cpu_count() or 1)  # the disk and Pillow's decoders both wo
 T = TypeVar("T")
 
 
-def verify_media(
-    table: pa.Table, base: str, allow_paths: bool, naming: Naming, problems: Problems, limits: Limits
-) -> None:
+def verify_media(table: pa.Table, base: str, allow_paths: bool, naming: Naming, problems: Problems) -> None:
     """Note every cell whose media cannot be had or, in an image column, is no whole image."""
     with ThreadPoolExecutor(_THREADS) as threads:
         for name in MEDIA:
             if name in table.column_names:
-                checks = _Checks(base, allow_paths, limits.image_pixels if name in IMAGES else None)
+                checks = _Checks(base, allow_paths, name in IMAGES)
                 cells = table.column(name)
                 column = naming.known[name]
                 _verify_paths(threads, checks, pc.struct_field(cells, "path"), column, problems)
@@ -51,11 +48,11 @@ def verify_media(
 
 @dataclass(frozen=True)
 class _Checks:
-    """How the cells of one column are checked. ``pixels``: most pixels of an image; None: no images."""
+    """How the cells of one column are checked. ``images``: whether they are images."""
 
     base: str
     allow_paths: bool
-    pixels: int | None
+    images: bool
 
     def path(self, cell: str) -> Fault | None:
         reason = refusal(cell, self.base, self.allow_paths)
@@ -74,7 +71,7 @@ class _Checks:
     def _local(self, path: Path, cell: str) -> Fault | None:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
-            if self.pixels is not None:
+            if self.images:
                 return f"{shown(cell)}, a folder", "an image file"
             if not is_frame_folder(path):
                 return f"{shown(cell)}, a folder without frames", "a folder of images"
@@ -83,12 +80,12 @@ class _Checks:
             return f"{shown(cell)}, neither a file nor a folder", "a file"
         if not 0 < found.st_size <= MAX_BYTES:
             return f"{shown(cell)}, a file of {found.st_size:,} bytes", f"1 to {MAX_BYTES:,} bytes"
-        return None if self.pixels is None else self.image(path.read_bytes(), f"{shown(cell)}, ")
+        return None if not self.images else self.image(path.read_bytes(), f"{shown(cell)}, ")
 
     def image(self, data: bytes, name: str = "") -> Fault | None:
-        if self.pixels is None:
+        if not self.images:
             return None
-        reason = image_fault(data, self.pixels)
+        reason = image_fault(data)
         return None if reason is None else (f"{name}a broken image: {reason}", "an image that can be read")
 
 
