@@ -50,7 +50,7 @@ class Document:
     def path(self, key: str) -> Path:
         """The path of a dotted key, or of the innermost section around it. Names may have dots in them."""
         paths = {dotted(path): path for path in (*self.places, *self.options)}
-        ends = (end for end in range(len(key), 0, -1) if key[end : end + 1] in ("", ".", "["))
+        ends = (end for end in range(len(key), 0, -1) if key[end : end + 1] in ("", ".", "[", ":"))
         return next((paths[key[:end]] for end in ends if key[:end] in paths), ())
 
     def _known(self, path: Path) -> Path:

@@ -37,7 +37,10 @@ class _Section(BaseModel):
 class Model(_Section):
     """One model of the job: where it is, how it is loaded, how it is called."""
 
-    path: str = Field(description="hub id, local folder, or bundled:shapes")
+    path: str = Field(description="hub id, local folder, single file of weights, or bundled:shapes")
+    config: str | None = Field(
+        None, description="with a single file: hub id or folder in diffusers' layout that it belongs to"
+    )
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
     variant: str | None = Field(None, description="file variant, such as fp16")
     dtype: Literal["float32", "float16", "bfloat16"] = Field(
@@ -204,21 +207,26 @@ class Job(_Section):
         }
 
     @contextmanager
-    def placing(self) -> Iterator[None]:
-        """A block whose errors come with file and line of the key that they name: see ``placed``."""
+    def placing(self, section: str = "") -> Iterator[None]:
+        """Within the block, errors that name a key of this job are raised with its file and line.
+
+        Args:
+            section: what the keys that they name are in, such as ``models.wan``.
+        """
         try:
             yield
         except UsageError as error:
-            raise self.placed(error) from None
+            raise self.placed(error, section) from error.__cause__
 
-    def placed(self, error: UsageError) -> UsageError:
+    def placed(self, error: UsageError, section: str = "") -> UsageError:
         """The error with file and line of the key that it names; as it is where it names none of this job."""
         if isinstance(error, MistakesError):
-            return MistakesError([self.placed(one) for one in error.errors])
-        if isinstance(error, ManifestError) or error.where.split(".")[0] not in Job.model_fields:
+            return MistakesError([self.placed(one, section) for one in error.errors])
+        key, document = f"{section}.{error.where}" if section else error.where, self._document
+        named = key.split(".")[0].split(":")[0] in Job.model_fields and not key.startswith(document.name)
+        if isinstance(error, ManifestError) or not named:
             return error
-        where = self._document.where(self._document.path(error.where), error.where)
-        return type(error)(where, error.found, error.expected, error.fix)
+        return type(error)(document.where(document.path(key), key), error.found, error.expected, error.fix)
 
 
 def load_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
@@ -322,13 +330,13 @@ def _located(job: Job, base: Path) -> Job:
         return located(uri) if explicit or (base / path).exists() else uri
 
     def part(section: dict[str, Any]) -> dict[str, Any]:
-        path = section.get("path")
-        return section | {"path": model_path(path)} if isinstance(path, str) else section
+        paths = {key: section.get(key) for key in ("path", "config")}
+        return section | {key: model_path(path) for key, path in paths.items() if isinstance(path, str)}
 
     def model_parts(model: Model) -> dict[str, Any]:
         components = {name: value and part(value) for name, value in model.components.items()}
         loras = [part(lora) for lora in model.loras]
-        return {"path": model_path(model.path), "components": components, "loras": loras}
+        return part({"path": model.path, "config": model.config, "components": components, "loras": loras})
 
     models = {name: model.model_copy(update=model_parts(model)) for name, model in job.models.items()}
 

@@ -48,6 +48,8 @@ def mistakes(error: ValidationError, schema: type[BaseModel], data: object) -> d
 
 
 def _explained(detail: Any, path: Path, schema: type[BaseModel]) -> Mistake:
+    if detail["loc"][-1] == "[key]":
+        return Mistake("an unknown name", f"{detail['ctx']['expected'].replace(chr(39), '')}")
     match detail["type"]:
         case "extra_forbidden":
             return Mistake("an unknown key", nearest(str(path[-1]), _keys(schema, path[:-1])))

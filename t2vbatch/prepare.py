@@ -6,7 +6,7 @@ Loads no weights; what is cheap to check is checked before what takes an import 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from t2vbatch.errors import JobError, Mistakes
+from t2vbatch.errors import JobError, Mistakes, closest
 from t2vbatch.files import local_path
 from t2vbatch.job import Job
 from t2vbatch.manifest import read_manifest
@@ -35,13 +35,15 @@ def prepare(job: Job) -> Prepared:
     with mistakes.gathered():
         _check_output(job.output)
     with mistakes.gathered():
+        _check_manifest(job.manifest)
         manifest = read_manifest(job.manifest, job.allow_paths, job.limits)
     with mistakes.gathered():
         job_metrics(job)
     facts = _facts(job, mistakes)
-    # After the models: what a user names comes before the scorer that a default names.
-    with mistakes.gathered():
-        check_metrics(job)
+    # After the models, whose scorer may be a default: what a user names comes first.
+    if len(facts) == len(job.models):
+        with mistakes.gathered():
+            check_metrics(job)
     with job.placing():
         mistakes.tell()
         return Prepared(job, facts, make_plan(manifest, job, facts))
@@ -71,3 +73,13 @@ def _check_output(uri: str) -> None:
     path = local_path(uri)
     if path is not None and path.exists() and not path.is_dir():
         raise JobError("output", f"{path}, which is a file", "a folder, there or to be made", "name another")
+
+
+def _check_manifest(uri: str) -> None:
+    path = local_path(uri)
+    if path is None or path.exists():
+        return
+    beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = closest(path.name, beside)
+    hint = f"did you mean {near!r}?" if near else "a file or folder; paths are relative to the job file"
+    raise JobError("manifest", f"{path}, where nothing is", hint)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from t2vbatch.errors import MetricError, nearest
+from t2vbatch.document import dotted
+from t2vbatch.errors import MetricError, Mistakes, MistakesError, UsageError, nearest
 from t2vbatch.job import Clip, Job
 from t2vbatch.metrics.aesthetic import Aesthetic
 from t2vbatch.metrics.clip_image import ClipImage
@@ -16,13 +17,14 @@ from t2vbatch.metrics.clip_temporal import ClipTemporal, ClipTemporalAll
 from t2vbatch.metrics.command import CommandScore
 from t2vbatch.metrics.dino_consistency import DinoConsistency
 from t2vbatch.metrics.motion_flow import MotionFlow
-from t2vbatch.metrics.options import ClipOptions, Options
+from t2vbatch.metrics.options import ClipOptions
 from t2vbatch.metrics.pickscore import PickScore
 from t2vbatch.metrics.pixels import FirstFrameError, Flicker, Motion, Sharpness
 from t2vbatch.metrics.protocol import Column, Metric
 from t2vbatch.metrics.siglip_score import SiglipScore
 from t2vbatch.metrics.weights import BUNDLED, locate
 from t2vbatch.metrics.xclip_score import XClipScore
+from t2vbatch.mistakes import mistakes
 
 METRICS: dict[str, type[Metric]] = {
     "clip_score": ClipScore,
@@ -59,7 +61,7 @@ def metric_class(name: str) -> type[Metric]:
         return METRICS[name]
     known = known_metrics()
     if name not in known:
-        raise MetricError(f"metrics: {name}", "an unknown metric", nearest(name, list(known)))
+        raise MetricError(f"metrics.{name}", "an unknown metric", nearest(name, list(known)))
     return known[name]
 
 
@@ -81,8 +83,12 @@ def job_clip(job: Job) -> Clip:
 
 def job_metrics(job: Job) -> dict[str, Metric]:
     """The job's metrics by name. Raises MetricError for an unknown metric, option or value."""
-    clip = job_clip(job)
-    return {name: build_metric(name, options, clip) for name, options in job.metrics.items()}
+    clip, wrong, metrics = job_clip(job), Mistakes(), {}
+    for name, options in job.metrics.items():
+        with wrong.gathered():
+            metrics[name] = build_metric(name, options, clip)
+    wrong.tell()
+    return metrics
 
 
 def build_metric(name: str, options: Mapping[str, Any], clip: Clip) -> Metric:
@@ -93,7 +99,7 @@ def build_metric(name: str, options: Mapping[str, Any], clip: Clip) -> Metric:
     try:
         return kind(**options)
     except ValidationError as error:
-        raise _explain(name, kind, error) from None
+        raise _explain(name, kind, options, error) from None
     except TypeError as error:
         raise MetricError(f"metrics.{name}", f"options that it does not take ({error})") from None
 
@@ -124,14 +130,10 @@ def metric_columns(job: Job) -> tuple[str, ...]:
     return tuple(column for metric in job_metrics(job).values() for column in metric.columns)
 
 
-def _explain(name: str, kind: type[Metric], error: ValidationError) -> MetricError:
-    first = error.errors()[0]
-    if not first["loc"]:
-        return MetricError(f"metrics.{name}", first["msg"].removeprefix("Value error, "))
-    option = ".".join(str(part) for part in first["loc"])
-    where = f"metrics.{name}.{option}"
-    if first["type"] == "missing" and issubclass(kind, Options):
-        return MetricError(where, "nothing", kind.model_fields[option].description or "a value")
-    if first["type"] == "extra_forbidden" and issubclass(kind, Options):
-        return MetricError(where, "an unknown option", nearest(option, list(kind.model_fields)))
-    return MetricError(where, f"{first['input']!r}", first["msg"])
+def _explain(name: str, kind: type[Metric], options: Mapping[str, Any], error: ValidationError) -> UsageError:
+    assert issubclass(kind, BaseModel)
+    wrong = [
+        MetricError(f"metrics.{name}.{dotted(path)}".rstrip("."), said.found, said.expected, said.fix)
+        for path, said in mistakes(error, kind, options).items()
+    ]
+    return wrong[0] if len(wrong) == 1 else MistakesError(wrong)

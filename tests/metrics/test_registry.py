@@ -40,10 +40,10 @@ def test_a_job_gets_its_columns_in_order(tiny_clip: Path) -> None:
     [
         (["clip_scor"], "clip_score"),
         ([{"clip_score": {"frame": 4}}], "did you mean 'frames'"),
-        ([{"clip_score": {"frames": 0}}], "greater than or equal to 1"),
-        ([{"clip_score": {"frames": "8"}}], "valid integer"),
+        ([{"clip_score": {"frames": 0}}], "a whole number of at least 1"),
+        ([{"clip_score": {"frames": "8"}}], "the text '8'"),
         (["aesthetic"], "file of the linear head"),
-        ([{"clip_score": {"long_text": "cut"}}], "'truncate' or 'chunk_mean'"),
+        ([{"clip_score": {"long_text": "cut"}}], "truncate or chunk_mean"),
     ],
 )
 def test_a_wrong_metric_is_refused(tiny_clip: Path, metrics: Any, message: str) -> None:
