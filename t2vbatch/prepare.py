@@ -6,6 +6,7 @@ Loads no weights; what is cheap to check is checked before what takes an import 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from t2vbatch.distance.question import check_distances
 from t2vbatch.errors import JobError, Mistakes, closest
 from t2vbatch.files import local_path
 from t2vbatch.job import Job
@@ -44,6 +45,8 @@ def prepare(job: Job) -> Prepared:
     if len(facts) == len(job.models):
         with mistakes.gathered():
             check_metrics(job)
+    with mistakes.gathered():
+        check_distances(job)
     with job.placing():
         mistakes.tell()
         return Prepared(job, facts, make_plan(manifest, job, facts))

@@ -10,7 +10,7 @@ _SHOWN = 6
 
 
 def check_folder(where: str, path: str, marker: str = INDEX) -> None:
-    """Refuse what is on this machine and no checkpoint. What is not here may be on the hub.
+    """Refuse a folder that is no checkpoint. A file may be one, and what is not here may be on the hub.
 
     Args:
         marker: the file that makes a folder the kind of checkpoint that is wanted.
@@ -19,10 +19,10 @@ def check_folder(where: str, path: str, marker: str = INDEX) -> None:
         ModelError: with what is there, and what it looks like.
     """
     place = Path(path).expanduser()
-    if not place.exists() or (place / marker).is_file():
+    if not place.is_dir() or (place / marker).is_file():
         return
-    found = f"{path}, a file" if place.is_file() else f"{path}, a folder {_content(place)}"
     advice = _advice(place) if marker == INDEX else ""
+    found = f"{path}, a folder {_content(place)}, and no {marker}"
     raise ModelError(where, found, f"a folder with a {marker}, or a hub id", advice)
 
 
@@ -35,19 +35,16 @@ def _content(folder: Path) -> str:
     return f"with {', '.join(names[:_SHOWN])}{more}"
 
 
-def _advice(place: Path) -> str:
+def _advice(folder: Path) -> str:
     """What to do about what it looks like."""
-    if place.is_file():
-        return "load it with the class's from_single_file once, and save_pretrained to a folder"
-    inner = sorted(part.parent.name for part in place.glob(f"*/{INDEX}"))
-    if inner:
-        return f"name the folder inside: {' or '.join(str(place / name) for name in inner)}"
-    if next(place.glob("*lora*.safetensors"), None):
+    if inner := sorted(str(part.parent) for part in folder.glob(f"*/{INDEX}")):
+        return f"name the folder within: {' or '.join(inner)}"
+    if next(folder.glob("*lora*.safetensors"), None):
         return "a LoRA goes under loras:, beside the path of the model that it changes"
-    if (place / "config.json").is_file():
+    if (folder / "config.json").is_file():
         return "a single network goes under components:, beside the path of a whole pipeline"
-    if next(place.glob("*.safetensors"), None) or next(place.glob("*.ckpt"), None):
-        return "load the weights with the class's from_single_file once, and save_pretrained to a folder"
+    if weights := sorted(folder.glob("*.safetensors")):
+        return f"name the file, where all of a model is in one: {weights[0]}"
     return (
         "mind the path; a generator that is no diffusers pipeline is named by pipeline: package.module:Name"
     )

@@ -120,7 +120,7 @@ def test_a_missing_package_is_named(checkpoint: Checkpoint, monkeypatch: pytest.
 
 def test_a_folder_that_is_no_pipeline(tmp_path: Path) -> None:
     """A folder without an index is no pipeline, and neither is a path that is not there."""
-    assert "model_index.json" in _refused(_spec(tmp_path)).expected
+    assert "model_index.json" in _refused(_spec(tmp_path)).found
     assert "does not exist" in _refused(_spec(tmp_path / "nothing" / "here")).found
 
 
