@@ -86,7 +86,9 @@ class Model(_Section):
 class VideoFile(_Section):
     """How a video is written."""
 
-    format: Literal["mp4", "webm", "gif", "png"] = Field("mp4", description="png is a folder of frames")
+    format: Literal["mp4", "webm", "gif", "png"] = Field(
+        "mp4", description="png is a folder of frames; a gif has no sound"
+    )
     crf: int = Field(18, ge=0, le=63, description="constant rate factor: smaller is better and larger")
 
 

@@ -56,6 +56,9 @@ RESULTS = pa.schema(
         ("finished_at", pa.timestamp("us", tz="UTC")),
         ("score_errors", pa.string()),
         ("retry_reason", pa.string()),
+        ("audio_rate_hz", pa.int64()),
+        ("audio_channels", pa.int64()),
+        ("audio_sha256", pa.string()),
     ]
 )
 """The fixed columns. ``call``, ``versions`` and ``score_errors`` are JSON objects; times are UTC."""
@@ -85,6 +88,8 @@ class Record:
         score_errors: metric column: why it could not be had.
         retry_reason: what was degenerate about the first answer, where this is the one in float32 that
             ``retry_degenerate`` asks for; None for all others.
+        audio_rate_hz, audio_channels: of the sound in the file; None where it has none.
+        audio_sha256: digest of that sound (see Audio.sha256), as a reader of the file gets it.
     """
 
     sample_id: str
@@ -125,6 +130,9 @@ class Record:
     scores: Mapping[str, float | None] = field(default_factory=dict)
     score_errors: Mapping[str, str] = field(default_factory=dict)
     retry_reason: str | None = None
+    audio_rate_hz: int | None = None
+    audio_channels: int | None = None
+    audio_sha256: str | None = None
 
     @classmethod
     def of(cls, sample: Sample, status: Status, attempts: int) -> "Record":

@@ -11,7 +11,7 @@ from t2vbatch.degenerate import unheard_seeds
 from t2vbatch.errors import EncodeError, StoreError
 from t2vbatch.records import RESULTS
 from t2vbatch.store import Store, no_run_here
-from t2vbatch.video import decode, digest_file
+from t2vbatch.video import decode, decode_audio, digest_file
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ def _video(store: Store, record: dict[str, Any]) -> Finding | None:
             if sha256 != record["video_sha256"]:
                 return Finding(place, f"content {sha256[:16]}…", f"{record['video_sha256'][:16]}…")
             video = decode(path)
+            heard = decode_audio(path).sha256() if record["audio_sha256"] else None
     except FileNotFoundError:
         return Finding(place, "no such file", f"the video of row {record['row_id']!r}")
     except (EncodeError, StoreError) as error:
@@ -89,6 +90,8 @@ def _video(store: Store, record: dict[str, Any]) -> Finding | None:
     if video.sha256() != record["frames_sha256"]:
         shape = (record["num_frames"], record["height"], record["width"], 3)
         return Finding(place, f"frames of shape {video.frames.shape}", f"the recorded ones, {shape}")
+    if heard != record["audio_sha256"]:
+        return Finding(place, "another sound", "the recorded one")
     return None
 
 

@@ -21,7 +21,7 @@ import torch
 
 from t2vbatch.degenerate import flaw
 from t2vbatch.errors import DegenerateError, EncodeError, SampleError
-from t2vbatch.job import Job, Model
+from t2vbatch.job import Job, Model, VideoFile
 from t2vbatch.metrics.scorer import Scorer, load_metrics
 from t2vbatch.models import load_model, set_up_torch
 from t2vbatch.models.inputs import read_image
@@ -30,10 +30,13 @@ from t2vbatch.plan import Sample
 from t2vbatch.poster import poster, poster_name
 from t2vbatch.records import Record
 from t2vbatch.store import Store
-from t2vbatch.video import Video, decode, digest_file, encode, ffmpeg_version
+from t2vbatch.video import Video, decode, decode_audio, digest_file, encode, ffmpeg_version, holds_audio
 from t2vbatch.work import Failure, Outcome, Work
 
 _PACKAGES = ("t2vbatch", "torch", "diffusers", "transformers", "numpy", "pillow")
+
+_SOUND_SLACK_S = 0.05
+"""Codecs keep sound in blocks of 20 ms and more; a reader may give back the rest of the last one."""
 
 
 @dataclass(frozen=True)
@@ -213,6 +216,7 @@ class Worker:
             encode(video, staged, self._job.video)
             read_back = _verified(video, decode(staged))
             sha256, size = digest_file(staged)
+            record = _with_sound(record, video, staged, self._job.video)
             reason = flaw(video)
             record = replace(
                 record,
@@ -276,6 +280,21 @@ def _verified(made: Video, read_back: Video) -> Video:
 
 
 def _remove(staged: Path) -> None:
+def _with_sound(record: Record, made: Video, path: Path, settings: VideoFile) -> Record:
+    """The record with the sound that a reader of the file hears, where one was written."""
+    if made.audio is None or not holds_audio(settings):
+        return record
+    heard = decode_audio(path)
+    if heard.channels != made.audio.channels or abs(heard.duration_s - made.duration_s) > _SOUND_SLACK_S:
+        raise EncodeError(
+            f"the file holds a sound of {heard.duration_s:.3f} s in {heard.channels} channels where "
+            f"{made.duration_s:.3f} s in {made.audio.channels} were written"
+        )
+    return replace(
+        record, audio_rate_hz=heard.rate_hz, audio_channels=heard.channels, audio_sha256=heard.sha256()
+    )
+
+
     if staged.is_dir():
         shutil.rmtree(staged)
     staged.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from t2vbatch.models.inputs import READERS, argument, fitted
 from t2vbatch.models.outputs import to_frames
 from t2vbatch.models.protocol import ModelFacts, Request
 from t2vbatch.models.signature import read_signature
+from t2vbatch.models.sound import sound_rate, to_audio
 from t2vbatch.video import Video
 
 
@@ -38,13 +39,15 @@ class DiffusersModel:
             with seeded([request.seed for request in requests]), torch.no_grad():
                 output = self._pipeline(**arguments)
             frames = to_frames(output, len(requests))
+            sounds = to_audio(output, len(requests), sound_rate(self._pipeline))
         except SampleError:
             self._recover()
             raise
         except Exception as error:
             self._recover()
             raise _explained(error) from error
-        return [Video(video, self._fps(request)) for video, request in zip(frames, requests, strict=True)]
+        made = zip(frames, sounds, requests, strict=True)
+        return [Video(video, self._fps(request), sound) for video, sound, request in made]
 
     def _arguments(self, requests: Sequence[Request]) -> dict[str, Any]:
         signature, first = self._signature, requests[0]

@@ -69,7 +69,7 @@ def _array(video: Any) -> npt.NDArray[Any]:
     """One video as an array (T, H, W, C)."""
     if isinstance(video, list | tuple):
         return np.stack([_frame(frame) for frame in video])
-    array = _plain(video)
+    array = as_array(video)
     if isinstance(video, torch.Tensor) and array.shape[-1] not in (1, 3, 4):
         return np.moveaxis(array, 1, -1)
     return array
@@ -78,12 +78,13 @@ def _array(video: Any) -> npt.NDArray[Any]:
 def _frame(frame: Any) -> npt.NDArray[Any]:
     if isinstance(frame, Image.Image):
         return np.asarray(frame.convert("RGB"))
-    array = _plain(frame)
+    array = as_array(frame)
     moved = isinstance(frame, torch.Tensor) and array.shape[-1] not in (1, 3, 4)
     return np.moveaxis(array, 0, -1) if moved else array
 
 
-def _plain(array: Any) -> npt.NDArray[Any]:
+def as_array(array: Any) -> npt.NDArray[Any]:
+    """A tensor, wherever it is and whatever its dtype, or an array, as numpy's."""
     if isinstance(array, torch.Tensor):
         array = array.detach().cpu()
         # numpy has no bfloat16.

@@ -31,7 +31,7 @@ class VideoModel(Protocol):
     """A loaded model."""
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:
-        """Make one video a request, in their order.
+        """Make one video a request, in their order, with its sound if the model makes one.
 
         The result is a function of the requests alone: the seed of each decides its noise, and nothing is
         left over from calls before. ``requests`` has the job's ``batch`` entries, all with equal ``call``.

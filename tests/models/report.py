@@ -33,18 +33,23 @@ def _head(made: Mapping[str, dict[str, Any]]) -> Iterator[str]:
     yield "`test_every_pipeline.py` runs them twice and compares the bytes. The seconds are those"
     yield "of the call, and say how cheap the twin is, not how fast the model."
     yield ""
-    yield "| class | kind | frames | size | fps | s | frames' SHA-256 | |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    yield "| class | kind | frames | size | fps | sound | s | frames' SHA-256 | |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 
 
 def _line(name: str, row: dict[str, Any] | None) -> str:
     card = LISTED[name]
     if row is None or row["status"] != "ok":
-        return f"| {name} | {card.kind} | | | {card.fps:g} | | | {_reason(name)} |"
+        return f"| {name} | {card.kind} | | | {card.fps:g} | | | | {_reason(name)} |"
     size = f"{row['width']}x{row['height']}"
-    digest = row["frames_sha256"][:12]
-    cells = (name, card.kind, row["num_frames"], size, f"{card.fps:g}", f"{row['generate_s']:.2f}", digest)
-    return f"| {' | '.join(map(str, cells))} | runs |"
+    cells = (name, card.kind, row["num_frames"], size, f"{card.fps:g}", _sound(row))
+    measured = f"{row['generate_s']:.2f} | {row['frames_sha256'][:12]}"
+    return f"| {' | '.join(map(str, cells))} | {measured} | runs |"
+
+
+def _sound(row: dict[str, Any]) -> str:
+    """Rate and channels of the sound in the file; empty where it has none."""
+    return f"{row['audio_rate_hz']} Hz x {row['audio_channels']}" if row["audio_sha256"] else ""
 
 
 def _reason(name: str) -> str:

@@ -118,13 +118,23 @@ def cosmos3() -> dict[str, Any]:
         qk_norm_for_text=False,
         rope_axes_dim=[1, 1, 1],
         vocab_size=256,
+        sound_gen=True,
+        sound_dim=4,
+    )
+    # 48,000 values a second, 1920 of them a latent, of which the denoiser makes 25 a second.
+    sounds = diffusers.Cosmos3AVAEAudioTokenizer(
+        vocoder_input_dim=4,
+        dec_dim=4,
+        dec_c_mults=(1, 2, 2, 2, 2),
+        dec_strides=(2, 4, 5, 6, 8),
+        encoder_enabled=False,
     )
     return {
         "transformer": transformer,
         "text_tokenizer": qwen_tokenizer(),
         "vae": wan_vae(),
         "scheduler": diffusers.UniPCMultistepScheduler(),
-        "sound_tokenizer": None,
+        "sound_tokenizer": sounds,
         "safety_checker": OpenGuard(),
     }
 
@@ -177,6 +187,7 @@ TWINS: Mapping[str, Twin] = {
             "num_inference_steps": 2,
             "use_system_prompt": False,
             "enable_safety_check": False,
+            "enable_sound": True,
         },
         components=_GUARD,
     ),

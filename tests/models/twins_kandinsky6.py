@@ -37,6 +37,24 @@ def kandinsky6() -> dict[str, Any]:
         ff_dim_a=32,
         axes_dims_a=(4, 6, 6),
     )
+    audio_vae = diffusers.MMAudioVAE(
+        mel_bins=16,
+        latent_channels=4,
+        hidden_channels=16,
+        channel_multipliers=(1, 2),
+        layers_per_block=1,
+        sample_rate=44_100,
+        n_fft=256,
+        hop_length=128,
+    )
+    vocoder = diffusers.MMAudioVocoder(
+        num_mels=16,
+        upsample_initial_channel=16,
+        upsample_rates=(16, 8),
+        upsample_kernel_sizes=(32, 16),
+        resblock_kernel_sizes=(3,),
+        resblock_dilation_sizes=((1, 3, 5),),
+    )
     return {
         "text_encoder": qwen2_vl(32, "Qwen2_5_VL"),
         "tokenizer": qwen_tokenizer(),
@@ -45,6 +63,8 @@ def kandinsky6() -> dict[str, Any]:
         "vae": hunyuan_vae(),
         "transformer": transformer,
         "scheduler": flow(shift=5.0),
+        "audio_vae": audio_vae,
+        "vocoder": vocoder,
     }
 
 
@@ -79,7 +99,7 @@ _FIVE: Mapping[str, Any] = {
 }
 
 TWINS: Mapping[str, Twin] = {
-    "Kandinsky6TI2VAPipeline": Twin(kandinsky6, {**_FIVE, "sample_audio": False}, size=(32, 32)),
+    "Kandinsky6TI2VAPipeline": Twin(kandinsky6, _FIVE, size=(32, 32)),
     "Kandinsky6SRPipeline": Twin(
         kandinsky6_sr, {"resolution_scale": 2, "num_inference_steps": 2}, frames=9, size=(32, 32)
     ),

@@ -130,16 +130,17 @@ def ltx2(*left_out: str, keyframes: bool = False) -> dict[str, Any]:
         is_causal=True,
         mel_bins=8,
     )
+    # As in the released checkpoints, the vocoder's rate is one and a half times the autoencoder's.
     vocoder = ltx2_module.LTX2Vocoder(
         in_channels=16,
         hidden_channels=32,
         out_channels=2,
-        upsample_kernel_sizes=[4, 4],
-        upsample_factors=[2, 2],
+        upsample_kernel_sizes=[31, 32],
+        upsample_factors=[15, 16],
         resnet_kernel_sizes=[3],
         resnet_dilations=[[1, 3, 5]],
         leaky_relu_negative_slope=0.1,
-        output_sampling_rate=16000,
+        output_sampling_rate=24000,
     )
     return {
         "tokenizer": gemma_tokenizer(),
