@@ -215,8 +215,8 @@ class Worker:
         try:
             encode(video, staged, self._job.video)
             read_back = _verified(video, decode(staged))
-            sha256, size = digest_file(staged)
             record = _with_sound(record, video, staged, self._job.video)
+            sha256, size = digest_file(staged)
             reason = flaw(video)
             record = replace(
                 record,
@@ -279,7 +279,6 @@ def _verified(made: Video, read_back: Video) -> Video:
     return read_back
 
 
-def _remove(staged: Path) -> None:
 def _with_sound(record: Record, made: Video, path: Path, settings: VideoFile) -> Record:
     """The record with the sound that a reader of the file hears, where one was written."""
     if made.audio is None or not holds_audio(settings):
@@ -295,6 +294,7 @@ def _with_sound(record: Record, made: Video, path: Path, settings: VideoFile) ->
     )
 
 
+def _remove(staged: Path) -> None:
     if staged.is_dir():
         shutil.rmtree(staged)
     staged.unlink(missing_ok=True)
