@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import diffusers
-import transformers
 
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
 from t2vbatch.models.calls import check_call
 from t2vbatch.models.catalog import absent, gives_video
+from t2vbatch.models.checkpoint import INDEX, Checkpoint, open_checkpoint
+from t2vbatch.models.components import check_component, find_components
 from t2vbatch.models.families import family
 from t2vbatch.models.plugins import class_path, is_diffusers, plugin_facts, resolve_class
 from t2vbatch.models.protocol import FrameRule, ModelFacts
@@ -21,9 +22,6 @@ from t2vbatch.models.settings import MEMORY, OFFLOADS, SPEED, Setting, options_o
 from t2vbatch.models.signature import CallSignature, read_signature
 from t2vbatch.models.sources import BUNDLED, Source, bundled, open_source
 
-INDEX = "model_index.json"
-
-COMPONENT_KEYS = frozenset({"class", "path", "subfolder", "revision", "variant", "dtype"})
 LORA_KEYS = frozenset({"path", "file", "weight", "name", "revision"})
 
 _MOST_TOKENS = 100_000
@@ -54,10 +52,11 @@ def _inspect_plugin(where: str, spec: Model) -> ModelFacts | None:
 
 
 def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
-    source = open_source(f"{where}.path", spec.path, spec.revision, INDEX)
+    checkpoint = open_checkpoint(where, spec)
+    source = checkpoint.source
     index = source.read_json(INDEX)
     if index is None:
-        raise ModelError(f"{where}.path", f"{spec.path}, whose {INDEX} is no JSON object", "a pipeline")
+        raise ModelError(f"{where}.path", f"{source.location}, whose {INDEX} is no JSON object", "a pipeline")
     pipeline = _pipeline_class(where, spec, index)
     if class_path(pipeline).startswith("diffusers:") and not gives_video(pipeline):
         raise ModelError(
@@ -66,6 +65,7 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
             "a pipeline that makes videos, such as AnimateDiffPipeline on an image checkpoint",
             "t2vbatch models lists them",
         )
+    _check_single_file(where, pipeline, spec, checkpoint)
     _check_packages(where, pipeline, spec, source, index)
     _check_components(where, pipeline, spec)
     _check_settings(f"{where}.memory", memory_settings(spec), MEMORY)
@@ -74,7 +74,7 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
     row = family(pipeline.__name__)
     module = bundled(f"{where}.path", spec.path) if spec.path.startswith(BUNDLED) else None
     return ModelFacts(
-        identity=_identity(where, spec, source, pipeline),
+        identity=_identity(where, spec, checkpoint, pipeline),
         parameters=signature.parameters,
         call=dict(module.CALL) if module else {},
         signature=signature.defaults,
@@ -84,7 +84,7 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
         token_limit=_token_limit(source, index, signature, spec),
         batchable=signature.batchable and row.batchable and "cache" not in spec.speed,
         pipeline=class_path(pipeline),
-        revision=source.commit,
+        revision=checkpoint.commit,
         frames_argument=signature.frames,
         frames=_frame_rule(source, row.frames),
         fps_argument=signature.fps,
@@ -103,6 +103,16 @@ def _pipeline_class(where: str, spec: Model, index: Mapping[str, Any]) -> type:
             f"name a class that can load it: {where}.pipeline",
         )
     return resolve_class(f"{where}.path", named)
+
+
+def _check_single_file(where: str, pipeline: type, spec: Model, checkpoint: Checkpoint) -> None:
+    if checkpoint.file is not None and not hasattr(pipeline, "from_single_file"):
+        raise ModelError(
+            f"{where}.path",
+            f"{spec.path}, and {pipeline.__name__} cannot be loaded from a single file",
+            "a folder or a repository in diffusers' layout",
+            f"name that here, and the file as {where}.components.transformer: {{class: ..., path: ...}}",
+        )
 
 
 def _check_packages(
@@ -137,25 +147,14 @@ def _check_components(where: str, pipeline: Any, spec: Model) -> None:
     for name, component in spec.components.items():
         if name not in known:
             raise ModelError(f"{where}.components.{name}", "no part of this pipeline", nearest(name, known))
-        _check_keys(f"{where}.components.{name}", component or {}, COMPONENT_KEYS)
         if component is not None:
-            for key in ("class", "path"):
-                if key not in component:
-                    raise ModelError(f"{where}.components.{name}", f"no {key}", "{class: ..., path: ...}")
-            component_class(f"{where}.components.{name}.class", str(component["class"]))
+            check_component(f"{where}.components.{name}", component)
     for index, lora in enumerate(spec.loras):
         _check_keys(f"{where}.loras[{index}]", lora, LORA_KEYS)
         if "path" not in lora:
             raise ModelError(f"{where}.loras[{index}]", "no path", "{path: ..., weight: 1.0}")
     if spec.scheduler is not None:
         scheduler_config(where, spec)
-
-
-def component_class(where: str, name: str) -> Any:
-    """The class of a component: of diffusers, of transformers, or ``module:Name``. Raises ModelError."""
-    if ":" not in name and isinstance(found := getattr(transformers, name, None), type):
-        return found
-    return resolve_class(where, name)
 
 
 def scheduler_config(where: str, spec: Model) -> tuple[Any, dict[str, Any]]:
@@ -201,19 +200,16 @@ def _check_settings(where: str, given: Mapping[str, Any], known: Mapping[str, Se
         raise ModelError(where, " and ".join(placing), "one of them: each decides where all weights are")
 
 
-def _identity(where: str, spec: Model, source: Source, pipeline: type) -> dict[str, Any]:
+def _identity(where: str, spec: Model, checkpoint: Checkpoint, pipeline: type) -> dict[str, Any]:
     """All that decides the pixels besides the request, by content and never by path."""
-    components = {
-        name: component and _component_identity(f"{where}.components.{name}", component)
-        for name, component in spec.components.items()
-    }
+    components = find_components(where, spec, checkpoint.source)
     return {
         "pipeline": class_path(pipeline),
-        "weights": source.identity(spec.variant),
+        "weights": checkpoint.identity(spec.variant),
         "dtype": spec.dtype,
         "variant": spec.variant,
         "scheduler": {"class": spec.scheduler} if isinstance(spec.scheduler, str) else spec.scheduler,
-        "components": components,
+        "components": {name: part and part.identity() for name, part in components.items()},
         "loras": [_lora_identity(f"{where}.loras[{i}]", lora) for i, lora in enumerate(spec.loras)],
         "memory": {
             name: options_of(value)
@@ -223,35 +219,6 @@ def _identity(where: str, spec: Model, source: Source, pipeline: type) -> dict[s
         "speed": spec.speed,
         "fit": spec.fit,
     }
-
-
-def _component_identity(where: str, component: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **{key: value for key, value in component.items() if key not in ("path", "revision")},
-        "weights": component_source(where, component).identity(
-            component.get("variant"), component.get("subfolder", "")
-        ),
-    }
-
-
-def component_source(where: str, component: Mapping[str, Any]) -> Source:
-    """Where a component's files are. Raises ModelError."""
-    folder = f"{component['subfolder']}/" if component.get("subfolder") else ""
-    return open_source(
-        f"{where}.path", component["path"], component.get("revision"), _config_name(folder, component)
-    )
-
-
-def _config_name(folder: str, component: Mapping[str, Any]) -> str:
-    """The file that a component of this class cannot be without."""
-    name = str(component["class"])
-    if "Scheduler" in name:
-        return f"{folder}scheduler_config.json"
-    if "Tokenizer" in name:
-        return f"{folder}tokenizer_config.json"
-    return folder + (
-        "preprocessor_config.json" if "Processor" in name or "Extractor" in name else "config.json"
-    )
 
 
 def _lora_identity(where: str, lora: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,27 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from diffusers.quantizers.pipe_quant_config import PipelineQuantizationConfig
 from transformers import CLIPTextModel
 
 from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
+from t2vbatch.models.checkpoint import INDEX, Checkpoint, from_single_file, holds, open_checkpoint
+from t2vbatch.models.components import Component, find_components, hub_options
 from t2vbatch.models.diffusers_model import DiffusersModel
-from t2vbatch.models.facts import (
-    INDEX,
-    component_class,
-    component_source,
-    lora_source,
-    memory_settings,
-    scheduler_config,
-)
+from t2vbatch.models.facts import lora_source, memory_settings, scheduler_config
 from t2vbatch.models.families import family
 from t2vbatch.models.framewise import FramewiseModel
-from t2vbatch.models.hub import hub_reachable
 from t2vbatch.models.plugins import is_diffusers, resolve_class
 from t2vbatch.models.protocol import ModelFacts, VideoModel
 from t2vbatch.models.settings import MEMORY, OFFLOADS, SPEED, NoEffectError, Setting, options_of
-from t2vbatch.models.sources import Source, open_source
+from t2vbatch.models.sources import Source
 
 
 def load_model(spec: Model, facts: ModelFacts, device: str) -> VideoModel:
@@ -49,7 +44,7 @@ def load_model(spec: Model, facts: ModelFacts, device: str) -> VideoModel:
         model: VideoModel = found(spec, device)
         return model
     _silence()
-    pipeline = _from_pretrained(found, spec, facts)
+    pipeline = _weighted(found, spec, facts)
     if spec.scheduler is not None:
         kind, config = scheduler_config("model", spec)
         pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **config)
@@ -73,17 +68,24 @@ def _silence() -> None:
         logging.set_verbosity_error()
 
 
-def _from_pretrained(pipeline: Any, spec: Model, facts: ModelFacts) -> Any:
-    source = open_source("path", spec.path, facts.revision or spec.revision, INDEX)
-    loaded = pipeline.from_pretrained(
-        source.location,
-        dtype=getattr(torch, spec.dtype),
-        variant=spec.variant,
-        use_safetensors=_safetensors(spec),
-        **_hub_options(facts.revision),
-        **(_left_out(pipeline, source) | _components(spec)),
-        **_quantization(spec),
-    )
+def _weighted(pipeline: Any, spec: Model, facts: ModelFacts) -> Any:
+    """The pipeline with its weights, from a checkpoint of diffusers' layout or from a single file."""
+    checkpoint = open_checkpoint("model", spec, facts.identity["weights"])
+    parts = _left_out(pipeline, checkpoint.source) | _components(spec, facts, checkpoint)
+    dtype = getattr(torch, spec.dtype)
+    if checkpoint.file is not None:
+        parts = _outside(checkpoint, spec, parts) | parts
+        loaded = from_single_file(pipeline, checkpoint, checkpoint.file, dtype, parts)
+    else:
+        loaded = pipeline.from_pretrained(
+            checkpoint.source.location,
+            dtype=dtype,
+            variant=spec.variant,
+            use_safetensors=None if spec.allow_pickle else True,
+            **hub_options(checkpoint.commit),
+            **parts,
+            **_quantization(spec),
+        )
     loaded.set_progress_bar_config(disable=True)
     for part in loaded.components.values():
         _mend_clip(part)
@@ -107,34 +109,27 @@ def _left_out(pipeline: Any, source: Source) -> dict[str, None]:
     return {name: None for name in expected if index.get(name) == [None, None]}
 
 
-def _safetensors(spec: Model) -> bool | None:
-    """None lets diffusers take pickles where there is nothing else."""
-    return None if spec.allow_pickle else True
-
-
-def _hub_options(revision: str | None) -> dict[str, Any]:
-    if revision is None:
-        return {}
-    return {"revision": revision, "local_files_only": not hub_reachable()}
-
-
-def _components(spec: Model) -> dict[str, Any]:
-    return {
-        name: component and _component(f"components.{name}", component, spec)
-        for name, component in spec.components.items()
+def _outside(checkpoint: Checkpoint, spec: Model, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The text and image encoders that a single file does not hold, from the checkpoint that describes it."""
+    index = checkpoint.source.read_json(INDEX) or {}
+    named = {
+        name: part[1] for name, part in index.items() if isinstance(part, list) and part[0] == "transformers"
     }
+    found = {}
+    for name, kind_name in named.items():
+        kind = getattr(transformers, kind_name, object)
+        if name not in parts and issubclass(kind, torch.nn.Module) and not holds(checkpoint, kind):
+            component = Component(f"model.{name}", {}, kind, checkpoint.source, name)
+            found[name] = component.load(getattr(torch, spec.dtype), spec.allow_pickle)
+    return found
 
 
-def _component(where: str, component: dict[str, Any], spec: Model) -> Any:
-    kind = component_class(f"{where}.class", component["class"])
-    source = component_source(where, component)
-    options: dict[str, Any] = {"subfolder": component.get("subfolder", "")}
-    options |= _hub_options(source.commit)
-    if issubclass(kind, torch.nn.Module):
-        dtype = component.get("dtype", spec.dtype)
-        options |= {"dtype": getattr(torch, dtype), "use_safetensors": _safetensors(spec)}
-        options |= {"variant": component["variant"]} if "variant" in component else {}
-    return kind.from_pretrained(source.location, **options)
+def _components(spec: Model, facts: ModelFacts, checkpoint: Checkpoint) -> dict[str, Any]:
+    found = find_components("model", spec, checkpoint.source, facts.identity["components"])
+    return {
+        name: part and part.load(getattr(torch, part.given.get("dtype", spec.dtype)), spec.allow_pickle)
+        for name, part in found.items()
+    }
 
 
 def _quantization(spec: Model) -> dict[str, Any]:

@@ -23,8 +23,13 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache of the hub, and no way to the hub."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    for module in ("hub", "sources", "loading"):
-        monkeypatch.setattr(f"t2vbatch.models.{module}.hub_reachable", lambda: False)
+
+    def refuses(*args: Any, **kwargs: Any) -> None:
+        raise OSError
+
+    monkeypatch.setattr(hub.socket, "create_connection", refuses)
+    for proxy in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(proxy, raising=False)
     return tmp_path / "hub"
 
 
