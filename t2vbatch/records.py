@@ -213,6 +213,19 @@ def score_columns(schema: pa.Schema) -> list[str]:
     return [field.name for field in schema if (field.metadata or {}).items() >= _SCORE.items()]
 
 
+def rider_columns(schema: pa.Schema) -> list[str]:
+    """The manifest's own columns in a results table that can be shown: bytes and nested values cannot."""
+    scores = score_columns(schema)
+    return [
+        field.name for field in schema if field.name not in {*RESULTS.names, *scores} and _plain(field.type)
+    ]
+
+
+def _plain(kind: pa.DataType) -> bool:
+    binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    return not pa.types.is_nested(kind) and not binary
+
+
 def _flat(record: Record) -> dict[str, Any]:
     row = asdict(record)
     row |= {name: json.dumps(row[name], ensure_ascii=False, sort_keys=True) for name in _JSON}

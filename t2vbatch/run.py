@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,7 @@ from t2vbatch.report import write_report
 from t2vbatch.results import make_metadata, make_results
 from t2vbatch.store import Store, open_store
 from t2vbatch.summary import Summary, summarize
+from t2vbatch.trackers import check_trackers, track
 from t2vbatch.units import pending
 from t2vbatch.work import Failure
 from t2vbatch.worker import WorkerFactory
@@ -43,12 +44,14 @@ class Result:
     Attributes:
         made: videos that this run made; those that were there before are not counted.
         ending: ``finished``, or ``interrupted`` with samples pending.
+        tracked: tracker: where the run is to be seen there; those that did not take it are not in it.
     """
 
     summary: Summary
     made: int
     ending: Ending
     output: str
+    tracked: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_job(
@@ -68,6 +71,7 @@ def run_job(
         RunError: the run failed; what was finished is kept.
     """
     job, plan = prepared.job, prepared.plan
+    check_trackers(job.trackers)
     with open_store(job.output).lease() as store:
         store.write_job(job)
         store.write_table("plan.parquet", plan.table)
@@ -84,7 +88,9 @@ def run_job(
                 raise
         before = _videos(plan, records)
         summary = publish(store, plan, job)
-        return Result(summary, summary.timing.videos - before, ending, store.uri)
+    # After the lease: a slow server holds nobody up.
+    tracked = _tracked(store, job) if ending == "finished" else {}
+    return Result(summary, summary.timing.videos - before, ending, store.uri, tracked)
 
 
 def publish(store: Store, plan: Plan, job: Job) -> Summary:
@@ -98,6 +104,17 @@ def publish(store: Store, plan: Plan, job: Job) -> Summary:
     store.write_json("summary.json", summary.to_json())
     write_report(store.folder, results, summary, store.uri.rstrip("/").rpartition("/")[2])
     return summary
+
+
+def _tracked(store: Store, job: Job) -> dict[str, str]:
+    """Send the finished run to the job's trackers; what one of them has against it costs a warning."""
+    places: dict[str, str] = {}
+    for name, tracker in job.trackers.items():
+        try:
+            places[name] = track(store, name, tracker)
+        except T2VBatchError as error:
+            _log.warning("%s\nThe output is whole; to try again: t2vbatch track %s --to %s", error, store.uri, name)
+    return places
 
 
 def _kept(store: Store, plan: Plan, retry_failed: bool) -> pa.Table:

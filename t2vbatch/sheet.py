@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from PIL import Image, ImageDraw, ImageFont
 
 from t2vbatch.files import Folder
+from t2vbatch.highlights import caption
 from t2vbatch.metrics.frames import sampled
 from t2vbatch.records import score_columns
 from t2vbatch.video import decode
@@ -58,15 +59,15 @@ def write_sheets(
 
 def _page(folder: Folder, results: pa.Table, frames: int) -> bytes:
     strips = [
-        (_caption(row, score_columns(results.schema)), _strip(folder, row["video"], frames))
+        (caption(row, score_columns(results.schema)), _strip(folder, row["video"], frames))
         for row in results.to_pylist()
     ]
     width = max(strip.width for _, strip in strips) + 2 * _MARGIN
     height = sum(strip.height + _LINE + _MARGIN for _, strip in strips) + _MARGIN
     page = Image.new("RGB", (width, height), _PAPER)
     top = _MARGIN
-    for caption, strip in strips:
-        _write(page, top, caption)
+    for words, strip in strips:
+        _write(page, top, words)
         page.paste(strip, (_MARGIN, top + _LINE))
         top += _LINE + strip.height + _MARGIN
     out = BytesIO()
@@ -91,22 +92,15 @@ def _scaled(frame: npt.NDArray[np.uint8]) -> Image.Image:
     return image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS)
 
 
-def _caption(row: dict[str, Any], scores: list[str]) -> tuple[str, str]:
-    """What is asked, and what is known of the answer."""
-    facts = [row["model"], f"seed {row['seed']}"]
-    facts += [f"{name} {row[name]:.4g}" for name in scores if row[name] is not None]
-    return row["prompt"] or row["row_id"], " \N{MIDDLE DOT} ".join(facts)
-
-
-def _write(page: Image.Image, top: int, caption: tuple[str, str]) -> None:
+def _write(page: Image.Image, top: int, words: tuple[str, str]) -> None:
     draw = ImageDraw.Draw(page)
-    for (text, colour, size), line in zip(_lines(caption), (0, 20), strict=True):
+    for (text, colour, size), line in zip(_lines(words), (0, 20), strict=True):
         font = ImageFont.load_default(size)
         draw.text((_MARGIN, top + line), _fitting(text, font, page.width - 2 * _MARGIN), colour, font)
 
 
-def _lines(caption: tuple[str, str]) -> Iterator[tuple[str, str, int]]:
-    prompt, facts = caption
+def _lines(words: tuple[str, str]) -> Iterator[tuple[str, str, int]]:
+    prompt, facts = words
     yield prompt, _INK, 15
     yield facts, _SOFT, 12
 

@@ -1,12 +1,16 @@
-"""``t2vbatch manifest import``, ``export`` and ``import-scores``: to and from other tools."""
+"""``t2vbatch manifest import``, ``export``, ``import-scores`` and ``track``: to and from other tools."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from t2vbatch.cli.look import Output
 from t2vbatch.errors import UsageError
+
+if TYPE_CHECKING:
+    from t2vbatch.job import Tracker
+    from t2vbatch.store import Store
 
 Model = Annotated[str | None, typer.Option(help="Whose videos; needed where the run has several models.")]
 
@@ -80,3 +84,42 @@ def import_scores(
         store.rewrite(records)
         publish(store, prepare(job).plan, job)
     typer.echo(f"{output}: {taken} scores taken over")
+
+
+def track(
+    output: Output,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TRACKER", help="wandb or mlflow; default: those of the run's job. Repeatable."),
+    ] = None,
+    project: Annotated[str | None, typer.Option(help="W&B's project, MLflow's experiment.")] = None,
+    name: Annotated[str | None, typer.Option(help="Of the run there; default: the output's name.")] = None,
+    videos: Annotated[int | None, typer.Option(min=0, help="Videos of each model to show there.")] = None,
+) -> None:
+    """Show a finished run in W&B or MLflow: scores of all samples, the summary, some videos.
+
+    Examples: `t2vbatch track runs/quickstart --to wandb`, `WANDB_MODE=offline t2vbatch track runs/quickstart`
+    """
+    from t2vbatch.store import open_store
+    from t2vbatch.trackers import track as tracked
+
+    store = open_store(output)
+    changes = {"project": project, "name": name, "videos": videos}
+    given = {key: value for key, value in changes.items() if value is not None}
+    for tracker, settings in _trackers(store, to).items():
+        typer.echo(f"{tracker}: {tracked(store, tracker, settings.model_copy(update=given))}")
+
+
+def _trackers(store: "Store", names: list[str] | None) -> "dict[str, Tracker]":
+    """Those that are asked for, as the run's job has them; all of the job's where none is."""
+    from t2vbatch.job import Tracker, parse_job
+    from t2vbatch.store import no_run_here
+
+    try:
+        job = parse_job(store.folder.read("job.yaml").decode(), f"{store.uri}/job.yaml")
+    except FileNotFoundError:
+        raise no_run_here(store, "job.yaml") from None
+    known = {str(name): tracker for name, tracker in job.trackers.items()}
+    if not names and not known:
+        raise UsageError("--to", "nothing, and the run's job names no tracker", "wandb or mlflow")
+    return {name: known.get(name, Tracker()) for name in names} if names else known

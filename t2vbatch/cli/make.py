@@ -97,6 +97,8 @@ def _tell(result: "Result") -> None:
     typer.echo(made if result.ending == "finished" else f"interrupted: {made}; the same command goes on")
     for name, file in (("videos", "videos"), ("table", "results.parquet"), ("report", "report/index.html")):
         typer.echo(f"  {name:7} {result.output}/{file}")
+    for name, place in result.tracked.items():
+        typer.echo(f"  {name:7} {place}")
 
 
 def _as_json(result: "Result") -> dict[str, object]:

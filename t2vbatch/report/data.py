@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from t2vbatch.metrics.protocol import Column
 from t2vbatch.poster import poster_name
-from t2vbatch.records import RESULTS, score_columns
+from t2vbatch.records import RESULTS, rider_columns, score_columns
 
 _LARGEST_EXACT = 2**53
 """JavaScript rounds larger integers, and a rounded seed makes another video."""
@@ -33,12 +33,7 @@ def page_data(results: pa.Table, columns: Mapping[str, Column], posters: Collect
         ``count``, ``columns`` (name: ``{"values": [...]}`` or, for text,
         ``{"words": [...], "at": [...]}`` with -1 for nothing), ``scores`` and ``riders``.
     """
-    scores = score_columns(results.schema)
-    riders = [
-        field.name
-        for field in results.schema
-        if field.name not in {*RESULTS.names, *scores} and _plain(field)
-    ]
+    scores, riders = score_columns(results.schema), rider_columns(results.schema)
     shown = [name for name in RESULTS.names if name not in _LEFT_OUT] + scores + riders
     data = {name: _column(results[name]) for name in shown}
     sheets = [digest and poster_name(digest) for digest in results["frames_sha256"].to_pylist()]
@@ -59,14 +54,6 @@ def as_script(name: str, value: Any) -> bytes:
 
 def _better(column: Column | None) -> str | None:
     return column.better if column else None
-
-
-def _plain(field: pa.Field) -> bool:
-    """Whether a rider can be shown: bytes and nested values cannot."""
-    kind = field.type
-    nested = pa.types.is_nested(kind)
-    binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
-    return not nested and not binary
 
 
 def _column(column: pa.ChunkedArray) -> dict[str, Any]:
