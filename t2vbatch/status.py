@@ -17,6 +17,11 @@ class Status:
     Attributes:
         failures: error type: how many samples ended with it.
         writer: who is writing the output now, as far as its lease says; None for nobody.
+        steps: denoising steps that its workers have told of; they grow while a long call goes on.
+        heard_s: seconds since it last told of itself, by this machine's clock.
+        starting: what its workers are being started for, such as ``loading wan on 2 workers``; None once one
+            of them is ready.
+        starting_s: for how long that has been so.
         rate_per_min: samples that became finished a minute, over the last ten minutes; None where none did.
         eta_s: seconds until nothing is pending at that rate.
     """
@@ -30,6 +35,10 @@ class Status:
     failures: dict[str, int]
     writer: str | None
     workers: int | None
+    steps: int | None
+    heard_s: float | None
+    starting: str | None
+    starting_s: float | None
     rate_per_min: float | None
     eta_s: float | None
 
@@ -51,8 +60,9 @@ def read_status(store: Store) -> Status:
     rate = _rate(records)
     lease = store.writer()
     running: dict[str, Any] = {}
-    with contextlib.suppress(FileNotFoundError):
-        running = store.read_json("status.json")
+    if lease:
+        with contextlib.suppress(FileNotFoundError):
+            running = store.read_json("status.json")
     return Status(
         output=store.uri,
         planned=planned.num_rows,
@@ -62,7 +72,13 @@ def read_status(store: Store) -> Status:
         pending=pending,
         failures=_counts(records["error_type"].drop_null()),
         writer=lease,
-        workers=running.get("this_run", {}).get("workers") if lease else None,
+        workers=running["this_run"]["workers"] if running else None,
+        steps=running["this_run"]["steps"] if running else None,
+        heard_s=_age_s(datetime.fromisoformat(running["written_at"])) if running else None,
+        starting=running.get("waits_for"),
+        starting_s=_age_s(datetime.fromisoformat(running["waits_since"]))
+        if running.get("waits_for")
+        else None,
         rate_per_min=rate,
         eta_s=60 * pending / rate if rate and lease else None,
     )
@@ -72,8 +88,11 @@ def _counts(column: Any) -> dict[str, int]:
     return {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
 
 
+def _age_s(at: datetime) -> float:
+    return (datetime.now(UTC) - at).total_seconds()
+
+
 def _rate(records: Any) -> float | None:
-    now = datetime.now(UTC)
-    ages = [(now - at).total_seconds() for at in records["finished_at"].drop_null().to_pylist()]
+    ages = [_age_s(at) for at in records["finished_at"].drop_null().to_pylist()]
     recent = [age for age in ages if 0 <= age <= _WINDOW_S]
     return 60 * len(recent) / max(max(recent), 1.0) if recent else None

@@ -21,7 +21,7 @@ from t2vbatch.errors import JobError, LeaseHeldError
 from t2vbatch.job import load_job
 from t2vbatch.prepare import prepare
 from t2vbatch.run import Result, run_job
-from t2vbatch.status import read_status
+from t2vbatch.status import Status, read_status
 from t2vbatch.store import open_store
 from t2vbatch.verify import verify
 
@@ -285,6 +285,24 @@ def test_a_killed_driver_costs_what_was_being_made(tmp_path: Path) -> None:
     assert result.made == 24 - made_before
     assert _videos(out) == undisturbed
     assert [finding for finding in verify(open_store(str(out))) if finding] == []
+
+
+def test_status_tells_of_a_run_that_goes_on(tmp_path: Path) -> None:
+    """Who writes, with how many workers, and how long ago it was heard."""
+    seen: list[Status] = []
+
+    def look(progress: Progress) -> None:
+        if progress.ok == 3:
+            seen.append(read_status(open_store(str(tmp_path / "out"))))
+
+    run_job(prepare(load_job(_write(tmp_path))), engine_for, look)
+    status = seen[0]
+    assert (status.planned, status.ok) == (8, 3)
+    assert status.writer is not None
+    assert f"process {os.getpid()}" in status.writer
+    assert status.steps == 0
+    assert status.heard_s is not None
+    assert 0 <= status.heard_s < 60
 
 
 def test_a_run_that_lost_its_lease_stops_writing(tmp_path: Path) -> None:

@@ -37,7 +37,12 @@ def status(output: Output, as_json: Json = False) -> None:
     for kind, count in found.failures.items():
         typer.echo(f"  {kind}: {count}")
     if found.writer:
-        typer.echo(f"  being written by {found.writer}; {found.workers or 0} workers")
+        typer.echo(f"  being written by {found.writer}")
+    if found.starting:
+        typer.echo(f"  starting: {found.starting}, {max(0.0, found.starting_s or 0):.0f} s")
+    elif found.heard_s is not None:
+        steps = f", {found.steps:,} denoising steps so far" if found.steps else ""
+        typer.echo(f"  {found.workers} workers{steps}; last heard {max(0.0, found.heard_s):.0f} s ago")
     if found.rate_per_min:
         eta = "" if found.eta_s is None else f", {found.eta_s / 60:.0f} min to go"
         typer.echo(f"  {found.rate_per_min:.1f} videos/min{eta}")

@@ -10,14 +10,20 @@ from collections.abc import Sequence
 from t2vbatch.errors import DeadlineError, MemoryExceededError, RunError, UsageError
 from t2vbatch.schedule import Event
 from t2vbatch.schedule import messages as m
+from t2vbatch.steps import Steps
 from t2vbatch.work import Factory, Failure, Work, WorkerLike
 
 
 class Host:
-    """Holds one worker once ``load`` has been called."""
+    """Holds one worker once ``load`` has been called.
 
-    def __init__(self, number: int) -> None:
-        self._number = number
+    Args:
+        timeout_s: seconds in which a unit has to be generated; looked at whenever the model has done a step.
+    """
+
+    def __init__(self, number: int, timeout_s: float | None = None) -> None:
+        self._number, self._timeout_s = number, timeout_s
+        self._steps = Steps()
         self._worker: WorkerLike | None = None
 
     def load(self, factory: Factory, name: str, device: str, memory: Sequence[str]) -> Event:
@@ -31,7 +37,8 @@ class Host:
     def generate(self, work: Work) -> Event:
         """Generate a unit: Generated, Failed or Fatal."""
         try:
-            self._loaded.generate(work)
+            with self._steps.within(self._timeout_s):
+                self._loaded.generate(work)
         except (Exception, SystemExit) as error:
             return failed(self._number, work.key, error)
         return m.Generated(self._number, work.key)
@@ -45,8 +52,8 @@ class Host:
         return m.Finished(self._number, key, outcomes)
 
     def heartbeat(self) -> Event:
-        """Show that the process runs."""
-        return m.Heard(self._number)
+        """Show that the process runs, and whether its model moves."""
+        return m.Heard(self._number, self._steps.count)
 
     def node(self) -> str:
         """Where this process runs, as the engine calls it."""

@@ -1,7 +1,7 @@
 """Everything in this process, one thing after the other: for a debugger, and for machines without Ray.
 
-Keeps every rule of the scheduler but those that need a process to lose: a crash is a crash of the run, and
-only the model itself can keep a deadline.
+Keeps every rule of the scheduler but those that need a process to lose: a crash is a crash of the run, and a
+deadline is kept where the model does its next step, or not at all.
 """
 
 import gc
@@ -27,7 +27,8 @@ class InlineEngine:
         self, units: Mapping[str, Sequence[Unit]], job: Job, factories: Mapping[str, Factory], ledger: Ledger
     ) -> Ending:
         """See Engine.run."""
-        hands = _Hands(factories, "cuda" if gpus_each(job, local_gpus()) else "cpu")
+        device = "cuda" if gpus_each(job, local_gpus()) else "cpu"
+        hands = _Hands(factories, device, job.workers.timeout_s)
         with interrupts(urgent=True) as counted:
             return drive(Scheduler(units, Limits(workers=1)), hands, ledger, counted)
 
@@ -35,13 +36,13 @@ class InlineEngine:
 class _Hands:
     """Does at once what it is asked, and tells of it at the next call of ``events``."""
 
-    def __init__(self, factories: Mapping[str, Factory], device: str) -> None:
-        self._factories, self._device = factories, device
+    def __init__(self, factories: Mapping[str, Factory], device: str, timeout_s: float | None) -> None:
+        self._factories, self._device, self._timeout_s = factories, device, timeout_s
         self._hosts: dict[int, Host] = {}
         self._happened: list[Event] = []
 
     def start(self, action: m.Start) -> None:
-        host = Host(action.worker)
+        host = Host(action.worker, self._timeout_s)
         self._hosts[action.worker] = host
         name = f"{action.model}-{action.worker}"
         self._happened.append(host.load(self._factories[action.model], name, self._device, action.memory))

@@ -202,7 +202,7 @@ class _Hands:
     def start(self, action: m.Start) -> None:
         """See Hands.start."""
         worker, name = action.worker, f"{action.model}-{action.worker}"
-        self._actors[worker] = self._class.remote(worker)
+        self._actors[worker] = self._class.remote(worker, self._job.workers.timeout_s)
         device = "cuda" if self._gpus else "cpu"
         self._call("generate", worker, "load", self._factories[action.model], name, device, action.memory)
 

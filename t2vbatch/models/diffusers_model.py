@@ -17,6 +17,7 @@ from t2vbatch.models.outputs import to_frames
 from t2vbatch.models.protocol import ModelFacts, Request
 from t2vbatch.models.signature import read_signature
 from t2vbatch.models.sound import sound_rate, to_audio
+from t2vbatch.steps import step_done
 from t2vbatch.video import Video
 
 
@@ -66,6 +67,8 @@ class DiffusersModel:
             arguments["generator"] = _one_or_list(generators([request.seed for request in requests]))
         if signature.output_type:
             arguments["output_type"] = "np"
+        if signature.callback:
+            arguments[signature.callback] = _step_ended
         return arguments
 
     def _has_media(self, requests: Sequence[Request]) -> bool:
@@ -124,6 +127,13 @@ class DiffusersModel:
 def _one_or_list(values: list[Any]) -> Any:
     """Many pipelines take one prompt, and many that take lists take one prompt more simply."""
     return values[0] if len(values) == 1 else values
+
+
+def _step_ended(*arguments: Any) -> Any:
+    """What a pipeline calls after each step; of both forms, the last argument is the tensors that it has
+    now, and the newer form goes on with what is returned."""
+    step_done()
+    return arguments[-1]
 
 
 def _explained(error: Exception) -> SampleError:

@@ -22,6 +22,7 @@ from t2vbatch.canonical import digest
 from t2vbatch.errors import DegenerateError, MemoryExceededError, RowError
 from t2vbatch.job import Model
 from t2vbatch.models.protocol import Request
+from t2vbatch.steps import step_done
 from t2vbatch.video import Video
 
 FAULTS: Mapping[str, str] = {
@@ -29,7 +30,7 @@ FAULTS: Mapping[str, str] = {
     "exit": "the process ends with code 9",
     "segfault": "the process dies of a segmentation fault",
     "hang": "the call never returns",
-    "slow": "the call takes fault_seconds longer",
+    "slow": "the call takes fault_seconds longer, in num_inference_steps steps",
     "oom": "the device is out of memory, whatever is done",
     "oom_unless_offload": "the device is out of memory, unless memory: names an offload",
     "nan": "a DegenerateError, as when frames hold NaN",
@@ -63,7 +64,7 @@ class FakeModel:
         self._spec = spec
         self._fps = spec.fps or self.FPS
         if spec.path.startswith("fault:"):
-            _strike(spec.path.removeprefix("fault:"), 1.0, spec)
+            _strike(spec.path.removeprefix("fault:"), spec)
 
     @classmethod
     def identity(cls, spec: Model) -> Mapping[str, Any]:
@@ -78,7 +79,7 @@ class FakeModel:
         call = {**self.CALL, **request.call}
         fault, times = _fault(request, call)
         if fault and (times is None or self._attempts(request, fault) <= times):
-            _strike(fault, float(call["fault_seconds"]), self._spec)
+            _strike(fault, self._spec, float(call["fault_seconds"]), call["num_inference_steps"])
             if fault == "black":
                 shape = (call["num_frames"], call["height"], call["width"], 3)
                 return Video(np.zeros(shape, dtype=np.uint8), self._fps)
@@ -121,7 +122,7 @@ def _fault(request: Request, call: Mapping[str, Any]) -> tuple[str | None, int |
     return call["fault"], call["fault_times"]
 
 
-def _strike(fault: str, seconds: float, spec: Model) -> None:
+def _strike(fault: str, spec: Model, seconds: float = 1.0, steps: int = 1) -> None:
     match fault:
         case "raise":
             raise RowError("RuntimeError: this fault was asked for")
@@ -133,7 +134,9 @@ def _strike(fault: str, seconds: float, spec: Model) -> None:
             while True:
                 time.sleep(3600)
         case "slow":
-            time.sleep(seconds)
+            for _ in range(steps):
+                time.sleep(seconds / steps)
+                step_done()
         case "oom":
             raise MemoryExceededError("out of memory, as was asked for")
         case "oom_unless_offload":

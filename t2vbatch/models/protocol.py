@@ -40,6 +40,8 @@ class VideoModel(Protocol):
             RowError: when the call raised, or an input is broken.
             DegenerateError: when the output is no video (NaN, infinity, no frames).
             MemoryExceededError: when the device ran out of memory.
+            DeadlineError: from ``t2vbatch.steps.step_done``, which a model that works in steps calls after
+                each, and which it lets pass when it is ready for the next call.
         """
 
 

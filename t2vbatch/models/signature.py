@@ -42,6 +42,10 @@ FRAMES = ("num_frames", "video_length", "frames", "segment_frame_length")
 FPS = ("frame_rate", "fps", "target_fps")
 """Names under which pipelines take the frame rate."""
 
+CALLBACKS = ("callback_on_step_end", "callback")
+"""Names under which pipelines take a function that is called after each denoising step; the second is an
+older form of the first, with other arguments."""
+
 _PLUMBING = re.compile(
     r"self|args|kwargs|generator|seed|return_dict|output_type|callback.*|.*latents?|.*_embeds(_.*)?|"
     r".*_attention_mask|prompt_cu_seqlens|num_(videos|images)_per_prompt|ip_adapter_.*|"
@@ -64,6 +68,7 @@ class CallSignature:
         batchable: whether lists of prompts are taken and no media are wanted; with media, what a list
             means differs from pipeline to pipeline, and one that misreads it raises nothing.
         frames, fps: name of the parameter for the number of frames and their rate, if there is one.
+        callback: name of the parameter for a function that is called after each step, if there is one.
     """
 
     parameters: frozenset[str]
@@ -78,6 +83,7 @@ class CallSignature:
     batchable: bool
     frames: str | None
     fps: str | None
+    callback: str | None
 
     @property
     def accepts(self) -> frozenset[str]:
@@ -128,6 +134,7 @@ def read_signature(pipeline: Any) -> CallSignature:
         batchable=alone and "prompt" in parameters and _takes_list(hints.get("prompt")),
         frames=next((name for name in FRAMES if name in parameters), None),
         fps=next((name for name in FPS if name in parameters), None),
+        callback=next((name for name in CALLBACKS if name in parameters), None),
     )
 
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-GRACE_S = 1.0
-"""A worker looks at its deadline between two denoising steps, and may be late by one of them: a tenth of the
-time and this are added before its process is ended from outside."""
+GRACE_S, GRACE = 1.0, 1.25
+"""A worker looks at its deadline after each denoising step, and may be late by one: a quarter of the time and
+a second are added before its process is ended from outside, and its model lost. So a unit of 20 steps that
+would take five times as long as it is given is still ended without a loss."""
 
 
 @dataclass(frozen=True)
@@ -34,4 +35,4 @@ class Limits:
     @property
     def overdue_s(self) -> float:
         """When a worker that did not keep its deadline by itself is ended."""
-        return float("inf") if self.timeout_s is None else 1.1 * self.timeout_s + GRACE_S
+        return float("inf") if self.timeout_s is None else GRACE * self.timeout_s + GRACE_S

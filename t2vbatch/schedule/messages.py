@@ -1,6 +1,7 @@
 """What the scheduler is told (events) and what it asks for (actions): plain values, no behaviour."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from t2vbatch.errors import T2VBatchError
@@ -72,9 +73,10 @@ class Died:
 
 @dataclass(frozen=True)
 class Heard:
-    """A worker gave a sign of life."""
+    """A worker gave a sign of life. ``steps``: what its model has done since it was loaded."""
 
     worker: int
+    steps: int = 0
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,12 @@ Action = Start | Stop | Kill | Generate | Finish | Quarantine | Abort
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the run stands. Counts are of samples, but for ``workers`` and ``starting``."""
+    """Where the run stands. Counts are of samples, but for ``workers``, ``starting`` and ``steps``.
+
+    Attributes:
+        steps: denoising steps that the workers there are have told of; it grows while a long call goes on.
+        loading: of those that are starting, how many are for each model.
+    """
 
     ok: int
     degenerate: int
@@ -190,8 +197,22 @@ class Progress:
     pending: int
     workers: int
     starting: int
+    steps: int = 0
+    loading: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def waits_for(self) -> str | None:
+        """What keeps everybody waiting, in words; None once a worker is ready, or where nothing is left."""
+        if self.workers or not self.pending:
+            return None
+        loads = [f"{model} on {_workers(count)}" for model, count in self.loading.items()]
+        return f"loading {', '.join(loads)}" if loads else "waiting for workers"
 
     @property
     def total(self) -> int:
         """All samples that the run was given."""
         return self.ok + self.degenerate + self.failed + self.running + self.pending
+
+
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count} workers"

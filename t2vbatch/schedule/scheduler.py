@@ -4,6 +4,7 @@ A state machine without effects: ``handle`` takes one event and the time, and re
 Whatever it is told, in whatever order, each sample is in one place: waiting, running, or counted.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -80,6 +81,8 @@ class Scheduler:
             pending=sum(model.backlog.samples for model in self._models.values()),
             workers=ready,
             starting=len(self._staff.workers) - ready,
+            loading=dict(Counter(worker.model for worker in self._staff if not worker.ready)),
+            steps=sum(worker.steps for worker in self._staff),
         )
 
     # Events.
@@ -116,8 +119,10 @@ class Scheduler:
                 self._finished(worker, self._withdraw(worker, event.key), event)
             case m.Failed() if event.key in worker.keys:
                 self._failed(worker, self._withdraw(worker, event.key), event)
+            case m.Heard():
+                worker.steps = event.steps
             case _:
-                pass  # a sign of life, or an answer given twice
+                pass  # an answer given twice
 
     def _start_failed(self, worker: Worker, failure: Failure, out_of_memory: bool = False) -> None:
         model = self._models[worker.model]

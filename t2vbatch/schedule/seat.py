@@ -34,6 +34,7 @@ class Worker:
         finishing: keys of the units it finishes, the one in hand first.
         generate_until, finish_until: when the unit in hand is overdue.
         heard: when it last gave a sign of life.
+        steps: denoising steps that it has told of.
         streak: samples charged on it since it last succeeded, by the keys of their units.
     """
 
@@ -51,6 +52,7 @@ class Worker:
     generate_until: float = float("inf")
     finish_until: float = float("inf")
     heard: float = 0.0
+    steps: int = 0
     streak: dict[int, list[int]] = field(default_factory=dict)
 
     @property

@@ -2,7 +2,8 @@
 
 A prompt is a verb: ``ok``, ``raise``, ``exit``, ``segfault``, ``hang``, ``stop`` (as by SIGSTOP), ``oom``,
 ``refuse`` (an error that stops the job), ``degenerate``. ``once:VERB`` does it the first time only,
-``finish:VERB`` does it in ``finish``, ``after:VERB`` after the commit; ``slow:SECONDS`` sleeps.
+``finish:VERB`` does it in ``finish``, ``after:VERB`` after the commit; ``slow:SECONDS`` sleeps, and
+``steps:SECONDS`` does so in steps.
 """
 
 import ctypes
@@ -18,6 +19,7 @@ from t2vbatch.engines import Progress
 from t2vbatch.errors import MemoryExceededError, ModelError, RowError
 from t2vbatch.plan import Sample, Unit
 from t2vbatch.records import Status
+from t2vbatch.steps import step_done
 from t2vbatch.work import Failure, Outcome, Work
 
 
@@ -91,6 +93,10 @@ def _act(prompt: str, folder: Path, where: str, memory: Sequence[str]) -> None:
             _act(rest, folder, where, memory)
     elif verb == "slow":
         time.sleep(float(rest))
+    elif verb == "steps":
+        for _ in range(100):
+            time.sleep(float(rest) / 100)
+            step_done()
     elif verb == "oom" and rest not in memory:
         raise MemoryExceededError(f"{where} does not fit")
     elif verb in _VERBS:

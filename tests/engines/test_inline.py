@@ -44,6 +44,14 @@ def test_batches_keep_their_innocents(tmp_path: Path) -> None:
     assert ran.errors == {1: "RowError"}
 
 
+def test_slow_row(tmp_path: Path) -> None:
+    """A row that works in steps is given up after one of them, and the model stays loaded."""
+    ran = run(InlineEngine(), tmp_path, ["steps:300", "ok"], timeout_s=0.1)
+    assert ran.ledger.records == {1}
+    assert ran.errors == {0: "DeadlineError"}
+    assert len(ran.loads) == 1
+
+
 def test_less_memory(tmp_path: Path) -> None:
     """A row that does not fit is made by a worker that saves memory."""
     ran = run(InlineEngine(), tmp_path, ["ok", "oom:sequential_cpu_offload", "ok"])

@@ -77,6 +77,23 @@ def test_hung_row(tmp_path: Path) -> None:
     assert ran.errors == {0: "DeadlineError"}
 
 
+def test_slow_row(tmp_path: Path) -> None:
+    """A row that works in steps is given up after one of them, and the model stays loaded."""
+    ran = run(RayEngine(), tmp_path, ["steps:300", "ok"], count=1, timeout_s=0.2)
+    assert ran.ledger.records == {1}
+    assert ran.errors == {0: "DeadlineError"}
+    assert len(ran.loads) == 1
+
+
+def test_steps_are_told_while_a_call_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heartbeats carry the number of steps, so that a call of minutes is seen to live."""
+    monkeypatch.setattr(ray_engine, "HEARTBEAT_S", 0.2)
+    ran = run(RayEngine(), tmp_path, ["steps:3"], count=1)
+    told = [progress.steps for progress in ran.ledger.seen if progress.running]
+    assert len(set(told)) >= 3
+    assert told == sorted(told)
+
+
 def test_stopped_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that is stopped (SIGSTOP) answers no heartbeat and is replaced."""
     monkeypatch.setattr(ray_engine, "HEARTBEAT_S", 0.2)

@@ -199,7 +199,7 @@ def test_hung_unit_is_ended() -> None:
     desk = Desk({"x": units(1)}, timeout_s=10.0)
     desk.started(1)
     assert desk.wait(11) == []
-    assert desk.wait(2) == [m.Kill(1), m.Start(2, "x")]
+    assert desk.wait(3) == [m.Kill(1), m.Start(2, "x")]
     desk.started(2)
     assert desk.given[0].attempts == (2,)
 
@@ -212,7 +212,7 @@ def test_neighbour_of_a_hung_unit_is_free() -> None:
     desk.generated(1, 1)
     desk.wait(8)
     desk.tell(m.Heard(1))
-    assert starts(desk.wait(5)) == [(2, "x")], "both halves have a deadline of their own"
+    assert starts(desk.wait(6)) == [(2, "x")], "both halves have a deadline of their own"
     desk.started(2)
     assert [work.attempts for work in desk.given] == [(1,)] or [work.attempts for work in desk.given] == [
         (2,)
@@ -231,7 +231,7 @@ def test_sleeping_driver_blames_nobody() -> None:
     desk.wait(3)
     assert desk.tell(m.Tick(), after=3600.0) == []
     assert desk.wait(8) == []
-    assert desk.wait(2) != []
+    assert desk.wait(3) != []
 
 
 def test_silent_worker_is_ended() -> None:
