@@ -80,7 +80,10 @@ def run_job(
         if units := pending(plan, records, job):
             factories = {name: WorkerFactory(job, name, prepared.facts[name], store) for name in units}
             try:
-                ending = engine(job).run(units, job, factories, _Ledger(plan, store, watch))
+                ledger = _Ledger(plan, store, watch)
+                ledger.begin(sum(len(unit.samples) for of_model in units.values() for unit in of_model))
+                with job.placing():
+                    ending = engine(job).run(units, job, factories, ledger)
             except T2VBatchError:
                 # What was finished before the failure belongs into the tables, if they can be written.
                 with contextlib.suppress(StoreError):
@@ -150,8 +153,14 @@ class _Ledger:
     plan: Plan
     store: Store
     watch: Watch
-    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    started_at: str = field(default_factory=lambda: _now())
     written: float = 0.0
+    waits_for: str | None = None
+    waits_since: str = ""
+
+    def begin(self, samples: int) -> None:
+        """Say that the engine is about to start; until it tells of itself, Ray alone may take 15 s."""
+        self.progress(Progress(0, 0, 0, 0, pending=samples, workers=0, starting=0))
 
     def sample(self, position: int) -> Sample:
         return self.plan.sample(position)
@@ -165,17 +174,26 @@ class _Ledger:
 
     def progress(self, progress: Progress) -> None:
         self.watch(progress)
-        now = time.monotonic()
-        if now - self.written >= _STATUS_EVERY_S or not (progress.running or progress.pending):
+        now, turned = time.monotonic(), progress.waits_for != self.waits_for
+        if turned:
+            self.waits_for, self.waits_since = progress.waits_for, _now()
+        over = not (progress.running or progress.pending)
+        if turned or over or now - self.written >= _STATUS_EVERY_S:
             self.written = now
             self.store.write_json("status.json", self._status(progress))
 
     def _status(self, progress: Progress) -> dict[str, Any]:
         return {
             "started_at": self.started_at,
-            "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "written_at": _now(),
+            "waits_for": self.waits_for,
+            "waits_since": self.waits_since,
             "this_run": asdict(progress),
         }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _failed(plan: Plan, position: int, attempts: int, failure: Failure) -> Record:

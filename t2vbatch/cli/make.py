@@ -37,12 +37,12 @@ def run(
     if dry_run:
         plan(job, sets, as_json)
         return
-    prepared = _prepared(job, sets)
-    from t2vbatch.engines.choose import engine_for
-    from t2vbatch.run import run_job
-
-    print_notes(prepared.plan.notes)
     with Display(quiet=as_json) as display:
+        with display.checking():
+            prepared = _prepared(job, sets)
+            from t2vbatch.engines.choose import engine_for
+            from t2vbatch.run import run_job
+        print_notes(prepared.plan.notes)
         display.begin(job.stem, prepared)
         result = run_job(prepared, engine_for, display.show, retry_failed)
     if as_json:
@@ -57,11 +57,12 @@ def plan(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
 
     Example: `t2vbatch plan jobs/quickstart.yaml`
     """
-    from t2vbatch.store import open_store
-    from t2vbatch.units import pending
+    with Display(quiet=as_json) as display, display.checking():
+        from t2vbatch.store import open_store
+        from t2vbatch.units import pending
 
-    prepared = _prepared(job, sets)
-    units = pending(prepared.plan, open_store(prepared.job.output).records(), prepared.job)
+        prepared = _prepared(job, sets)
+        units = pending(prepared.plan, open_store(prepared.job.output).records(), prepared.job)
     missing = {name: sum(len(unit.samples) for unit in of_model) for name, of_model in units.items()}
     models = {
         name: {"planned": planned, "pending": missing.get(name, 0)}

@@ -126,7 +126,8 @@ class _Driver:
 
     def _report(self) -> None:
         progress = self._scheduler.progress()
-        if progress != self._told:
+        # Starting takes up to minutes, in which nothing changes but the time that it takes.
+        if progress != self._told or progress.waits_for is not None:
             self._ledger.progress(progress)
             self._told = progress
 
