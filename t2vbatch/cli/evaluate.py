@@ -42,6 +42,7 @@ def score(
     asked: dict[str, dict[str, object]] | None = None if names is None else {name: {} for name in names}
     scorer = None if clip is None else Clip(path=clip, revision=None)
     with Display(quiet=as_json) as display:
+        display.wait("looking at the output")
         result = score_output(output, asked, engine_for, scorer, renew, display.show)
     if as_json:
         found = {"scored": result.made, "ending": result.ending, "summary": result.summary.to_json()}
