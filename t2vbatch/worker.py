@@ -81,7 +81,8 @@ class WorkerFactory:
         """Load the model and the metrics; see Factory."""
         set_up_torch(self.job.workers.cpus)
         start = time.perf_counter()
-        model = load_model(self._spec(memory), self.facts, device)
+        with self.job.placing(f"models.{self.model}"):
+            model = load_model(self._spec(memory), self.facts, device)
         scorer = load_metrics(self.job, device)
         load_s = time.perf_counter() - start
         worker = Worker(self.job, self.model, self.store, model, scorer, name, device, load_s)

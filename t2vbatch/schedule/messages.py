@@ -197,17 +197,8 @@ class Progress:
     pending: int
     workers: int
     starting: int
-    loading: Mapping[str, int] = field(default_factory=dict)
     steps: int = 0
     loading: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def waits_for(self) -> str | None:
-        """What keeps everybody waiting, in words; None once a worker is ready, or where nothing is left."""
-        if self.workers or not self.pending:
-            return None
-        loads = [f"{model} on {_workers(count)}" for model, count in self.loading.items()]
-        return f"loading {', '.join(loads)}" if loads else "waiting for workers"
 
     @property
     def waits_for(self) -> str | None:
@@ -221,10 +212,6 @@ class Progress:
     def total(self) -> int:
         """All samples that the run was given."""
         return self.ok + self.degenerate + self.failed + self.running + self.pending
-
-
-def _workers(count: int) -> str:
-    return "1 worker" if count == 1 else f"{count} workers"
 
 
 def _workers(count: int) -> str:

@@ -5,7 +5,6 @@ Whatever it is told, in whatever order, each sample is in one place: waiting, ru
 """
 
 from collections import Counter
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -82,7 +81,6 @@ class Scheduler:
             pending=sum(model.backlog.samples for model in self._models.values()),
             workers=ready,
             starting=len(self._staff.workers) - ready,
-            loading=dict(Counter(worker.model for worker in self._staff if not worker.ready)),
             loading=dict(Counter(worker.model for worker in self._staff if not worker.ready)),
             steps=sum(worker.steps for worker in self._staff),
         )
