@@ -6,7 +6,7 @@ planned = n + missing, with the reasons. A missing score is left out of the mean
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.bootstrap import mean_interval
+from t2vbatch.distance.result import Measured, as_json
 from t2vbatch.records import score_columns
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -90,6 +91,7 @@ class ModelSummary:
     Attributes:
         failures: error type: how many samples ended with it.
         truncated: samples whose prompt the scorer could not read to its end.
+        distances: of its videos, as sets, to reference sets: measured elsewhere, and carried here.
     """
 
     model: str
@@ -98,6 +100,7 @@ class ModelSummary:
     failures: Mapping[str, int]
     truncated: int
     timing: Timing
+    distances: tuple[Measured, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ class Summary:
                 "counts": _counts_json(model.counts),
                 "timing": _timing_json(model.timing),
                 "scores": {score.column: asdict(score) for score in model.scores},
+                "distances": as_json(model.distances),
             }
             for model in self.models
         ]
@@ -126,13 +130,14 @@ class Summary:
         }
 
 
-def summarize(results: pa.Table, planned: Mapping[str, int]) -> Summary:
+def summarize(results: pa.Table, planned: Mapping[str, int], distances: Sequence[Measured] = ()) -> Summary:
     """Count, time and average a results table.
 
     Args:
         results: one row a finished sample, with the schema of ``records.results_schema``. Rows without a
             status are pending samples, and may be there or not.
         planned: model: how many samples the plan has for it; its order is kept.
+        distances: what was measured of the models' videos.
 
     Raises:
         ValueError: when there are more results than plans, which would break the accounting.
@@ -145,7 +150,7 @@ def summarize(results: pa.Table, planned: Mapping[str, int]) -> Summary:
     if unplanned:
         raise ValueError(f"results of models that are not planned: {', '.join(sorted(unplanned))}")
     models = tuple(
-        _model(name, results.filter(pc.equal(results["model"], name)), count)
+        _model(name, results.filter(pc.equal(results["model"], name)), count, distances)
         for name, count in planned.items()
     )
     return Summary(_counts(results, sum(planned.values())), models, _timing(results))
@@ -168,12 +173,13 @@ def summarize_by(results: pa.Table, column: str) -> dict[str, Summary]:
     return summaries
 
 
-def _model(name: str, results: pa.Table, planned: int) -> ModelSummary:
+def _model(name: str, results: pa.Table, planned: int, distances: Sequence[Measured]) -> ModelSummary:
     counts = _counts(results, planned)
     scores = tuple(_score(column, results, counts) for column in score_columns(results.schema))
     failures = Counter(kind for kind in results["error_type"].to_pylist() if kind is not None)
     truncated = pc.sum(results["prompt_truncated"]).as_py() or 0
-    return ModelSummary(name, counts, scores, dict(failures.most_common()), truncated, _timing(results))
+    own = tuple(one for one in distances if one.model == name)
+    return ModelSummary(name, counts, scores, dict(failures.most_common()), truncated, _timing(results), own)
 
 
 def _counts(results: pa.Table, planned: int) -> Counts:

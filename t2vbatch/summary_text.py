@@ -1,5 +1,6 @@
 """A summary as text, for a terminal or a log."""
 
+from t2vbatch.distance.result import Measured
 from t2vbatch.summary import Counts, ModelSummary, ScoreSummary, Summary
 from t2vbatch.tables import Table
 
@@ -9,6 +10,8 @@ def render_text(summary: Summary, width: int = 100) -> str:
     parts = [counts_line(summary.counts)]
     if any(model.scores for model in summary.models):
         parts += ["", score_table(summary).render("text", width)]
+    if any(model.distances for model in summary.models):
+        parts += ["", distance_table(summary).render("text", width)]
     return "\n".join([*parts, *_notes(summary)])
 
 
@@ -20,6 +23,42 @@ def score_table(summary: Summary) -> Table:
         for index, score in enumerate(model.scores)
     ]
     return Table(("model", "score", "mean [95%]", "median", "n", "missing"), rows, frozenset({2, 3, 4}))
+
+
+def distance_table(summary: Summary) -> Table:
+    """One line a distance and model: the number, the same without bias, and the sizes of both sets."""
+    header = ("distance", "model", "value", "extrapolated", "videos", "reference")
+    rows = [
+        (one.name, one.model, distance_text(one.value), distance_text(one.extrapolated), *_sizes(one))
+        for one in sorted_distances(summary)
+    ]
+    return Table(header, rows, frozenset({2, 3, 4, 5}))
+
+
+def sorted_distances(summary: Summary) -> list[Measured]:
+    """All distances by name; of one name in the order of the models."""
+    found = [one for model in summary.models for one in model.distances]
+    return sorted(found, key=lambda one: one.name)
+
+
+def distance_text(value: float | None) -> str:
+    """A distance to four digits; ``-`` where there is none."""
+    return "-" if value is None else f"{value:.4g}"
+
+
+def distance_notes(summary: Summary) -> list[str]:
+    """What each distance is of, and what must be known of its numbers, with the models that it is said of."""
+    notes: dict[str, list[str]] = {}
+    for one in sorted_distances(summary):
+        what = (
+            f"{one.kind} to {one.reference} by {one.backbone} (weights {one.backbone_sha256[:12]}), "
+            f"{one.convention}; lower is closer"
+        )
+        notes.setdefault(f"{one.name}: {what}", [])
+        for note in (one.reason, *one.notes):
+            if note:
+                notes.setdefault(f"{one.name}: {note}", []).append(one.model)
+    return [f"{note} ({', '.join(models)})" if models else note for note, models in notes.items()]
 
 
 def counts_line(counts: Counts) -> str:
@@ -55,10 +94,15 @@ def _cells(score: ScoreSummary) -> tuple[str, ...]:
     return score.column, interval_text(score), median, f"{score.n}", missing or "0"
 
 
+def _sizes(one: Measured) -> tuple[str, str]:
+    return f"{one.videos:,}", f"{one.reference_videos:,}"
+
+
 def _notes(summary: Summary) -> list[str]:
     notes = []
     for model in summary.models:
         notes += [f"{model.model}: {note}" for note in _model_notes(model)]
+    notes += distance_notes(summary)
     rate = summary.timing.videos_per_minute
     if rate is not None:
         notes.append(f"{summary.timing.videos} videos in {summary.timing.busy_s:.1f} s: {rate:.1f} a minute")

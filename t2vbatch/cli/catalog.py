@@ -88,12 +88,19 @@ def metrics(
 ) -> None:
     """List the metrics, or show one: definition, source, range, direction, cost, needed weights.
 
-    Examples: `t2vbatch metrics`, `t2vbatch metrics clip_score`
+    fvd and fid, which are of all videos of a model, stand here too; t2vbatch distance measures them.
+
+    Examples: `t2vbatch metrics`, `t2vbatch metrics clip_score`, `t2vbatch metrics fvd`
     """
+    from t2vbatch.distance.kinds import KINDS
     from t2vbatch.metrics import known_metrics
     from t2vbatch.metrics.registry import metric_class
 
-    shown = known_metrics() if name is None else {name: metric_class(name)}
+    of_sets: dict[str, type] = {key: type(kind) for key, kind in KINDS.items()}
+    if name is None:
+        shown = {**known_metrics(), **of_sets}
+    else:
+        shown = {name: of_sets[name] if name in of_sets else metric_class(name)}
     texts = {key: inspect.getdoc(metric) or "" for key, metric in sorted(shown.items())}
     if as_json:
         typer.echo(json.dumps(texts))

@@ -16,7 +16,7 @@ from t2vbatch.metrics.frames import repeated, sampled
 from t2vbatch.video import Video
 
 FloatArray = npt.NDArray[np.float64]
-Kind = Literal["clip", "siglip", "xclip", "vision", "head"]
+Kind = Literal["clip", "siglip", "xclip", "vision", "video", "head", "torchscript"]
 
 
 class UnscorableError(Exception):
@@ -43,7 +43,7 @@ class Weights:
 
     Attributes:
         kind: its family, which says how it is loaded and what it can do.
-        path: a hub id or a local folder; of a head, a file.
+        path: a hub id or a local folder; of a head or TorchScript, a file.
         revision: branch, tag or commit of the hub repository.
         processor: where tokenizer and image processor are, if elsewhere.
     """
@@ -88,12 +88,20 @@ class Network:
 
     @property
     def frames(self) -> int:
-        """How many frames ``match`` takes."""
+        """How many frames ``match`` and ``video_features`` take."""
         raise self._cannot("sees single frames")
 
     def images(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
         """Features of shape (N, D), of unit length, for frames of shape (N, H, W, 3)."""
         raise self._cannot("sees no pictures")
+
+    def frame_features(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
+        """The same of the length that the network gives them: what sets of frames are compared by."""
+        raise self._cannot("sees no pictures")
+
+    def video_features(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
+        """Features of shape (D,), as they are, of frames in their order, shape (T, H, W, 3)."""
+        raise self._cannot("does not see frames in order")
 
     def text(self, prompt: str, long_text: str) -> Text:
         """A prompt; of one past the limit its beginning, or with ``chunk_mean`` the mean over its pieces."""

@@ -46,6 +46,9 @@ METRICS: dict[str, type[Metric]] = {
 }
 """The built-in metrics by their names in a job; one with the option ``command`` may have any name."""
 
+OF_SETS = frozenset({"fvd", "fid"})
+"""What one may look for here, and finds in t2vbatch.distance."""
+
 DEFAULT_CLIP = Clip(path="openai/clip-vit-large-patch14", revision=None)
 
 
@@ -60,6 +63,9 @@ def metric_class(name: str) -> type[Metric]:
     if name in METRICS:
         return METRICS[name]
     known = known_metrics()
+    if name in OF_SETS:
+        found = "a distance of whole sets of videos, which no single video has"
+        raise MetricError(f"metrics.{name}", found, f"{name} under distances, with reference and backbone")
     if name not in known:
         raise MetricError(f"metrics.{name}", "an unknown metric", nearest(name, list(known)))
     return known[name]

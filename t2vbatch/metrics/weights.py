@@ -5,7 +5,8 @@ Looks at folders and at the hub, and loads nothing: all of it happens before a r
 
 import hashlib
 import json
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ MODEL_TYPES: Mapping[Kind, frozenset[str]] = {
     "siglip": frozenset({"siglip"}),
     "xclip": frozenset({"xclip"}),
     "vision": frozenset({"vit", "dinov2", "dinov2_with_registers", "dinov3_vit"}),
+    "video": frozenset({"videomae", "timesformer"}),
 }
 """Kind of weights: what may stand as model_type in their config.json."""
 
@@ -41,7 +43,7 @@ class Located:
     """Weights that are there.
 
     Attributes:
-        path: local folder or hub id, as ``from_pretrained`` takes it; of a head, a file.
+        path: local folder or hub id, as ``from_pretrained`` takes it; of a head or TorchScript, a file.
         commit: the hub commit that ``revision`` means now; None for local files.
         processor_path, processor_commit: the same for the tokenizer and image processor.
     """
@@ -80,6 +82,8 @@ def locate(weights: Weights) -> Located:
         if not Path(weights.path).is_file():
             raise MetricError(where, "no such file", "a .safetensors or .pth file with weight and bias")
         return Located(weights.path)
+    if weights.kind == "torchscript":
+        return _torchscript(weights.path, where)
     path = str(CLIP) if weights.path == BUNDLED else weights.path
     config, commit = _find(path, "config.json", weights.revision, where)
     found, expected = _kind(config), MODEL_TYPES[weights.kind]
@@ -91,6 +95,35 @@ def locate(weights: Weights) -> Located:
     where = f"the processor {weights.processor!r}"
     _, processor_commit = _find(weights.processor, "preprocessor_config.json", None, where)
     return Located(path, commit, weights.processor, processor_commit)
+
+
+def kind_at(path: str, kinds: Sequence[Kind], where: str) -> Kind:
+    """Which of these kinds a transformers model is, by its config.json.
+
+    Args:
+        where: how the user calls the path, for errors.
+
+    Raises:
+        MetricError: none of them, nothing is there, or the hub cannot be reached.
+    """
+    config, _ = _find(str(CLIP) if path == BUNDLED else path, "config.json", None, where)
+    found = _kind(config)
+    for kind in kinds:
+        if found in MODEL_TYPES[kind]:
+            return kind
+    types = " or ".join(sorted({name for kind in kinds for name in MODEL_TYPES[kind]}))
+    raise MetricError(
+        where, f"{path}, {found}", f"a transformers model whose config.json says model_type {types}"
+    )
+
+
+def _torchscript(path: str, where: str) -> Located:
+    """A file with a program in it; one with weights alone is no TorchScript."""
+    if not Path(path).is_file():
+        raise MetricError(where, "no such file", "a TorchScript file")
+    if not zipfile.is_zipfile(path) or not any("/code/" in name for name in zipfile.ZipFile(path).namelist()):
+        raise MetricError(where, "a file without a program in it", "what torch.jit.save writes")
+    return Located(path)
 
 
 def _find(path: str, name: str, revision: str | None, where: str) -> tuple[Path, str | None]:

@@ -16,7 +16,7 @@ from t2vbatch.metrics.registry import known_columns
 from t2vbatch.poster import FRAMES, write_posters
 from t2vbatch.report.data import as_script, page_data
 from t2vbatch.summary import ScoreSummary, Summary
-from t2vbatch.summary_text import interval_text
+from t2vbatch.summary_text import distance_notes, distance_text, interval_text, sorted_distances
 
 _STYLES = ("vendor/tabulator.min.css", "vendor/uPlot.min.css", "report.css")
 _SCRIPTS = (
@@ -87,6 +87,9 @@ def _page(summary: Summary, comparison: Comparison, columns: dict[str, Column], 
         scores=scores,
         better={name: columns[name].better if name in columns else None for name in scores},
         leaderboard=leaderboard(summary, scores),
+        distances=sorted_distances(summary),
+        distance_notes=distance_notes(summary),
+        distance_text=distance_text,
         pairs=[pair for pair in comparison.pairs if pair.n],
         difference_text=difference_text,
         p_text=p_text,

@@ -12,6 +12,8 @@ from transformers.utils import logging
 from t2vbatch.errors import MetricError
 from t2vbatch.metrics.networks.head import Head
 from t2vbatch.metrics.networks.imagetext import Clip, Siglip
+from t2vbatch.metrics.networks.torchscript import TorchScript
+from t2vbatch.metrics.networks.video import VideoEncoder
 from t2vbatch.metrics.networks.vision import Vision
 from t2vbatch.metrics.networks.xclip import XClip
 from t2vbatch.metrics.protocol import Kind, Network, Weights
@@ -22,7 +24,9 @@ NETWORKS: Mapping[Kind, Callable[[Located, str], Network]] = {
     "siglip": Siglip,
     "xclip": XClip,
     "vision": Vision,
+    "video": VideoEncoder,
     "head": Head,
+    "torchscript": TorchScript,
 }
 """Kind of weights: what loads them onto a device."""
 

@@ -27,11 +27,15 @@ class Vision(Network):
     def _load(self, located: Located) -> Any:
         return load_float32(AutoModel, located)
 
-    @torch.inference_mode()
     def images(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
         """See Network.images."""
+        return unit(self.frame_features(frames))
+
+    @torch.inference_mode()
+    def frame_features(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
+        """See Network.frame_features."""
         parts = [frames[start : start + BATCH] for start in range(0, len(frames), BATCH)]
-        return unit(np.concatenate([as_numpy(self._features(self._pixels(part))) for part in parts]))
+        return np.concatenate([as_numpy(self._features(self._pixels(part))) for part in parts])
 
     def _pixels(self, frames: npt.NDArray[np.uint8]) -> torch.Tensor:
         # Named, because a frame that is three pixels high looks like channels first.

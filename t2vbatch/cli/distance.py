@@ -1,0 +1,85 @@
+"""``t2vbatch distance``: FVD and FID of a finished run against a reference set."""
+
+import json
+from typing import Annotated, Literal
+
+import typer
+
+from t2vbatch.cli.display import Display
+from t2vbatch.cli.look import Output
+from t2vbatch.cli.make import Json
+from t2vbatch.errors import UsageError
+
+
+def distance(
+    output: Output,
+    reference: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Folder of videos, or an .npz of saved statistics.")
+    ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Folder of a transformers model, or a TorchScript file."),
+    ] = None,
+    kind: Annotated[
+        Literal["fvd", "fid"], typer.Option(help="fvd: of videos; fid: of their frames.")
+    ] = "fvd",
+    frames: Annotated[
+        int, typer.Option(min=1, help="fvd: each video's first ones; fid: spread over each video.")
+    ] = 16,
+    stride: Annotated[int, typer.Option(min=1, help="fvd: take every second frame, third, and so on.")] = 1,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Resize frames to a square of this side.", show_default=False)
+    ] = None,
+    pickled_weights: Annotated[
+        bool, typer.Option("--pickled-weights", help="Let the backbone be a TorchScript file, a program.")
+    ] = False,
+    name: Annotated[
+        str | None,
+        typer.Option(help="What to call it in the summary; default: its kind.", show_default=False),
+    ] = None,
+    save_statistics: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the reference's statistics there, as .npz.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure FVD or FID of each model's videos against a reference set; without options, as the job says.
+
+    Examples: `t2vbatch distance runs/wan --reference ucf101 --backbone i3d.pt --pickled-weights`,
+    `t2vbatch distance runs/wan --kind fid --reference ucf101 --backbone dinov2 --save-statistics ucf.npz`
+    """
+    from t2vbatch.engines.choose import engine_for
+    from t2vbatch.job import Distance
+    from t2vbatch.remeasure import measure_output
+    from t2vbatch.summary_text import distance_notes, distance_table
+
+    asked: dict[str, Distance] | None = None
+    if reference is not None or backbone is not None:
+        asked = {
+            name or kind: Distance(
+                kind=kind,
+                reference=_needed("--reference", reference),
+                backbone=_needed("--backbone", backbone),
+                frames=frames,
+                stride=stride,
+                size=size,
+                pickled_weights=pickled_weights,
+            )
+        }
+    elif save_statistics is not None:
+        raise UsageError("--save-statistics", "no reference to save", "--reference and --backbone beside it")
+    with Display(quiet=as_json) as display:
+        result = measure_output(output, asked, engine_for, display.show, save_statistics)
+    if as_json:
+        summary = result.summary.to_json()["models"]
+        found = {model: of_model["distances"] for model, of_model in summary.items()}
+        typer.echo(json.dumps({"ending": result.ending, "distances": found}, ensure_ascii=False))
+    else:
+        typer.echo(distance_table(result.summary).render("text"))
+        typer.echo("\n".join(distance_notes(result.summary)))
+    raise typer.Exit(0 if result.ending == "finished" else 130)
+
+
+def _needed(option: str, value: str | None) -> str:
+    if value is None:
+        raise UsageError(option, "nothing", "a path; a distance takes --reference and --backbone")
+    return value
