@@ -87,7 +87,7 @@ class Display:
         self._left.set()
         if self._ticker.is_alive():
             self._ticker.join()
-        self._bar.stop()
+        self._stop()
         logging.getLogger("t2vbatch").removeHandler(self._log)
 
     @contextmanager
@@ -98,7 +98,7 @@ class Display:
         """
 
         def leave(number: int, frame: object) -> None:
-            self._bar.stop()
+            self._stop()
             print("interrupted; nothing was started", file=sys.stderr, flush=True)
             os._exit(130)
 
@@ -176,6 +176,11 @@ class Display:
             details=details,
             visible=True,
         )
+
+    def _stop(self) -> None:
+        """Take the bar away. Stopping one that never began writes an empty line."""
+        if self._bar.live.is_started:
+            self._bar.stop()
 
     def _is_due(self) -> bool:
         """Whether it is time for a line in a log; if so, the next one is due a while later."""

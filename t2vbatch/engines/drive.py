@@ -85,6 +85,7 @@ class _Driver:
     def _act(self, action: Action) -> list[Event]:
         match action:
             case m.Start():
+                self._report()  # In one process, starting takes as long as loading does.
                 self._hands.start(action)
             case m.Stop():
                 self._hands.stop(action.worker)
