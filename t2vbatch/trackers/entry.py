@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ import yaml
 
 from t2vbatch.canonical import digest
 from t2vbatch.highlights import caption, choose
-from t2vbatch.job import Tracker, VideoFile
+from t2vbatch.job import Tracker
+from t2vbatch.playable import play_file
 from t2vbatch.records import rider_columns, score_columns
 from t2vbatch.store import Store, no_run_here
-from t2vbatch.video import Video, decode, encode
 
 SAMPLES = 10_000
 """Most rows of the table that is shown, which is as far as W&B's goes; results.parquet always has all."""
@@ -136,16 +135,5 @@ def _videos(store: Store, chosen: pa.Table, folder: Path) -> Iterator[Shown]:
     scores = score_columns(chosen.schema)
     for row in chosen.to_pylist():
         with store.video(row["video"]) as path:
-            target = _playable(path, row["fps"], folder / row["video"])
+            target = play_file(path, row["fps"], folder / row["video"])
         yield Shown(row["model"], target, " \N{MIDDLE DOT} ".join(caption(row, scores)))
-
-
-def _playable(path: Path, fps: float, target: Path) -> Path:
-    """The video under ``target``; a folder of frames becomes a file there."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_file():
-        shutil.copyfile(path, target)
-        return target
-    target = target.with_name(f"{target.name}.mp4")
-    encode(Video(decode(path).frames, fps), target, VideoFile())
-    return target
