@@ -12,6 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.degenerate import unheard_seeds
+from t2vbatch.distance.measure import measure
+from t2vbatch.distance.question import questions
+from t2vbatch.distance.result import valid_distances
 from t2vbatch.engines import Ending, Engine, Progress
 from t2vbatch.errors import StoreError, T2VBatchError
 from t2vbatch.job import Job
@@ -77,18 +80,22 @@ def run_job(
         store.write_table("plan.parquet", plan.table)
         records = _kept(store, plan, retry_failed)
         ending: Ending = "finished"
-        if units := pending(plan, records, job):
-            factories = {name: WorkerFactory(job, name, prepared.facts[name], store) for name in units}
-            try:
-                ledger = _Ledger(plan, store, watch)
-                ledger.begin(sum(len(unit.samples) for of_model in units.values() for unit in of_model))
-                with job.placing():
+        try:
+            with job.placing():
+                if units := pending(plan, records, job):
+                    factories = {
+                        name: WorkerFactory(job, name, prepared.facts[name], store) for name in units
+                    }
+                    ledger = _Ledger(plan, store, watch)
+                    ledger.begin(sum(len(unit.samples) for of_model in units.values() for unit in of_model))
                     ending = engine(job).run(units, job, factories, ledger)
-            except T2VBatchError:
-                # What was finished before the failure belongs into the tables, if they can be written.
-                with contextlib.suppress(StoreError):
-                    publish(store, plan, job)
-                raise
+                if ending == "finished" and job.distances:
+                    ending = measure(store, plan, job, questions(job), engine, watch)
+        except T2VBatchError:
+            # What was finished before the failure belongs into the tables, if they can be written.
+            with contextlib.suppress(StoreError):
+                publish(store, plan, job)
+            raise
         before = _videos(plan, records)
         summary = publish(store, plan, job)
     # After the lease: a slow server holds nobody up.
@@ -101,7 +108,7 @@ def publish(store: Store, plan: Plan, job: Job) -> Summary:
     results = make_results(plan, store.compact(), metric_columns(job))
     for sentence in unheard_seeds(results):
         _log.warning("%s", sentence)
-    summary = summarize(results, plan.counts())
+    summary = summarize(results, plan.counts(), valid_distances(store, results))
     store.write_table("results.parquet", results)
     store.write_table("metadata.parquet", make_metadata(results))
     store.write_json("summary.json", summary.to_json())
@@ -116,7 +123,9 @@ def _tracked(store: Store, job: Job) -> dict[str, str]:
         try:
             places[name] = track(store, name, tracker)
         except T2VBatchError as error:
-            _log.warning("%s\nThe output is whole; to try again: t2vbatch track %s --to %s", error, store.uri, name)
+            _log.warning(
+                "%s\nThe output is whole; to try again: t2vbatch track %s --to %s", error, store.uri, name
+            )
     return places
 
 

@@ -14,7 +14,7 @@ from types import FrameType
 
 import typer
 
-from t2vbatch.cli import catalog, evaluate, exchange, look, make
+from t2vbatch.cli import catalog, distance, evaluate, exchange, look, make
 from t2vbatch.errors import RunError, T2VBatchError, UsageError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.command()(look.status)
 app.command()(look.verify)
 app.command()(look.report)
 app.command()(evaluate.score)
+app.command()(distance.distance)
 app.command()(evaluate.compare)
 app.command()(evaluate.sheet)
 app.command()(exchange.export)

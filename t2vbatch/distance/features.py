@@ -15,9 +15,9 @@ from t2vbatch.distance.kinds import KINDS, resized
 from t2vbatch.distance.question import Question
 from t2vbatch.engines import Ending, Engine, Progress
 from t2vbatch.errors import EncodeError
-from t2vbatch.job import Job
+from t2vbatch.job import Distance, Job
 from t2vbatch.metrics.networks import load_network
-from t2vbatch.metrics.protocol import FloatArray, Network, UnscorableError
+from t2vbatch.metrics.protocol import FloatArray, Network, UnscorableError, Weights
 from t2vbatch.models import set_up_torch
 from t2vbatch.plan import Sample, Unit
 from t2vbatch.records import Status
@@ -104,7 +104,9 @@ def extract(
     if not missing:
         return "finished"
     units = {_FOLDER: [Unit(_FOLDER, (position,), 1.0) for position in range(len(missing))]}
-    factories: dict[str, Factory] = {_FOLDER: ExtractorFactory(question, keeper, job.workers.cpus)}
+    factories: dict[str, Factory] = {
+        _FOLDER: ExtractorFactory(question.asked, question.weights, keeper, job.workers.cpus)
+    }
     return engine(job).run(units, job, factories, _Ledger(missing, keeper, watch))
 
 
@@ -112,21 +114,22 @@ def extract(
 class ExtractorFactory:
     """All that it takes to start a worker that looks at videos; small, and picklable."""
 
-    question: Question
+    asked: Distance
+    weights: Weights
     keeper: Keeper
     threads: int
 
     def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "Extractor":
         """Load the backbone; see Factory."""
         set_up_torch(self.threads)
-        return Extractor(self.question, load_network(self.question.weights, device), self.keeper)
+        return Extractor(self.asked, load_network(self.weights, device), self.keeper)
 
 
 class Extractor:
     """Turns videos into features, one at a time, so that none depends on its neighbours."""
 
-    def __init__(self, question: Question, network: Network, keeper: Keeper) -> None:
-        self._asked, self._network, self._keeper = question.asked, network, keeper
+    def __init__(self, asked: Distance, network: Network, keeper: Keeper) -> None:
+        self._asked, self._network, self._keeper = asked, network, keeper
         self._found: dict[int, tuple[Work, list[Found]]] = {}
 
     def generate(self, work: Work) -> None:

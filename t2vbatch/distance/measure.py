@@ -54,7 +54,7 @@ def measure(
     results = make_results(plan, store.records(), ())
     for question in questions:
         asker = _Asker(store, results, question, Keeper(store, digest(question.about)[:16]))
-        models = [model for model in job.models if not asker.answered(model)]
+        models = asker.unanswered(list(job.models))
         if not models and save is None:
             continue
         films = [film for model in models for film in asker.films(model)] + asker.reference_films()
@@ -91,12 +91,12 @@ class _Asker:
     question: Question
     keeper: Keeper
 
-    def answered(self, model: str) -> bool:
-        """Whether this was asked of these videos before."""
-        return any(
-            (one.name, one.model, one.asked) == (self.question.name, model, self.question.identity)
-            for one in valid_distances(self.store, self.results)
-        )
+    def unanswered(self, models: Sequence[str]) -> list[str]:
+        """Those of whose videos, as they are now, this was not asked before."""
+        asked = (self.question.name, self.question.identity)
+        valid = valid_distances(self.store, self.results)
+        answered = {one.model for one in valid if (one.name, one.asked) == asked}
+        return [model for model in models if model not in answered]
 
     def films(self, model: str) -> list[Film]:
         """The model's videos."""
