@@ -25,6 +25,8 @@ LARGEST = 2_000_000
 _KINDS = {".mp4": "video/mp4", ".webm": "video/webm", ".gif": "image/gif"}
 # Small videos are enlarged as they are: smoothing would show what the model did not make.
 _PIXELATED_UP_TO = 192
+_MIDDLE, _FIXED = "\N{MIDDLE DOT}", "\N{NO-BREAK SPACE}"
+_DOT = f"{_FIXED}{_MIDDLE} "
 _log = logging.getLogger(__name__)
 
 
@@ -73,7 +75,7 @@ class Gallery:
                     _log.warning("%s cannot be shown: %s", row["video"], error)
                     missing = "cannot be read"
             small = max(row["width"] or 0, row["height"] or 0) <= _PIXELATED_UP_TO
-            yield Card(prompt, facts, source, kind, missing, small)
+            yield Card(prompt, _unbroken(facts), source, kind, missing, small)
 
     def _words(self, row: dict[str, Any]) -> tuple[str, str]:
         return caption(row, score_columns(self.samples.schema))
@@ -86,6 +88,11 @@ class Gallery:
             if file.stat().st_size <= LARGEST:
                 return mime.partition("/")[0], _uri(mime, file.read_bytes())
             return "sheet", _uri("image/jpeg", poster(decode(file)))
+
+
+def _unbroken(facts: str) -> str:
+    """The facts with room to break after the dots alone, so that a number stands beside its name."""
+    return _DOT.join(part.replace(" ", _FIXED) for part in facts.split(f" {_MIDDLE} "))
 
 
 def _uri(mime: str, data: bytes) -> str:
