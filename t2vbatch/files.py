@@ -22,8 +22,9 @@ import stat
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 import obstore
@@ -32,6 +33,9 @@ from obstore.store import from_url
 
 from t2vbatch.errors import StoreError
 from t2vbatch.web import fetch
+
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
 
 
 class Folder(Protocol):
@@ -67,7 +71,7 @@ class Folder(Protocol):
         """All names in the folder ``prefix`` and below it, in no particular order; ``""`` is all of them."""
 
     def local(self, name: str) -> contextlib.AbstractContextManager[Path]:
-        """The file as a path on this machine, for programs that read paths; a copy where it must be."""
+        """The file, or folder of files, as a path for programs that read paths; a copy where it must be."""
 
     def staging(self) -> Path:
         """A local folder where a file is prepared before ``publish``."""
@@ -174,7 +178,7 @@ class LocalFolder:
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Path]:
         path = self._path(name)
-        if self.size(name) is None:
+        if not path.exists():
             raise FileNotFoundError(path)
         yield path
 
@@ -207,6 +211,9 @@ class LocalFolder:
 
 _SCHEMES = ("s3", "gs", "az")
 
+_PATIENCE: "RetryConfig" = {"max_retries": 100, "retry_timeout": timedelta(seconds=60)}
+"""A store that is away for a minute must not end a run of days."""
+
 
 class ObjectFolder:
     """A prefix of an object store."""
@@ -218,7 +225,7 @@ class ObjectFolder:
             raise StoreError(f"cannot open {uri}: a folder is a local path, s3://, gs:// or az://")
         with _explained("open", uri):
             # What is not quoted, URL rules would decode or cut off: a '#' would end the prefix.
-            self._store = from_url(f"{scheme}://{quote(place)}")
+            self._store = from_url(f"{scheme}://{quote(place)}", retry_config=_PATIENCE)
 
     def __reduce__(self) -> tuple[type["ObjectFolder"], tuple[str]]:
         return (ObjectFolder, (self._uri,))
@@ -271,7 +278,12 @@ class ObjectFolder:
     def local(self, name: str) -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / PurePosixPath(name).name
-            path.write_bytes(self.read(name))
+            for file in [name] if self.size(name) is not None else list(self.names(name)):
+                copy = path / file[len(name) + 1 :]
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(self.read(file))
+            if not path.exists():
+                raise FileNotFoundError(self._name(name))
             yield path
 
     def staging(self) -> Path:

@@ -1,0 +1,103 @@
+"""An S3 server that fails now and then: a bucket of moto's behind a proxy that refuses requests and loses answers."""
+
+import http.client
+import random
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+from moto.server import ThreadedMotoServer
+
+_HOP = {"connection", "transfer-encoding", "content-length"}
+
+
+class Faulty(ThreadingHTTPServer):
+    """Passes requests on to ``upstream``, and fails where it is told to.
+
+    Attributes:
+        refused: share of the requests that are answered with 503 and not passed on.
+        lost: share of the writing requests that are passed on, and whose answers are lost.
+        struck: how many were.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, upstream: tuple[str, int], seed: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.upstream = upstream
+        self.refused = self.lost = 0.0
+        self.struck = 0
+        self._random, self._lock = random.Random(seed), threading.Lock()
+
+    def strikes(self, share: float) -> bool:
+        """Whether this one fails."""
+        with self._lock:
+            strikes = self._random.random() < share
+            self.struck += strikes
+        return strikes
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version: ClassVar[str] = "HTTP/1.1"
+    server: Faulty
+
+    def _pass_on(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.server.strikes(self.server.refused):
+            self._answer(503, {}, b"")
+            return
+        upstream = http.client.HTTPConnection(*self.server.upstream, timeout=60)
+        upstream.request(self.command, self.path, body, dict(self.headers))
+        answer = upstream.getresponse()
+        data = answer.read()
+        upstream.close()
+        if self.command != "GET" and self.server.strikes(self.server.lost):
+            self.close_connection = True
+            return
+        self._answer(answer.status, dict(answer.getheaders()), data)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass_on
+
+    def _answer(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            if name.lower() not in _HOP:
+                self.send_header(name, value)
+        length = headers.get("Content-Length") if self.command == "HEAD" else None
+        self.send_header("Content-Length", length or str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@contextmanager
+def faulty_s3(seed: int) -> Iterator[tuple[Faulty, Mapping[str, str]]]:
+    """A server with an empty bucket ``bucket``, and the environment in which it is found."""
+    behind = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    behind.start()
+    proxy = Faulty(behind.get_host_and_port(), seed)
+    thread = threading.Thread(target=proxy.serve_forever, daemon=True)
+    thread.start()
+    host, port = proxy.server_address[:2]
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://{host!s}:{port}",
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+    }
+    bucket = http.client.HTTPConnection(str(host), port)
+    bucket.request("PUT", "/bucket")
+    bucket.getresponse().read()
+    bucket.close()
+    try:
+        yield proxy, environment
+    finally:
+        proxy.shutdown()
+        proxy.server_close()
+        behind.stop()
