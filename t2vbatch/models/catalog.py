@@ -15,7 +15,12 @@ from t2vbatch.errors import ModelError, nearest
 from t2vbatch.models.families import family
 from t2vbatch.models.signature import read_signature
 
-_DISTRIBUTIONS = {"cv2": "opencv-python-headless", "cosmos_guardrail": "cosmos_guardrail"}
+_DISTRIBUTIONS = {
+    "auto_round": "auto-round",
+    "cv2": "opencv-python-headless",
+    "modelopt": "nvidia-modelopt",
+    "optimum": "optimum-quanto",
+}
 """Import name: what pip calls it, where that differs."""
 
 

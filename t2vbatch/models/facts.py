@@ -18,6 +18,7 @@ from t2vbatch.models.components import check_component, find_components
 from t2vbatch.models.families import family
 from t2vbatch.models.plugins import class_path, is_diffusers, plugin_facts, resolve_class
 from t2vbatch.models.protocol import FrameRule, ModelFacts
+from t2vbatch.models.quantization import quantization
 from t2vbatch.models.settings import MEMORY, OFFLOADS, SPEED, Setting, options_of
 from t2vbatch.models.signature import CallSignature, read_signature
 from t2vbatch.models.sources import BUNDLED, Source, bundled, open_source
@@ -70,6 +71,7 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
     _check_components(where, pipeline, spec)
     _check_settings(f"{where}.memory", memory_settings(spec), MEMORY)
     _check_settings(f"{where}.speed", spec.speed, SPEED)
+    quantization(where, spec, index)
     signature = read_signature(pipeline)
     row = family(pipeline.__name__)
     module = bundled(f"{where}.path", spec.path) if spec.path.startswith(BUNDLED) else None

@@ -12,6 +12,8 @@ from typing import Any
 import diffusers
 import torch
 
+from t2vbatch.models.quantization import is_quantized
+
 
 class NoEffectError(ValueError):
     """The setting changes nothing on this pipeline; the message says why."""
@@ -138,9 +140,10 @@ def _cache(pipeline: Any, options: Options, device: str) -> None:
 
 def _at_load(pipeline: Any, options: Options, device: str) -> None:
     """Quantization happens while weights are read (see loading.py); here its effect is checked."""
-    quantized = (getattr(part, "hf_quantizer", None) for part in _parts(pipeline))
-    if not any(quantized):
-        raise NoEffectError("no component was quantized; components_to_quantize names none that is there")
+    for name in options:
+        if not is_quantized(pipeline.components[name]):
+            kind = type(pipeline.components[name]).__name__
+            raise NoEffectError(f"no weight of its {name} ({kind}) was quantized")
 
 
 MEMORY: Mapping[str, Setting] = {
@@ -159,7 +162,9 @@ SPEED: Mapping[str, Setting] = {
     "compile": Setting(_compile, "torch.compile, of the repeated blocks where there are any"),
     "attention_backend": Setting(_attention_backend, "which attention kernel"),
     "cache": Setting(_cache, "skip work between steps: FirstBlockCacheConfig and its like, with options"),
-    "quantization": Setting(_at_load, "quant_backend, quant_kwargs, components_to_quantize"),
+    "quantization": Setting(
+        _at_load, "weights in few bits: {part: {class: TorchAoConfig, its options}}"
+    ),
 }
 
 OFFLOADS = frozenset({"model_cpu_offload", "sequential_cpu_offload", "group_offload"})

@@ -1,6 +1,6 @@
 """Every job file of jobs/ runs as it is written, on tiny twins of the checkpoints that it names.
 
-What a test changes in a job: where weights are, how large and how long the videos are, the dtype, as CPUs are
+What a test changes in a job: where weights are, and that they are folders (test_single_files.py), how large and how long the videos are, the dtype, as CPUs are
 slow at half precision, and what comes from elsewhere, which is made tiny too: components, LoRAs, the media of
 the manifests. Pipelines, schedulers, variants, memory settings and manifests are the job's.
 """
@@ -96,6 +96,7 @@ def _twin(model: Model, folder: Path, variety: str) -> dict[str, Any]:
     own = tiny.model(name, folder).components
     return model.model_dump() | {
         "path": str(folder),
+        "config": None,
         "dtype": "float32",
         "call": {**model.call, **small},
         "components": {key: _component(value, key, model, folder) for key, value in model.components.items()}

@@ -1,0 +1,118 @@
+"""``speed.quantization``: which parts are kept in few bits and how, ``{part: {class: ..., its options}}``.
+
+The classes are diffusers', such as BitsAndBytesConfig; a part that comes from transformers gets the class of
+the same name there. Files that are quantized already, GGUF, are named as components instead.
+"""
+
+import inspect
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+
+from t2vbatch.errors import ModelError, nearest
+from t2vbatch.job import Model
+from t2vbatch.models.catalog import absent
+
+_PACKAGES = {
+    "AutoRoundConfig": "auto_round",
+    "BitsAndBytesConfig": "bitsandbytes",
+    "NVIDIAModelOptConfig": "modelopt",
+    "QuantoConfig": "optimum",
+    "SDNQConfig": "sdnq",
+    "TorchAoConfig": "torchao",
+}
+"""Class: the package, by its import name, that does the work."""
+
+
+def quantization(where: str, spec: Model, index: Mapping[str, Any]) -> dict[str, Any]:
+    """The config that its library takes, for each part that the job wants quantized.
+
+    Args:
+        where: the key of the model in the job, for messages.
+        index: the model's ``model_index.json``, which says where its parts come from.
+
+    Raises:
+        ModelError: an unknown part, class or option, or a package that is not here.
+    """
+    asked, key = spec.speed.get("quantization", {}), f"{where}.speed.quantization"
+    if not isinstance(asked, dict):
+        raise ModelError(key, repr(asked), "{part: {class: ..., its options}}")
+    libraries = _libraries(spec, index)
+    for part in asked:
+        if part not in libraries:
+            known = nearest(part, list(libraries))
+            raise ModelError(f"{key}.{part}", "no part of this model that has files", known)
+        if str((spec.components.get(part) or {}).get("path")).lower().endswith(".gguf"):
+            raise ModelError(f"{key}.{part}", "a part from a GGUF file, which is quantized", "other parts")
+    return {part: _config(f"{key}.{part}", value, libraries[part]) for part, value in asked.items()}
+
+
+def _libraries(spec: Model, index: Mapping[str, Any]) -> dict[str, str]:
+    """Every part that is loaded from files, with its library."""
+    own = {name: str(part[0]) for name, part in index.items() if isinstance(part, list) and part[0]}
+    given = {
+        name: "diffusers" if part is None or hasattr(diffusers, part["class"]) else "transformers"
+        for name, part in spec.components.items()
+    }
+    without = {name for name, part in spec.components.items() if part is None}
+    return {name: library for name, library in {**own, **given}.items() if name not in without}
+
+
+def is_quantized(part: torch.nn.Module) -> bool:
+    """Whether some of its weights are not plain numbers: integers, or tensors of another library's kind."""
+    plain = (torch.nn.Parameter, torch.Tensor)
+    return any(
+        type(weight) not in plain or type(weight.data) is not torch.Tensor or not weight.is_floating_point()
+        for weight in part.parameters()
+    )
+
+
+def _config(where: str, value: Any, library: str) -> Any:
+    if not isinstance(value, dict) or not isinstance(value.get("class"), str):
+        raise ModelError(where, repr(value), "{class: BitsAndBytesConfig, its options}")
+    name = value["class"]
+    classes = _classes(library)
+    if name not in classes:
+        raise ModelError(
+            f"{where}.class", f"{name}, which {library} does not have", nearest(name, list(classes))
+        )
+    if missing := absent([_PACKAGES[name]] if name in _PACKAGES else []):
+        raise ModelError(f"{where}.class", f"no package {missing[0]} here", "it", f"pip install {missing[0]}")
+    options = {key: _option(f"{where}.{key}", key, item) for key, item in value.items() if key != "class"}
+    known = [key for key in inspect.signature(classes[name]).parameters if key != "kwargs"]
+    for key in options:
+        if key not in known:
+            raise ModelError(f"{where}.{key}", "an unknown key", nearest(key, known))
+    try:
+        return classes[name](**options)
+    except (TypeError, ValueError, ImportError) as error:
+        raise ModelError(where, f"{value}: {error}", f"the options of {name}") from error
+
+
+def _classes(library: str) -> dict[str, Any]:
+    """The classes that quantize weights as they are loaded, by name."""
+    diffusers_auto: Any = import_module("diffusers.quantizers.auto")
+    own = {kind.__name__: kind for kind in diffusers_auto.AUTO_QUANTIZATION_CONFIG_MAPPING.values()}
+    own.pop("GGUFQuantizationConfig")
+    if library != "transformers":
+        return own
+    return {name: kind for name in own if (kind := getattr(transformers, name, None)) is not None}
+
+
+def _option(where: str, key: str, value: Any) -> Any:
+    """torchao's own configs are objects; a job names their class, alone or with its options."""
+    if key != "quant_type":
+        return value
+    given = {"class": value} if isinstance(value, str) else dict(value)
+    name = str(given.pop("class", None))
+    kind = getattr(import_module("torchao.quantization"), name, None)
+    if not isinstance(kind, type):
+        raise ModelError(where, repr(value), "a class of torchao.quantization, such as Int8WeightOnlyConfig")
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise ModelError(where, f"{value}: {error}", f"the options of {name}") from error
