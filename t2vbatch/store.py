@@ -25,7 +25,6 @@ import contextlib
 import hashlib
 import io
 import json
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -116,17 +115,8 @@ class Store:
         Raises:
             FileNotFoundError: nothing has that name.
         """
-        if self.folder.size(name) is not None:
-            with self.folder.local(name) as path:
-                yield path
-            return
-        frames = list(self.folder.names(name))
-        if not frames:
-            raise FileNotFoundError(f"{self.uri}/{name}")
-        with tempfile.TemporaryDirectory() as copy:
-            for frame in frames:
-                Path(copy, frame.rpartition("/")[2]).write_bytes(self.folder.read(frame))
-            yield Path(copy)
+        with self.folder.local(name) as path:
+            yield path
 
     def _holds(self, record: Record) -> bool:
         """Whether the video that lies there is this record's."""

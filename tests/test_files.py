@@ -130,6 +130,17 @@ def test_local_gives_a_path(folder: Folder) -> None:
         assert path.suffix == ".mp4"
 
 
+def test_local_gives_a_folder_of_files_too(folder: Folder) -> None:
+    """A video may be a folder of frames: all of them are there, under their names."""
+    for name in ("videos/a/0.png", "videos/a/1.png", "videos/ab/2.png"):
+        folder.write(name, name.encode())
+    with folder.local("videos/a") as path:
+        assert {file.name: file.read_bytes() for file in path.iterdir()} == {
+            "0.png": b"videos/a/0.png",
+            "1.png": b"videos/a/1.png",
+        }
+
+
 @pytest.mark.parametrize("name", AWKWARD)
 def test_awkward_names_mean_themselves(folder: Folder, name: str) -> None:
     """Blanks, percent signs, '#', '?' and letters beyond ASCII are kept in files, folders and whole URIs."""

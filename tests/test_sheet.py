@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 from t2vbatch.files import open_folder
+from t2vbatch.job import VideoFile
 from t2vbatch.records import results_schema
 from t2vbatch.sheet import write_sheets
-from tests.report.outputs import COLOURS, SCORES, add_videos, results
+from t2vbatch.video import encode
+from tests.report.outputs import COLOURS, SCORES, add_videos, results, rolling
 
 
 @pytest.fixture
@@ -42,3 +44,13 @@ def test_a_row_of_frames_shows_the_video(tmp_path: Path, table: pa.Table) -> Non
     green = np.abs(page[16 + 40 :] - np.array(COLOURS["green"])).sum(axis=2) < 60
     starts = [np.flatnonzero(green[:, 16 + 164 * k : 16 + 164 * k + 160].any(axis=0))[0] for k in range(4)]
     assert starts == sorted(set(starts))
+
+
+def test_a_folder_of_frames_is_a_video_too(tmp_path: Path, table: pa.Table) -> None:
+    """A page of png videos is, pixel for pixel, that of the frames in them."""
+    rows = table.to_pylist()[:1]
+    rows[0]["video"] = "videos/a/frames"
+    encode(rolling(COLOURS["red"]), tmp_path / rows[0]["video"], VideoFile(format="png"))
+    (name,) = write_sheets(open_folder(tmp_path), pa.Table.from_pylist(rows, table.schema), frames=4)
+    page = np.asarray(Image.open(io.BytesIO((tmp_path / name).read_bytes())), int)
+    assert (np.abs(page - np.array(COLOURS["red"])).sum(axis=2) == 0).sum() > 4 * 50 * 50
