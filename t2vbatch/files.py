@@ -14,7 +14,6 @@ Another S3, such as MinIO, Ceph or a test's, is ``AWS_ENDPOINT_URL``; one withou
 """
 
 import contextlib
-import errno
 import os
 import re
 import shutil
@@ -28,10 +27,11 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.exceptions import AlreadyExistsError, NotFoundError
 from obstore.store import from_url
 
 from t2vbatch.errors import StoreError
+from t2vbatch.refusals import explained
 from t2vbatch.web import fetch
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def read_uri(uri: str | Path) -> bytes:
     text = str(uri)
     path = local_path(text)
     if path is not None:
-        with _explained("read", text, missing=True):
+        with explained("read", text, missing=True):
             return path.read_bytes()
     if text.startswith(("http://", "https://")):
         return fetch(text)
@@ -120,11 +120,11 @@ class LocalFolder:
         return str(self._root)
 
     def read(self, name: str) -> bytes:
-        with _explained("read", self._path(name), missing=True):
+        with explained("read", self._path(name), missing=True):
             return self._path(name).read_bytes()
 
     def size(self, name: str) -> int | None:
-        with _explained("look up", self._path(name)):
+        with explained("look up", self._path(name)):
             try:
                 found = self._path(name).stat()
             except (FileNotFoundError, NotADirectoryError):
@@ -132,12 +132,12 @@ class LocalFolder:
             return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def write(self, name: str, data: bytes) -> None:
-        with _explained("write", self._path(name)), self._written(name, data) as temporary:
+        with explained("write", self._path(name)), self._written(name, data) as temporary:
             temporary.replace(self._path(name))
             _sync_folder(self._path(name).parent)
 
     def create(self, name: str, data: bytes) -> bool:
-        with _explained("create", self._path(name)), self._written(name, data) as temporary:
+        with explained("create", self._path(name)), self._written(name, data) as temporary:
             try:
                 os.link(temporary, self._path(name))
             except FileExistsError:
@@ -147,7 +147,7 @@ class LocalFolder:
 
     def publish(self, name: str, local: Path) -> None:
         target = self._path(name)
-        with _explained("write", target):
+        with explained("write", target):
             target.parent.mkdir(parents=True, exist_ok=True)
             _sync(local)
             try:
@@ -161,14 +161,14 @@ class LocalFolder:
             _sync_folder(target.parent)
 
     def delete(self, name: str) -> None:
-        with _explained("delete", self._path(name)):
+        with explained("delete", self._path(name)):
             self._path(name).unlink(missing_ok=True)
 
     def names(self, prefix: str) -> Iterator[str]:
         top = self._path(prefix) if prefix else self._root
         if not top.is_dir():
             return
-        with _explained("list", top):
+        with explained("list", top):
             for folder, folders, files in os.walk(top, onerror=_raise):
                 if Path(folder) == self._root and _STAGING in folders:
                     folders.remove(_STAGING)
@@ -185,7 +185,7 @@ class LocalFolder:
     def staging(self) -> Path:
         # Inside the output, so that publishing is a rename and never a copy across filesystems.
         folder = self._root / _STAGING
-        with _explained("create", folder):
+        with explained("create", folder):
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -223,7 +223,7 @@ class ObjectFolder:
         scheme, _, place = self._uri.partition("://")
         if scheme not in _SCHEMES:
             raise StoreError(f"cannot open {uri}: a folder is a local path, s3://, gs:// or az://")
-        with _explained("open", uri):
+        with explained("open", uri):
             # What is not quoted, URL rules would decode or cut off: a '#' would end the prefix.
             self._store = from_url(f"{scheme}://{quote(place)}", retry_config=_PATIENCE)
 
@@ -235,22 +235,22 @@ class ObjectFolder:
         return self._uri
 
     def read(self, name: str) -> bytes:
-        with _explained("read", self._name(name), missing=True):
+        with explained("read", self._name(name), missing=True):
             return bytes(obstore.get(self._store, _checked(name)).bytes())
 
     def size(self, name: str) -> int | None:
-        with _explained("look up", self._name(name)):
+        with explained("look up", self._name(name)):
             try:
                 return int(obstore.head(self._store, _checked(name))["size"])
             except (NotFoundError, FileNotFoundError):
                 return None
 
     def write(self, name: str, data: bytes) -> None:
-        with _explained("write", self._name(name)):
+        with explained("write", self._name(name)):
             obstore.put(self._store, _checked(name), data)
 
     def create(self, name: str, data: bytes) -> bool:
-        with _explained("create", self._name(name)):
+        with explained("create", self._name(name)):
             try:
                 obstore.put(self._store, _checked(name), data, mode="create")
             except (AlreadyExistsError, FileExistsError):
@@ -258,18 +258,18 @@ class ObjectFolder:
             return True
 
     def publish(self, name: str, local: Path) -> None:
-        with _explained("write", self._name(name)):
+        with explained("write", self._name(name)):
             obstore.put(self._store, _checked(name), local)
         if self.size(name) != local.stat().st_size:
             raise StoreError(f"{self._name(name)}: the upload is not as long as the file; run again")
         local.unlink()
 
     def delete(self, name: str) -> None:
-        with _explained("delete", self._name(name)), contextlib.suppress(NotFoundError, FileNotFoundError):
+        with explained("delete", self._name(name)), contextlib.suppress(NotFoundError, FileNotFoundError):
             obstore.delete(self._store, _checked(name))
 
     def names(self, prefix: str) -> Iterator[str]:
-        with _explained("list", self._name(prefix)):
+        with explained("list", self._name(prefix)):
             for page in obstore.list(self._store, prefix=_checked(prefix) if prefix else None):
                 for entry in page:
                     yield entry["path"]
@@ -324,30 +324,3 @@ def _sync_folder(path: Path) -> None:
 
 def _raise(error: OSError) -> None:
     raise error
-
-
-@contextlib.contextmanager
-def _explained(act: str, place: object, missing: bool = False) -> Iterator[None]:
-    """Turn what a storage raises into the two errors that callers handle.
-
-    ``missing``: a name that is not there is told apart from a storage that refuses. Where one writes, what
-    is not there is the bucket or the folder, and that is a refusal.
-    """
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError, NotFoundError) as error:
-        if missing:
-            raise FileNotFoundError(str(place)) from error
-        raise StoreError(f"cannot {act} {place}: {_reason(error)}") from error
-    except (OSError, BaseError, ValueError) as error:
-        raise StoreError(f"cannot {act} {place}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    match getattr(error, "errno", None):
-        case errno.ENOSPC | errno.EDQUOT:
-            return "no space is left there; free some, or choose another output, and run again"
-        case errno.EACCES | errno.EPERM | errno.EROFS:
-            return "writing or reading is not allowed there; change its permissions, or choose another place"
-        case _:
-            return str(error).splitlines()[0] if str(error) else type(error).__name__

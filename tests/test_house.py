@@ -9,12 +9,12 @@ import pytest
 _ROOT = Path(__file__).parent.parent / "t2vbatch"
 
 HOUSE = [
-    "errors", "steps", "canonical", "web", "files", "document", "environment", "mistakes", "sections",
-    "limits", "job", "manifest", "audio", "video", "playable", "degenerate", "models", "metrics", "plan",
-    "units", "records", "work", "processes", "lease", "store", "poster", "worker", "schedule", "engines",
-    "results", "distance", "bootstrap", "tables", "summary", "summary_text", "compare", "compare_text",
-    "highlights", "report", "trackers", "notebook", "status", "verify", "prepare", "run", "remake",
-    "rescore", "remeasure", "sheet", "interchange", "doctor", "cli",
+    "errors", "steps", "canonical", "web", "refusals", "files", "document", "environment", "mistakes",
+    "sections", "limits", "job", "manifest", "audio", "video", "playable", "degenerate", "models",
+    "metrics", "plan", "units", "records", "work", "processes", "lease", "store", "poster", "worker",
+    "schedule", "engines", "results", "distance", "bootstrap", "tables", "summary", "summary_text",
+    "compare", "compare_text", "highlights", "report", "trackers", "notebook", "status", "verify",
+    "prepare", "run", "remake", "rescore", "remeasure", "sheet", "interchange", "doctor", "cli",
 ]  # fmt: skip
 """From the ground up. Of a package, all modules stand on one floor."""
 
