@@ -14,6 +14,7 @@ Another S3, such as MinIO, Ceph or a test's, is ``AWS_ENDPOINT_URL``; one withou
 """
 
 import contextlib
+import errno
 import os
 import re
 import shutil
