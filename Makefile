@@ -10,9 +10,10 @@ READY := $(VENV)/.installed
 install: $(READY)
 
 # The constraints keep pip from taking a torch that the rest was not tried with; see constraints.txt.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt tests/models/generators.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/models/generators.txt
 	touch $@
 
 run: install

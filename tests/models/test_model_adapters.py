@@ -1,39 +1,97 @@
-"""A generator outside diffusers, from PyPI and with random weights, through the whole line.
+"""Generators outside diffusers, the packages from PyPI and with random weights, through the whole line.
 
-The package imports torchvision, which has no CPU build everywhere; where it cannot be had, the test is
-skipped and says so.
+They import libraries for training that tests do without (see generators.txt); a name stands for each that is
+absent while the package is imported, and generating asks nothing of it.
 """
 
 import json
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import torch
 from safetensors.torch import save_model
 
+from t2vbatch.models.adapters import imagen_video
 from tests.models import line
+from tests.models.tiny_parts import t5_encoder, t5_tokenizer
 
-_CONFIG: dict[str, dict[str, Any]] = {
-    "unet": {"dim": 8, "dim_mults": [1, 2], "attn_heads": 2, "attn_dim_head": 8},
-    "diffusion": {"image_size": 16, "num_frames": 4, "timesteps": 4},
-}
+TRAINING = (
+    "torchvision",
+    "torchvision.transforms",
+    "kornia",
+    "kornia.augmentation",
+    "datasets",
+    "datasets.utils",
+    "datasets.utils.file_utils",
+    "ema_pytorch",
+    "pytorch_warmup",
+)
 
 
-def test_a_generator_outside_diffusers_runs_from_a_job(tmp_path: Path) -> None:
+def test_video_diffusion_runs_from_a_job(tmp_path: Path) -> None:
     """A folder of its weights and a job that names the adapter give the same video twice."""
-    library = pytest.importorskip("video_diffusion_pytorch")
+    library = _imported(lambda: import_module("video_diffusion_pytorch"))
+    config: dict[str, dict[str, Any]] = {
+        "unet": {"dim": 8, "dim_mults": [1, 2], "attn_heads": 2, "attn_dim_head": 8},
+        "diffusion": {"image_size": 16, "num_frames": 4, "timesteps": 4},
+    }
     torch.manual_seed(0)
-    network = library.GaussianDiffusion(library.Unet3D(**_CONFIG["unet"]), **_CONFIG["diffusion"])
-    weights = tmp_path / "weights"
-    weights.mkdir()
-    save_model(network, str(weights / "model.safetensors"))
-    (weights / "config.json").write_text(json.dumps(_CONFIG))
-    adapter = "t2vbatch.models.adapters.video_diffusion:VideoDiffusion"
-    models = {"mine": {"path": str(weights), "pipeline": adapter}}
-    manifest = [{"id": "one", "prompt": "a ball", "model": "mine"}]
-    [once] = line.run(tmp_path, "once", models, manifest)
-    [again] = line.run(tmp_path, "again", models, manifest)
-    assert (once["status"], once["error"]) == ("ok", None)
-    assert (once["num_frames"], once["height"], once["width"]) == (4, 16, 16)
-    assert once["frames_sha256"] == again["frames_sha256"]
+    network = library.GaussianDiffusion(library.Unet3D(**config["unet"]), **config["diffusion"])
+    _save(network, config, tmp_path / "weights")
+    section = {"pipeline": "t2vbatch.models.adapters.video_diffusion:VideoDiffusion"}
+    once = _run(tmp_path, "once", section, ["a ball"])
+    assert once == _run(tmp_path, "again", section, ["a ball"])
+
+
+def test_imagen_video_runs_from_a_job(tmp_path: Path) -> None:
+    """Its Imagen with our own text encoder makes the same videos twice, and another for another prompt."""
+    library = _imported(imagen_video.library)
+    unet = {"dim": 8, "dim_mults": [1, 2], "num_resnet_blocks": 1, "attn_dim_head": 8, "attn_heads": 2}
+    unet |= {"layer_attns": [False, True], "layer_cross_attns": [False, True]}
+    config: dict[str, Any] = {"unets": [unet], "imagen": {"image_sizes": [16], "timesteps": 4}}
+    torch.manual_seed(0)
+    network = library.Imagen([library.Unet3D(**unet)], text_embed_dim=32, **config["imagen"])
+    _save(network, config, tmp_path / "weights")
+    for part in (t5_encoder(), t5_tokenizer()):
+        part.save_pretrained(tmp_path / "weights" / "text_encoder")
+    section = {
+        "pipeline": "t2vbatch.models.adapters.imagen_video:ImagenVideo",
+        "call": {"num_frames": 4, "cond_scale": 3.0},
+    }
+    once = _run(tmp_path, "once", section, ["a ball", "a cube"])
+    assert once == _run(tmp_path, "again", section, ["a ball", "a cube"])
+    assert once["a ball"] != once["a cube"]
+
+
+def _imported(library: Callable[[], Any]) -> Any:
+    absent = [name for name in TRAINING if find_spec(name.partition(".")[0]) is None]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in absent:
+            patch.setitem(sys.modules, name, MagicMock())
+        return library()
+
+
+def _save(network: torch.nn.Module, config: dict[str, Any], folder: Path) -> None:
+    """Write what an adapter reads. Where a network begins with zeros, no prompt would pass: random there."""
+    for weights in network.parameters():
+        if not weights.any():
+            torch.nn.init.normal_(weights, std=0.1)
+    folder.mkdir()
+    save_model(network, str(folder / "model.safetensors"))
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def _run(folder: Path, output: str, section: dict[str, Any], prompts: list[str]) -> dict[str, str]:
+    """Digest of the frames of each prompt's video, all from one seed; each is of 4 frames of 16x16."""
+    models = {"mine": {"path": str(folder / "weights"), **section}}
+    manifest = [{"id": prompt, "prompt": prompt, "seed": 1, "model": "mine"} for prompt in prompts]
+    rows = line.run(folder, output, models, manifest)
+    assert [(row["status"], row["error"]) for row in rows] == [("ok", None)] * len(prompts)
+    assert {(row["num_frames"], row["height"], row["width"]) for row in rows} == {(4, 16, 16)}
+    return {row["row_id"]: row["frames_sha256"] for row in rows}
