@@ -10,6 +10,7 @@ from huggingface_hub import snapshot_download
 
 from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
+from t2vbatch.models.folders import INDEX
 from t2vbatch.models.hub import hub_reachable
 from t2vbatch.models.single_file import (
     MISFITS,
@@ -21,8 +22,6 @@ from t2vbatch.models.single_file import (
     reason,
 )
 from t2vbatch.models.sources import Source, open_source
-
-INDEX = "model_index.json"
 
 _CONFIGS = ["*.json", "*.txt", "*.model"]
 
@@ -62,11 +61,11 @@ class Checkpoint:
         return Path(folder)
 
 
-def open_checkpoint(where: str, spec: Model, pins: Any = None) -> Checkpoint:
+def open_checkpoint(prefix: str, spec: Model, pins: Any = None) -> Checkpoint:
     """Find a model's files.
 
     Args:
-        where: the model's key in the job, for messages.
+        prefix: what its keys begin with in messages: ``models.NAME.``, or nothing.
         pins: the identity of its weights in a plan, whose commits are meant again, or None.
 
     Raises:
@@ -77,14 +76,14 @@ def open_checkpoint(where: str, spec: Model, pins: Any = None) -> Checkpoint:
     if not is_single_file(spec.path):
         if spec.config is not None:
             raise ModelError(
-                f"{where}.config", "a config beside a whole folder", "it with a single file only"
+                f"{prefix}config", "a config beside a whole folder", "it with a single file only"
             )
-        return Checkpoint(open_source(f"{where}.path", spec.path, revision, INDEX))
-    _check_single_file(where, spec)
-    file = open_file(f"{where}.path", spec.path, revision, spec.allow_pickle)
-    config = spec.config or guessed_config(f"{where}.path", spec.path, file)
+        return Checkpoint(open_source(f"{prefix}path", spec.path, revision, INDEX))
+    _check_single_file(prefix, spec)
+    file = open_file(f"{prefix}path", spec.path, revision, spec.allow_pickle)
+    config = spec.config or guessed_config(f"{prefix}path", spec.path, file)
     commit = pins.get("config", {}).get("commit")
-    return Checkpoint(open_source(f"{where}.config", config, commit, INDEX), file)
+    return Checkpoint(open_source(f"{prefix}config", config, commit, INDEX), file)
 
 
 def from_single_file(
@@ -97,10 +96,10 @@ def from_single_file(
     """
     options = {"config": str(checkpoint.configs()), "dtype": dtype, "local_files_only": True}
     try:
-        return pipeline.from_single_file(str(file.fetched("model")), **options, **parts)
+        return pipeline.from_single_file(str(file.fetched("path")), **options, **parts)
     except MISFITS as error:
         raise ModelError(
-            "model.path",
+            "path",
             f"{file.name}, with the configs in {checkpoint.source.location}: {reason(error)}",
             "a whole checkpoint of such a pipeline",
             "name the right configs with config:, and parts that are elsewhere under components:",
@@ -114,19 +113,19 @@ def holds(checkpoint: Checkpoint, encoder: type) -> bool:
     return bool(is_clip_model_in_single_file(encoder, names) or is_t5_in_single_file(names))
 
 
-def _check_single_file(where: str, spec: Model) -> None:
+def _check_single_file(prefix: str, spec: Model) -> None:
     if spec.path.lower().endswith(".gguf"):
         raise ModelError(
-            f"{where}.path",
+            f"{prefix}path",
             f"{spec.path}, one network of a model",
             "a whole checkpoint",
-            f"name the model here, and the file as {where}.components.transformer: {{class: ..., path: ...}}",
+            f"name the model here, and the file as {prefix}components.transformer: {{class: ..., path: ...}}",
         )
     if spec.variant is not None:
-        raise ModelError(f"{where}.variant", "a variant of a single file", "none", "leave it out")
+        raise ModelError(f"{prefix}variant", "a variant of a single file", "none", "leave it out")
     if "quantization" in spec.speed:
         raise ModelError(
-            f"{where}.speed.quantization",
+            f"{prefix}speed.quantization",
             "the parts of a single file, which diffusers does not quantize",
             "a model in diffusers' layout, or GGUF files of its networks",
         )

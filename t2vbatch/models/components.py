@@ -84,7 +84,7 @@ class Component:
         name = f"{file.name}, as {self.kind.__name__} with the config in {self.source.location}"
         try:
             return self.kind.from_single_file(
-                str(file.fetched(self.where)),
+                str(file.fetched(f"{self.where}.path")),
                 config=str(config),
                 dtype=dtype,
                 quantization_config=quantization,
@@ -114,12 +114,12 @@ class Component:
 
 
 def find_components(
-    where: str, spec: Model, own: Source, pins: Mapping[str, Any] | None = None
+    prefix: str, spec: Model, own: Source, pins: Mapping[str, Any] | None = None
 ) -> dict[str, Component | None]:
     """Find what a model's ``components`` mean; None for those that the pipeline shall do without.
 
     Args:
-        where: the key of the model, for messages.
+        prefix: what the model's keys begin with in messages: ``models.NAME.``, or nothing.
         own: the model's own checkpoint.
         pins: their identities in a plan, whose commits are meant again, or None.
 
@@ -128,7 +128,7 @@ def find_components(
     """
     found: dict[str, Component | None] = {}
     for name, given in spec.components.items():
-        key, pinned = f"{where}.components.{name}", ((pins or {}).get(name) or {}).get("weights", {})
+        key, pinned = f"{prefix}components.{name}", ((pins or {}).get(name) or {}).get("weights", {})
         found[name] = None if given is None else _find(key, name, given, own, spec.allow_pickle, pinned)
     return found
 

@@ -13,9 +13,10 @@ from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
 from t2vbatch.models.calls import check_call
 from t2vbatch.models.catalog import absent, gives_video
-from t2vbatch.models.checkpoint import INDEX, Checkpoint, open_checkpoint
+from t2vbatch.models.checkpoint import Checkpoint, open_checkpoint
 from t2vbatch.models.components import check_component, find_components
 from t2vbatch.models.families import family
+from t2vbatch.models.folders import INDEX
 from t2vbatch.models.plugins import class_path, is_diffusers, plugin_facts, resolve_class
 from t2vbatch.models.protocol import FrameRule, ModelFacts
 from t2vbatch.models.quantization import quantization
@@ -53,7 +54,7 @@ def _inspect_plugin(where: str, spec: Model) -> ModelFacts | None:
 
 
 def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
-    checkpoint = open_checkpoint(where, spec)
+    checkpoint = open_checkpoint(f"{where}.", spec)
     source = checkpoint.source
     index = source.read_json(INDEX)
     if index is None:
@@ -71,7 +72,7 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
     _check_components(where, pipeline, spec)
     _check_settings(f"{where}.memory", memory_settings(spec), MEMORY)
     _check_settings(f"{where}.speed", spec.speed, SPEED)
-    quantization(where, spec, index)
+    quantization(f"{where}.", spec, index)
     signature = read_signature(pipeline)
     row = family(pipeline.__name__)
     module = bundled(f"{where}.path", spec.path) if spec.path.startswith(BUNDLED) else None
@@ -204,7 +205,7 @@ def _check_settings(where: str, given: Mapping[str, Any], known: Mapping[str, Se
 
 def _identity(where: str, spec: Model, checkpoint: Checkpoint, pipeline: type) -> dict[str, Any]:
     """All that decides the pixels besides the request, by content and never by path."""
-    components = find_components(where, spec, checkpoint.source)
+    components = find_components(f"{where}.", spec, checkpoint.source)
     return {
         "pipeline": class_path(pipeline),
         "weights": checkpoint.identity(spec.variant),

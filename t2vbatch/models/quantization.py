@@ -28,17 +28,17 @@ _PACKAGES = {
 """Class: the package, by its import name, that does the work."""
 
 
-def quantization(where: str, spec: Model, index: Mapping[str, Any]) -> dict[str, Any]:
+def quantization(prefix: str, spec: Model, index: Mapping[str, Any]) -> dict[str, Any]:
     """The config that its library takes, for each part that the job wants quantized.
 
     Args:
-        where: the key of the model in the job, for messages.
+        prefix: what the model's keys begin with in messages: ``models.NAME.``, or nothing.
         index: the model's ``model_index.json``, which says where its parts come from.
 
     Raises:
         ModelError: an unknown part, class or option, or a package that is not here.
     """
-    asked, key = spec.speed.get("quantization", {}), f"{where}.speed.quantization"
+    asked, key = spec.speed.get("quantization", {}), f"{prefix}speed.quantization"
     if not isinstance(asked, dict):
         raise ModelError(key, repr(asked), "{part: {class: ..., its options}}")
     libraries = _libraries(spec, index)

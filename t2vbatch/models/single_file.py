@@ -59,7 +59,7 @@ class SingleFile:
         path = self.source.file(self.name)
         if path is None:
             at = f"{self.source.location}/{self.name}"
-            raise ModelError(f"{where}.path", f"{at}, which is neither here nor to be had now", "the file")
+            raise ModelError(where, f"{at}, which is neither here nor to be had now", "the file")
         return path
 
     def identity(self) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from diffusers import PipelineQuantizationConfig
 from transformers import CLIPTextModel
 
 from t2vbatch.job import Model
-from t2vbatch.models.checkpoint import INDEX, Checkpoint, from_single_file, holds, open_checkpoint
+from t2vbatch.models.checkpoint import Checkpoint, from_single_file, holds, open_checkpoint
 from t2vbatch.models.components import Component, find_components, hub_options
+from t2vbatch.models.folders import INDEX
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.models.quantization import quantization
 
@@ -29,9 +30,9 @@ def with_weights(pipeline: Any, spec: Model, facts: ModelFacts) -> Any:
         ModelError: a file is gone, or is not what the job says.
         Exception: whatever the library that loads it raises.
     """
-    checkpoint = open_checkpoint("model", spec, facts.identity["weights"])
+    checkpoint = open_checkpoint("", spec, facts.identity["weights"])
     index = checkpoint.source.read_json(INDEX) or {}
-    quantized = quantization("model", spec, index)
+    quantized = quantization("", spec, index)
     parts = _left_out(pipeline, index) | _components(spec, facts, checkpoint, quantized)
     dtype = getattr(torch, spec.dtype)
     if checkpoint.file is not None:
@@ -78,7 +79,7 @@ def _outside(
         library, class_name = part if isinstance(part, list) else (None, "")
         kind = getattr(transformers, class_name, object) if library == "transformers" else object
         if name not in parts and issubclass(kind, torch.nn.Module) and not holds(checkpoint, kind):
-            component = Component(f"model.{name}", {}, kind, checkpoint.source, name)
+            component = Component(name, {}, kind, checkpoint.source, name)
             found[name] = component.load(getattr(torch, spec.dtype), spec.allow_pickle)
     return found
 
@@ -86,7 +87,7 @@ def _outside(
 def _components(
     spec: Model, facts: ModelFacts, checkpoint: Checkpoint, quantized: Mapping[str, Any]
 ) -> dict[str, Any]:
-    found = find_components("model", spec, checkpoint.source, facts.identity["components"])
+    found = find_components("", spec, checkpoint.source, facts.identity["components"])
     return {name: part and _loaded(part, spec, quantized.get(name)) for name, part in found.items()}
 
 

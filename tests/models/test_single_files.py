@@ -135,7 +135,7 @@ def test_a_file_of_another_network_is_refused(checkpoint: Checkpoint, tmp_path: 
     spec = Model(path=str(checkpoint("WanPipeline")), components={"transformer": component})
     with pytest.raises(ModelError, match="as WanTransformer3DModel") as caught:
         load_model(spec, inspect_model("mine", spec), "cpu")
-    assert caught.value.where == "model.components.transformer.path"
+    assert caught.value.where == "components.transformer.path"
 
 
 def test_a_file_that_lacks_weights_is_refused(checkpoint: Checkpoint, wan_file: Path) -> None:
