@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 import psutil
 import torch
+from huggingface_hub import get_token
 
 from t2vbatch.models import hub_reachable, list_pipelines
 from t2vbatch.video import ffmpeg_version
@@ -41,8 +42,10 @@ def examine() -> Examination:
 
 
 def _machine() -> Iterator[Fact]:
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "diffusers", "transformers", "ray"))
-    yield Fact("python", f"{platform.python_version()}, {packages}")
+    packages = ("torch", "diffusers", "transformers", "ray")
+    yield Fact("t2vbatch", version("t2vbatch"))
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    yield Fact("python", f"{platform.python_version()}, {versions}")
     memory = psutil.virtual_memory()
     yield Fact("memory", f"{memory.available / _GIB:.1f} of {memory.total / _GIB:.1f} GiB free")
     yield Fact("cpus", f"{len(os.sched_getaffinity(0))} that this process may use")
@@ -52,7 +55,9 @@ def _machine() -> Iterator[Fact]:
 
 def _devices() -> Iterator[Fact]:
     if not torch.cuda.is_available():
-        yield Fact("gpu", "none that torch can use; small models run on the CPU, real ones crawl", False)
+        built = "" if torch.version.cuda else "; this torch is built without CUDA"
+        crawls = "small models run on the CPU, large ones crawl"
+        yield Fact("gpu", f"none that torch can use{built}: {crawls}", False)
     for index in range(torch.cuda.device_count()):
         device = torch.cuda.get_device_properties(index)
         free, total = torch.cuda.mem_get_info(index)
@@ -65,8 +70,8 @@ def _programs() -> Iterator[Fact]:
         yield Fact("hub", "reachable")
     else:
         yield Fact("hub", "not reachable; local folders, cached models and bundled:shapes run", False)
-    named = "HF_TOKEN" in os.environ
-    yield Fact("token", "HF_TOKEN is set" if named else "HF_TOKEN is not set; gated models cannot be had")
+    lacking = "none; gated models want one: set HF_TOKEN"
+    yield Fact("token", "there is one for the hub" if get_token() else lacking)
 
 
 def _pipelines() -> Iterator[Fact]:
@@ -78,4 +83,5 @@ def _pipelines() -> Iterator[Fact]:
     ready = sum(not card.missing for card in cards)
     yield Fact("pipelines", f"{ready} of {len(cards)} video pipelines have every package they need")
     for package, names in sorted(lacking.items()):
-        yield Fact("missing", f"{package}, for {', '.join(names)}", False)
+        wanted = f"{len(names)} pipelines want it: {', '.join(names)}"
+        yield Fact("missing", f"pip install {package}; {wanted}", False)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from t2vbatch import __version__
 from t2vbatch.cli import main
 from t2vbatch.store import open_store
 
@@ -223,6 +224,11 @@ def test_metrics_and_models_are_listed(folder: Path, quick: Command) -> None:
     unknown = quick("models", "WanPipelin")
     assert unknown.returncode == 2
     assert "'WanPipeline'" in unknown.stderr
+
+
+def test_the_version_is_told(folder: Path, quick: Command) -> None:
+    """As the package has it."""
+    assert quick("--version").stdout == f"t2vbatch {__version__}\n"
 
 
 def test_the_doctor_says_what_is_here(folder: Path, quick: Command) -> None:

@@ -11,21 +11,39 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import Annotated
 
 import typer
 
+from t2vbatch import __version__
 from t2vbatch.cli import catalog, distance, evaluate, exchange, look, make
 from t2vbatch.errors import RunError, T2VBatchError, UsageError
 
 app = typer.Typer(
     name="t2vbatch",
-    help="Turn a dataset of prompts and images into a dataset of videos.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,  # Plain help fits a terminal of 80 columns, and reads in a log.
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"t2vbatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Turn a dataset of prompts and images into a dataset of videos."""
+
+
 app.command()(make.run)
 app.command()(make.plan)
 app.command()(look.status)

@@ -3,13 +3,20 @@
 import inspect
 import json
 from dataclasses import asdict
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Annotated
 
 import typer
 
+from t2vbatch.cli.display import Display
 from t2vbatch.cli.make import Json
 
-manifest_app = typer.Typer(help="Read and check manifests.", no_args_is_help=True)
+manifest_app = typer.Typer(
+    help="Check manifests, and make them from other tools' lists.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @manifest_app.command("check")
@@ -27,9 +34,13 @@ def check_manifest(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """List every problem of a manifest: row, column, what was found, what was expected.
+    """List every problem of a manifest.
 
-    Example: `t2vbatch manifest check manifests/quickstart.csv`
+    Row, column, what was found, what was expected.
+
+    \b
+    Example:
+      t2vbatch manifest check manifests/quickstart.csv
     """
     from t2vbatch.job import load_job
     from t2vbatch.manifest import LIMITS, read_manifest
@@ -52,12 +63,19 @@ def check_manifest(
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(help="A pipeline class.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="PIPELINE", help="A pipeline class.", show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the video pipelines that a job can name, or show one: inputs, frame rule, fps, call, an example.
+    """List the video pipelines that a job can name, or show one.
 
-    Examples: `t2vbatch models`, `t2vbatch models WanPipeline`
+    Inputs, frame rule, frames per second, arguments of the call, an example of a job.
+
+    \b
+    Examples:
+      t2vbatch models
+      t2vbatch models WanPipeline
     """
     from t2vbatch.models import describe_pipeline, list_pipelines
 
@@ -83,14 +101,20 @@ def models(
 
 
 def metrics(
-    name: Annotated[str | None, typer.Argument(help="A metric.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="METRIC", help="A metric.", show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the metrics, or show one: definition, source, range, direction, cost, needed weights.
+    """List the metrics, or show one.
 
-    fvd and fid, which are of all videos of a model, stand here too; t2vbatch distance measures them.
+    Definition, source, range, direction, cost, needed weights. fvd and fid, which are of all videos of a
+    model, stand here too; t2vbatch distance measures them.
 
-    Examples: `t2vbatch metrics`, `t2vbatch metrics clip_score`, `t2vbatch metrics fvd`
+    \b
+    Examples:
+      t2vbatch metrics
+      t2vbatch metrics clip_score
     """
     from t2vbatch.distance.kinds import KINDS
     from t2vbatch.metrics import known_metrics
@@ -110,15 +134,24 @@ def metrics(
 
 
 def doctor(as_json: Json = False) -> None:
-    """Say what this machine has for generating videos: devices, memory, ffmpeg, the hub, missing packages.
+    """Say what this machine has, and lacks, for making videos.
 
-    Example: `t2vbatch doctor`
+    Devices, memory, disk, ffmpeg, the model hub, and the packages that pipelines need.
+
+    \b
+    Example:
+      t2vbatch doctor
     """
-    from t2vbatch.doctor import examine
+    with Display(quiet=as_json) as display:
+        display.wait("looking at this machine")
+        from t2vbatch.doctor import examine
 
-    found = examine()
+        found = examine()
     if as_json:
         typer.echo(json.dumps(asdict(found)))
         return
+    width = max(len(fact.name) for fact in found.facts) + 6
     for fact in found.facts:
-        typer.echo(f"{'ok  ' if fact.fine else 'note'} {fact.name:10} {fact.text}")
+        mark = f"{'ok  ' if fact.fine else 'note'} {fact.name}".ljust(width)
+        columns = max(get_terminal_size().columns, 2 * width)
+        typer.echo(fill(fact.text, columns, initial_indent=mark, subsequent_indent=" " * width))

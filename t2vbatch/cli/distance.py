@@ -42,10 +42,14 @@ def distance(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure FVD or FID of each model's videos against a reference set; without options, as the job says.
+    """Measure FVD or FID against a reference set.
 
-    Examples: `t2vbatch distance runs/wan --reference ucf101 --backbone i3d.pt --pickled-weights`,
-    `t2vbatch distance runs/wan --kind fid --reference ucf101 --backbone dinov2 --save-statistics ucf.npz`
+    Of each model's videos; without options, as the run's job says.
+
+    \b
+    Examples:
+      t2vbatch distance runs/wan --reference ucf101 --backbone i3d.pt --pickled-weights
+      t2vbatch distance runs/wan --kind fid --reference ucf101 --backbone dinov2 --save-statistics ucf.npz
     """
     from t2vbatch.engines.choose import engine_for
     from t2vbatch.job import Distance

@@ -16,22 +16,29 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Outputs = Annotated[
-    list[str], typer.Argument(metavar="OUTPUT...", help="Output folders of runs.", show_default=False)
+    list[str], typer.Argument(metavar="OUTPUT", help="Output folders of runs.", show_default=False)
 ]
 
 
 def score(
     output: Output,
     metrics: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Comma between them; default: those of the run's job.")
+        str | None,
+        typer.Option(metavar="NAMES", help="Metrics, with commas; default: those of the run's job."),
     ] = None,
-    clip: Annotated[str | None, typer.Option(metavar="PATH", help="The CLIP to score with.")] = None,
+    clip: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The CLIP to score with; default: the job's.")
+    ] = None,
     renew: Annotated[bool, typer.Option("--renew", help="Score again what has its scores already.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Add scores to a finished run, from its files: nothing is generated.
+    """Add scores to a finished run.
 
-    Example: `t2vbatch score runs/quickstart --metrics flicker,motion`
+    They are computed from its files: nothing is generated.
+
+    \b
+    Example:
+      t2vbatch score runs/quickstart --metrics flicker,motion
     """
     from t2vbatch.engines.choose import engine_for
     from t2vbatch.job import Clip
@@ -56,14 +63,20 @@ def score(
 def compare(
     outputs: Outputs,
     by: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Once for each value of a column of the manifest.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="Compare once for each value of this manifest column."),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="How the table is written.")] = "text",
     as_json: Json = False,
 ) -> None:
-    """Compare the models of one or more runs, on the prompts and seeds that they share.
+    """Compare models on the prompts and seeds that they share.
 
-    Examples: `t2vbatch compare runs/compare`, `t2vbatch compare runs/a runs/b --by category --format latex`
+    Of one run, or of several.
+
+    \b
+    Examples:
+      t2vbatch compare runs/compare
+      t2vbatch compare runs/a runs/b --by category --format latex
     """
     from t2vbatch.compare import compare as compared
     from t2vbatch.compare import entrants
@@ -89,13 +102,15 @@ def compare(
 
 def sheet(
     output: Output,
-    model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="Only this model's videos.")] = None,
     rows: Annotated[int, typer.Option(min=1, help="Videos a page.")] = 8,
     frames: Annotated[int, typer.Option(min=1, help="Frames a video.")] = 8,
 ) -> None:
-    """Write contact sheets as PNG: each video as a row of its frames.
+    """Write contact sheets as PNG: each video a row of frames.
 
-    Example: `t2vbatch sheet runs/quickstart --frames 6`
+    \b
+    Example:
+      t2vbatch sheet runs/quickstart --frames 6
     """
     from t2vbatch.sheet import write_sheets
     from t2vbatch.store import open_store

@@ -12,22 +12,28 @@ if TYPE_CHECKING:
     from t2vbatch.job import Tracker
     from t2vbatch.store import Store
 
-Model = Annotated[str | None, typer.Option(help="Whose videos; needed where the run has several models.")]
+Model = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Whose videos; needed where the run has several models.")
+]
 
 
 def import_manifest(
     form: Annotated[
         str, typer.Argument(metavar="FORMAT", help="vbench, json, lines, captions or webdataset.")
     ],
-    source: Annotated[Path, typer.Argument(help="The list: a file or a folder.")],
-    target: Annotated[Path, typer.Argument(help="The manifest to write, .jsonl.")],
-    images: Annotated[Path | None, typer.Option(help="Folder of the images that the list names.")] = None,
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The list: a file or a folder.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The manifest to write, .jsonl.")],
+    images: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the images are that the list names.")
+    ] = None,
 ) -> None:
     """Turn another tool's list of prompts into a manifest.
 
     CSV, JSON Lines and Parquet lists need none of this: a job reads them as they are.
 
-    Example: `t2vbatch manifest import vbench VBench_full_info.json manifests/vbench.jsonl`
+    \b
+    Example:
+      t2vbatch manifest import vbench VBench_full_info.json manifests/vbench.jsonl
     """
     from t2vbatch.interchange import import_manifest as imported
 
@@ -36,16 +42,21 @@ def import_manifest(
 
 def export(
     output: Output,
-    target: Annotated[Path, typer.Argument(help="A new folder.")],
-    layout: Annotated[str, typer.Option(help="vbench, evalcrafter, hf or webdataset.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The folder to write; it must be new.")],
+    layout: Annotated[str, typer.Option(metavar="NAME", help="vbench, evalcrafter, hf or webdataset.")],
     model: Model = None,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Also where videos are missing, or are there twice.")
+        bool, typer.Option("--partial", help="Copy also where videos are missing, or are there twice.")
     ] = False,
 ) -> None:
-    """Copy the videos of a run into the layout of another tool, checked to be complete.
+    """Copy a run's videos into another tool's layout.
 
-    Example: `t2vbatch export runs/vbench vbench_videos --layout vbench`
+    Layouts: vbench, evalcrafter, hf (a Hugging Face data set), webdataset. What the tool would count on is
+    checked first; --partial copies what there is.
+
+    \b
+    Example:
+      t2vbatch export runs/vbench vbench_videos --layout vbench
     """
     from t2vbatch.interchange import export as exported
     from t2vbatch.store import open_store
@@ -61,12 +72,16 @@ def export(
 
 def import_scores(
     output: Output,
-    source: Annotated[Path, typer.Argument(help="VBench's eval_results JSON.")],
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="VBench's eval_results JSON.")],
     model: Model = None,
 ) -> None:
-    """Take over the scores that another tool gave these videos, as columns of the results.
+    """Take over the scores that VBench gave these videos.
 
-    Example: `t2vbatch import-scores runs/vbench evaluation_results/vbench_eval_results.json`
+    They become columns of the results, beside the run's own.
+
+    \b
+    Example:
+      t2vbatch import-scores runs/vbench evaluation_results/vbench_eval_results.json
     """
     from t2vbatch.interchange import import_scores as imported
     from t2vbatch.job import parse_job
@@ -96,9 +111,14 @@ def track(
     name: Annotated[str | None, typer.Option(help="Of the run there; default: the output's name.")] = None,
     videos: Annotated[int | None, typer.Option(min=0, help="Videos of each model to show there.")] = None,
 ) -> None:
-    """Show a finished run in W&B or MLflow: scores of all samples, the summary, some videos.
+    """Show a finished run in W&B or MLflow.
 
-    Examples: `t2vbatch track runs/quickstart --to wandb`, `WANDB_MODE=offline t2vbatch track runs/quickstart`
+    Scores of all samples, the summary, some videos.
+
+    \b
+    Examples:
+      t2vbatch track runs/quickstart --to wandb
+      WANDB_MODE=offline t2vbatch track runs/quickstart
     """
     from t2vbatch.store import open_store
     from t2vbatch.trackers import track as tracked

@@ -15,14 +15,19 @@ if TYPE_CHECKING:
     from t2vbatch.verify import Finding
 
 Output = Annotated[
-    str, typer.Argument(metavar="OUTPUT", help="The output folder of a run.", show_default=False)
+    str, typer.Argument(metavar="OUTPUT", help="The output folder of a run, path or URI.", show_default=False)
 ]
 
 
 def status(output: Output, as_json: Json = False) -> None:
-    """Say where an output stands, also while a run goes on elsewhere.
+    """Say where an output stands.
 
-    Example: `t2vbatch status runs/quickstart`
+    Anybody may ask who can read the output, also while a run goes on elsewhere.
+
+    \b
+    Examples:
+      t2vbatch status runs/quickstart
+      t2vbatch status s3://bucket/wan --json
     """
     from t2vbatch.status import read_status
 
@@ -56,9 +61,15 @@ def verify(
     seed: Annotated[int, typer.Option(help="Which K samples: the same seed chooses the same.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Read every video again and hold it against its record: digest, size, frames, decodability.
+    """Read every video again and hold it against its record.
 
-    Examples: `t2vbatch verify runs/quickstart`, `t2vbatch verify runs/quickstart --deep 3`
+    Digest, size, number of frames, whether it can be decoded; with --deep, whether the model still makes it.
+    Exit code 1 where anything is found.
+
+    \b
+    Examples:
+      t2vbatch verify runs/quickstart
+      t2vbatch verify runs/quickstart --deep 3
     """
     from t2vbatch.verify import verify as findings_of
 
@@ -94,9 +105,13 @@ def _sifted(found: "Iterable[Finding | None]", quiet: bool) -> "tuple[int, list[
 
 
 def report(output: Output) -> None:
-    """Make results, summary and report again from the records and the manifest of the last run.
+    """Make the tables and the report of a run again.
 
-    Example: `t2vbatch report runs/quickstart`
+    From its records and its manifest; videos are not touched.
+
+    \b
+    Example:
+      t2vbatch report runs/quickstart
     """
     from t2vbatch.job import parse_job
     from t2vbatch.prepare import prepare

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job file.", show_default=False)]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, such as samples=2. Repeatable."),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the job. Repeatable."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 
@@ -30,9 +30,17 @@ def run(
         bool, typer.Option("--retry-failed", help="Try again the samples that an earlier run gave up.")
     ] = False,
 ) -> None:
-    """Bring the job's output up to date: make what is missing, keep what is there.
+    """Bring the job's output up to date.
 
-    Example: `t2vbatch run jobs/quickstart.yaml --set samples=1`
+    What is missing is made, what is there is kept. It may be ended at any time: the same command goes on.
+
+    Exit codes: 0 all samples are ok; 1 the run failed; 2 the job or manifest is wrong, and nothing was
+    started; 3 finished, and some samples are not ok; 130 interrupted.
+
+    \b
+    Examples:
+      t2vbatch run jobs/quickstart.yaml
+      t2vbatch run jobs/quickstart.yaml --set samples=1 --set workers.count=2
     """
     if dry_run:
         plan(job, sets, as_json)
@@ -53,9 +61,13 @@ def run(
 
 
 def plan(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
-    """Check the job and show what a run would make, without loading a model.
+    """Check a job and show what a run would make.
 
-    Example: `t2vbatch plan jobs/quickstart.yaml`
+    No model is loaded, and nothing is written.
+
+    \b
+    Example:
+      t2vbatch plan jobs/quickstart.yaml
     """
     with Display(quiet=as_json) as display, display.checking():
         from t2vbatch.store import open_store
