@@ -1,31 +1,17 @@
 """Exact points of a run at which a fault strikes, once, in whatever process gets there first."""
 
 import functools
-import os
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from t2vbatch import run
-from t2vbatch.errors import StoreError
 from t2vbatch.files import LocalFolder
 from t2vbatch.models.fake import FakeModel
 from t2vbatch.store import Store
 from t2vbatch.worker import Worker, WorkerFactory
-
-
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _refuse() -> None:
-    raise StoreError("the storage did not answer, as was asked for")
-
-
-def _fail() -> None:
-    raise RuntimeError("the model did not load, as was asked for")
+from tests.faults import deeds
 
 
 @dataclass(frozen=True)
@@ -34,7 +20,7 @@ class Point:
 
     owner: type
     method: str
-    deed: Callable[[], None] = _die
+    deed: Callable[[], None] = deeds.die
     after: bool = False
     about: str = ""
 
@@ -49,10 +35,16 @@ POINTS: Mapping[str, Point] = {
     "before compaction": Point(Store, "_replace_records"),
     "during compaction": Point(LocalFolder, "delete", about="records/"),
     "after compaction": Point(Store, "_replace_records", after=True),
-    "storage fails": Point(LocalFolder, "create", _refuse, about="records/"),
-    "storage fails after it has written": Point(LocalFolder, "create", _refuse, True, "records/"),
-    "storage fails for a video": Point(LocalFolder, "publish", _refuse, about="videos/"),
-    "model fails to load": Point(FakeModel, "__init__", _fail),
+    "storage fails": Point(LocalFolder, "create", deeds.refuse, about="records/"),
+    "storage fails after it has written": Point(LocalFolder, "create", deeds.refuse, True, "records/"),
+    "storage fails for a video": Point(LocalFolder, "publish", deeds.refuse, about="videos/"),
+    "model fails to load": Point(FakeModel, "__init__", deeds.fail_to_load),
+    "worker sick": Point(FakeModel, "_one", deeds.sicken),
+    "worker suspended": Point(FakeModel, "_one", deeds.stand_still),
+    "node lost": Point(FakeModel, "_one", deeds.die_with_the_node),
+    "clock goes back": Point(Store, "commit", deeds.set_clock(days=-400), after=True),
+    "clock goes ahead": Point(Store, "commit", deeds.set_clock(days=400)),
+    "driver's clock goes back": Point(Store, "write_json", deeds.set_clock(days=-400)),
 }
 
 

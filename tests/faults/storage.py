@@ -1,12 +1,12 @@
-"""An S3 server that fails now and then: a bucket of moto's behind a proxy that refuses requests and loses answers."""
+"""An S3 server that fails now and then: moto's, behind a proxy that refuses requests and loses answers."""
 
 import http.client
+import logging
 import random
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
 
 from moto.server import ThreadedMotoServer
 
@@ -40,8 +40,8 @@ class Faulty(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    protocol_version: ClassVar[str] = "HTTP/1.1"
     server: Faulty
+    protocol_version = "HTTP/1.1"
 
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._answer(answer.status, dict(answer.getheaders()), data)
 
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass_on
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass_on  # noqa: N815 - http.server's names
 
     def _answer(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
         self.send_response(status)
@@ -78,6 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def faulty_s3(seed: int) -> Iterator[tuple[Faulty, Mapping[str, str]]]:
     """A server with an empty bucket ``bucket``, and the environment in which it is found."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # It tells of every request.
     behind = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     behind.start()
     proxy = Faulty(behind.get_host_and_port(), seed)

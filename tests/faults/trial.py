@@ -1,6 +1,9 @@
 """One try of one fault: break a run, run once more, look whether every invariant holds."""
 
+import json
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -8,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from t2vbatch.errors import T2VBatchError
 from tests.faults.table import Fault
-from tests.faults.world import INNOCENT, World, broken, calm
+from tests.faults.world import World, broken, calm, on_s3
 
 
 @dataclass(frozen=True)
@@ -41,21 +44,28 @@ class Trial:
 
 def tried(fault: Fault, number: int, folder: Path) -> Trial:
     """Try a fault for the ``number``-th time, in an empty folder."""
-    undisturbed = _undisturbed()
     world = World(folder, **fault.world)
+    undisturbed = _undisturbed(json.dumps([row for row in world.rows if row.get("id") not in fault.failed]))
     start = time.monotonic()
+    with on_s3(world, number) if fault.on_s3 else nullcontext():
+        found = _found(fault, number, world, undisturbed)
+    return Trial(tuple(found), time.monotonic() - start)
+
+
+def _found(fault: Fault, number: int, world: World, undisturbed: Mapping[str, str]) -> Sequence[str]:
+    """What does not hold after the fault, and after one more run."""
     try:
         fault.strike(world, number)
         before = world.before()
         code, expected = world.run(), 3 if fault.failed else 0
         assert code == expected, f"exit code {code}, not {expected}:\n{world.log()}"
-        found = broken(world, before, undisturbed, fault.failed, fault.charged)
+        return broken(world, before, undisturbed, fault.failed, fault.charged)
     except (AssertionError, T2VBatchError, TimeoutError) as error:
-        found = [f"I7: {error}"]
-    return Trial(tuple(found), time.monotonic() - start)
+        return [f"I7: {error}"]
 
 
 @cache
-def _undisturbed() -> dict[str, str]:
+def _undisturbed(rows: str) -> Mapping[str, str]:
+    """Digests of an undisturbed run of these rows, as JSON."""
     with TemporaryDirectory() as folder:
-        return calm(Path(folder), INNOCENT)
+        return calm(Path(folder), json.loads(rows))

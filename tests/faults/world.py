@@ -4,11 +4,12 @@ import hashlib
 import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from t2vbatch.canonical import digest
@@ -16,10 +17,11 @@ from t2vbatch.status import read_status
 from t2vbatch.store import Store, open_store
 from t2vbatch.verify import verify
 from tests.faults.child import Running, started
+from tests.faults.storage import Faulty, faulty_s3
 
 PATIENCE_S = 900.0
-"""A run of these samples takes seconds, and one that loses three workers half a minute; on a machine that does
-ten other things, many times that."""
+"""A run of these samples takes seconds, and one that loses three workers half a minute; on a machine that
+does ten other things, many times that."""
 
 IN_FLIGHT = 4
 """Most samples that one worker holds: one is generated, two wait to be finished, one is finished."""
@@ -41,6 +43,11 @@ class World:
 
     Every row is ``slow`` in the fake's words, with a delay of next to nothing: the fake counts, in files, how
     often it was asked for each.
+
+    Attributes:
+        address: of a Ray cluster; None for one that the run starts.
+        environment: what the runs are told besides this process's own.
+        storage: what stands between the runs and an output on S3.
     """
 
     folder: Path
@@ -49,7 +56,9 @@ class World:
     workers: Mapping[str, Any] = field(default_factory=dict)
     path: str = ""
     output: str = "out"
+    address: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    storage: Faulty | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +74,7 @@ class World:
 
     @property
     def store(self) -> Store:
-        return open_store(str(self.out))
+        return open_store(self.output if "://" in self.output else str(self.out))
 
     def write(self) -> None:
         """Write manifest and job as they are now."""
@@ -78,6 +87,7 @@ class World:
             "output": self.output,
             "metrics": [],
             "engine": self.engine,
+            "ray": {"address": self.address},
         }
         job |= {"models": {"fake": fake | {"pipeline": "t2vbatch.models.fake:FakeModel"}}}
         self.job.write_text(yaml.safe_dump(job | {"workers": {"count": 1, **self.workers}}))
@@ -96,11 +106,15 @@ class World:
         return (self.folder / "log").read_text(errors="replace")
 
     def wait_for_records(self, count: int) -> None:
-        """Wait until so many records were written by the run that goes on."""
+        """Wait until so many records were written by the run that goes on, or it has compacted them all."""
         until = time.monotonic() + PATIENCE_S
-        while len(list(self.out.glob("records/new/*.json"))) < count:
+        while not self._has_records(count):
             assert time.monotonic() < until, f"never saw {count} records:\n{self.log()}"
-            time.sleep(0.01)
+            time.sleep(0.01 if self.storage is None else 0.2)
+
+    def _has_records(self, count: int) -> bool:
+        names = list(self.store.folder.names("records"))
+        return len(names) >= count or any(not name.startswith("records/new/") for name in names)
 
     def before(self) -> Before:
         """What stands now."""
@@ -119,8 +133,20 @@ class World:
 
     def digests(self) -> dict[str, str]:
         """Digest of each file among the videos."""
-        files = sorted(self.out.glob("videos/**/*.mp4"))
-        return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+        folder = self.store.folder
+        names = sorted(name for name in folder.names("videos") if name.endswith(".mp4"))
+        return {name: hashlib.sha256(folder.read(name)).hexdigest() for name in names}
+
+
+@contextmanager
+def on_s3(world: World, seed: int) -> Iterator[None]:
+    """The world's output is on an S3 that its strike may break, as long as the block lasts."""
+    with faulty_s3(seed) as (storage, environment), pytest.MonkeyPatch.context() as own:
+        for name, value in environment.items():
+            own.setenv(name, value)
+        world.output, world.environment, world.storage = "s3://bucket/out", environment, storage
+        world.write()
+        yield
 
 
 def calm(folder: Path, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
