@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 
 from t2vbatch.distance.measure import measure
 from t2vbatch.distance.question import questions
+from t2vbatch.distance.reference import is_saved
 from t2vbatch.engines import Engine, Progress
-from t2vbatch.errors import UsageError
+from t2vbatch.errors import MetricError, UsageError
 from t2vbatch.job import Distance, Job, parse_job
 from t2vbatch.prepare import prepare
 from t2vbatch.run import Result, publish
@@ -43,6 +44,8 @@ def measure_output(
             "a distance to measure",
             "give --reference and --backbone",
         )
+    if save is not None and not is_saved(save):
+        raise MetricError("--save-statistics", save, "a file that ends in .npz")
     typed = None if distances is None else (lambda name: lambda key: f"--{key.replace('_', '-')}")
     found = questions(asked, typed)
     with store.lease() as store:

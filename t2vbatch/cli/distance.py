@@ -1,6 +1,7 @@
 """``t2vbatch distance``: FVD and FID of a finished run against a reference set."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -61,8 +62,8 @@ def distance(
         asked = {
             name or kind: Distance(
                 kind=kind,
-                reference=_needed("--reference", reference),
-                backbone=_needed("--backbone", backbone),
+                reference=_place("--reference", reference),
+                backbone=_place("--backbone", backbone),
                 frames=frames,
                 stride=stride,
                 size=size,
@@ -83,7 +84,8 @@ def distance(
     raise typer.Exit(0 if result.ending == "finished" else 130)
 
 
-def _needed(option: str, value: str | None) -> str:
+def _place(option: str, value: str | None) -> str:
+    """A path for workers, who may stand elsewhere; a URI or hub id as it is."""
     if value is None:
         raise UsageError(option, "nothing", "a path; a distance takes --reference and --backbone")
-    return value
+    return str(Path(value).absolute()) if Path(value).exists() else value

@@ -58,10 +58,8 @@ def videos_in(uri: str) -> list[tuple[str, int]]:
 
 
 def save_reference(uri: str, reference: Reference) -> None:
-    """Write statistics to a path or URI that ends in .npz. Raises MetricError for another, and StoreError."""
+    """Write statistics to a path or URI that ends in .npz. Raises StoreError where that cannot be done."""
     parent, _, name = uri.rpartition("/")
-    if not is_saved(name):
-        raise MetricError("--save-statistics", uri, "a file that ends in .npz")
     sink = io.BytesIO()
     found = reference.statistics
     about = json.dumps(dict(reference.about))
