@@ -291,6 +291,10 @@ def _problems(manifest: Manifest, row: Row, makers: Mapping[str, _Maker]) -> lis
         if column is not None:
             expected = f"a {column}, which model {maker.name!r} needs; or a model column that leaves it out"
             return [replace(at, column=column, found="nothing", expected=expected)]
+        if unusable := sorted(row.media.keys() & facts.lacking.keys()):
+            package = facts.lacking[unusable[0]]
+            expected = f"{package}, which model {maker.name!r} needs for it: pip install {package}"
+            return [replace(at, column=unusable[0], found="a package missing here", expected=expected)]
         count = frame_count(call, facts)
         if count is not None and not facts.frames.allows(count):
             found, expected = f"{count} frames", expected_frames(count, facts)

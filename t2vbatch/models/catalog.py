@@ -23,6 +23,9 @@ _DISTRIBUTIONS = {
 }
 """Import name: what pip calls it, where that differs."""
 
+_BACKENDS = {"opencv": "cv2"}
+"""What diffusers calls a package: its import name, where that differs."""
+
 
 @dataclass(frozen=True)
 class PipelineCard:
@@ -59,7 +62,17 @@ class PipelineCard:
 
 def missing_packages(pipeline_name: str) -> tuple[str, ...]:
     """The packages, as pip names them, without which a pipeline does not run and which are not here."""
-    return absent([need.package for need in family(pipeline_name).needs])
+    required = read_signature(getattr(diffusers, pipeline_name)).requires
+    needs = family(pipeline_name).needs
+    return absent([need.package for need in needs if not need.columns or need.columns & required])
+
+
+def missing_backends(found: Any) -> str:
+    """What to install before a name of diffusers is more than a name here; empty where nothing is missing.
+
+    Where a package is absent, diffusers has a class in the place of the real one that can do nothing.
+    """
+    return " ".join(absent([_BACKENDS.get(name, name) for name in getattr(found, "_backends", ())]))
 
 
 def absent(packages: Iterable[str]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ Owns every refusal that needs no weights.
 """
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import diffusers
@@ -12,11 +12,12 @@ import diffusers
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
 from t2vbatch.models.calls import check_call
-from t2vbatch.models.catalog import absent, gives_video
+from t2vbatch.models.catalog import gives_video, missing_backends
 from t2vbatch.models.checkpoint import Checkpoint, open_checkpoint
 from t2vbatch.models.components import check_component, find_components
 from t2vbatch.models.families import family
 from t2vbatch.models.folders import INDEX
+from t2vbatch.models.packages import check_packages, lacking_columns
 from t2vbatch.models.plugins import class_path, is_diffusers, plugin_facts, resolve_class
 from t2vbatch.models.protocol import FrameRule, ModelFacts
 from t2vbatch.models.quantization import quantization
@@ -68,12 +69,12 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
             "t2vbatch models lists them",
         )
     _check_single_file(where, pipeline, spec, checkpoint)
-    _check_packages(where, pipeline, spec, source, index)
+    signature = read_signature(pipeline)
+    check_packages(where, pipeline, spec, source, index, signature)
     _check_components(where, pipeline, spec)
     _check_settings(f"{where}.memory", memory_settings(spec), MEMORY)
     _check_settings(f"{where}.speed", spec.speed, SPEED)
     quantization(f"{where}.", spec, index)
-    signature = read_signature(pipeline)
     row = family(pipeline.__name__)
     module = bundled(f"{where}.path", spec.path) if spec.path.startswith(BUNDLED) else None
     return ModelFacts(
@@ -91,6 +92,7 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
         frames_argument=signature.frames,
         frames=_frame_rule(source, row.frames),
         fps_argument=signature.fps,
+        lacking=lacking_columns(pipeline, spec, signature),
     )
 
 
@@ -118,32 +120,6 @@ def _check_single_file(where: str, pipeline: type, spec: Model, checkpoint: Chec
         )
 
 
-def _check_packages(
-    where: str, pipeline: type, spec: Model, source: Source, index: Mapping[str, Any]
-) -> None:
-    missing = absent(_needed_packages(pipeline, spec, source, index))
-    if missing:
-        names = ", ".join(sorted(missing))
-        raise ModelError(
-            where, f"no package {names} here", f"what {pipeline.__name__} needs", f"pip install {names}"
-        )
-
-
-def _needed_packages(pipeline: type, spec: Model, source: Source, index: Mapping[str, Any]) -> Iterator[str]:
-    """What this checkpoint and this job need beside our own dependencies, by import name."""
-    config = source.read_json("transformer/config.json") or {}
-    for need in family(pipeline.__name__).needs:
-        brought = spec.components.get(need.component) is not None
-        if not brought and (not need.flag or config.get(need.flag)):
-            yield need.package
-    for part in index.values():
-        # Processors of pictures and videos together exist for torchvision only.
-        if isinstance(part, list) and str(part[-1]).endswith("VLProcessor"):
-            yield "torchvision"
-    if spec.loras:
-        yield "peft"
-
-
 def _check_components(where: str, pipeline: Any, spec: Model) -> None:
     expected, optional = pipeline._get_signature_keys(pipeline)
     known = sorted(set(expected) | set(optional))
@@ -169,6 +145,8 @@ def scheduler_config(where: str, spec: Model) -> tuple[Any, dict[str, Any]]:
         raise ModelError(key, f"{asked!r}", "the name of a scheduler class, or {class: ..., its config}")
     name = given.pop("class")
     kind = getattr(diffusers, name, None)
+    if missing := missing_backends(kind):
+        raise ModelError(key, f"no package {missing} here", f"what {name} needs", f"pip install {missing}")
     if not isinstance(kind, type) or not issubclass(kind, diffusers.SchedulerMixin):
         known = [name for name in dir(diffusers) if name.endswith("Scheduler")]
         raise ModelError(key, f"{name}, which is no scheduler of diffusers", nearest(name, known))

@@ -22,11 +22,15 @@ class Need:
         package: its import name.
         component: the component that comes from it; a job that brings its own does without the package.
         flag: the switch in the denoiser's config that makes it needed; empty: always.
+        columns: manifest columns whose rows need it; empty: every row does.
+        waived_by: the call argument that, set to 0, does without it.
     """
 
     package: str
     component: str = ""
     flag: str = ""
+    columns: frozenset[str] = frozenset()
+    waived_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Family:
 
 _GUARD = Need("cosmos_guardrail", component="safety_checker")
 _COSMOS = (_GUARD, Need("torchvision", flag="concat_padding_mask"))
+# Pictures are compressed as a video's frames are, before the model sees them.
+_CRF = Need("av", columns=frozenset({"image", "last_image"}), waived_by="image_crf")
 
 FAMILIES = (
     Family("Allegro", fps=15.0, frames=FrameRule(4), memory=("vae_tiling",)),
@@ -67,6 +73,12 @@ FAMILIES = (
     Family("ConsisID", frames=_8K1, needs=(Need("cv2"),)),
     Family("Cosmos", fps=30.0, frames=_8K1, needs=_COSMOS),
     Family("Cosmos2", fps=16.0, frames=_4K1, needs=_COSMOS),
+    Family(
+        "Cosmos2_5_Predict",
+        fps=16.0,
+        frames=_4K1,
+        needs=(*_COSMOS, Need("torchvision", columns=frozenset({"image"}))),
+    ),
     Family("Cosmos2_5_Transfer", fps=16.0, frames=_4K1, needs=(_GUARD, Need("torchvision"))),
     Family("Cosmos3", fps=24.0, frames=_4K1, needs=(_GUARD,), batchable=False),
     Family("EasyAnimate", frames=_4K1, negative_prompt=""),
@@ -78,7 +90,7 @@ FAMILIES = (
     Family("Kandinsky", fps=24.0, frames=_4K1),
     Family("LTX", fps=25.0, frames=_8K1),
     Family("LTXI2VLong", fps=25.0, frames=_8K1, batchable=False),
-    Family("LTX2", fps=24.0, frames=_8K1),
+    Family("LTX2", fps=24.0, frames=_8K1, needs=(_CRF,)),
     Family("Latte"),
     Family("LucyEdit", fps=24.0, frames=_4K1),
     Family("Mochi", fps=30.0, frames=FrameRule(6, 1)),

@@ -26,6 +26,7 @@ from diffusers import DiffusionPipeline
 
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
+from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.digests import file_digest, folder_digest
 from t2vbatch.models.protocol import ModelFacts
 
@@ -50,6 +51,8 @@ def resolve_class(where: str, name: str) -> type:
         raise ModelError(
             where, f"{name}, which cannot be imported ({error})", "package.module:Name"
         ) from error
+    if missing := missing_backends(found):
+        raise ModelError(where, f"no package {missing} here", f"what {name} needs", f"pip install {missing}")
     if not isinstance(found, type):
         known = [name for name in dir(diffusers) if name.endswith("Pipeline")]
         expected = f"a pipeline of diffusers, or package.module:Name; {nearest(name, known)}"

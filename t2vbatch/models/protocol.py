@@ -85,6 +85,7 @@ class ModelFacts:
         revision: commit of the hub repository; None for what is on this machine.
         frames_argument: the call argument that says how many frames are made, if there is one.
         frames: the values that it can take.
+        lacking: manifest columns that no call can take here, each with the package to install for it.
         fps_argument: the call argument that says at what rate the model shall imagine its frames, if there
             is one; a sample's file is written at that rate, unless the job's ``fps`` says otherwise.
     """
@@ -103,3 +104,4 @@ class ModelFacts:
     frames_argument: str | None = None
     frames: FrameRule = field(default_factory=FrameRule)
     fps_argument: str | None = None
+    lacking: Mapping[str, str] = field(default_factory=dict)

@@ -92,14 +92,9 @@ def test_a_wrong_frame_count_is_refused_with_the_nearest(checkpoint: Checkpoint)
     ],
 )
 def test_a_wrong_key_is_refused_by_name(
-    checkpoint: Checkpoint,
-    monkeypatch: pytest.MonkeyPatch,
-    changes: dict[str, Any],
-    where: str,
-    expected: str,
+    checkpoint: Checkpoint, changes: dict[str, Any], where: str, expected: str
 ) -> None:
     """Each wrong key of a model is refused where it stands, with what could stand there."""
-    monkeypatch.setattr("t2vbatch.models.facts.absent", lambda packages: ())
     error = _refused(_spec(checkpoint("WanPipeline"), **changes))
     assert error.where == where
     assert expected in error.expected

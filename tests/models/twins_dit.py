@@ -205,12 +205,11 @@ TWINS: Mapping[str, Twin] = {
             "num_frames": 24,
             "num_inference_steps": 2,
             "max_sequence_length": 16,
-            "clean_caption": False,
         },
         frames=24,
         size=(128, 128),
     ),
-    "LattePipeline": Twin(latte, {**_SMALL, "video_length": 4, "clean_caption": False}, frames=4),
+    "LattePipeline": Twin(latte, {**_SMALL, "video_length": 4}, frames=4),
     "MochiPipeline": Twin(mochi, {**_SMALL, "num_frames": 7, "max_sequence_length": 16}, frames=7),
     "EasyAnimatePipeline": Twin(easyanimate, {**_SMALL, "num_frames": 5}),
     "EasyAnimateControlPipeline": Twin(
