@@ -3,7 +3,9 @@
 Ray places actors, starts their processes, notices their death and adds nodes. It retries nothing: what to
 do about a unit is decided in t2vbatch.schedule. Only Work and events cross between processes.
 
-On a cluster (``ray.address``), t2vbatch has to be installed on every node; nothing is uploaded from here.
+A Ray that is started here listens on loopback alone and has no dashboard. On a cluster (``ray.address``),
+t2vbatch has to be installed on every node; nothing is uploaded from here. A cluster's token comes by Ray's own
+environment or file, never by a job.
 """
 
 import logging
@@ -20,7 +22,7 @@ import ray
 from ray._private import ray_constants
 from ray._private import state as ray_state
 from ray._private import worker as ray_worker
-from ray.exceptions import ActorDiedError, RayError
+from ray.exceptions import ActorDiedError, AuthenticationError, RayError
 
 from t2vbatch.engines import Ending, Ledger
 from t2vbatch.engines.devices import gpus_each, local_gpus
@@ -121,17 +123,35 @@ def _start(job: Job, options: Mapping[str, Any]) -> None:
 def _join(address: str, options: Mapping[str, Any]) -> None:
     """Connect to a cluster. Ray itself tries for many minutes to reach one that is not there."""
     host, colon, port = address.rpartition(":")
+    answers = False
     try:
         if colon and "/" not in host:
             socket.create_connection((host, int(port)), timeout=5.0).close()
+            answers = True
         ray.init(address=address, **options)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, AuthenticationError) as error:
         raise JobError(
             "ray.address",
-            f"{address}, which cannot be joined: {error}",
+            f"{address}, which {_refusal(error, answers)}",
             "HOST:PORT of a running cluster's head, or auto on one of its machines",
-            "write address: null to run on this machine",
+            f"{_TOKEN if answers else ''}write address: null to run on this machine",
         ) from None
+
+
+_TOKEN = (
+    "where the cluster wants a token, set RAY_AUTH_MODE=token and have its token in RAY_AUTH_TOKEN, in the "
+    "file that RAY_AUTH_TOKEN_PATH names, or in ~/.ray/auth_token; else "
+)
+
+
+def _refusal(error: Exception, answers: bool) -> str:
+    """Why a cluster cannot be joined. Of a token that it does not take, Ray says so on stderr alone."""
+    if isinstance(error, AuthenticationError):
+        return "cannot be joined: RAY_AUTH_MODE is token, and no token is here"
+    if not answers:
+        return f"cannot be joined: {error}"
+    own = "the token that is here" if os.environ.get("RAY_AUTH_MODE", "").lower() == "token" else "no token"
+    return f"answers, and does not let this run in, which comes with {own}: {error}"
 
 
 @contextmanager

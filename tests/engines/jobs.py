@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,19 +66,32 @@ import sys
 from pathlib import Path
 from t2vbatch.engines.{module} import {engine}
 from tests.engines.jobs import run
-ran = run({engine}(), Path(sys.argv[1]), sys.argv[2:], count=1)
+ran = run({engine}(), Path(sys.argv[1]), sys.argv[2:], count=1, address={address!r})
 print(ran.ending, sorted(ran.ledger.records))
 """
 
 
 @contextmanager
-def driver(module: str, engine: str, folder: Path, prompts: list[str]) -> Iterator[subprocess.Popen[str]]:
+def driver(
+    module: str,
+    engine: str,
+    folder: Path,
+    prompts: list[str],
+    address: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[str]]:
     """A process that runs these prompts, then prints the ending and the records; killed at the latest when
-    the block ends."""
-    script = _DRIVER.format(module=module, engine=engine)
+    the block ends.
+
+    Args:
+        address: of a cluster; None: of none.
+        environment: in the place of this process's own.
+    """
+    script = _DRIVER.format(module=module, engine=engine, address=address)
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(folder), *prompts],
         cwd=Path(__file__).parents[2],
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
