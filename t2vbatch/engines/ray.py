@@ -4,8 +4,8 @@ Ray places actors, starts their processes, notices their death and adds nodes. I
 do about a unit is decided in t2vbatch.schedule. Only Work and events cross between processes.
 
 A Ray that is started here listens on loopback alone and has no dashboard. On a cluster (``ray.address``),
-t2vbatch has to be installed on every node; nothing is uploaded from here. A cluster's token comes by Ray's own
-environment or file, never by a job.
+t2vbatch has to be installed on every node; nothing is uploaded from here. A cluster's token comes by Ray's
+own environment or file, never by a job.
 """
 
 import logging
