@@ -120,7 +120,7 @@ def encode(video: Video, path: Path, settings: VideoFile) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
         sound = Path(folder) / _WAV
-        _write_audio(video, sound)
+        _write_audio(video.audio.lasting(video.duration_s), sound)
         bits = str(_BITS_PER_CHANNEL * video.audio.channels)
         heard = ["-i", str(sound), *_SOUND[settings.format], "-b:a", bits]
         _ffmpeg([*_PORTABLE, *source, *heard, *target], EncodeError, frames)
@@ -223,14 +223,12 @@ def _write_folder(video: Video, path: Path) -> None:
     except OSError as error:
         raise _unwritable(path, error) from error
     if video.audio is not None:
-        _write_audio(video, path / _WAV)
+        _write_audio(video.audio.lasting(video.duration_s), path / _WAV)
 
 
-def _write_audio(video: Video, path: Path) -> None:
-    """The video's sound, as long as its frames."""
-    assert video.audio is not None
+def _write_audio(audio: Audio, path: Path) -> None:
     try:
-        write_wav(video.audio.lasting(video.duration_s), path)
+        write_wav(audio, path)
     except OSError as error:
         raise _unwritable(path, error) from error
 

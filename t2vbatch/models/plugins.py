@@ -1,7 +1,9 @@
 """Classes that generate: a diffusers pipeline by its name, a class of anybody's by ``module:Name``.
 
 A plug-in is a class that is constructed with the job's model section and a device, ``Name(spec, device)``,
-and has ``generate`` (see protocol.VideoModel). All else is optional, as attributes of the class::
+and has ``generate`` (see protocol.VideoModel), which gives back frames and their rate, and their sound where
+there is one: ``Video(frames, 24.0, Audio(waveform, 48000))``. All else is optional, as attributes of the
+class::
 
     CALL = {"num_frames": 16}   arguments that jobs and rows may set, with their defaults; none without it
     FPS = 8.0                   frames per second, where the job does not say
