@@ -3,19 +3,21 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from t2vbatch.audio import Audio
 from t2vbatch.errors import DegenerateError, EncodeError, MemoryExceededError, RowError
 from t2vbatch.job import VideoFile, parse_job
 from t2vbatch.metrics.scorer import Scorer
 from t2vbatch.models.protocol import Request
 from t2vbatch.plan import Sample
 from t2vbatch.store import Store
-from t2vbatch.video import Video, decode, encode
+from t2vbatch.video import Video, decode, decode_audio, encode
 from t2vbatch.work import Work
 from t2vbatch.worker import Worker, versions
 
@@ -34,6 +36,14 @@ class _Model:
         return [Video(_noise(request.seed + self.salt), 8.0) for request in requests]
 
 
+class _Singer(_Model):
+    """Gives each video a second of noise to hear; the video is shorter."""
+
+    def generate(self, requests: Sequence[Request]) -> list[Video]:
+        waveform = np.random.default_rng(0).integers(-9000, 9000, (2, 16000)).astype(np.int16)
+        return [replace(video, audio=Audio(waveform, 16000)) for video in super().generate(requests)]
+
+
 def _noise(seed: int) -> Any:
     return np.random.default_rng(seed).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
 
@@ -42,9 +52,10 @@ def _sample(name: str, seed: int = 1) -> Sample:
     return Sample(name, f"row-{name}", "m", 0, seed, f"videos/m/{name}.mp4", "a prompt", None)
 
 
-def _worker(folder: Path, model: _Model, batch: int = 1) -> Worker:
-    models = {"m": {"path": "x", "batch": batch}}
-    job = parse_job(json.dumps({"manifest": "m", "output": str(folder), "models": models}), "job")
+def _worker(folder: Path, model: _Model, batch: int = 1, format: str = "mp4") -> Worker:
+    models, video = {"m": {"path": "x", "batch": batch}}, {"format": format}
+    text = json.dumps({"manifest": "m", "output": str(folder), "models": models, "video": video})
+    job = parse_job(text, "job")
     return Worker(job, "m", Store(str(folder)), model, Scorer({}, {}), "m-1", "cpu", 2.5)
 
 
@@ -69,6 +80,40 @@ def test_a_record_says_all_that_was_seen(tmp_path: Path) -> None:
     assert record.started_at is not None
     assert record.finished_at is not None
     assert record.started_at < record.finished_at
+
+
+@pytest.mark.parametrize(("format", "rate_hz"), [("mp4", 16000), ("webm", 48000), ("png", 16000)])
+def test_a_record_says_what_is_heard(tmp_path: Path, format: str, rate_hz: int) -> None:
+    """Rate, channels and digest of the sound in the file, which is as long as the frames."""
+    worker = _worker(tmp_path, _Singer(), format=format)
+    worker.generate(_work(1, _sample("a")))
+    worker.finish(1)
+    record, heard = Store(str(tmp_path)).committed("a"), decode_audio(tmp_path / "videos/m/a.mp4")
+    assert record is not None
+    assert (record.audio_rate_hz, record.audio_channels, record.audio_sha256) == (rate_hz, 2, heard.sha256())
+    assert heard.duration_s == pytest.approx(5 / 8, abs=0.001)
+
+
+def test_a_gif_is_not_heard(tmp_path: Path) -> None:
+    """The format has no sound, and the record says so."""
+    worker = _worker(tmp_path, _Singer(), format="gif")
+    worker.generate(_work(1, _sample("a")))
+    assert [outcome.status for outcome in worker.finish(1)] == ["ok"]
+    record = Store(str(tmp_path)).committed("a")
+    assert record is not None
+    assert (record.audio_rate_hz, record.audio_channels, record.audio_sha256) == (None, None, None)
+
+
+def test_half_a_sound_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read back must be as long as what was written."""
+    half = Audio(np.zeros((2, 5000), np.int16), 16000)
+    monkeypatch.setattr("t2vbatch.worker.decode_audio", lambda path: half)
+    worker = _worker(tmp_path, _Singer())
+    worker.generate(_work(1, _sample("a")))
+    [outcome] = worker.finish(1)
+    assert outcome.failure is not None
+    assert "0.312 s in 2 channels where 0.625 s" in outcome.failure.error
+    assert not (tmp_path / "videos").exists()
 
 
 def test_a_unit_is_filled_up_and_what_fills_it_is_thrown_away(tmp_path: Path) -> None:
