@@ -3,10 +3,11 @@
 Loads no weights; what is cheap to check is checked before what takes an import of torch.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from t2vbatch.distance.question import check_distances
+from t2vbatch.engines.devices import local_gpus
 from t2vbatch.errors import JobError, Mistakes, closest
 from t2vbatch.files import local_path
 from t2vbatch.job import Job
@@ -49,7 +50,8 @@ def prepare(job: Job) -> Prepared:
         check_distances(job)
     with job.placing():
         mistakes.tell()
-        return Prepared(job, facts, make_plan(manifest, job, facts))
+        plan = make_plan(manifest, job, facts)
+    return Prepared(job, facts, replace(plan, notes=(*plan.notes, *_shortages(job, facts))))
 
 
 def _facts(job: Job, mistakes: Mistakes) -> dict[str, ModelFacts]:
@@ -70,6 +72,22 @@ def _facts(job: Job, mistakes: Mistakes) -> dict[str, ModelFacts]:
         with mistakes.gathered():
             facts[name] = inspect_model(name, model)
     return facts
+
+
+def _shortages(job: Job, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
+    """What this machine lacks for the models, where the workers will be here.
+
+    Only notes: what is there already needs no worker. One that starts looks again, and refuses.
+    """
+    if job.engine == "ray" and job.ray.address is not None:
+        return
+    from t2vbatch.models import shortages
+
+    device = "cuda" if job.workers.gpus != 0 and local_gpus() else "cpu"
+    for name, model in job.models.items():
+        with job.placing(f"models.{name}"):
+            for shortage in shortages(model, facts[name], device):
+                yield f"models.{name}.{shortage}"
 
 
 def _check_output(uri: str) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from t2vbatch.models.facts import inspect_model
     from t2vbatch.models.hub import hub_reachable
     from t2vbatch.models.loading import load_model
+    from t2vbatch.models.room import shortages
 
 __all__ = [
     "PipelineCard",
@@ -23,6 +24,7 @@ __all__ = [
     "load_model",
     "missing_packages",
     "set_up_torch",
+    "shortages",
 ]
 
 _HOMES = {
@@ -34,6 +36,7 @@ _HOMES = {
     "load_model": "loading",
     "missing_packages": "catalog",
     "set_up_torch": "determinism",
+    "shortages": "room",
 }
 
 

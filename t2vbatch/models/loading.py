@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from t2vbatch.errors import ModelError
+from t2vbatch.errors import MemoryExceededError, ModelError
 from t2vbatch.job import Model
 from t2vbatch.models.diffusers_model import DiffusersModel
 from t2vbatch.models.facts import lora_source, memory_settings, scheduler_config
@@ -15,6 +15,7 @@ from t2vbatch.models.families import family
 from t2vbatch.models.framewise import FramewiseModel
 from t2vbatch.models.plugins import is_diffusers, resolve_class
 from t2vbatch.models.protocol import ModelFacts, VideoModel
+from t2vbatch.models.room import check_room
 from t2vbatch.models.settings import MEMORY, OFFLOADS, SPEED, NoEffectError, Setting, options_of
 from t2vbatch.models.weights import with_weights
 
@@ -28,14 +29,23 @@ def load_model(spec: Model, facts: ModelFacts, device: str) -> VideoModel:
         device: ``cpu``, ``cuda``, ``cuda:1`` and the like.
 
     Raises:
-        ModelError: when a setting has no effect on this pipeline, or a file is gone.
+        ModelError: when a setting has no effect on this pipeline, a file is gone, or there is no room for it.
+        MemoryExceededError: when the device is too small.
         Exception: whatever the library that loads it raises.
     """
     found: Any = resolve_class("pipeline", facts.pipeline)
-    if not is_diffusers(found):
-        model: VideoModel = found(spec, device)
-        return model
+    try:
+        if not is_diffusers(found):
+            model: VideoModel = found(spec, device)
+            return model
+        return _load(found, spec, facts, device)
+    except torch.OutOfMemoryError as error:
+        raise MemoryExceededError(f"the model does not fit: {error}") from error
+
+
+def _load(found: Any, spec: Model, facts: ModelFacts, device: str) -> VideoModel:
     _silence()
+    check_room(spec, facts, device)
     pipeline = with_weights(found, spec, facts)
     if spec.scheduler is not None:
         kind, config = scheduler_config("model", spec)

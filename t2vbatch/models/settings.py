@@ -19,6 +19,9 @@ class NoEffectError(ValueError):
     """The setting changes nothing on this pipeline; the message says why."""
 
 
+DENOISERS = ("transformer", "transformer_2", "unet")
+"""The networks that run at each step; Wan 2.2 has two."""
+
 Options = Mapping[str, Any]
 Apply = Callable[[Any, Options, str], None]
 
@@ -39,9 +42,7 @@ class Setting:
 
 
 def _denoisers(pipeline: Any) -> list[Any]:
-    """The networks that run at each step; Wan 2.2 has two."""
-    names = ("transformer", "transformer_2", "unet")
-    return [part for name in names if (part := getattr(pipeline, name, None)) is not None]
+    return [part for name in DENOISERS if (part := getattr(pipeline, name, None)) is not None]
 
 
 def _parts(pipeline: Any) -> Iterator[Any]:
@@ -162,9 +163,7 @@ SPEED: Mapping[str, Setting] = {
     "compile": Setting(_compile, "torch.compile, of the repeated blocks where there are any"),
     "attention_backend": Setting(_attention_backend, "which attention kernel"),
     "cache": Setting(_cache, "skip work between steps: FirstBlockCacheConfig and its like, with options"),
-    "quantization": Setting(
-        _at_load, "weights in few bits: {part: {class: TorchAoConfig, its options}}"
-    ),
+    "quantization": Setting(_at_load, "weights in few bits: {part: {class: TorchAoConfig, its options}}"),
 }
 
 OFFLOADS = frozenset({"model_cpu_offload", "sequential_cpu_offload", "group_offload"})
