@@ -41,6 +41,7 @@ class Fault:
         failed: ids of the rows that cannot be made whatever one does.
         charged: samples that a death may cost an attempt.
         on_s3: whether the output is on an S3 that the strike may break: see World.storage.
+        root: whether it mounts filesystems, which takes Linux and root.
         quick: whether it belongs into every test run.
     """
 
@@ -51,6 +52,7 @@ class Fault:
     failed: frozenset[str] = frozenset()
     charged: int = 0
     on_s3: bool = False
+    root: bool = False
     quick: bool = False
 
 
@@ -101,9 +103,9 @@ FAULTS: tuple[Fault, ...] = (
     Fault("a row is slow", slow_row, world=_TIMED | {"rows": [*INNOCENT, _SLOW]}, failed=_BAD),
     Fault("a row is out of memory once", nothing, world={"rows": [*INNOCENT, _BIG]}),
     Fault("a row is always out of memory", nothing, world=_bad("oom"), failed=_BAD),
-    Fault("disk full", full_disk),
-    Fault("disk broken (EIO)", broken_disk, 2, {"output": "disk/out"}),
-    Fault("output read-only", read_only),
+    Fault("disk full", full_disk, root=True),
+    Fault("disk broken (EIO)", broken_disk, 2, {"output": "disk/out"}, root=True),
+    Fault("output read-only", read_only, root=True),
     Fault("torn files", torn_files, quick=True),
     Fault("truncated record", damaged("records/new/*.json")),
     Fault("truncated records in Parquet", damaged("records/all-*")),

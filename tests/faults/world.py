@@ -170,6 +170,7 @@ def broken(
         failed: ids of the rows that cannot be made.
         charged: samples that may have needed a second attempt, because the fault killed what made them.
     """
+    digests = world.digests()
     return [
         *_accounted(world, failed),
         *_kept(world, before),
@@ -178,7 +179,7 @@ def broken(
         *(
             f"I6: {name} differs from the undisturbed run's"
             for name, value in undisturbed.items()
-            if world.digests().get(name, value) != value
+            if digests.get(name, value) != value
         ),
     ]
 
