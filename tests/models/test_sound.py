@@ -1,9 +1,11 @@
 """The sound that pipelines make beside their frames: every shape of it, and its way into the file."""
 
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
@@ -140,6 +142,17 @@ def test_a_resumed_run_sounds_the_same(folder: Path) -> None:
         name: [row[key] for key in digests] for name, row in once.items()
     }
     assert set(verify(open_store(str(folder / "once")))) == {None}
+
+
+def test_verify_listens(folder: Path, tmp_path: Path) -> None:
+    """A record of another sound than the one in its file is found."""
+    store = open_store(str(copytree(folder / "once", tmp_path / "out")))
+    records = store.records()
+    column = records.schema.get_field_index("audio_sha256")
+    wrong = pa.array(["0" * 64] * records.num_rows)
+    store.rewrite(records.set_column(column, "audio_sha256", wrong))
+    findings = [finding for finding in verify(store) if finding and finding.place.endswith(".mp4")]
+    assert [finding.found for finding in findings] == ["another sound"] * len(RATES)
 
 
 def test_a_sound_that_a_job_turns_off_is_not_made(tmp_path: Path) -> None:
