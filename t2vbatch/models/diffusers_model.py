@@ -129,11 +129,10 @@ def _one_or_list(values: list[Any]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def _step_ended(*arguments: Any) -> Any:
-    """What a pipeline calls after each step; of both forms, the last argument is the tensors that it has
-    now, and the newer form goes on with what is returned."""
+def _step_ended(*_: Any) -> dict[str, Any]:
+    """What a pipeline calls after each step, in either form; of the tensors that it gave, none is replaced."""
     step_done()
-    return arguments[-1]
+    return {}
 
 
 def _explained(error: Exception) -> SampleError:
