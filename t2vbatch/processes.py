@@ -59,15 +59,11 @@ def _machine() -> str:
 
 
 def _born(pid: int) -> str:
-    """Raises psutil.NoSuchProcess."""
+    """When a process began. Raises psutil.NoSuchProcess."""
     try:
-        # The 22nd word; the second may hold blanks and brackets. Whatever asks for a time of day, psutil
-        # too, gives another answer when the clock is set.
-        return (
-            Path(f"/proc/{pid}/stat")
-            .read_text(encoding="utf-8", errors="replace")
-            .rpartition(")")[2]
-            .split()[19]
-        )
+        words = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return str(psutil.Process(pid).create_time())
+    # The 22nd word; the second may hold blanks and brackets. It counts from the machine's start; psutil makes
+    # a time of day of it, which is another one when the clock is set.
+    return words.rpartition(")")[2].split()[19]

@@ -73,7 +73,7 @@ def read_status(store: Store) -> Status:
         failures=_counts(records["error_type"].drop_null()),
         writer=lease,
         workers=running["this_run"]["workers"] if running else None,
-        steps=running["this_run"]["steps"] if running else None,
+        steps=running["this_run"].get("steps") if running else None,
         heard_s=_age_s(datetime.fromisoformat(running["written_at"])) if running else None,
         starting=running.get("waits_for"),
         starting_s=_age_s(datetime.fromisoformat(running["waits_since"]))
