@@ -94,6 +94,8 @@ def models(
     typer.echo(f"columns: {', '.join(card.accepts)}; needed: {', '.join(card.requires) or 'none'}")
     if card.missing:
         typer.echo(f"missing here: pip install {' '.join(card.missing)}")
+    if card.single_file:
+        typer.echo("its checkpoint may be a single file, with config: beside it")
     typer.echo("call:")
     for argument, default in card.call.items():
         typer.echo(f"  {argument}: {default}")

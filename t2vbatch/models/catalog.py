@@ -13,7 +13,7 @@ from diffusers import DiffusionPipeline
 
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.models.families import family
-from t2vbatch.models.signature import read_signature
+from t2vbatch.models.signature import FRAMES, read_signature
 
 _DISTRIBUTIONS = {
     "auto_round": "auto-round",
@@ -38,6 +38,7 @@ class PipelineCard:
         fps: frames per second of its files, where a job does not say.
         missing: packages to install before it runs here.
         call: its call's arguments that a job may set, with their defaults where they have one.
+        single_file: whether its whole checkpoint may be one file, in its authors' layout.
     """
 
     name: str
@@ -48,12 +49,14 @@ class PipelineCard:
     fps: float
     missing: tuple[str, ...]
     call: Mapping[str, Any]
+    single_file: bool
 
     def example(self) -> str:
         """A job file that runs it, given weights and a manifest."""
-        shown = {
-            name: self.call[name] for name in ("num_frames", "num_inference_steps") if self.call.get(name)
-        }
+        shown = {name: self.call[name] for name in (*FRAMES, "num_inference_steps") if self.call.get(name)}
+        for name in shown.keys() & set(FRAMES):
+            # Not every default of diffusers is a count that its model can make.
+            shown[name] = family(self.name).frames.nearest(shown[name])[0]
         model: dict[str, Any] = {"path": "path/or/hub-id", "pipeline": self.name, "call": shown}
         job = {"manifest": "prompts.csv", "output": "runs/example", "models": {"mine": model}}
         columns = ", ".join(self.requires)
@@ -128,4 +131,5 @@ def _card(name: str, pipeline: type) -> PipelineCard:
         fps=float(default_fps or row.fps),
         missing=missing_packages(name),
         call={name: signature.defaults.get(name) for name in sorted(signature.parameters)},
+        single_file=hasattr(pipeline, "from_single_file"),
     )

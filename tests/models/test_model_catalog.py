@@ -1,16 +1,24 @@
 """What t2vbatch models shows, for every video pipeline of the installed diffusers."""
 
+import csv
+import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
+from t2vbatch.cli import app
 from t2vbatch.errors import ModelError
 from t2vbatch.job import load_job
 from t2vbatch.models import describe_pipeline, list_pipelines, missing_packages
 from t2vbatch.models.families import family
 from t2vbatch.models.protocol import FrameRule
+from t2vbatch.models.signature import FRAMES
+from tests.models import tiny
 
 
 def test_every_video_pipeline_is_listed() -> None:
@@ -34,6 +42,54 @@ def test_one_pipeline_in_full(tmp_path: Path) -> None:
     path = tmp_path / "job.yaml"
     path.write_text(card.example())
     assert load_job(path).models["mine"].pipeline == "MochiPipeline"
+
+
+def test_every_example_asks_for_frames_that_can_be_made() -> None:
+    """Also where the default of the call is a count that the model cannot make."""
+    cards = {card.name: card for card in list_pipelines()}
+    for name, card in cards.items():
+        call = yaml.safe_load(card.example())["models"]["mine"]["call"]
+        assert all(family(name).frames.allows(call[frames]) for frames in call.keys() & set(FRAMES)), name
+    odd = "SkyReelsV2DiffusionForcingVideoToVideoPipeline"
+    assert cards[odd].call["num_frames"] == 120
+    assert "num_frames: 117" in cards[odd].example()
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "shown"),
+    [
+        ("WanPipeline", {"prompt": "a red ball"}, ["num_frames: 81", "guidance_scale: 5.0"]),
+        (
+            "StableVideoDiffusionPipeline",
+            {"image": "image.png"},
+            ["motion_bucket_id: 127", "num_frames: None"],
+        ),
+        (
+            "AnimateDiffControlNetPipeline",
+            {"prompt": "a red ball", "control": "video.mp4"},
+            ["controlnet_conditioning_scale: 1.0", "single file"],
+        ),
+    ],
+)
+def test_the_example_of_a_pipeline_is_a_job_that_can_be_planned(
+    name: str, row: dict[str, str], shown: list[str], tmp_path: Path, checkpoint: Callable[[str], Path]
+) -> None:
+    """The command shows arguments with their defaults, and a job that is accepted once it has weights and rows."""
+    done = CliRunner().invoke(app, ["models", name], catch_exceptions=False)
+    said, _, example = done.output.partition("example job:\n")
+    assert [line for line in shown if line not in said] == []
+    tiny.write_image(tmp_path / "image.png")
+    tiny.write_video(tmp_path / "video.mp4")
+    with (tmp_path / "prompts.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, sorted(describe_pipeline(name).requires))
+        writer.writeheader()
+        writer.writerow(row)
+    (tmp_path / "job.yaml").write_text(example)
+    # The scorer that a job has by default is on the hub.
+    sets = [f"models.mine.path={checkpoint(name)}", "metrics=[]"]
+    command = ["plan", str(tmp_path / "job.yaml"), "--json"]
+    planned = CliRunner().invoke(app, [*command, *(f"--set={one}" for one in sets)], catch_exceptions=False)
+    assert json.loads(planned.output)["models"] == {"mine": {"planned": 1, "pending": 1}}
 
 
 def test_an_unknown_pipeline_names_the_nearest() -> None:
