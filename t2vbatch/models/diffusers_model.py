@@ -130,7 +130,7 @@ def _one_or_list(values: list[Any]) -> Any:
 
 
 def _step_ended(*_: Any) -> dict[str, Any]:
-    """What a pipeline calls after each step, in either form; of the tensors that it gave, none is replaced."""
+    """What a pipeline calls after each step, in either form; of the tensors it gave, none is replaced."""
     step_done()
     return {}
 
