@@ -1,5 +1,7 @@
 """A summary as text, for a terminal or a log."""
 
+from itertools import groupby
+
 from t2vbatch.distance.result import Measured
 from t2vbatch.summary import Counts, ModelSummary, ScoreSummary, Summary
 from t2vbatch.tables import Table
@@ -49,15 +51,17 @@ def distance_text(value: float | None) -> str:
 def distance_notes(summary: Summary) -> list[str]:
     """What each distance is of, and what must be known of its numbers, with the models that it is said of."""
     notes: dict[str, list[str]] = {}
-    for one in sorted_distances(summary):
-        what = (
-            f"{one.kind} to {one.reference} by {one.backbone} (weights {one.backbone_sha256[:12]}), "
-            f"{one.convention}; lower is closer"
-        )
-        notes.setdefault(f"{one.name}: {what}", [])
-        for note in (one.reason, *one.notes):
-            if note:
-                notes.setdefault(f"{one.name}: {note}", []).append(one.model)
+    for name, named in groupby(sorted_distances(summary), key=lambda one: one.name):
+        models = list(named)
+        for one in models:
+            notes.setdefault(f"{name}: {_subject(one)}", [])
+            for note in (one.reason, *one.notes):
+                if note:
+                    notes.setdefault(f"{name}: {note}", []).append(one.model)
+        if len({one.videos for one in models if one.value is not None}) > 1:
+            notes[
+                f"{name}: the models differ in how many videos they have; fewer are farther for that alone"
+            ] = []
     return [f"{note} ({', '.join(models)})" if models else note for note, models in notes.items()]
 
 
@@ -92,6 +96,11 @@ def _cells(score: ScoreSummary) -> tuple[str, ...]:
     missing = ", ".join(f"{count} {reason}" for reason, count in score.missing.items())
     median = "-" if score.median is None else f"{score.median:.4g}"
     return score.column, interval_text(score), median, f"{score.n}", missing or "0"
+
+
+def _subject(one: Measured) -> str:
+    weights = f"{one.backbone} (weights {one.backbone_sha256[:12]})"
+    return f"{one.kind} to {one.reference} by {weights}, {one.convention}; lower is closer"
 
 
 def _sizes(one: Measured) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from t2vbatch.canonical import digest
 from t2vbatch.distance.extrapolation import extrapolate, too_few
 from t2vbatch.distance.features import Film, Keeper, clear_features, extract
-from t2vbatch.distance.frechet import FloatArray, Moments, frechet_distance
+from t2vbatch.distance.frechet import FloatArray, Moments, Statistics, frechet_distance
 from t2vbatch.distance.question import Question
 from t2vbatch.distance.reference import Reference, save_reference
 from t2vbatch.distance.result import (
@@ -116,28 +116,25 @@ class _Asker:
         if self.question.saved is not None:
             return self.question.saved, []
         found = self._set(self.reference_films())
-        notes = [f"the reference: {sentence}" for sentence in _left_out(found)]
-        if found.moments.n < 2:
+        notes = _left_out(found, "the reference's")
+        if found.videos < 2:
             raise RunError(f"no distance to {self.question.asked.reference}: {'; '.join(notes)}")
         return Reference(found.moments.statistics(), found.videos, self.question.about), notes
 
-    def measured(self, model: str, reference: Reference, notes: list[str]) -> Measured:
-        """The distance of a model's videos, with what belongs beside it."""
+    def measured(self, model: str, reference: Reference, notes: Sequence[str]) -> Measured:
+        """The distance of a model's videos, with what belongs beside it; ``notes`` are of the reference."""
         found, question = self._set(self.films(model)), self.question
-        dims = reference.statistics.dims
-        enough = found.moments.n > 1
-        why_not = too_few(found.videos, dims) if found.videos < ENOUGH_VIDEOS else None
-        few = enough and found.videos < ENOUGH_VIDEOS and why_not is None
+        numbers = _numbers(found, reference.statistics)
         return Measured(
             name=question.name,
             kind=question.asked.kind,
             model=model,
-            value=frechet_distance(found.moments.statistics(), reference.statistics) if enough else None,
-            reason=None if enough else "; ".join(["no two videos", *_left_out(found)]),
-            extrapolated=extrapolate(found.few, reference.statistics) if few else None,
+            value=numbers.value,
+            reason=numbers.reason,
+            extrapolated=numbers.extrapolated,
             videos=found.videos,
             features=found.moments.n,
-            dims=dims,
+            dims=reference.statistics.dims,
             left_out=found.left_out,
             reference=question.asked.reference,
             reference_videos=reference.videos,
@@ -146,7 +143,7 @@ class _Asker:
             frames=question.asked.frames,
             stride=question.about["stride"],
             size=question.asked.size,
-            notes=(*(_notes(found, dims, why_not) if enough else ()), *_of_reference(reference), *notes),
+            notes=(*numbers.notes, *_of_reference(reference), *notes),
             asked=question.identity,
             videos_sha256=videos_digest(self.results, model),
         )
@@ -171,20 +168,34 @@ class _Asker:
         return _Set(moments, videos, dict(left_out.most_common()), few)
 
 
-def _notes(found: _Set, dims: int, why_not: str | None) -> list[str]:
-    notes = _left_out(found)
-    if found.videos < ENOUGH_VIDEOS:
-        without = f"to extrapolate {why_not}" if why_not else "extrapolated is without that"
-        notes.append(
-            f"only {found.videos:,} videos, under {ENOUGH_VIDEOS:,}: the value is too large, by an amount of "
-            f"each model's own; {without}"
-        )
-    if found.moments.n <= dims:
-        notes.append(
-            f"{found.moments.n:,} vectors cannot span {dims:,} features: the covariance is singular, and the "
-            "value far too large"
-        )
-    return notes
+@dataclass(frozen=True)
+class _Numbers:
+    """What two sets come to; see Measured."""
+
+    value: float | None
+    extrapolated: float | None = None
+    reason: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _numbers(found: _Set, reference: Statistics) -> _Numbers:
+    left_out, vectors, dims = _left_out(found), found.moments.n, reference.dims
+    if found.videos < 2:
+        return _Numbers(None, reason="; ".join(["no two videos", *left_out]))
+    value = frechet_distance(found.moments.statistics(), reference)
+    notes = [*left_out]
+    if vectors <= dims:
+        spans = f"{vectors:,} vectors cannot span {dims:,} features"
+        notes.append(f"{spans}: the covariance is singular, and the value far too large")
+    if found.videos >= ENOUGH_VIDEOS:
+        return _Numbers(value, notes=tuple(notes))
+    why_not = too_few(found.videos, dims)
+    few = (
+        f"only {found.videos:,} videos, under {ENOUGH_VIDEOS:,}: the value is too large, by an amount of each"
+    )
+    without = f"to extrapolate {why_not}" if why_not else "extrapolated is without that"
+    notes.append(f"{few} model's own; {without}")
+    return _Numbers(value, None if why_not else extrapolate(found.few, reference), notes=tuple(notes))
 
 
 def _of_reference(reference: Reference) -> list[str]:
@@ -193,5 +204,5 @@ def _of_reference(reference: Reference) -> list[str]:
     return [f"the reference has only {reference.videos:,} videos: that makes all values larger too"]
 
 
-def _left_out(found: _Set) -> list[str]:
-    return [f"{count} videos left out: {reason}" for reason, count in found.left_out.items()]
+def _left_out(found: _Set, whose: str = "its") -> list[str]:
+    return [f"{count:,} of {whose} videos left out: {reason}" for reason, count in found.left_out.items()]

@@ -22,7 +22,7 @@ from t2vbatch.prepare import prepare
 from t2vbatch.remeasure import measure_output
 from t2vbatch.run import run_job
 from t2vbatch.store import open_store
-from t2vbatch.summary_text import render_text
+from t2vbatch.summary_text import distance_notes, render_text
 from t2vbatch.video import decode
 from tests.distance.conftest import FRAMES, I3d, exported
 from tests.distance.test_frechet import by_schur, by_singular_values
@@ -176,11 +176,11 @@ def test_a_distance_of_other_videos_is_shown_no_more(output: Path, reference: Pa
     """With a video fewer the number is of a set that is no more; asked again, it is measured again."""
     question = asked(reference, backbones / "i3d.pt")
     before = measured(output, question)
-    rows = (output.parent / "rows.jsonl", pq.read_table(output / "plan.parquet"))
+    fewer = output.parent / "rows.jsonl"
     job = parse_job((output / "job.yaml").read_text(), "job.yaml")
     lines = Path(job.manifest).read_text().splitlines(keepends=True)
-    rows[0].write_text("".join(lines[1:]))
-    job = job.model_copy(update={"output": str(output), "manifest": str(rows[0])})
+    fewer.write_text("".join(lines[1:]))
+    job = job.model_copy(update={"output": str(output), "manifest": str(fewer)})
     assert run_job(prepare(job), engine_for).summary.models[0].distances == ()
     after = measured(output, question)
     assert after["a"].videos == 8
@@ -240,18 +240,23 @@ def test_a_short_video_is_left_out_and_counted(output: Path, reference: Path, ba
     assert found["a"].value == pytest.approx(0, abs=1e-9)
     assert found["b"].value is None
     assert found["b"].left_out == {"shorter than 8 frames": 9}
-    assert found["b"].reason == "no two videos; 9 videos left out: shorter than 8 frames"
-    with pytest.raises(RunError, match="14 videos left out: shorter than 8 frames"):
+    assert found["b"].reason == "no two videos; 9 of its videos left out: shorter than 8 frames"
+    with pytest.raises(RunError, match="14 of the reference's videos left out: shorter than 8 frames"):
         measured(output, asked(reference, backbones / "i3d.pt", frames=8))
 
 
 def test_a_video_that_cannot_be_read_is_left_out(output: Path, reference: Path, backbones: Path) -> None:
-    """A damaged file of the reference costs itself, and is told."""
+    """A damaged file costs itself; it is told, and that fewer videos of one model make its number larger."""
     damaged = shutil.copytree(reference, output.parent / "reference")
     (damaged / "00.mp4").write_bytes(b"no video")
-    one = measured(output, asked(damaged, backbones / "i3d.pt"))["a"]
-    assert one.reference_videos == 13
-    assert "the reference: 1 videos left out: cannot be read" in one.notes
+    (films(output, "a")[0] / "00001.png").write_bytes(b"no picture")
+    summary = measure_output(str(output), asked(damaged, backbones / "i3d.pt"), engine_for).summary
+    one = summary.models[0].distances[0]
+    assert (one.videos, one.left_out, one.reference_videos) == (8, {"cannot be read": 1}, 13)
+    notes = distance_notes(summary)
+    assert "d: 1 of its videos left out: cannot be read (a)" in notes
+    assert "d: 1 of the reference's videos left out: cannot be read (a, b)" in notes
+    assert any("differ in how many videos" in note for note in notes)
 
 
 def test_a_stride_and_a_size_are_another_distance(output: Path, reference: Path, backbones: Path) -> None:
