@@ -34,3 +34,12 @@ def page(browser: Browser) -> Iterator[Page]:
     yield opened
     context.close()
     assert complaints == []
+
+
+def wait_until(page: Page, expression: str) -> None:
+    """Wait for a JavaScript expression to hold; Playwright's own way needs eval, which the page forbids."""
+    for _ in range(100):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"{expression} does not come true")

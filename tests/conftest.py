@@ -6,6 +6,10 @@ from collections.abc import Iterator
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tests.browsers import browser, page
+
+__all__ = ["browser", "page", "s3"]
+
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:

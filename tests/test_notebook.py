@@ -17,10 +17,7 @@ from t2vbatch.notebook import gallery
 from t2vbatch.records import results_schema
 from t2vbatch.summary import summarize
 from t2vbatch.video import encode
-from tests.browsers import browser, page
 from tests.report.outputs import HOSTILE, SCORES, add_videos, results, rolling
-
-__all__ = ["browser", "page"]
 
 
 @pytest.fixture(scope="module")

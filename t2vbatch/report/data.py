@@ -5,7 +5,7 @@ Columns, not rows, and every text once: ten thousand samples of a thousand promp
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -31,11 +31,15 @@ def page_data(results: pa.Table, columns: Mapping[str, Column], posters: Collect
 
     Returns:
         ``count``, ``columns`` (name: ``{"values": [...]}`` or, for text,
-        ``{"words": [...], "at": [...]}`` with -1 for nothing), ``scores`` and ``riders``.
+        ``{"words": [...], "at": [...]}`` with -1 for nothing), ``scores``, ``riders``, and ``measures``:
+        numbers that differ between samples, by where they come from; ``call.NAME`` is a call's argument.
     """
     scores, riders = score_columns(results.schema), rider_columns(results.schema)
     shown = [name for name in RESULTS.names if name not in _LEFT_OUT] + scores + riders
     data = {name: _column(results[name]) for name in shown}
+    calls = {name: column for name, column in _calls(results["call"]) if name not in data}
+    sources = {"scores": scores, "manifest": riders, "call": [*calls], "made": RESULTS.names}
+    data |= calls
     sheets = [digest and poster_name(digest) for digest in results["frames_sha256"].to_pylist()]
     there = [sheet.removeprefix("report/") if sheet in posters else None for sheet in sheets]
     return {
@@ -43,6 +47,12 @@ def page_data(results: pa.Table, columns: Mapping[str, Column], posters: Collect
         "columns": data | {"poster": _column(pa.chunked_array([pa.array(there, pa.string())]))},
         "scores": [{"name": name, "better": _better(columns.get(name))} for name in scores],
         "riders": riders,
+        "measures": [
+            {"name": name, "group": group}
+            for group, names in sources.items()
+            for name in names
+            if name in data and _differs(data[name])
+        ],
     }
 
 
@@ -50,6 +60,28 @@ def as_script(name: str, value: Any) -> bytes:
     """A script that sets ``window.NAME``. Pure ASCII without ``<``, so no text in it can end the script."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return f"window.{name}={text};\n".encode("ascii")
+
+
+def _calls(column: pa.ChunkedArray) -> Iterator[tuple[str, dict[str, Any]]]:
+    """``call.NAME`` and its column, for every argument that is a number, and not the same in every call."""
+    texts = column.combine_chunks().dictionary_encode()
+    calls = [json.loads(text) if text else {} for text in texts.dictionary.to_pylist()]
+    at = texts.indices.to_pylist()
+    for name in dict.fromkeys(name for call in calls for name in call):
+        values = [_number(call.get(name)) for call in calls]
+        if _differs({"values": values}):
+            yield f"call.{name}", {"values": [None if index is None else values[index] for index in at]}
+
+
+def _number(value: Any) -> int | float | None:
+    """The value where it is a number that JavaScript keeps as it is."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return value if number and abs(value) <= _LARGEST_EXACT else None
+
+
+def _differs(column: Mapping[str, Any]) -> bool:
+    """Whether a column has numbers, and more than one."""
+    return len({value for value in column.get("values", ()) if _number(value) is not None}) > 1
 
 
 def _better(column: Column | None) -> str | None:

@@ -1,13 +1,10 @@
-"""A real browser, and the output folder that it opens."""
+"""The output folder that a browser opens."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.browsers import browser, page
 from tests.report.outputs import HOSTILE, SCORES, add_videos, results, write_output
-
-__all__ = ["browser", "page"]
 
 
 @pytest.fixture(scope="session")

@@ -5,18 +5,24 @@
 const PIXELATED_UP_TO = 192;
 
 function film(sample) {
-  const frame = element("div", "film");
-  const [width, height] = [value(sample, "width"), value(sample, "height")];
-  if (!value(sample, "video")) {
-    frame.append(element("p", "none", value(sample, "error_type") || value(sample, "status")));
+  if (value(sample, "video")) {
+    const frame = still(sample);
+    frame.append(makePlayer(sample));
     return frame;
   }
+  const frame = element("div", "film");
+  frame.append(element("p", "none", value(sample, "error_type") || value(sample, "status")));
+  return frame;
+}
+
+// A video without its player: the contact sheet.
+function still(sample) {
+  const frame = element("div", "film");
+  const [width, height] = [value(sample, "width"), value(sample, "height")];
   if (width && height) frame.style.aspectRatio = `${width} / ${height}`;
   if (Math.max(width, height) <= PIXELATED_UP_TO) frame.classList.add("pixelated");
   const poster = value(sample, "poster");
   if (poster) showSheet(frame, poster);
-  const player = makePlayer(sample);
-  if (player) frame.append(player);
   return frame;
 }
 
@@ -34,16 +40,18 @@ function showSheet(frame, poster) {
   frame.addEventListener("pointerleave", () => show(0));
 }
 
-// The element that plays a file, without its file; null for a folder of frames.
+// What plays a kind of file; a folder of frames has none of these endings.
+const PLAYERS = { mp4: "video", webm: "video", gif: "img" };
+
+// The element that plays a video, without its file.
 function makePlayer(sample) {
   const file = value(sample, "video");
-  const kind = file.slice(file.lastIndexOf(".") + 1);
-  if (kind !== "mp4" && kind !== "webm" && kind !== "gif") return null;
-  const player = element(kind === "gif" ? "img" : "video", "player");
+  const player = element(PLAYERS[file.slice(file.lastIndexOf(".") + 1)] ?? "frames-player", "player");
   player.dataset.file = fileLink(file);
   player.dataset.fps = value(sample, "fps");
-  if (kind === "gif") player.alt = "";
-  else Object.assign(player, { muted: true, loop: true, playsInline: true, preload: "none" });
+  player.dataset.frames = value(sample, "num_frames");
+  if (player.tagName === "IMG") player.alt = "";
+  if (player.tagName === "VIDEO") Object.assign(player, { muted: true, loop: true, playsInline: true, preload: "none" });
   return player;
 }
 

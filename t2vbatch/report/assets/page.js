@@ -2,7 +2,7 @@
 // The page as a whole: which samples are wanted, in what order, and which view shows them.
 
 const control = Object.fromEntries(
-  ["search", "model", "status", "sort", "size", "more", "count", "nothing", "across", "up"].map((id) => [
+  ["search", "model", "status", "sort", "size", "more", "count", "nothing"].map((id) => [
     id,
     document.getElementById(id),
   ]),
@@ -93,15 +93,14 @@ function fillControls() {
     sorting(`${name}: ${high} first`, "value", -1, name);
     sorting(`${name}: ${low} first`, "value", 1, name);
     if (words("model").length > 1) sorting(`${name}: largest disagreement first`, "disagreement", -1, name);
-    option(control.across, name);
-    option(control.up, name);
   }
   sorting("slowest first", "value", -1, "generate_s");
   for (const name of riders) addRider(name);
+  charts.fill();
   control.size.value = Math.max(0, ...columns.width.values) > PIXELATED_UP_TO ? 280 : 180;
   for (const name of ["model", "status"]) control[name].closest("label").hidden = words(name).length < 2;
   document.getElementById("view-sidebyside").hidden = words("model").length < 2;
-  document.getElementById("charts").hidden = scores.length === 0;
+  document.getElementById("charts").hidden = measures.length === 0;
 }
 
 // A column of the manifest with few different texts is a filter.
@@ -129,7 +128,7 @@ function shortcuts(event) {
   } else if (!event.target.matches("button")) chosen.view.key?.(event);
 }
 
-for (const name of ["model", "status", "sort", "across", "up"]) control[name].addEventListener("change", refresh);
+for (const name of ["model", "status", "sort"]) control[name].addEventListener("change", refresh);
 for (const name of Object.keys(views)) {
   document.getElementById(`view-${name}`).addEventListener("click", () => choose(name));
 }

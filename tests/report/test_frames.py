@@ -1,0 +1,103 @@
+"""Videos that are folders of frames, in the report: they play, loop, scrub and keep time as files do."""
+
+import io
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
+
+from t2vbatch.job import VideoFile
+from t2vbatch.video import encode
+from tests.browsers import wait_until
+from tests.report.outputs import COLOURS, add_videos, results, rolling, write_output
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of one video, by one model as a file and by the other as a folder of frames."""
+    folder = tmp_path_factory.mktemp("frames")
+    rows = results(["file", "folder"], ["a red square rolls"], 1)
+    add_videos(folder, rows)
+    rows[1]["video"] = "videos/folder/row 1.5-0"
+    encode(rolling(COLOURS["red"]), folder / rows[1]["video"], VideoFile(format="png"))
+    return write_output(folder, rows)
+
+
+@pytest.fixture
+def report(page: Page, output: Path) -> Page:
+    """The report, opened."""
+    page.goto(output.as_uri())
+    return page
+
+
+def test_a_folder_of_frames_plays_and_begins_again(report: Page) -> None:
+    """In the gallery its time runs to its end of two seconds and starts anew."""
+    report.locator("#gallery-title").scroll_into_view_if_needed()
+    wait_until(report, f"{FRAMES}.currentTime > 1.5")
+    wait_until(report, f"{FRAMES}.currentTime < 1")
+    assert report.evaluate(f"[{FRAMES}.duration, {FRAMES}.readyState]") == [2, 4]
+
+
+def test_it_lets_go_of_its_frames(report: Page) -> None:
+    """With play off nothing runs, and the contact sheet is seen in its place."""
+    wait_until(report, f"{FRAMES}.readyState === 4")
+    report.locator("#play").uncheck()
+    wait_until(report, f"{FRAMES}.readyState === 0 && {FRAMES}.paused && !{FRAMES}.firstChild")
+    expect(report.locator("frames-player[src]")).to_have_count(0)
+
+
+def test_side_by_side_every_frame_is_that_of_the_file(report: Page) -> None:
+    """Scrubbed and stepped, a folder and a file of one video show the same picture."""
+    report.locator("#view-sidebyside").click()
+    report.locator(".group").scroll_into_view_if_needed()
+    wait_until(report, f"{BOTH}.every((player) => player.readyState > 1)")
+    for act, frame in (("fill", 5), ("key", 6), ("fill", 15), ("fill", 0)):
+        if act == "key":
+            report.evaluate("document.activeElement.blur()")
+            report.keyboard.press(".")
+        else:
+            report.locator(".bar .clock input").fill(str(frame))
+        wait_until(report, f"{BOTH}.every((player) => player.readyState > 1 && !player.seeking)")
+        edges = [_left_edge(film) for film in report.locator(".group .film").all()]
+        assert edges[1] == pytest.approx(frame * (64 - 64 // 3) // 16 / 64, abs=0.03)
+        assert edges[0] == pytest.approx(edges[1], abs=0.03)
+
+
+def test_side_by_side_it_keeps_time_with_the_file(report: Page) -> None:
+    """While playing, a folder and a file are within a frame, but for moments in which a machine is busy."""
+    report.locator("#view-sidebyside").click()
+    report.locator(".group").scroll_into_view_if_needed()
+    wait_until(report, f"{BOTH}.every((player) => player.readyState > 1)")
+    report.locator(".bar .clock-play").click()
+    wait_until(report, f"{BOTH}.every((player) => player.currentTime > 0.2)")
+    apart: list[float] = []
+    while len(apart) < 10:
+        report.wait_for_timeout(70)
+        times = report.evaluate(
+            f"{BOTH}.filter((player) => !player.seeking).map((player) => player.currentTime)"
+        )
+        apart += [max(times) - min(times)] if len(times) == 2 else []
+    assert median(apart) <= 1 / 8 + 0.01
+
+
+def test_it_plays_in_full_with_its_own_clock(report: Page) -> None:
+    """A card opens it with slider and time."""
+    report.locator(".card", has_text="folder").click()
+    expect(report.locator("#stage .clock")).to_be_visible()
+    wait_until(report, "document.querySelector('#stage frames-player').currentTime > 0.2")
+    expect(report.locator("#stage .clock input")).to_have_attribute("max", "15")
+
+
+def _left_edge(film: Locator) -> float:
+    """Where the red square begins, as a part of the picture's width."""
+    picture = np.asarray(Image.open(io.BytesIO(film.screenshot())).convert("RGB"), int)
+    red = np.abs(picture - np.array(COLOURS["red"])).sum(axis=2) < 60
+    edge = int(np.flatnonzero(red.any(axis=0))[0])
+    return edge / int(picture.shape[1])
+
+
+FRAMES = "document.querySelector('#grid frames-player')"
+BOTH = "[...document.querySelectorAll('#sidebyside .player')]"
