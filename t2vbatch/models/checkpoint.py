@@ -15,9 +15,9 @@ from t2vbatch.models.hub import hub_reachable
 from t2vbatch.models.single_file import (
     MISFITS,
     SingleFile,
-    guessed_config,
     header,
     is_single_file,
+    open_config,
     open_file,
     reason,
 )
@@ -81,9 +81,9 @@ def open_checkpoint(prefix: str, spec: Model, pins: Any = None) -> Checkpoint:
         return Checkpoint(open_source(f"{prefix}path", spec.path, revision, INDEX))
     _check_single_file(prefix, spec)
     file = open_file(f"{prefix}path", spec.path, revision, spec.allow_pickle)
-    config = spec.config or guessed_config(f"{prefix}path", spec.path, file)
     commit = pins.get("config", {}).get("commit")
-    return Checkpoint(open_source(f"{prefix}config", config, commit, INDEX), file)
+    source, _ = open_config(prefix, spec.path, file, spec.config, commit, [INDEX])
+    return Checkpoint(source, file)
 
 
 def from_single_file(

@@ -7,7 +7,7 @@ whose config is that of the same part in the model's own checkpoint, unless the 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 import transformers
@@ -16,14 +16,14 @@ from diffusers import GGUFQuantizationConfig
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
 from t2vbatch.models.digests import file_digest
-from t2vbatch.models.hub import hub_reachable
+from t2vbatch.models.hub import hub_options
 from t2vbatch.models.plugins import resolve_class
 from t2vbatch.models.single_file import (
     MISFITS,
     SingleFile,
-    guessed_config,
     is_single_file,
     loads_single_files,
+    open_config,
     open_file,
     reason,
 )
@@ -31,12 +31,16 @@ from t2vbatch.models.sources import Source, open_source
 
 KEYS = frozenset({"class", "path", "config", "subfolder", "revision", "variant", "dtype"})
 
+DTYPES = get_args(Model.model_fields["dtype"].annotation)
+
 
 @dataclass(frozen=True)
 class Component:
     """A part, found.
 
     Attributes:
+        where: its key in the job.
+        given: what stands there.
         kind: its class.
         source: the folder or repository of its files; with a single file, of its config.
         subfolder: where in there; empty for its root.
@@ -141,6 +145,8 @@ def check_component(where: str, given: Mapping[str, Any]) -> None:
     for key in ("class", "path"):
         if not isinstance(given.get(key), str):
             raise ModelError(where, f"no {key}", "{class: ..., path: ...}")
+    if (dtype := given.get("dtype", "float32")) not in DTYPES:
+        raise ModelError(f"{where}.dtype", repr(dtype), " or ".join(DTYPES))
     component_class(f"{where}.class", given["class"])
 
 
@@ -182,27 +188,17 @@ def component_class(where: str, name: str) -> Any:
     return resolve_class(where, name)
 
 
-def hub_options(commit: str | None) -> dict[str, Any]:
-    """What pins ``from_pretrained`` to a commit of the hub; nothing for local files."""
-    return {} if commit is None else {"revision": commit, "local_files_only": not hub_reachable()}
-
-
 def _config(
     where: str, name: str, given: Mapping[str, Any], own: Source, file: SingleFile, commit: str | None
 ) -> tuple[Source, str]:
     """Where the config of a single file is: its checkpoint, and the folder in there."""
     if "config" not in given and own.file(f"{name}/config.json") is not None:
         return own, name
-    config = given.get("config") or guessed_config(f"{where}.path", given["path"], file)
-    key = f"{where}.config"
-    subfolder = given.get("subfolder", name)
-    try:
-        return open_source(key, config, commit, _marker(subfolder, "")), subfolder
-    except ModelError:
-        if "subfolder" in given:
-            raise
     # Networks that are published alone have their config at the root.
-    return open_source(key, config, commit, "config.json"), ""
+    folders = [given["subfolder"]] if "subfolder" in given else [name, ""]
+    markers = [_marker(folder, "") for folder in folders]
+    source, marker = open_config(f"{where}.", given["path"], file, given.get("config"), commit, markers)
+    return source, folders[markers.index(marker)]
 
 
 def _marker(subfolder: str, kind: str) -> str:

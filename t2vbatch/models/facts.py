@@ -17,15 +17,14 @@ from t2vbatch.models.checkpoint import Checkpoint, open_checkpoint
 from t2vbatch.models.components import check_component, find_components
 from t2vbatch.models.families import family
 from t2vbatch.models.folders import INDEX
+from t2vbatch.models.loras import check_lora, lora_identity
 from t2vbatch.models.packages import check_packages, lacking_columns
 from t2vbatch.models.plugins import class_path, is_diffusers, plugin_facts, resolve_class
 from t2vbatch.models.protocol import FrameRule, ModelFacts
 from t2vbatch.models.quantization import quantization
 from t2vbatch.models.settings import MEMORY, OFFLOADS, SPEED, Setting, options_of
 from t2vbatch.models.signature import CallSignature, read_signature
-from t2vbatch.models.sources import BUNDLED, Source, bundled, open_source
-
-LORA_KEYS = frozenset({"path", "file", "weight", "name", "revision"})
+from t2vbatch.models.sources import BUNDLED, Source, bundled
 
 _MOST_TOKENS = 100_000
 """Tokenizers without a limit say 10^30."""
@@ -129,9 +128,7 @@ def _check_components(where: str, pipeline: Any, spec: Model) -> None:
         if component is not None:
             check_component(f"{where}.components.{name}", component)
     for index, lora in enumerate(spec.loras):
-        _check_keys(f"{where}.loras[{index}]", lora, LORA_KEYS)
-        if "path" not in lora:
-            raise ModelError(f"{where}.loras[{index}]", "no path", "{path: ..., weight: 1.0}")
+        check_lora(f"{where}.loras[{index}]", lora)
     if spec.scheduler is not None:
         scheduler_config(where, spec)
 
@@ -191,7 +188,10 @@ def _identity(where: str, spec: Model, checkpoint: Checkpoint, pipeline: type) -
         "variant": spec.variant,
         "scheduler": {"class": spec.scheduler} if isinstance(spec.scheduler, str) else spec.scheduler,
         "components": {name: part and part.identity() for name, part in components.items()},
-        "loras": [_lora_identity(f"{where}.loras[{i}]", lora) for i, lora in enumerate(spec.loras)],
+        "loras": [
+            lora_identity(f"{where}.loras[{index}]", lora, spec.allow_pickle)
+            for index, lora in enumerate(spec.loras)
+        ],
         "memory": {
             name: options_of(value)
             for name, value in memory_settings(spec).items()
@@ -200,17 +200,6 @@ def _identity(where: str, spec: Model, checkpoint: Checkpoint, pipeline: type) -
         "speed": spec.speed,
         "fit": spec.fit,
     }
-
-
-def _lora_identity(where: str, lora: Mapping[str, Any]) -> dict[str, Any]:
-    source = lora_source(where, lora)
-    return {"weight": float(lora.get("weight", 1.0)), "weights": source.identity(None)}
-
-
-def lora_source(where: str, lora: Mapping[str, Any]) -> Source:
-    """Where a LoRA's weights are. Raises ModelError."""
-    name = lora.get("file", "pytorch_lora_weights.safetensors")
-    return open_source(f"{where}.path", str(lora["path"]), lora.get("revision"), name)
 
 
 def _fps(signature: CallSignature, default: float) -> float:

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from huggingface_hub import (
@@ -65,6 +66,11 @@ def hub_commit(where: str, repo: str, revision: str | None, name: str, fetch: bo
         path = Path(hf_hub_download(repo, name, revision=revision, local_files_only=not online))
     # The cache keeps each commit in a folder of its name.
     return path.parts[len(path.parts) - 1 - len(Path(name).parts)]
+
+
+def hub_options(commit: str | None) -> dict[str, Any]:
+    """What pins ``from_pretrained`` to a commit of the hub; nothing for local files."""
+    return {} if commit is None else {"revision": commit, "local_files_only": not hub_reachable()}
 
 
 def hub_sizes(repo: str, commit: str) -> Mapping[str, int]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,9 +9,10 @@ import torch
 from t2vbatch.errors import MemoryExceededError, ModelError
 from t2vbatch.job import Model
 from t2vbatch.models.diffusers_model import DiffusersModel
-from t2vbatch.models.facts import lora_source, memory_settings, scheduler_config
+from t2vbatch.models.facts import memory_settings, scheduler_config
 from t2vbatch.models.families import family
 from t2vbatch.models.framewise import FramewiseModel
+from t2vbatch.models.loras import add_loras
 from t2vbatch.models.plugins import is_diffusers, resolve_class
 from t2vbatch.models.protocol import ModelFacts, VideoModel
 from t2vbatch.models.room import check_room
@@ -50,7 +50,7 @@ def _load(found: Any, spec: Model, facts: ModelFacts, device: str) -> VideoModel
     if spec.scheduler is not None:
         kind, config = scheduler_config("model", spec)
         pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **config)
-    _add_loras(pipeline, spec)
+    add_loras(pipeline, spec, facts.identity["loras"])
     memory = dict.fromkeys(family(found.__name__).memory) | memory_settings(spec)
     savings = {name: value for name, value in memory.items() if name not in OFFLOADS}
     _apply(pipeline, MEMORY, savings, "memory", device)
@@ -68,37 +68,6 @@ def _silence() -> None:
         logging: Any = import_module(name)
         logging.disable_progress_bar()
         logging.set_verbosity_error()
-
-
-def _add_loras(pipeline: Any, spec: Model) -> None:
-    if not spec.loras:
-        return
-    if not hasattr(pipeline, "load_lora_weights"):
-        raise ModelError("loras", f"{len(spec.loras)} of them", "none: this pipeline takes no LoRA")
-    weights = {}
-    for index, lora in enumerate(spec.loras):
-        name = str(lora.get("name", f"lora{index}"))
-        source = lora_source(f"loras[{index}]", lora)
-        file = source.file(lora.get("file", "pytorch_lora_weights.safetensors"))
-        if file is None:
-            raise ModelError(f"loras[{index}].path", "no weights", "a folder with safetensors")
-        _load_lora(pipeline, index, file, name)
-        weights[name] = float(lora.get("weight", 1.0))
-    pipeline.set_adapters(list(weights), list(weights.values()))
-
-
-def _load_lora(pipeline: Any, index: int, file: Path, name: str) -> None:
-    """Diffusers passes over keys that fit nowhere; an adapter that reached no layer is refused."""
-    try:
-        pipeline.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=name)
-    except (AttributeError, KeyError, ValueError, RuntimeError) as error:
-        kind = type(pipeline).__name__
-        raise ModelError(f"loras[{index}]", f"{file}, which {kind} cannot take: {error}") from error
-    reached = {adapter for adapters in pipeline.get_list_adapters().values() for adapter in adapters}
-    if name not in reached:
-        raise ModelError(
-            f"loras[{index}]", f"{file}, which changes no layer of this pipeline", "a LoRA made for it"
-        )
 
 
 def _apply(

@@ -4,7 +4,8 @@ Owns finding such a file and reading the names in its header. What the names mea
 config of the network stands in a checkpoint of diffusers' layout, which the job names or diffusers guesses.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +19,7 @@ from t2vbatch.models.catalog import absent
 from t2vbatch.models.digests import file_digest
 from t2vbatch.models.header import Tensor, hub_header, local_header
 from t2vbatch.models.hub import cached_file, hub_commit
-from t2vbatch.models.sources import PICKLES, WEIGHTS, Source
+from t2vbatch.models.sources import PICKLES, WEIGHTS, Source, open_source
 
 GGUF = ".gguf"
 
@@ -79,15 +80,8 @@ def open_file(where: str, path: str, revision: str | None, allow_pickle: bool) -
     Raises:
         ModelError: there is none, it may not be read, or it cannot be read here.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix in PICKLES and not allow_pickle:
-        raise ModelError(
-            where,
-            f"{path}, which is a pickle: a program that runs when it is read",
-            "safetensors or GGUF",
-            "take its safetensors, or write allow_pickle: true where you trust the file",
-        )
-    if suffix == GGUF and (missing := absent(["gguf"])):
+    refuse_pickle(where, path, allow_pickle)
+    if path.lower().endswith(GGUF) and (missing := absent(["gguf"])):
         raise ModelError(where, f"{path}, and no package gguf here", "it", f"pip install {missing[0]}")
     found = _found(where, path, revision)
     if scales := [name for name in header(found) if name.endswith(_SCALES)]:
@@ -97,6 +91,17 @@ def open_file(where: str, path: str, revision: str | None, allow_pickle: bool) -
             "weights in 16 or 32 bits, in 8 bits without scales, or GGUF",
         )
     return found
+
+
+def refuse_pickle(where: str, path: str, allow_pickle: bool) -> None:
+    """Refuse a pickle, unless the job lets them be read. Raises ModelError."""
+    if Path(path).suffix.lower() in PICKLES and not allow_pickle:
+        raise ModelError(
+            where,
+            f"{path}, which is a pickle: a program that runs when it is read",
+            "safetensors or GGUF",
+            "take its safetensors, or write allow_pickle: true where you trust the file",
+        )
 
 
 def _found(where: str, path: str, revision: str | None) -> SingleFile:
@@ -122,12 +127,34 @@ def header(file: SingleFile) -> Mapping[str, Tensor]:
     return hub_header(file.source.location, str(file.source.commit), file.name)
 
 
-def guessed_config(where: str, path: str, file: SingleFile) -> str:
-    """The repository of diffusers' layout to which diffusers thinks that a file belongs.
+def open_config(
+    where: str, path: str, file: SingleFile, config: str | None, commit: str | None, markers: Sequence[str]
+) -> tuple[Source, str]:
+    """Find the checkpoint of diffusers' layout that says what is in a file.
+
+    Args:
+        where: the key of the model or component, with a dot at its end, or nothing.
+        path: the file, as the job names it.
+        config: folder or hub id; None: what diffusers thinks that the file belongs to.
+        markers: the files that make it one; the first that is there is meant, and given back.
 
     Raises:
-        ModelError: when there is nothing to guess from.
+        ModelError: there is none, or nothing to guess it from.
     """
+    named = config or _guess(f"{where}path", path, file)
+    for marker in markers[:-1]:
+        with contextlib.suppress(ModelError):
+            return open_source(f"{where}config", named, commit, marker), marker
+    try:
+        return open_source(f"{where}config", named, commit, markers[-1]), markers[-1]
+    except ModelError as error:
+        if config is not None:
+            raise
+        found = f"nothing; diffusers would take {error.found}"
+        raise ModelError(error.where, found, error.expected, error.fix) from None
+
+
+def _guess(where: str, path: str, file: SingleFile) -> str:
     names = {name: torch.empty(tensor.shape, device="meta") for name, tensor in header(file).items()}
     if not names:
         raise ModelError(where, f"{path}, which does not say what it holds", "config: a folder or a hub id")

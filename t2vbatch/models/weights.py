@@ -13,8 +13,9 @@ from transformers import CLIPTextModel
 
 from t2vbatch.job import Model
 from t2vbatch.models.checkpoint import Checkpoint, from_single_file, holds, open_checkpoint
-from t2vbatch.models.components import Component, find_components, hub_options
+from t2vbatch.models.components import Component, find_components
 from t2vbatch.models.folders import INDEX
+from t2vbatch.models.hub import hub_options
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.models.quantization import quantization
 

@@ -74,7 +74,7 @@ def test_every_example_asks_for_frames_that_can_be_made() -> None:
 def test_the_example_of_a_pipeline_is_a_job_that_can_be_planned(
     name: str, row: dict[str, str], shown: list[str], tmp_path: Path, checkpoint: Callable[[str], Path]
 ) -> None:
-    """The command shows arguments with their defaults, and a job that is accepted once it has weights and rows."""
+    """The command shows arguments with defaults, and a job that is accepted once it has weights and rows."""
     done = CliRunner().invoke(app, ["models", name], catch_exceptions=False)
     said, _, example = done.output.partition("example job:\n")
     assert [line for line in shown if line not in said] == []

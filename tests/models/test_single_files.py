@@ -174,6 +174,7 @@ def test_what_a_single_file_cannot_do_is_refused(checkpoint: Checkpoint, wan_fil
     [
         ({"variant": "fp16"}, "variant"),
         ({"class": "UMT5EncoderModel"}, "path"),
+        ({"dtype": "float8"}, "dtype"),
         ({"path": "gone/away.safetensors"}, "path"),
         ({"path": "FOLDER", "config": "FOLDER"}, "config"),
         ({"config": "FOLDER", "subfolder": "nowhere"}, "config"),
@@ -214,7 +215,9 @@ def test_a_config_that_is_not_named_is_guessed(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     error = _refusal(path=str(tmp_path / "ltx.safetensors"))
     assert error.where == "models.mine.config"
-    assert error.found.startswith("diffusers/LTX-Video-0.9.0, which is not here")
+    assert error.found.startswith(
+        "nothing; diffusers would take diffusers/LTX-Video-0.9.0, which is not here"
+    )
 
 
 def test_a_file_of_the_hub_is_not_fetched_for_a_plan(

@@ -1,0 +1,88 @@
+"""LoRAs on a real pipeline: where their files are, what they change, and which are refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from t2vbatch.errors import ModelError
+from t2vbatch.job import Model
+from t2vbatch.models import inspect_model, load_model
+from t2vbatch.models.protocol import Request
+from tests.models import tiny
+from tests.models.tiny_parts import diffusers
+
+Checkpoint = Callable[[str], Path]
+
+
+@pytest.fixture
+def lora(checkpoint: Checkpoint, tmp_path: Path) -> Path:
+    """A LoRA of rank 1 for every first attention of a tiny Wan."""
+    transformer = diffusers.WanTransformer3DModel.from_pretrained(
+        checkpoint("WanPipeline"), subfolder="transformer"
+    )
+    weights = {}
+    for name, layer in transformer.named_modules():
+        if isinstance(layer, torch.nn.Linear) and "attn1.to_" in name:
+            weights[f"transformer.{name}.lora_A.weight"] = torch.ones(1, layer.in_features)
+            weights[f"transformer.{name}.lora_B.weight"] = torch.ones(layer.out_features, 1)
+    save_file(weights, tmp_path / "pytorch_lora_weights.safetensors")
+    return tmp_path / "pytorch_lora_weights.safetensors"
+
+
+def _spec(folder: Path, *loras: dict[str, Any], **more: Any) -> Model:
+    return Model.model_validate({"path": str(folder), "loras": list(loras), **more})
+
+
+def _digest(spec: Model) -> str:
+    model = load_model(spec, inspect_model("mine", spec), "cpu")
+    call = tiny.TWINS["WanPipeline"].call
+    return model.generate([Request("a red ball", None, 7, call=call)])[0].sha256()
+
+
+def test_a_lora_is_a_folder_or_a_file(checkpoint: Checkpoint, lora: Path) -> None:
+    """Named either way it makes the same video and the same identity, and another video than without it."""
+    folder = checkpoint("WanPipeline")
+    by_folder = _spec(folder, {"path": str(lora.parent)})
+    by_file = _spec(folder, {"path": str(lora)})
+    assert inspect_model("mine", by_folder).identity == inspect_model("mine", by_file).identity
+    assert _digest(by_folder) == _digest(by_file) != _digest(_spec(folder))
+
+
+def test_the_weight_of_a_lora_counts(checkpoint: Checkpoint, lora: Path) -> None:
+    """With weight 0 the video is that of the model alone, and its identity is another."""
+    folder = checkpoint("WanPipeline")
+    spec = _spec(folder, {"path": str(lora), "weight": 0.0})
+    assert _digest(spec) == _digest(_spec(folder))
+    whole = inspect_model("mine", _spec(folder, {"path": str(lora)}))
+    assert inspect_model("mine", spec).identity != whole.identity
+
+
+def test_a_pickled_lora_is_refused(checkpoint: Checkpoint, lora: Path) -> None:
+    """A LoRA is read as a program no sooner than a checkpoint."""
+    torch.save({}, lora.with_suffix(".bin"))
+    by_file = {"path": str(lora.with_suffix(".bin"))}
+    by_folder = {"path": str(lora.parent), "file": "pytorch_lora_weights.bin"}
+    for given, key in ((by_file, "path"), (by_folder, "file")):
+        with pytest.raises(ModelError, match="a pickle") as caught:
+            inspect_model("mine", _spec(checkpoint("WanPipeline"), given))
+        assert caught.value.where == f"models.mine.loras[0].{key}"
+    inspect_model("mine", _spec(checkpoint("WanPipeline"), by_file, allow_pickle=True))
+
+
+def test_a_file_beside_a_file_is_refused(checkpoint: Checkpoint, lora: Path) -> None:
+    """Of a path that is a file and a file of a folder, only one can be meant."""
+    with pytest.raises(ModelError, match="one of them"):
+        inspect_model("mine", _spec(checkpoint("WanPipeline"), {"path": str(lora), "file": "x.safetensors"}))
+
+
+def test_a_lora_that_reaches_no_layer_is_refused(checkpoint: Checkpoint, lora: Path) -> None:
+    """Diffusers loads the LoRA of another model without a word, and changes nothing."""
+    save_file({"unet.conv_in.lora_A.weight": torch.ones(1, 4)}, lora)
+    spec = _spec(checkpoint("WanPipeline"), {"path": str(lora)})
+    with pytest.raises(ModelError) as caught:
+        load_model(spec, inspect_model("mine", spec), "cpu")
+    assert caught.value.where == "loras[0]"
