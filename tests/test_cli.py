@@ -214,6 +214,14 @@ def test_manifest_check_lists_all(folder: Path, quick: Command) -> None:
     assert quick("manifest", "check", "rows.csv").returncode == 0
 
 
+def test_manifest_check_takes_a_job_with_its_limits(folder: Path, quick: Command) -> None:
+    """A job file stands for its manifest, which may hold what the job allows; the message names the key."""
+    (folder / "rows.csv").write_text("prompt\n" + "long " * 3000)
+    assert "a higher limits.prompt_chars" in quick("manifest", "check", "job.yaml").stdout
+    (folder / "job.yaml").write_text(_JOB + "limits: {prompt_chars: 20000}\n")
+    assert quick("manifest", "check", "job.yaml").returncode == 0
+
+
 def test_metrics_and_models_are_listed(folder: Path, quick: Command) -> None:
     """And each is shown in full by name; an unknown one names the nearest."""
     assert "clip_temporal" in quick("metrics").stdout
