@@ -32,14 +32,6 @@ def test_features_are_one_vector_a_frame(tmp_path: Path) -> None:
         network.frame_features(FRAMES)
 
 
-def test_a_torchscript_file_gives_the_same_bits_from_the_first_call_on(backbones: Path) -> None:
-    """Torch's optimiser, which exchanges kernels after the first calls, is off."""
-    network = load_network(Weights("torchscript", str(backbones / "i3d.pt")), "cpu")
-    frames = np.random.default_rng(0).integers(0, 256, (5, 24, 24, 3), np.uint8)
-    first = network.video_features(frames)
-    assert all(np.array_equal(network.video_features(frames), first) for _ in range(4))
-
-
 def test_a_video_network_takes_its_own_number_of_frames_and_no_single_ones(backbones: Path) -> None:
     """What it was not trained for is refused, not computed."""
     network = load_network(Weights("video", str(backbones / "videomae")), "cpu")

@@ -50,7 +50,7 @@ class TorchScript(Network):
     @torch.inference_mode()
     def _ran(self, pixels: npt.NDArray[np.uint8]) -> FloatArray:
         given = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device).float()
-        # Optimised, the first two calls and those that come after would run other kernels, with other bits.
+        # The optimiser may exchange kernels after the first calls, on a GPU above all, and bits with them.
         with torch.jit.optimized_execution(False), self._explained(given):  # type: ignore[attr-defined]
             found = self._module(given, **self._switches)
         if not isinstance(found, torch.Tensor) or found.ndim != 2 or len(found) != len(given):
