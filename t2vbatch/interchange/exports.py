@@ -6,8 +6,8 @@ warns at most, and its mean over the rest looks like a result.
 
 import io
 import json
-import shutil
 import tarfile
+import tempfile
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from t2vbatch.errors import UsageError
 from t2vbatch.files import Folder
+from t2vbatch.playable import play_file, play_name
 from t2vbatch.results import make_metadata
 
 Row = dict[str, Any]
@@ -37,6 +38,8 @@ def export(
     partial: bool = False,
 ) -> int:
     """Write one model's videos, or for ``hf`` and ``webdataset`` all models', into a new folder.
+
+    Folders of frames become mp4 files: none of these tools reads a folder.
 
     Args:
         plan, results: as in plan.parquet and results.parquet; only samples that are ok are exported.
@@ -77,21 +80,21 @@ def evalcrafter(folder: Folder, results: pa.Table, target: Path) -> int:
 
 def hugging_face(folder: Folder, results: pa.Table, target: Path) -> int:
     """``metadata.parquet`` and the videos, as ``datasets.load_dataset(folder)`` reads them."""
-    for video in results["video"].to_pylist():
-        _copy(folder, video, target / video)
-    pq.write_table(make_metadata(results), target / "metadata.parquet")
+    for row in results.to_pylist():
+        _copy(folder, row, target / play_name(row["video"]))
+    pq.write_table(_metadata(results), target / "metadata.parquet")
     return int(results.num_rows)
 
 
 def webdataset(folder: Folder, results: pa.Table, target: Path) -> int:
     """Tar files of SHARD videos, each SAMPLE_ID.mp4 with SAMPLE_ID.json; the same bytes every time."""
-    rows, metadata = results.to_pylist(), make_metadata(results).to_pylist()
+    rows, metadata = results.to_pylist(), _metadata(results).to_pylist()
     for number, start in enumerate(range(0, len(rows), SHARD)):
         with tarfile.open(target / f"{number:06d}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
             for row, facts in zip(rows[start : start + SHARD], metadata[start : start + SHARD], strict=True):
                 key = row["sample_id"]
                 _add(tar, f"{key}.json", json.dumps(facts, ensure_ascii=False, default=str).encode())
-                _add(tar, key + PurePosixPath(row["video"]).suffix, folder.read(row["video"]))
+                _add(tar, key + _ending(row), _bytes(folder, row))
     return len(rows)
 
 
@@ -154,7 +157,7 @@ def _different(results: pa.Table) -> None:
 
 
 def _copied(folder: Folder, rows: list[Row], target: Path, name: Callable[[Row], str]) -> int:
-    files = [unicodedata.normalize("NFC", name(row)) + PurePosixPath(row["video"]).suffix for row in rows]
+    files = [unicodedata.normalize("NFC", name(row)) + _ending(row) for row in rows]
     _nameable(files)
     for file, row in zip(files, rows, strict=True):
         if (target / file).exists():
@@ -163,7 +166,7 @@ def _copied(folder: Folder, rows: list[Row], target: Path, name: Callable[[Row],
                 f"a disk that takes {file!r} for the name of another video",
                 "one that knows case",
             )
-        _copy(folder, row["video"], target / file)
+        _copy(folder, row, target / file)
     return len(rows)
 
 
@@ -176,13 +179,27 @@ def _nameable(names: list[str]) -> None:
         raise UsageError("the export", _some(wrong), "prompts that make different file names")
 
 
-def _copy(folder: Folder, video: str, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with folder.local(video) as path:
-        if path.is_dir():
-            shutil.copytree(path, target)
-        else:
-            shutil.copyfile(path, target)
+def _metadata(results: pa.Table) -> pa.Table:
+    """What is known of the videos, under the names that they are exported by."""
+    metadata = make_metadata(results)
+    names = pa.array([play_name(name) for name in metadata["file_name"].to_pylist()], pa.string())
+    return metadata.set_column(metadata.column_names.index("file_name"), "file_name", names)
+
+
+def _copy(folder: Folder, row: Row, target: Path) -> None:
+    with folder.local(row["video"]) as path:
+        play_file(path, row["fps"], target)
+
+
+def _bytes(folder: Folder, row: Row) -> bytes:
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / f"video{_ending(row)}"
+        _copy(folder, row, file)
+        return file.read_bytes()
+
+
+def _ending(row: Row) -> str:
+    return PurePosixPath(play_name(row["video"])).suffix
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from t2vbatch.errors import EncodeError, StoreError
 from t2vbatch.highlights import caption
 from t2vbatch.notebook.html import render
-from t2vbatch.playable import play_file
+from t2vbatch.playable import play_file, play_name
 from t2vbatch.poster import poster
 from t2vbatch.records import score_columns
 from t2vbatch.store import Store
@@ -83,7 +83,8 @@ class Gallery:
     def _embedded(self, row: dict[str, Any]) -> tuple[str, str]:
         """``video``, ``image`` or ``sheet``, and the bytes as a data URI."""
         with tempfile.TemporaryDirectory() as place, self._store.video(row["video"]) as path:
-            file = play_file(path, row["fps"], Path(place) / path.name)
+            file = Path(place) / play_name(path.name)
+            play_file(path, row["fps"], file)
             mime = _KINDS[file.suffix]
             if file.stat().st_size <= LARGEST:
                 return mime.partition("/")[0], _uri(mime, file.read_bytes())

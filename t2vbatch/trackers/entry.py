@@ -14,7 +14,7 @@ import yaml
 from t2vbatch.canonical import digest
 from t2vbatch.highlights import caption, choose
 from t2vbatch.job import Tracker
-from t2vbatch.playable import play_file
+from t2vbatch.playable import play_file, play_name
 from t2vbatch.records import rider_columns, score_columns
 from t2vbatch.store import Store, no_run_here
 
@@ -134,6 +134,7 @@ def _readable(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
 def _videos(store: Store, chosen: pa.Table, folder: Path) -> Iterator[Shown]:
     scores = score_columns(chosen.schema)
     for row in chosen.to_pylist():
+        target = folder / play_name(row["video"])
         with store.video(row["video"]) as path:
-            target = play_file(path, row["fps"], folder / row["video"])
+            play_file(path, row["fps"], target)
         yield Shown(row["model"], target, " \N{MIDDLE DOT} ".join(caption(row, scores)))

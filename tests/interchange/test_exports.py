@@ -16,7 +16,7 @@ from t2vbatch.interchange import export, import_scores
 from t2vbatch.job import VideoFile
 from t2vbatch.plan import PLAN
 from t2vbatch.records import Record, results_schema, to_table
-from t2vbatch.video import Video, digest_file, encode
+from t2vbatch.video import Video, decode, digest_file, encode
 
 PROMPTS = ["a red ball.", "A red ball.", "cafe\u0301 in Paris"]
 
@@ -164,3 +164,24 @@ def test_scores_of_something_else_are_refused(tmp_path: Path, content: Any, mess
     (tmp_path / "results.json").write_text(json.dumps(content))
     with pytest.raises(UsageError, match=message):
         import_scores(records(), tmp_path / "results.json")
+
+
+@pytest.mark.parametrize("layout", ["vbench", "evalcrafter", "hf", "webdataset"])
+def test_folders_of_frames_become_files(tmp_path: Path, layout: str) -> None:
+    """Every layout has an mp4 with all frames, at the rate that the run had, under the name that it lists."""
+    frames = np.full((3, 16, 16, 3), 90, np.uint8)
+    encode(Video(frames, 24), tmp_path / "out/videos/m/r 1.5-0", VideoFile(format="png"))
+    row = {"sample_id": "s", "row_id": "r", "model": "m", "video": "videos/m/r 1.5-0", "sample_index": 0}
+    row |= {"prompt": "a ball", "status": "ok", "fps": 24.0, "video_sha256": "x"}
+    plan = pa.Table.from_pylist([{name: row.get(name) for name in PLAN.names}], PLAN)
+    results = pa.Table.from_pylist([row], results_schema([], pa.schema([])))
+    target = tmp_path / layout
+    assert export(open_folder(tmp_path / "out"), plan, results, layout, target, partial=True) == 1
+    if layout == "webdataset":
+        with tarfile.open(target / "000000.tar") as tar:
+            tar.extractall(target, filter="data")
+    (file,) = target.rglob("*.mp4")
+    video = decode(file)
+    assert (len(video.frames), video.fps) == (3, 24)
+    if layout == "hf":
+        assert pq.read_table(target / "metadata.parquet")["file_name"].to_pylist() == ["videos/m/r 1.5-0.mp4"]
