@@ -9,6 +9,7 @@ from t2vbatch.canonical import digest
 from t2vbatch.distance.kinds import KINDS
 from t2vbatch.distance.reference import Reference, is_saved, read_reference, videos_in
 from t2vbatch.errors import MetricError
+from t2vbatch.files import open_folder
 from t2vbatch.job import Distance, Job
 from t2vbatch.metrics.protocol import Weights
 from t2vbatch.metrics.weights import kind_at, locate
@@ -72,6 +73,9 @@ def _question(name: str, asked: Distance, where: Where) -> Question:
     if is_saved(asked.reference):
         saved = read_reference(asked.reference, _about(asked, backbone), where("reference"))
         return Question(name, asked, weights, backbone, saved, ())
+    if open_folder(asked.reference).size("plan.parquet") is not None:
+        found = f"{asked.reference}, the output of a run, whose report has pictures too"
+        raise MetricError(where("reference"), found, f"its videos: {asked.reference}/videos/MODEL")
     films = videos_in(asked.reference)
     if len(films) < 2:
         raise MetricError(

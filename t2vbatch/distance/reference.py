@@ -15,8 +15,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from t2vbatch.distance.frechet import Statistics
-from t2vbatch.errors import MetricError
-from t2vbatch.files import open_folder, read_uri
+from t2vbatch.errors import MetricError, StoreError
+from t2vbatch.files import local_path, open_folder, read_uri
 
 _VIDEOS = {".mp4", ".webm", ".gif", ".mkv", ".mov", ".m4v", ".avi", ".ts"}
 _FRAMES = {".png", ".jpg", ".jpeg"}
@@ -59,14 +59,21 @@ def videos_in(uri: str) -> list[tuple[str, int]]:
 
 def save_reference(uri: str, reference: Reference) -> None:
     """Write statistics to a path or URI that ends in .npz. Raises StoreError where that cannot be done."""
-    parent, _, name = uri.rpartition("/")
     sink = io.BytesIO()
     found = reference.statistics
     about = json.dumps(dict(reference.about))
     np.savez(
         sink, mean=found.mean, covariance=found.covariance, n=found.n, videos=reference.videos, about=about
     )
-    open_folder(parent or ".").write(name, sink.getvalue())
+    path = local_path(uri)
+    if path is None:
+        parent, _, name = uri.rpartition("/")
+        open_folder(parent).write(name, sink.getvalue())
+        return
+    try:
+        path.write_bytes(sink.getvalue())
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def read_reference(uri: str, about: Mapping[str, Any], where: str) -> Reference:

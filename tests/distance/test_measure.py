@@ -316,6 +316,7 @@ def test_a_wrong_network_stops_the_measuring_and_not_the_run(
         ({"backbone": "weights.pt"}, "a file without a program in it"),
         ({"backbone": "nowhere"}, r"a folder without a config\.json"),
         ({"reference": "empty"}, r"--reference\n.*where 0 videos are"),
+        ({"reference": "out"}, r"--reference\n.*the output of a run(.|\n)*/videos/MODEL"),
         ({"reference": "nowhere.npz"}, "which is not there"),
         ({"reference": "weights.npz"}, "which has no"),
         ({"reference": "broken.npz"}, r"no \.npz of numbers"),
