@@ -3,7 +3,7 @@
 Owns noticing that a network has no weights that may be read; libraries say so after minutes of loading.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,7 +19,7 @@ from t2vbatch.models.checkpoint import Checkpoint, open_checkpoint
 from t2vbatch.models.components import Component, find_components
 from t2vbatch.models.folders import INDEX
 from t2vbatch.models.header import local_header
-from t2vbatch.models.hub import cached_file, hub_sizes
+from t2vbatch.models.hub import cached_file, hub_reachable, hub_sizes
 from t2vbatch.models.plugins import resolve_class
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.models.single_file import SingleFile
@@ -96,7 +96,10 @@ def _folder(
     weights = [file for file in inside if PurePosixPath(file).suffix in WEIGHTS]
     safe = [file for file in weights if PurePosixPath(file).suffix not in PICKLES]
     if not weights:
-        raise _no_weights(where, name, source)
+        others = [file for file in listed if PurePosixPath(file).is_relative_to(folder)]
+        raise _no_weights(
+            where, name, source, [file for file in others if PurePosixPath(file).suffix in WEIGHTS]
+        )
     if not safe and not spec.allow_pickle:
         raise ModelError(
             where,
@@ -157,9 +160,12 @@ def _is_network(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, torch.nn.Module)
 
 
-def _no_weights(where: str, name: str, source: Source) -> ModelError:
-    if source.commit is None:
-        return ModelError(where, f"{source.location}, whose {name} has no weights", "a whole checkpoint")
+def _no_weights(where: str, name: str, source: Source, others: Sequence[str]) -> ModelError:
+    """Nothing that would be loaded; ``others`` are weights of that part which would not be."""
+    if source.commit is None or hub_reachable():
+        found = f"{source.location}, whose {name} has no weights of this variant"
+        fix = f"name the variant of {others[0]} with variant:" if others else ""
+        return ModelError(where, found, "a whole checkpoint", fix)
     why = "HF_HUB_OFFLINE is set" if constants.is_offline_mode() else "the hub cannot be reached"
     return ModelError(
         where,

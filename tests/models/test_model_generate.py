@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from t2vbatch.errors import DegenerateError, MemoryExceededError, ModelError, RowError
+from t2vbatch.errors import DegenerateError, MemoryExceededError, RowError
 from t2vbatch.job import Model
 from t2vbatch.manifest import Media
 from t2vbatch.models import inspect_model, load_model
@@ -200,14 +200,3 @@ def test_dtype_scheduler_and_variant_are_what_the_job_says(tmp_path: Path, pictu
     assert pipeline.scheduler.config.beta_schedule == "scaled_linear"
     assert {pipeline.unet.dtype, pipeline.vae.dtype, pipeline.text_encoder.dtype} == {torch.bfloat16}
     assert model.generate([_request("TextToVideoSDPipeline", picture)])[0].frames.dtype == np.uint8
-
-
-def test_pickled_weights_are_not_read(tmp_path: Path) -> None:
-    """A checkpoint that has only pickles is refused, as a pickle is a program."""
-    folder = tiny.save("TextToVideoSDPipeline", tmp_path / "pickled")
-    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    torch.save({}, weights.with_suffix(".bin"))
-    weights.unlink()
-    spec = Model(path=str(folder))
-    with pytest.raises((OSError, ModelError), match="safetensors"):
-        load_model(spec, inspect_model("mine", spec), "cpu")

@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from huggingface_hub import constants
+from safetensors.torch import load_file
 
 from t2vbatch.errors import MemoryExceededError, ModelError
 from t2vbatch.job import Model, load_job
@@ -214,6 +215,30 @@ def test_a_folder_without_weights_is_no_checkpoint(checkpoint: Checkpoint, tmp_p
     spec = _spec(folder)
     with pytest.raises(ModelError, match="whose vae has no weights"):
         load_model(spec, inspect_model("mine", spec), "cpu")
+
+
+def test_a_variant_that_was_not_named_is_found(tmp_path: Path) -> None:
+    """A folder that has one variant only is no whole checkpoint without its name."""
+    folder = tiny.save("TextToVideoSDPipeline", tmp_path / "half", variant="fp16")
+    spec = _spec(folder)
+    with pytest.raises(ModelError) as caught:
+        load_model(spec, inspect_model("mine", spec), "cpu")
+    assert "model.fp16.safetensors with variant:" in caught.value.fix
+    assert _parts(_spec(folder, variant="fp16")).keys() == {"text_encoder", "unet", "vae"}
+
+
+def test_a_part_of_pickles_is_refused(tmp_path: Path) -> None:
+    """A checkpoint that has a part as a pickle is not loaded, unless the job says that it may be."""
+    folder = tiny.save("TextToVideoSDPipeline", tmp_path / "pickled")
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    torch.save(load_file(weights), weights.with_suffix(".bin"))
+    weights.unlink()
+    spec = _spec(folder)
+    with pytest.raises(ModelError, match="whose unet is a pickle") as caught:
+        load_model(spec, inspect_model("mine", spec), "cpu")
+    assert "allow_pickle: true" in caught.value.fix
+    allowed = _spec(folder, allow_pickle=True)
+    load_model(allowed, inspect_model("mine", allowed), "cpu")
 
 
 def test_a_model_that_does_not_fit_the_device_is_out_of_memory(

@@ -242,3 +242,26 @@ def test_a_file_of_the_hub_is_not_fetched_for_a_plan(
         "file": "deep/wan.safetensors",
     }
     assert asked[0].endswith("/org/wan/resolve/v1/deep/wan.safetensors")
+
+
+def test_a_cached_file_is_loaded_at_the_commit_of_the_plan(
+    checkpoint: Checkpoint, wan_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offline a file of the hub comes from the cache; a branch that moves after the plan changes nothing."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    repository, commit = tmp_path / "hub" / "models--org--wan", "0123456789abcdef0123456789abcdef01234567"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    (repository / "snapshots" / commit).mkdir(parents=True)
+    wan_file.rename(repository / "snapshots" / commit / "wan.safetensors")
+    component = {"class": "WanTransformer3DModel", "path": "org/wan/wan.safetensors"}
+    folder = checkpoint("WanPipeline")
+    spec = Model(path=str(folder), components={"transformer": component})
+    facts = inspect_model("mine", spec)
+    assert facts.identity["components"]["transformer"]["weights"]["commit"] == commit
+    (repository / "refs" / "main").write_text("f" * 40)
+    video = load_model(spec, facts, "cpu").generate(
+        [Request("a red ball", None, 7, call=tiny.TWINS["WanPipeline"].call)]
+    )[0]
+    assert video.sha256() == _video("WanPipeline", path=str(folder)).sha256()
