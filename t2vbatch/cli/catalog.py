@@ -84,9 +84,12 @@ def models(
         typer.echo(json.dumps([asdict(card) for card in cards]))
         return
     if name is None:
+        typer.echo(f"{'pipeline':46} {'video from':22} frames fps")
         for card in cards:
-            lacking = f"  (needs {', '.join(card.missing)})" if card.missing else ""
-            typer.echo(f"{card.name:48} {card.kind:28} {card.frames:>6} frames  {card.fps:g} fps{lacking}")
+            inputs = card.kind.removesuffix(" to video")
+            typer.echo(f"{card.name:46} {inputs:22} {card.frames:>6} {card.fps:3g}")
+            if card.missing:
+                typer.echo(f"    needs {', '.join(card.missing)}; not installed")
         typer.echo(f"{len(cards)} pipelines; t2vbatch models NAME shows one")
         return
     card = cards[0]
