@@ -43,8 +43,8 @@ class Results:
         try:
             self.table: pa.Table = self._store.read_table("results.parquet")
             self.summary: dict[str, Any] = self._store.read_json("summary.json")
-        except FileNotFoundError as error:
-            raise no_run_here(self._store, Path(str(error)).name) from None
+        except FileNotFoundError:
+            raise no_run_here(self._store, "results.parquet, or no summary.json") from None
 
     @property
     def scores(self) -> list[str]:

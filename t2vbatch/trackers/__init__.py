@@ -7,7 +7,7 @@ cannot fail a run. Each is an extra: ``pip install 't2vbatch[wandb]'``.
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 
-from t2vbatch.errors import RunError, UsageError, nearest
+from t2vbatch.errors import RunError, T2VBatchError, UsageError, nearest
 from t2vbatch.job import Tracker
 from t2vbatch.store import Store
 from t2vbatch.trackers import to_mlflow, to_wandb
@@ -35,13 +35,13 @@ def track(store: Store, name: str, tracker: Tracker) -> str:
         RunError: the tracker did not take it; the output is what it was.
     """
     check_trackers([name])
-    with entry_of(store, tracker) as entry:
-        try:
+    try:
+        with entry_of(store, tracker) as entry:
             return TRACKERS[name](entry)
-        except RunError:
-            raise
-        except Exception as error:  # Whatever the package, its server and the network between them raise.
-            raise RunError(f"{name} did not take {store.uri}: {type(error).__name__}: {error}") from error
+    except T2VBatchError:
+        raise
+    except Exception as error:  # Whatever the package, its server and the network between them raise.
+        raise RunError(f"{name} did not take {store.uri}: {type(error).__name__}: {error}") from error
 
 
 __all__ = ["TRACKERS", "check_trackers", "track"]

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import pyarrow as pa
 import yaml
 
 from t2vbatch.canonical import digest
+from t2vbatch.errors import EncodeError, StoreError
 from t2vbatch.highlights import caption, choose
 from t2vbatch.job import Tracker
 from t2vbatch.playable import play_file, play_name
@@ -21,8 +23,10 @@ from t2vbatch.store import Store, no_run_here
 SAMPLES = 10_000
 """Most rows of the table that is shown, which is as far as W&B's goes; results.parquet always has all."""
 
+_log = logging.getLogger(__name__)
 _LARGEST_EXACT = 2**53
 _FILES = ("results.parquet", "summary.json", "job.yaml")
+_REASONS = ("missing", "failures")
 _COLUMNS = ("row_id", "model", "sample_index", "seed", "status", "error_type", "prompt")
 # What decides the videos. The rest of a job may change between two runs of one plan, and is in job.yaml.
 _SETTINGS = ("models", "seed", "samples")
@@ -48,7 +52,7 @@ class Entry:
         numbers: the summary, flat: ``MODEL/clip_score/mean``, ``counts/ok``.
         samples: for people to read, one row a sample, at most SAMPLES of them. Integers that a browser would
             round, as seeds are, are text.
-        videos: those to show.
+        videos: those to show; one that cannot be read is left out, with a warning.
         folder: the results, the summary, the job and the videos as files; gone when the entry was sent.
     """
 
@@ -68,7 +72,6 @@ def entry_of(store: Store, tracker: Tracker) -> Iterator[Entry]:
 
     Raises:
         UsageError: no run has finished there.
-        EncodeError: a video that is to be shown cannot be read.
     """
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -92,13 +95,15 @@ def entry_of(store: Store, tracker: Tracker) -> Iterator[Entry]:
 
 def numbers(summary: Mapping[str, Any]) -> dict[str, float]:
     """Every number of a summary under one flat name; reasons and error types are counted together."""
-    parts = {name: value for name, value in summary.items() if name != "models"} | summary["models"]
-    return dict(_leaves(parts, ()))
+    flat = dict(_leaves({name: value for name, value in summary.items() if name != "models"}, ()))
+    for model, part in summary["models"].items():
+        flat |= _leaves(part, (model,))
+    return flat
 
 
 def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, float]]:
     match value:
-        case Mapping() if path and path[-1] in ("missing", "failures"):
+        case Mapping() if path and path[-1] in _REASONS and all(type(one) is int for one in value.values()):
             yield "/".join(path), sum(value.values())
         case Mapping():
             for name, item in value.items():
@@ -135,6 +140,10 @@ def _videos(store: Store, chosen: pa.Table, folder: Path) -> Iterator[Shown]:
     scores = score_columns(chosen.schema)
     for row in chosen.to_pylist():
         target = folder / play_name(row["video"])
-        with store.video(row["video"]) as path:
-            play_file(path, row["fps"], target)
+        try:
+            with store.video(row["video"]) as path:
+                play_file(path, row["fps"], target)
+        except (OSError, EncodeError, StoreError) as error:
+            _log.warning("%s is not shown: %s", row["video"], error)
+            continue
         yield Shown(row["model"], target, " \N{MIDDLE DOT} ".join(caption(row, scores)))

@@ -21,7 +21,7 @@ from t2vbatch.prepare import prepare
 from t2vbatch.run import Result, run_job
 from t2vbatch.store import open_store
 from t2vbatch.trackers import track
-from t2vbatch.trackers.entry import numbers
+from t2vbatch.trackers.entry import entry_of, numbers
 from t2vbatch.video import decode
 from tests.trackers.offline import OfflineRun, read_run
 
@@ -255,11 +255,25 @@ def test_best_and_worst_are_those_that_have_the_score(output: Path) -> None:
     assert len(best) == 4
 
 
+def test_a_video_that_is_gone_is_left_out(
+    output: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Everything else is sent, and the warning names the file."""
+    for name in ("results.parquet", "summary.json", "job.yaml", "plan.parquet"):
+        (tmp_path / name).write_bytes((output / name).read_bytes())
+    with entry_of(open_store(str(tmp_path)), TRACKER) as entry:
+        assert (entry.videos, entry.samples.num_rows) == ((), 6)
+    assert caplog.text.count("is not shown") == 2
+
+
 def test_every_number_of_a_summary_has_a_flat_name() -> None:
-    """Numbers of any depth; reasons are counted together; text and null are no numbers."""
-    model = {
-        "counts": {"ok": 2},
-        "scores": {"m": {"column": "m", "mean": 0.5, "low": None, "missing": {"a": 1, "b": 2}}},
-    }
-    flat = numbers({"counts": {"ok": 2}, "models": {"x": model}})
-    assert flat == {"counts/ok": 2, "x/counts/ok": 2, "x/m/mean": 0.5, "x/m/missing": 3}
+    """Numbers of any depth; reasons are counted together; no name hides another."""
+    score = {"column": "m", "mean": 0.5, "low": None, "missing": {"a": 1, "b": 2}}
+    model = {"counts": {"ok": 2}, "scores": {"m": score}}
+    flat = numbers({"counts": {"ok": 3}, "models": {"x": model, "counts": model, "missing": model}})
+    assert flat["counts/ok"] == 3
+    for name in ("x", "counts", "missing"):
+        found = {
+            key: value for key, value in flat.items() if key.startswith(f"{name}/") and key != "counts/ok"
+        }
+        assert found == {f"{name}/counts/ok": 2, f"{name}/m/mean": 0.5, f"{name}/m/missing": 3}
