@@ -168,6 +168,6 @@ def loads_single_files(network: type) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """Why diffusers could not load a file, in a line; that weights lack it finds when it moves them."""
+    """Why diffusers could not load a file, in a line. It notices missing weights when it moves them."""
     said = str(error).strip().partition("\n")[0]
     return "it lacks some of the weights" if "meta tensor" in said else said or type(error).__name__

@@ -3,7 +3,7 @@
 Owns noticing that a network has no weights that may be read; libraries say so after minutes of loading.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,11 +19,11 @@ from t2vbatch.models.checkpoint import Checkpoint, open_checkpoint
 from t2vbatch.models.components import Component, find_components
 from t2vbatch.models.folders import INDEX
 from t2vbatch.models.header import local_header
-from t2vbatch.models.hub import cached_file, hub_reachable, hub_sizes
+from t2vbatch.models.hub import hub_reachable, hub_sizes
 from t2vbatch.models.plugins import resolve_class
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.models.single_file import SingleFile
-from t2vbatch.models.sources import PICKLES, WEIGHTS, Source, loaded_files, local_files
+from t2vbatch.models.sources import PICKLES, WEIGHTS, Source, is_named_as_usual, loaded_files, local_files
 
 NUMBER_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 """What a number takes in memory, by the job's dtype."""
@@ -61,14 +61,35 @@ def part_sizes(spec: Model, facts: ModelFacts) -> tuple[PartSize, ...]:
     return (*_own(checkpoint, facts, spec, frozenset(components)), *found)
 
 
+@dataclass(frozen=True)
+class _Files:
+    """The files of a checkpoint with their bytes; offline, those of the hub's cache."""
+
+    source: Source
+    sizes: Mapping[str, int]
+
+    @classmethod
+    def of(cls, source: Source) -> "_Files":
+        if source.commit is not None and (sizes := hub_sizes(source.location, source.commit)):
+            return cls(source, sizes)
+        root = _root(source)
+        names = [] if root is None else local_files(root)
+        return cls(source, {name: (Path(root or "") / name).stat().st_size for name in names})
+
+    def weights(self, folder: str, variant: str | None) -> list[str]:
+        """Those that hold the weights of a network whose files are in ``folder``."""
+        inside = [name for name in self.sizes if _is_weights_in(folder, name)]
+        return loaded_files(inside, variant)
+
+
 def _own(checkpoint: Checkpoint, facts: ModelFacts, spec: Model, without: frozenset[str]) -> list[PartSize]:
     """The networks of the checkpoint itself that this pipeline uses."""
     pipeline: Any = resolve_class("pipeline", facts.pipeline)
     index = checkpoint.source.read_json(INDEX) or {}
     used, _ = pipeline._get_signature_keys(pipeline)
-    listed = _listed(checkpoint.source)
+    files = _Files.of(checkpoint.source)
     return [
-        _folder("path", name, checkpoint.source, listed, name, spec, spec.variant, spec.dtype)
+        _folder("path", name, files, name, spec.variant, spec.dtype, spec.allow_pickle)
         for name in sorted(set(used) - without)
         if isinstance(index.get(name), list) and _is_network(_named(*index[name]))
     ]
@@ -78,45 +99,43 @@ def _component(name: str, part: Component, spec: Model) -> PartSize:
     dtype = str(part.given.get("dtype", spec.dtype))
     if part.file is not None:
         return _file(name, part.file, NUMBER_BYTES[dtype])
-    variant, where = part.given.get("variant"), f"{part.where}.path"
-    return _folder(where, name, part.source, _listed(part.source), part.subfolder, spec, variant, dtype)
+    files, variant = _Files.of(part.source), part.given.get("variant")
+    return _folder(f"{part.where}.path", name, files, part.subfolder, variant, dtype, spec.allow_pickle)
 
 
 def _folder(
     where: str,
     name: str,
-    source: Source,
-    listed: Mapping[str, int],
+    files: _Files,
     folder: str,
-    spec: Model,
     variant: str | None,
     dtype: str,
+    allow_pickle: bool,
 ) -> PartSize:
-    inside = [file for file in loaded_files(listed, variant) if PurePosixPath(file).is_relative_to(folder)]
-    weights = [file for file in inside if PurePosixPath(file).suffix in WEIGHTS]
+    weights = files.weights(folder, variant)
     safe = [file for file in weights if PurePosixPath(file).suffix not in PICKLES]
     if not weights:
-        others = [file for file in listed if PurePosixPath(file).is_relative_to(folder)]
-        raise _no_weights(
-            where, name, source, [file for file in others if PurePosixPath(file).suffix in WEIGHTS]
-        )
-    if not safe and not spec.allow_pickle:
+        raise _no_weights(where, name, files, folder)
+    if not safe and not allow_pickle:
         raise ModelError(
             where,
-            f"{source.location}, whose {name} is a pickle: a program that runs when it is read",
+            f"{files.source.location}, whose {name} is a pickle: a program that runs when it is read",
             "safetensors",
             "take another revision or variant, or write allow_pickle: true where you trust it",
         )
-    return _sum(name, source, {file: listed[file] for file in safe or weights}, NUMBER_BYTES[dtype])
+    return _sum(
+        name, files.source, {file: files.sizes[file] for file in safe or weights}, NUMBER_BYTES[dtype]
+    )
 
 
 def _file(name: str, file: SingleFile, number_bytes: int) -> PartSize:
-    listed = _listed(file.source)
-    return _sum(name, file.source, {file.name: listed.get(file.name, 0)}, number_bytes)
+    path, at = file.cached(), file.source
+    size = path.stat().st_size if path else hub_sizes(at.location, str(at.commit)).get(file.name, 0)
+    return _sum(name, at, {file.name: size}, number_bytes)
 
 
 def _sum(name: str, source: Source, files: Mapping[str, int], number_bytes: int) -> PartSize:
-    here = {file: _here(source, file) for file in files}
+    here = {file: SingleFile(source, file).cached() for file in files}
     loaded = sum(_loaded(here[file], file, size, number_bytes) for file, size in files.items())
     missing = sum(size for file, size in files.items() if here[file] is None)
     return PartSize(name, loaded, missing, source.location if source.commit else "")
@@ -130,12 +149,9 @@ def _loaded(path: Path | None, name: str, size: int, number_bytes: int) -> int:
     return size if name.lower().endswith(".gguf") else size * number_bytes // 4
 
 
-def _listed(source: Source) -> dict[str, int]:
-    """The files of a checkpoint with their bytes; offline, those of the cache."""
-    if source.commit is not None and (sizes := hub_sizes(source.location, source.commit)):
-        return dict(sizes)
-    root = _root(source)
-    return {name: (root / name).stat().st_size for name in local_files(root)} if root is not None else {}
+def _is_weights_in(folder: str, name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.parent == PurePosixPath(folder) and path.suffix in WEIGHTS and is_named_as_usual(name)
 
 
 def _root(source: Source) -> Path | None:
@@ -146,12 +162,6 @@ def _root(source: Source) -> Path | None:
     return root if root.is_dir() else None
 
 
-def _here(source: Source, name: str) -> Path | None:
-    if source.commit is None:
-        return Path(source.location) / name
-    return cached_file(source.location, source.commit, name)
-
-
 def _named(library: str | None, name: str | None) -> Any:
     return getattr(transformers if library == "transformers" else diffusers, name or "", None)
 
@@ -160,9 +170,10 @@ def _is_network(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, torch.nn.Module)
 
 
-def _no_weights(where: str, name: str, source: Source, others: Sequence[str]) -> ModelError:
-    """Nothing that would be loaded; ``others`` are weights of that part which would not be."""
+def _no_weights(where: str, name: str, files: _Files, folder: str) -> ModelError:
+    source = files.source
     if source.commit is None or hub_reachable():
+        others = [file for file in files.sizes if _is_weights_in(folder, file)]
         found = f"{source.location}, whose {name} has no weights of this variant"
         fix = f"name the variant of {others[0]} with variant:" if others else ""
         return ModelError(where, found, "a whole checkpoint", fix)

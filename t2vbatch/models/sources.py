@@ -29,6 +29,8 @@ PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth"})
 
 WEIGHTS = PICKLES | {".safetensors", ".gguf"}
 
+_USUAL = re.compile(r"(^|/)(model|diffusion_pytorch_model|pytorch_model)\b")
+
 _DECIDES_PIXELS = WEIGHTS | {".json", ".txt", ".model", ".jinja"}
 """Weights, configurations, vocabularies. Read-me files and pictures may change and change no video."""
 
@@ -114,11 +116,13 @@ def loaded_files(names: Iterable[str], variant: str | None) -> list[str]:
     weights = [name for name in read if PurePosixPath(name).suffix in WEIGHTS]
     siblings: Any = variant_compatible_siblings(weights, variant)
     # Weights under names that diffusers does not know (adapters, single files) count whatever the variant.
-    known = {
-        name for name in weights if re.search(r"(^|/)(model|diffusion_pytorch_model|pytorch_model)\b", name)
-    }
-    skipped = known - set(siblings[0])
+    skipped = {name for name in weights if is_named_as_usual(name)} - set(siblings[0])
     return [name for name in read if name not in skipped]
+
+
+def is_named_as_usual(name: str) -> bool:
+    """Whether a file of weights has a name by which ``from_pretrained`` finds it, sharded or not."""
+    return _USUAL.search(name) is not None
 
 
 def local_files(root: Path) -> list[str]:

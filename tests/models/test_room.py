@@ -10,14 +10,14 @@ import pytest
 import torch
 import yaml
 from huggingface_hub import constants
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from t2vbatch.errors import MemoryExceededError, ModelError
 from t2vbatch.job import Model, load_job
 from t2vbatch.models import hub, inspect_model, load_model, sizes
 from t2vbatch.models.room import Shortage, check_room, shortages
 from t2vbatch.prepare import prepare
-from tests.models import tiny
+from tests.models import original, tiny
 from tests.models.tiny_parts import diffusers
 
 Checkpoint = Callable[[str], Path]
@@ -56,6 +56,20 @@ def test_a_component_counts_in_the_place_of_the_part(checkpoint: Checkpoint) -> 
     whole, half = _parts(_spec(folder)), _parts(_spec(folder, dtype="bfloat16", components={"vae": vae}))
     assert half["vae"] == whole["vae"]
     assert half["transformer"] == whole["transformer"] // 2
+
+
+def test_a_single_file_counts_alone(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """What lies beside a file, or beside the weights of a component's folder, is not counted."""
+    transformer = diffusers.WanTransformer3DModel.from_pretrained(
+        checkpoint("WanPipeline"), subfolder="transformer"
+    )
+    transformer.save_pretrained(tmp_path / "apart")
+    save_file(original.wan(transformer), tmp_path / "apart" / "wan.safetensors")
+    save_file(original.wan(transformer), tmp_path / "apart" / "other.safetensors")
+    for path in (tmp_path / "apart" / "wan.safetensors", tmp_path / "apart"):
+        component = {"class": "WanTransformer3DModel", "path": str(path)}
+        found = _parts(_spec(checkpoint("WanPipeline"), components={"transformer": component}))
+        assert found["transformer"] == _numbers(transformer) * 4
 
 
 def _memory(monkeypatch: pytest.MonkeyPatch, total: int, available: int) -> None:
