@@ -72,13 +72,19 @@ const charts = (() => {
 
   function frame(labels) {
     const axis = (label) => ({ label, stroke: ink(), grid: { stroke: line(), width: 1 }, ticks: { stroke: line() } });
+    const [below, beside] = labels.map(axis);
     return {
       width: width(),
       height: 340,
-      axes: labels.map(axis),
+      axes: [below, { ...beside, size: roomFor }],
       cursor: { show: false },
       legend: { live: false },
     };
+  }
+
+  // Pixels that the longest number on the upright axis takes; its label stands beside them.
+  function roomFor(_, texts) {
+    return 22 + 7 * Math.max(3, ...(texts ?? []).map((text) => String(text).length));
   }
 
   function told(number, opens, apart) {
