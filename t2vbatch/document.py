@@ -4,6 +4,7 @@ Owns reading, options of the command line that override a key, and saying in pla
 does not know which keys there are.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,8 +49,13 @@ class Document:
         return known in self.options, self.places.get(known, (0, 0))
 
     def path(self, key: str) -> Path:
-        """The path of a dotted key, or of the innermost section around it. Names may have dots in them."""
-        paths = {dotted(path): path for path in (*self.places, *self.options)}
+        """The path of a dotted key, or of the innermost section around it. Names may have dots in them.
+
+        A list may be called as the mapping that it stands for: ``metrics.clip_score.frames``.
+        """
+        written = (*self.places, *self.options)
+        paths = {re.sub(r"\[\d+\]", "", dotted(path)): path for path in written}
+        paths |= {dotted(path): path for path in written}
         ends = (end for end in range(len(key), 0, -1) if key[end : end + 1] in ("", ".", "[", ":"))
         return next((paths[key[:end]] for end in ends if key[:end] in paths), ())
 
