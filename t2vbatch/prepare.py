@@ -1,6 +1,7 @@
 """Everything that can be refused before something starts: a job becomes a plan, or one clear message.
 
-Loads no weights; what is cheap to check is checked before what takes an import of torch.
+The message tells all that is wrong, not the first of it. Loads no weights, and imports torch only where a model is
+left of which the disk alone does not tell that it is none.
 """
 
 from collections.abc import Iterator, Mapping
@@ -86,7 +87,7 @@ def _shortages(job: Job, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
     device = "cuda" if job.workers.gpus != 0 and local_gpus() else "cpu"
     for name, model in job.models.items():
         with job.placing(f"models.{name}"):
-            for shortage in shortages(model, facts[name], device):
+            for shortage in shortages(model, facts[name], device, probe=False):
                 yield f"models.{name}.{shortage}"
 
 

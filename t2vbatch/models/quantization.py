@@ -54,12 +54,12 @@ def quantization(prefix: str, spec: Model, index: Mapping[str, Any]) -> dict[str
 def _libraries(spec: Model, index: Mapping[str, Any]) -> dict[str, str]:
     """Every part that is loaded from files, with its library."""
     own = {name: str(part[0]) for name, part in index.items() if isinstance(part, list) and part[0]}
-    given = {
-        name: "diffusers" if part is None or hasattr(diffusers, part["class"]) else "transformers"
-        for name, part in spec.components.items()
-    }
-    without = {name for name, part in spec.components.items() if part is None}
-    return {name: library for name, library in {**own, **given}.items() if name not in without}
+    for name, part in spec.components.items():
+        if part is None:
+            own.pop(name, None)
+        else:
+            own[name] = "diffusers" if hasattr(diffusers, part["class"]) else "transformers"
+    return own
 
 
 def is_quantized(part: torch.nn.Module) -> bool:

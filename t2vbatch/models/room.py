@@ -5,6 +5,7 @@ pixels, and shows when it runs. A model that does not fit by this count never fi
 fit either.
 """
 
+import contextlib
 import logging
 import shutil
 from collections.abc import Sequence
@@ -56,8 +57,11 @@ class Shortage:
         return f"{self.where}: {self.found}; {self.fix}"
 
 
-def shortages(spec: Model, facts: ModelFacts, device: str) -> list[Shortage]:
+def shortages(spec: Model, facts: ModelFacts, device: str, probe: bool = True) -> list[Shortage]:
     """What a worker that loads the model here onto ``device`` would lack.
+
+    Args:
+        probe: whether to ask the device, which starts CUDA in this process and takes some of its memory.
 
     Raises:
         ModelError: a part of the model has no weights that may be read.
@@ -66,7 +70,7 @@ def shortages(spec: Model, facts: ModelFacts, device: str) -> list[Shortage]:
         return []  # Nobody knows what a plug-in loads.
     sizes = part_sizes(spec, facts)
     found = [_disk(sizes), _memory(sizes, spec, device)]
-    if torch.device(device).type == "cuda":
+    if probe and torch.device(device).type == "cuda":
         found.append(_device(sizes, spec, device))
     return [shortage for shortage in found if shortage is not None]
 
@@ -102,7 +106,11 @@ def _disk(sizes: Sequence[PartSize]) -> Shortage | None:
 def _begun(cache: Path, repository: str) -> int:
     """Bytes of files that another worker, or an earlier one, has fetched in part."""
     blobs = cache / f"models--{repository.replace('/', '--')}" / "blobs"
-    return sum(file.stat().st_size for file in blobs.glob("*.incomplete"))
+    begun = 0
+    for file in blobs.glob("*.incomplete"):
+        with contextlib.suppress(FileNotFoundError):  # It was just finished.
+            begun += file.stat().st_size
+    return begun
 
 
 def _memory(sizes: Sequence[PartSize], spec: Model, device: str) -> Shortage | None:
