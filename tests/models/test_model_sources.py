@@ -27,7 +27,7 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def refuses(*args: Any, **kwargs: Any) -> None:
         raise OSError
 
-    monkeypatch.setattr(hub.socket, "create_connection", refuses)
+    monkeypatch.setattr("socket.create_connection", refuses)
     for proxy in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.delenv(proxy, raising=False)
     return tmp_path / "hub"
