@@ -94,9 +94,9 @@ def read_document(text: str, name: str, overrides: Sequence[str] = ()) -> tuple[
 def _override(data: dict[str, Any], override: str) -> Path:
     """Put the value where its key says; the path of that place."""
     key, equals, text = override.partition("=")
-    *parents, last = key.split(".")
-    if not equals or not all((*parents, last)):
+    if not equals or not all(key.split(".")):
         raise JobError(f"--set {override}", "no key=value", "a dotted key, '=', and a value in YAML")
+    *parents, last = _parts(key, data)
     value, _ = _read(text, f"--set {override}")
     place: Any = data
     for depth, parent in enumerate(parents):
@@ -108,6 +108,16 @@ def _override(data: dict[str, Any], override: str) -> Path:
             raise JobError(f"--set {override}", f"{above}, which holds a value", "a section with keys")
     place[last] = value
     return (*parents, last)
+
+
+def _parts(key: str, place: Any) -> Iterator[str]:
+    """The parts of a dotted key. Names that stand there already may have dots in them: ``models.wan-2.1``."""
+    while key:
+        names = place if isinstance(place, dict) else {}
+        known = [name for name in names if f"{key}.".startswith(f"{name}.")]
+        part = max(known, key=len, default=key.partition(".")[0])
+        yield part
+        key, place = key[len(part) + 1 :], names.get(part)
 
 
 def _read(text: str, name: str) -> tuple[Any, dict[Path, tuple[int, int]]]:

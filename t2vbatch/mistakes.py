@@ -5,6 +5,7 @@ of pydantic's, which are written for programmers, reaches a user.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -48,8 +49,10 @@ def mistakes(error: ValidationError, schema: type[BaseModel], data: object) -> d
 
 
 def _explained(detail: Any, path: Path, schema: type[BaseModel]) -> Mistake:
-    if detail["loc"][-1] == "[key]":
-        return Mistake("an unknown name", f"{detail['ctx']['expected'].replace(chr(39), '')}")
+    if detail["loc"][-1] == "[key]":  # Of a mapping whose keys are given: 'wandb' or 'mlflow'
+        return Mistake(
+            "an unknown key", nearest(str(detail["input"]), re.findall(r"'(.*?)'", detail["ctx"]["expected"]))
+        )
     match detail["type"]:
         case "extra_forbidden":
             return Mistake("an unknown key", nearest(str(path[-1]), _keys(schema, path[:-1])))
@@ -75,7 +78,8 @@ def _path(location: Path, data: Any) -> Path:
     for part in location:
         if isinstance(data, list) and isinstance(part, str):
             # Metrics are validated as a mapping of names, and may be listed.
-            at = next((at for at, item in enumerate(data) if isinstance(item, dict) and part in item), None)
+            holds = (at for at, item in enumerate(data) if item == part or _has_key(item, part))
+            at = next(holds, None)
             if at is None:
                 break
             path.append(at)
@@ -86,6 +90,10 @@ def _path(location: Path, data: Any) -> Path:
             break
         path.append(part)
     return tuple(path)
+
+
+def _has_key(value: Any, key: str) -> bool:
+    return isinstance(value, dict) and key in value
 
 
 def expected(schema: type[BaseModel], path: Path) -> str:
@@ -155,7 +163,7 @@ def described(kind: Any, bounds: str = "") -> str:
     if _is_section(kind):
         return f"a section with the keys {', '.join(kind.model_fields)}"
     words = _WORDS.get(origin or kind, "a value")
-    return words + bounds if origin or kind in (int, float) else words
+    return words + bounds if kind in (int, float) else words
 
 
 def _either(choices: list[str]) -> str:
@@ -172,13 +180,7 @@ def _bounds(metadata: tuple[Any, ...]) -> str:
             limits |= {name: getattr(part, name) for name in ("ge", "gt", "le", "lt") if hasattr(part, name)}
     if {"ge", "le"} <= limits.keys():
         return f" from {limits['ge']:g} to {limits['le']:g}"
-    words = {
-        "ge": "of at least",
-        "gt": "above",
-        "le": "of at most",
-        "lt": "below",
-        "min_length": "of at least",
-    }
+    words = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
     told = [f"{words[name]} {limit:g}" for name, limit in limits.items()]
     return f" {' and '.join(told)}" if told else ""
 

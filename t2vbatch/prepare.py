@@ -1,7 +1,7 @@
 """Everything that can be refused before something starts: a job becomes a plan, or one clear message.
 
-The message tells all that is wrong, not the first of it. Loads no weights, and imports torch only where a model is
-left of which the disk alone does not tell that it is none.
+The message tells all that is wrong, not the first of it. Loads no weights, and does not even import torch
+where every model is a folder that is none.
 """
 
 from collections.abc import Iterator, Mapping

@@ -51,6 +51,14 @@ def test_every_key_has_its_place() -> None:
     assert document.where(("seed",)) == "job: seed"
 
 
+def test_an_option_may_name_what_has_dots_in_its_name() -> None:
+    """The longest name that stands there is meant; what is new ends at each dot."""
+    text = "models: {wan-2: {batch: 1}, wan-2.1: {batch: 1}}"
+    data, document = read_document(text, "job", ["models.wan-2.1.batch=3", "models.wan-2.2.batch=4"])
+    assert data["models"] == {"wan-2": {"batch": 1, "2": {"batch": 4}}, "wan-2.1": {"batch": 3}}
+    assert document.where(("models", "wan-2.1", "batch")) == "--set models.wan-2.1.batch=3"
+
+
 def test_an_option_stands_in_the_place_of_the_file() -> None:
     """What it gave is named by it, all that lies within its value too."""
     data, document = read_document("video: {crf: 3}\nseed: 1", "job", ["video={crff: 1}", "a.b=2020-01-02"])
