@@ -14,7 +14,7 @@ from t2vbatch.files import local_path
 from t2vbatch.job import Job
 from t2vbatch.manifest import read_manifest
 from t2vbatch.metrics import check_metrics, job_metrics
-from t2vbatch.models.folders import check_folder
+from t2vbatch.models.folders import check_folder, is_checkpoint
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.plan import Plan, make_plan
 
@@ -60,8 +60,7 @@ def _facts(job: Job, mistakes: Mistakes) -> dict[str, ModelFacts]:
     there = {}
     for name, model in job.models.items():
         with mistakes.gathered():
-            # A plug-in's path may be anything, and only an import tells what a class is.
-            if model.pipeline is None:
+            if is_checkpoint(model.pipeline):
                 check_folder(f"models.{name}.path", model.path)
             there[name] = model
     if not there:

@@ -1,10 +1,14 @@
 """Telling a checkpoint's folder from what else lies about on a disk; without torch, hence at once."""
 
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from t2vbatch.errors import ModelError
 
 INDEX = "model_index.json"
+
+PLUGINS = "t2vbatch.models"
+"""The group of entry points by which packages offer generators."""
 
 _SHOWN = 6
 
@@ -24,6 +28,11 @@ def check_folder(where: str, path: str, marker: str = INDEX) -> None:
     advice = _advice(place) if marker == INDEX else ""
     found = f"{path}, a folder {_content(place)}, and no {marker}"
     raise ModelError(where, found, f"a folder with a {marker}, or a hub id", advice)
+
+
+def is_checkpoint(pipeline: str | None) -> bool:
+    """Whether a model whose ``pipeline`` is this one needs a checkpoint; a plug-in's path may be anything."""
+    return pipeline is None or not (":" in pipeline or entry_points(group=PLUGINS, name=pipeline))
 
 
 def _content(folder: Path) -> str:

@@ -30,9 +30,8 @@ from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
 from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.digests import file_digest, folder_digest
+from t2vbatch.models.folders import PLUGINS
 from t2vbatch.models.protocol import ModelFacts
-
-GROUP = "t2vbatch.models"
 
 
 def resolve_class(where: str, name: str) -> type:
@@ -45,7 +44,7 @@ def resolve_class(where: str, name: str) -> type:
         if ":" in name:
             module, _, attribute = name.partition(":")
             found = getattr(import_module(module), attribute)
-        elif offered := entry_points(group=GROUP, name=name):
+        elif offered := entry_points(group=PLUGINS, name=name):
             found = next(iter(offered)).load()
         else:
             found = getattr(diffusers, name, None)

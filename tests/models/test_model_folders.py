@@ -48,7 +48,7 @@ def test_a_job_is_refused_for_its_folder_without_torch(tmp_path: Path) -> None:
     (tmp_path / "rows.txt").write_text("one\n")
     (tmp_path / "weights").mkdir()
     (tmp_path / "job.yaml").write_text(
-        "manifest: rows.txt\noutput: out\nmodels:\n  wan:\n    path: weights\n    dtype: float16\n"
+        "manifest: rows.txt\noutput: out\nmodels:\n  wan:\n    path: weights\n    pipeline: WanPipeline\n"
     )
     program = (
         "import sys\n"
