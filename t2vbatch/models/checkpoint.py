@@ -76,7 +76,10 @@ def open_checkpoint(prefix: str, spec: Model, pins: Any = None) -> Checkpoint:
     if not is_single_file(spec.path):
         if spec.config is not None:
             raise ModelError(
-                f"{prefix}config", "a config beside a whole folder", "it with a single file only"
+                f"{prefix}config",
+                "a config beside a whole folder",
+                "one with a single file only",
+                "leave it out",
             )
         return Checkpoint(open_source(f"{prefix}path", spec.path, revision, INDEX))
     _check_single_file(prefix, spec)

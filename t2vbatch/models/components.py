@@ -164,7 +164,10 @@ def _find(
         subfolder = given.get("subfolder", "")
         if "config" in given:
             raise ModelError(
-                f"{where}.config", "a config beside a whole folder", "it with a single file only"
+                f"{where}.config",
+                "a config beside a whole folder",
+                "one with a single file only",
+                "leave it out",
             )
         source = open_source(f"{where}.path", given["path"], revision, _marker(subfolder, given["class"]))
         return Component(where, given, kind, source, subfolder)

@@ -81,7 +81,12 @@ def _config(where: str, value: Any, library: str) -> Any:
             f"{where}.class", f"{name}, which {library} does not have", nearest(name, list(classes))
         )
     if missing := absent([_PACKAGES[name]] if name in _PACKAGES else []):
-        raise ModelError(f"{where}.class", f"no package {missing[0]} here", "it", f"pip install {missing[0]}")
+        raise ModelError(
+            f"{where}.class",
+            f"no package {missing[0]} here",
+            f"what {name} needs",
+            f"pip install {missing[0]}",
+        )
     options = {key: _option(f"{where}.{key}", key, item) for key, item in value.items() if key != "class"}
     known = [key for key in inspect.signature(classes[name]).parameters if key != "kwargs"]
     for key in options:

@@ -82,7 +82,9 @@ def open_file(where: str, path: str, revision: str | None, allow_pickle: bool) -
     """
     refuse_pickle(where, path, allow_pickle)
     if path.lower().endswith(GGUF) and (missing := absent(["gguf"])):
-        raise ModelError(where, f"{path}, and no package gguf here", "it", f"pip install {missing[0]}")
+        raise ModelError(
+            where, f"{path}, and no package gguf here", "what reads such files", f"pip install {missing[0]}"
+        )
     found = _found(where, path, revision)
     if scales := [name for name in header(found) if name.endswith(_SCALES)]:
         raise ModelError(
