@@ -1,8 +1,9 @@
 """Every job file of jobs/ runs as it is written, on tiny twins of the checkpoints that it names.
 
-What a test changes in a job: where weights are, and that they are folders (test_single_files.py), how large and how long the videos are, the dtype, as CPUs are
-slow at half precision, and what comes from elsewhere, which is made tiny too: components, LoRAs, the media of
-the manifests. Pipelines, schedulers, variants, memory settings and manifests are the job's.
+What a test changes in a job: where weights are, and that they are folders (test_single_files.py), how large
+and how long the videos are, the dtype, as CPUs are slow at half precision, and what comes from elsewhere,
+which is made tiny too: components, LoRAs, the media of the manifests. Pipelines, schedulers, variants, memory
+settings and manifests are the job's.
 """
 
 from collections.abc import Mapping
