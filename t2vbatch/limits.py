@@ -20,9 +20,7 @@ class Limits(BaseModel):
     manifest_bytes: int = Field(
         64 << 30, ge=1, description="bytes of the manifest's files as they are stored"
     )
-    problems: int = Field(
-        1_000, ge=1, description="problems that are listed; of more, the number is told"
-    )
+    problems: int = Field(1_000, ge=1, description="problems that are listed; of more, the number is told")
 
     def bound(self, key: str, what: str = "") -> str:
         """What a message expects where a limit is passed, and the job's key that raises it."""

@@ -115,7 +115,7 @@ class Distance(Section):
     size: Annotated[int, Field(ge=1)] | None = Field(
         None, description="resize frames to a square of this side; null: the backbone resizes them"
     )
-    pickled_weights: bool = Field(
+    allow_pickle: bool = Field(
         False, description="let the backbone be a TorchScript file, which is a program"
     )
 

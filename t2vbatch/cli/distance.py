@@ -31,8 +31,8 @@ def distance(
     size: Annotated[
         int | None, typer.Option(min=1, help="Resize frames to a square of this side.", show_default=False)
     ] = None,
-    pickled_weights: Annotated[
-        bool, typer.Option("--pickled-weights", help="Let the backbone be a TorchScript file, a program.")
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Let the backbone be a TorchScript file, a program.")
     ] = False,
     name: Annotated[
         str | None,
@@ -49,7 +49,7 @@ def distance(
 
     \b
     Examples:
-      t2vbatch distance runs/wan --reference ucf101 --backbone i3d.pt --pickled-weights
+      t2vbatch distance runs/wan --reference ucf101 --backbone i3d.pt --allow-pickle
       t2vbatch distance runs/wan --kind fid --reference ucf101 --backbone dinov2 --save-statistics ucf.npz
     """
     from t2vbatch.engines.choose import engine_for
@@ -67,7 +67,7 @@ def distance(
                 frames=frames,
                 stride=stride,
                 size=size,
-                pickled_weights=pickled_weights,
+                allow_pickle=allow_pickle,
             )
         }
     elif save_statistics is not None:

@@ -99,12 +99,12 @@ def _about(asked: Distance, backbone: str) -> dict[str, Any]:
 
 def _weights(asked: Distance, where: Where) -> Weights:
     if Path(asked.backbone).is_file():
-        if not asked.pickled_weights:
+        if not asked.allow_pickle:
             raise MetricError(
                 where("backbone"),
                 f"{asked.backbone}, a file, which as TorchScript is a program",
                 "a folder of a transformers model with safetensors weights",
-                f"set {where('pickled_weights')} where you trust whoever made it",
+                f"set {where('allow_pickle')} where you trust whoever made it",
             )
         return Weights("torchscript", asked.backbone)
     weights = Weights(kind_at(asked.backbone, KINDS[asked.kind].families, where("backbone")), asked.backbone)

@@ -22,7 +22,7 @@ def test_the_command_measures_and_saves(
 ) -> None:
     """Options make a distance; its saved statistics give the same number by the next command, as JSON."""
     saved = str(tmp_path / "reference.npz")
-    options = ["--backbone", str(backbones / "i3d.pt"), "--pickled-weights", "--frames", str(FRAMES)]
+    options = ["--backbone", str(backbones / "i3d.pt"), "--allow-pickle", "--frames", str(FRAMES)]
     done = typed("distance", str(output), "--reference", str(reference), *options, "--save-statistics", saved)
     assert done.exit_code == 0
     assert "lower is closer" in done.output

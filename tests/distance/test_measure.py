@@ -32,7 +32,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 def asked(reference: Path, backbone: Path, **changes: Any) -> dict[str, Distance]:
     """An FVD of four frames, or what the changes make of it."""
-    keys: dict[str, Any] = {"kind": "fvd", "frames": FRAMES, "pickled_weights": True} | changes
+    keys: dict[str, Any] = {"kind": "fvd", "frames": FRAMES, "allow_pickle": True} | changes
     return {"d": Distance(reference=str(reference), backbone=str(backbone), **keys)}
 
 
@@ -308,7 +308,7 @@ def test_a_wrong_network_stops_the_measuring_and_not_the_run(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pickled_weights": False}, r"--backbone\n.*is a program(.|\n)*set --pickled-weights"),
+        ({"allow_pickle": False}, r"--backbone\n.*is a program(.|\n)*set --allow-pickle"),
         ({"backbone": "dinov2"}, r"--backbone\n.*dinov2(.|\n)*timesformer or videomae"),
         ({"backbone": "videomae", "kind": "fid"}, "videomae(.|\n)*clip or dinov2"),
         ({"backbone": "videomae", "frames": 16}, r"--frames\n.*16\n.*expected: 4"),
@@ -341,7 +341,7 @@ def test_wrong_use_is_one_message(
 def test_a_job_names_its_key_in_the_message(output: Path, reference: Path, backbones: Path) -> None:
     """In a job it is the key that is named, before the run."""
     job = parse_job((output / "job.yaml").read_text(), "job.yaml")
-    wrong = asked(reference, backbones / "i3d.pt", pickled_weights=False)
+    wrong = asked(reference, backbones / "i3d.pt", allow_pickle=False)
     with pytest.raises(UsageError, match=r"distances\.d\.backbone"):
         prepare(job.model_copy(update={"distances": wrong}))
 
@@ -363,7 +363,7 @@ def test_distances_of_an_object_store(s3: str, output: Path, reference: Path, ba
     remote = Distance(
         kind="fvd",
         frames=FRAMES,
-        pickled_weights=True,
+        allow_pickle=True,
         reference=f"{s3}/reference",
         backbone=str(backbones / "i3d.pt"),
     )

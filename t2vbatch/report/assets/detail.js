@@ -5,6 +5,7 @@ const detail = document.getElementById("detail");
 const clockOfDetail = makeClock();
 let listed = []; // the samples that the page shows, in its order
 let opened = 0; // the position in it
+let muted = true; // until somebody wants to hear
 
 function openDetail(samples, position) {
   listed = samples;
@@ -30,7 +31,24 @@ function showStage(sample) {
   if (!player) return;
   clockOfDetail.add(player);
   if (player.play) place.append(clockOfDetail.bar);
+  if ("sound" in player.dataset) place.append(soundSwitch(player));
   clockOfDetail.play(true);
+}
+
+function soundSwitch(player) {
+  const button = element("button", "sound");
+  button.type = "button";
+  const show = () => {
+    player.muted = muted;
+    button.textContent = muted ? "sound off" : "sound on";
+    button.setAttribute("aria-pressed", String(!muted));
+  };
+  button.addEventListener("click", () => {
+    muted = !muted;
+    show();
+  });
+  show();
+  return button;
 }
 
 function stopStage() {
@@ -63,7 +81,9 @@ function factRows(sample) {
   if (value(sample, "video")) {
     const size = `${value(sample, "width")} × ${value(sample, "height")}`;
     const length = `${value(sample, "num_frames")} frames at ${number(value(sample, "fps"))} fps`;
-    rows.push(["video", `${size}, ${length}`], ["file", value(sample, "video")]);
+    const rate = value(sample, "audio_rate_hz");
+    const sound = rate ? `, with sound at ${number(rate)} Hz` : "";
+    rows.push(["video", `${size}, ${length}${sound}`], ["file", value(sample, "video")]);
   }
   if (value(sample, "generate_s") !== null) rows.push(["made in", `${number(value(sample, "generate_s"))} s`]);
   return rows.concat(riders.map((name) => [name, value(sample, name)]));
@@ -135,8 +155,9 @@ detail.addEventListener("close", () => {
   stopStage();
   document.querySelector(`main .card[data-sample="${listed[opened]}"]`)?.focus();
 });
-detail.addEventListener("keydown", (event) => {
-  if (event.target.tagName === "INPUT") return;
+// Of the whole page: a button that had the focus may be gone with the video it belonged to.
+document.addEventListener("keydown", (event) => {
+  if (!detail.open || event.target.tagName === "INPUT") return;
   if (event.key === "ArrowLeft") showPosition(opened - 1);
   else if (event.key === "ArrowRight") showPosition(opened + 1);
   else if (event.key !== " " || event.target.tagName !== "BUTTON") clockOfDetail.key(event);

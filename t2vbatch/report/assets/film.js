@@ -50,6 +50,7 @@ function makePlayer(sample) {
   player.dataset.file = fileLink(file);
   player.dataset.fps = value(sample, "fps");
   player.dataset.frames = value(sample, "num_frames");
+  if (player.tagName === "VIDEO" && value(sample, "audio_sha256")) player.dataset.sound = "";
   if (player.tagName === "IMG") player.alt = "";
   if (player.tagName === "VIDEO") Object.assign(player, { muted: true, loop: true, playsInline: true, preload: "none" });
   return player;
