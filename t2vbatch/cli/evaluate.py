@@ -2,6 +2,7 @@
 
 import json
 from pathlib import PurePosixPath
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -97,7 +98,8 @@ def compare(
     for label, part in parts.items():
         if by:
             typer.echo(f"{'% ' if form == 'latex' else ''}{by}: {label}")
-        typer.echo(render_comparison(part, form))
+        # In a file nothing needs to be folded.
+        typer.echo(render_comparison(part, form, get_terminal_size(fallback=(200, 24)).columns))
 
 
 def sheet(
