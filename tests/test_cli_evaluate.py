@@ -65,12 +65,34 @@ def test_compare_by_a_column(tmp_path: Path) -> None:
     assert {label: part["pairs"][0]["n"] for label, part in found.items()} == {"even": 12, "odd": 12}
 
 
+def test_compare_by_a_column_that_a_score_is_named_like(tmp_path: Path) -> None:
+    """--by names the column as the manifest does, though the results had to rename it."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    table = pq.read_table(f"{folder}/results.parquet")
+    names = ["manifest_clip_score" if name == "category" else name for name in table.column_names]
+    pq.write_table(table.rename_columns(names), f"{folder}/results.parquet")
+    assert set(json.loads(typed("compare", folder, "--by", "clip_score", "--json").output)) == {"even", "odd"}
+
+
+def test_compare_by_a_column_leaves_out_what_one_model_alone_has(tmp_path: Path) -> None:
+    """A value that only one model's rows have is told of, and the others are compared."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    table = pq.read_table(f"{folder}/results.parquet")
+    keep = [row["model"] == "slow" or row["category"] == "odd" for row in table.to_pylist()]
+    pq.write_table(table.filter(pa.array(keep)), f"{folder}/results.parquet")
+    shown = typed("compare", folder, "--by", "category")
+    assert "category: odd" in shown.stdout
+    assert "category: even" not in shown.stdout
+    assert "only one model has rows where category is even" in shown.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nowhere"], "no results.parquet"),
         (["a"], "one model, only"),
         (["two", "--by", "colour"], "no such column"),
+        (["two", "--by", "clip_score"], "no such column.*\n.*category"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(tmp_path: Path, arguments: list[str], message: str) -> None:

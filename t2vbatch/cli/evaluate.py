@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from t2vbatch.cli.display import Display
+from t2vbatch.cli.display import Display, print_notes
 from t2vbatch.cli.look import Output
 from t2vbatch.cli.make import Json
-from t2vbatch.errors import UsageError
+from t2vbatch.errors import UsageError, nearest
 from t2vbatch.tables import Format
 
 if TYPE_CHECKING:
@@ -141,18 +141,30 @@ def _results(outputs: list[str]) -> dict[str, "pa.Table"]:
 
 
 def _parts(models: dict[str, "pa.Table"], by: str | None) -> dict[str, dict[str, "pa.Table"]]:
-    """The models' results for each value of the column; all of them under "" where there is none."""
+    """The results of the models that have it, for each value of the column; of all under "" without one."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if by is None:
         return {"": models}
+    parts: dict[str, dict[str, pa.Table]] = {}
     for name, table in models.items():
-        if by not in table.column_names:
-            raise UsageError(f"--by {by}", f"no such column in the results of {name}", "a manifest's column")
-    labels = {name: table[by].cast(pa.string()).fill_null("(none)") for name, table in models.items()}
-    values = sorted({value for column in labels.values() for value in column.to_pylist()})
-    return {
-        value: {name: table.filter(pc.equal(labels[name], value)) for name, table in models.items()}
-        for value in values
-    }
+        labels = table[_column(table, name, by)].cast(pa.string()).fill_null("(none)")
+        for value in labels.unique().to_pylist():
+            parts.setdefault(value, {})[name] = table.filter(pc.equal(labels, value))
+    alone = sorted(value for value, part in parts.items() if len(part) < 2)
+    if alone:
+        print_notes([f"only one model has rows where {by} is {', '.join(alone)}: nothing to compare there"])
+    return {value: parts[value] for value in sorted(parts) if value not in alone}
+
+
+def _column(table: "pa.Table", name: str, by: str) -> str:
+    """The manifest's column of that name, which the results may hold under another: see make_results."""
+    from t2vbatch.records import rider_columns
+
+    columns = rider_columns(table.schema)
+    found = next((column for column in columns if column in (by, f"manifest_{by}")), None)
+    if found is None:
+        expected = nearest(by, columns) or "a manifest with columns of its own beside the prompt"
+        raise UsageError(f"--by {by}", f"no such column in the manifest of {name}", expected)
+    return found
