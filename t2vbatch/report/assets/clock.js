@@ -22,6 +22,14 @@ function makeClock() {
   const place = (video) => {
     if (ready(video)) video.currentTime = Math.min(time, end(video));
   };
+  // A browser may not paint what it sought before it had painted anything; asked once more, it does.
+  const paint = (video) => {
+    if (!video.requestVideoFrameCallback) return;
+    const unpainted = setTimeout(() => {
+      if (ready(video) && video.paused) video.currentTime += 0.001;
+    }, 200);
+    video.requestVideoFrameCallback(() => clearTimeout(unpainted));
+  };
   const show = () => {
     const frame = Math.floor(time * fps);
     slider.value = frame;
@@ -40,6 +48,7 @@ function makeClock() {
   function seek(frame) {
     time = (Math.min(Math.max(frame, 0), Number(slider.max)) + 0.5) / fps;
     videos.forEach(place);
+    videos.forEach(paint);
     show();
   }
 
