@@ -43,3 +43,15 @@ def wait_until(page: Page, expression: str) -> None:
             return
         page.wait_for_timeout(50)
     pytest.fail(f"{expression} does not come true")
+
+
+def seconds_apart(page: Page, players: str) -> list[float]:
+    """How far the players, an array in JavaScript, are from each other while they play, eleven times."""
+    apart: list[float] = []
+    while len(apart) < 11:
+        page.wait_for_timeout(70)
+        times = page.evaluate(
+            f"{players}.filter((player) => !player.seeking).map((player) => player.currentTime)"
+        )
+        apart += [max(times) - min(times)] if len(times) >= 2 else []
+    return apart

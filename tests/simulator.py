@@ -1,7 +1,7 @@
 """A world for the scheduler: workers, nodes, a clock and all that can go wrong with them, from one seed.
 
 ``python -m tests.simulator`` plays random histories and says how many; ``--seed N`` plays one and prints it.
-The scheduler and the loop that drives it (t2vbatch.engines.drive) are the real ones; see ``World`` for what
+The scheduler and the loop that drives it (t2vbatch.engines.loop) are the real ones; see ``World`` for what
 is checked.
 """
 
@@ -16,14 +16,14 @@ from random import Random
 from unittest.mock import patch
 
 from t2vbatch.engines import Ending, Progress
-from t2vbatch.engines.drive import drive
 from t2vbatch.engines.interrupts import Interrupts
+from t2vbatch.engines.loop import drive
 from t2vbatch.errors import ModelError, RowError, T2VBatchError, WorkerError
+from t2vbatch.output.records import Status
 from t2vbatch.plan import Sample, Unit
-from t2vbatch.records import Status
 from t2vbatch.schedule import Action, Event, Limits, Scheduler
 from t2vbatch.schedule import messages as m
-from t2vbatch.work import FOOTPRINTS, Failure, Outcome, Work
+from t2vbatch.worker.protocol import FOOTPRINTS, Failure, Outcome, Work
 
 STEPS = 5_000
 """No history of a dozen units needs a tenth of this; one that does not end gets here."""

@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 from t2vbatch import __version__
 from t2vbatch.cli import app
 from t2vbatch.job import load_job
-from t2vbatch.store import open_store
+from t2vbatch.output.store import open_store
 
 _ROOT = Path(__file__).parent.parent
 _INFRA = _ROOT / "infra"

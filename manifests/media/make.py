@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
+from t2vbatch.video import Video, encode
 
 from t2vbatch.job import VideoFile
-from t2vbatch.video import Video, encode
 
 HERE = Path(__file__).parent
 FPS = 8.0

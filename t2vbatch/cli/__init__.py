@@ -16,7 +16,9 @@ from typing import Annotated
 import typer
 
 from t2vbatch import __version__
-from t2vbatch.cli import catalog, distance, evaluate, exchange, look, make
+from t2vbatch.cli import catalog, distance, evaluate, exchange
+from t2vbatch.cli import inspect as look
+from t2vbatch.cli import run as make
 from t2vbatch.errors import RunError, T2VBatchError, UsageError
 
 app = typer.Typer(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from t2vbatch.cli.display import Display
-from t2vbatch.cli.make import Json
+from t2vbatch.cli.run import Json
 
 manifest_app = typer.Typer(
     help="Check manifests, and make them from other tools' lists.",
@@ -121,7 +121,7 @@ def metrics(
       t2vbatch metrics
       t2vbatch metrics clip_score
     """
-    from t2vbatch.distance.kinds import KINDS
+    from t2vbatch.analysis.distance.kinds import KINDS
     from t2vbatch.metrics import known_metrics
     from t2vbatch.metrics.registry import metric_class
 
@@ -149,7 +149,7 @@ def doctor(as_json: Json = False) -> None:
     """
     with Display(quiet=as_json) as display:
         display.wait("looking at this machine")
-        from t2vbatch.doctor import examine
+        from t2vbatch.commands.doctor import examine
 
         found = examine()
     if as_json:

@@ -16,8 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextCol
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from t2vbatch.commands.prepare import Prepared
     from t2vbatch.engines import Progress as Standing
-    from t2vbatch.prepare import Prepared
 
 LINE_EVERY_S = 10.0
 """Between two lines in a log: enough to see that something goes on, too few to fill a disk."""

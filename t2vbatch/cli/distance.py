@@ -7,40 +7,47 @@ from typing import Annotated, Literal
 import typer
 
 from t2vbatch.cli.display import Display
-from t2vbatch.cli.look import Output
-from t2vbatch.cli.make import Json
+from t2vbatch.cli.inspect import Output
+from t2vbatch.cli.run import Json
 from t2vbatch.errors import UsageError
+
+
+Reference = Annotated[
+    str | None, typer.Option(metavar="PATH", help="Folder of videos, or an .npz of saved statistics.")
+]
+Backbone = Annotated[
+    str | None, typer.Option(metavar="PATH", help="Folder of a transformers model, or a TorchScript file.")
+]
+Kind = Annotated[Literal["fvd", "fid"], typer.Option(help="fvd: of videos; fid: of their frames.")]
+Frames = Annotated[
+    int, typer.Option(min=1, help="fvd: each video's first ones; fid: spread over each video.")
+]
+Stride = Annotated[int, typer.Option(min=1, help="fvd: take every second frame, third, and so on.")]
+Size = Annotated[
+    int | None, typer.Option(min=1, help="Resize frames to a square of this side.", show_default=False)
+]
+AllowPickle = Annotated[
+    bool, typer.Option("--allow-pickle", help="Let the backbone be a TorchScript file, a program.")
+]
+Name = Annotated[
+    str | None, typer.Option(help="Its name in the summary; default: its kind.", show_default=False)
+]
+SaveStatistics = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Write the reference's statistics there, as .npz.")
+]
 
 
 def distance(
     output: Output,
-    reference: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Folder of videos, or an .npz of saved statistics.")
-    ] = None,
-    backbone: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="Folder of a transformers model, or a TorchScript file."),
-    ] = None,
-    kind: Annotated[
-        Literal["fvd", "fid"], typer.Option(help="fvd: of videos; fid: of their frames.")
-    ] = "fvd",
-    frames: Annotated[
-        int, typer.Option(min=1, help="fvd: each video's first ones; fid: spread over each video.")
-    ] = 16,
-    stride: Annotated[int, typer.Option(min=1, help="fvd: take every second frame, third, and so on.")] = 1,
-    size: Annotated[
-        int | None, typer.Option(min=1, help="Resize frames to a square of this side.", show_default=False)
-    ] = None,
-    allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Let the backbone be a TorchScript file, a program.")
-    ] = False,
-    name: Annotated[
-        str | None,
-        typer.Option(help="What to call it in the summary; default: its kind.", show_default=False),
-    ] = None,
-    save_statistics: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write the reference's statistics there, as .npz.")
-    ] = None,
+    reference: Reference = None,
+    backbone: Backbone = None,
+    kind: Kind = "fvd",
+    frames: Frames = 16,
+    stride: Stride = 1,
+    size: Size = None,
+    allow_pickle: AllowPickle = False,
+    name: Name = None,
+    save_statistics: SaveStatistics = None,
     as_json: Json = False,
 ) -> None:
     """Measure FVD or FID against a reference set.
@@ -52,10 +59,10 @@ def distance(
       t2vbatch distance runs/wan --reference ucf101 --backbone i3d.pt --allow-pickle
       t2vbatch distance runs/wan --kind fid --reference ucf101 --backbone dinov2 --save-statistics ucf.npz
     """
-    from t2vbatch.engines.choose import engine_for
+    from t2vbatch.analysis.summary_text import distance_notes, distance_table
+    from t2vbatch.commands.distance import measure_output
+    from t2vbatch.engines import engine_for
     from t2vbatch.job import Distance
-    from t2vbatch.remeasure import measure_output
-    from t2vbatch.summary_text import distance_notes, distance_table
 
     asked: dict[str, Distance] | None = None
     if reference is not None or backbone is not None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from t2vbatch.analysis.text_table import Format
 from t2vbatch.cli.display import Display, print_notes
-from t2vbatch.cli.look import Output
-from t2vbatch.cli.make import Json
+from t2vbatch.cli.inspect import Output
+from t2vbatch.cli.run import Json
 from t2vbatch.errors import UsageError, nearest
-from t2vbatch.tables import Format
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,10 +41,10 @@ def score(
     Example:
       t2vbatch score runs/quickstart --metrics flicker,motion
     """
-    from t2vbatch.engines.choose import engine_for
+    from t2vbatch.analysis.summary_text import render_text
+    from t2vbatch.commands.score import score_output
+    from t2vbatch.engines import engine_for
     from t2vbatch.job import Clip
-    from t2vbatch.rescore import score_output
-    from t2vbatch.summary_text import render_text
 
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
     asked: dict[str, dict[str, object]] | None = None if names is None else {name: {} for name in names}
@@ -79,9 +79,9 @@ def compare(
       t2vbatch compare runs/compare
       t2vbatch compare runs/a runs/b --by category --format latex
     """
-    from t2vbatch.compare import compare as compared
-    from t2vbatch.compare import entrants
-    from t2vbatch.compare_text import render_comparison
+    from t2vbatch.analysis.compare import compare as compared
+    from t2vbatch.analysis.compare import entrants
+    from t2vbatch.analysis.compare_text import render_comparison
     from t2vbatch.metrics.registry import known_columns
 
     better = {name: column.better for name, column in known_columns().items()}
@@ -114,8 +114,8 @@ def sheet(
     Example:
       t2vbatch sheet runs/quickstart --frames 6
     """
-    from t2vbatch.sheet import write_sheets
-    from t2vbatch.store import open_store
+    from t2vbatch.output.store import open_store
+    from t2vbatch.report.sheet import write_sheets
 
     (results,) = _results([output]).values()
     if model is not None and model not in results["model"].to_pylist():
@@ -127,7 +127,7 @@ def sheet(
 
 def _results(outputs: list[str]) -> dict[str, "pa.Table"]:
     """Results by the name of their output; the whole path where two folders have one name."""
-    from t2vbatch.store import open_store
+    from t2vbatch.output.store import open_store
 
     names = [PurePosixPath(output.rstrip("/")).name for output in outputs]
     tables = {}
@@ -160,7 +160,7 @@ def _parts(models: dict[str, "pa.Table"], by: str | None) -> dict[str, dict[str,
 
 def _column(table: "pa.Table", name: str, by: str) -> str:
     """The manifest's column of that name, which the results may hold under another: see make_results."""
-    from t2vbatch.records import rider_columns
+    from t2vbatch.output.records import rider_columns
 
     columns = rider_columns(table.schema)
     found = next((column for column in columns if column in (by, f"manifest_{by}")), None)

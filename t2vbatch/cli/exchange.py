@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from t2vbatch.cli.look import Output
+from t2vbatch.cli.inspect import Output
 from t2vbatch.errors import UsageError
 
 if TYPE_CHECKING:
     from t2vbatch.job import Tracker
-    from t2vbatch.store import Store
+    from t2vbatch.output.store import Store
 
 Model = Annotated[
     str | None, typer.Option(metavar="NAME", help="Whose videos; needed where the run has several models.")
@@ -35,7 +35,7 @@ def import_manifest(
     Example:
       t2vbatch manifest import vbench VBench_full_info.json manifests/vbench.jsonl
     """
-    from t2vbatch.interchange import import_manifest as imported
+    from t2vbatch.exchange import import_manifest as imported
 
     typer.echo(f"{target}: {imported(source, form, target, images)} rows")
 
@@ -58,8 +58,8 @@ def export(
     Example:
       t2vbatch export runs/vbench vbench_videos --layout vbench
     """
-    from t2vbatch.interchange import export as exported
-    from t2vbatch.store import open_store
+    from t2vbatch.exchange import export as exported
+    from t2vbatch.output.store import open_store
 
     store = open_store(output)
     try:
@@ -83,17 +83,13 @@ def import_scores(
     Example:
       t2vbatch import-scores runs/vbench evaluation_results/vbench_eval_results.json
     """
-    from t2vbatch.interchange import import_scores as imported
-    from t2vbatch.job import parse_job
-    from t2vbatch.prepare import prepare
-    from t2vbatch.run import publish
-    from t2vbatch.store import open_store
+    from t2vbatch.commands.prepare import prepare
+    from t2vbatch.commands.run import publish
+    from t2vbatch.exchange import import_scores as imported
+    from t2vbatch.output.store import open_store
 
     store = open_store(output)
-    try:
-        job = parse_job(store.folder.read("job.yaml").decode(), f"{store.uri}/job.yaml")
-    except FileNotFoundError:
-        raise UsageError(output, "no job.yaml", "the output folder of a run") from None
+    job = store.read_job()
     with store.lease() as store:
         records, taken = imported(store.compact(), source, model)
         store.rewrite(records)
@@ -120,8 +116,8 @@ def track(
       t2vbatch track runs/quickstart --to wandb
       WANDB_MODE=offline t2vbatch track runs/quickstart
     """
-    from t2vbatch.store import open_store
-    from t2vbatch.trackers import track as tracked
+    from t2vbatch.exchange.trackers import track as tracked
+    from t2vbatch.output.store import open_store
 
     store = open_store(output)
     changes = {"project": project, "name": name, "videos": videos}
@@ -132,14 +128,9 @@ def track(
 
 def _trackers(store: "Store", names: list[str] | None) -> "dict[str, Tracker]":
     """Those that are asked for, as the run's job has them; all of the job's where none is."""
-    from t2vbatch.job import Tracker, parse_job
-    from t2vbatch.store import no_run_here
+    from t2vbatch.job import Tracker
 
-    try:
-        job = parse_job(store.folder.read("job.yaml").decode(), f"{store.uri}/job.yaml")
-    except FileNotFoundError:
-        raise no_run_here(store, "job.yaml") from None
-    known = {str(name): tracker for name, tracker in job.trackers.items()}
+    known = {str(name): tracker for name, tracker in store.read_job().trackers.items()}
     if not names and not known:
         raise UsageError("--to", "nothing, and the run's job names no tracker", "wandb or mlflow")
     return {name: known.get(name, Tracker()) for name in names} if names else known

@@ -8,10 +8,10 @@ import platform
 from collections.abc import Sequence
 
 from t2vbatch.errors import DeadlineError, MemoryExceededError, RunError, UsageError
+from t2vbatch.models.steps import Steps
 from t2vbatch.schedule import Event
 from t2vbatch.schedule import messages as m
-from t2vbatch.steps import Steps
-from t2vbatch.work import Factory, Failure, Work, WorkerLike
+from t2vbatch.worker.protocol import Factory, Failure, Work, WorkerLike
 
 
 class Host:

@@ -24,17 +24,17 @@ from ray._private import state as ray_state
 from ray._private import worker as ray_worker
 from ray.exceptions import ActorDiedError, AuthenticationError, RayError
 
-from t2vbatch.engines import Ending, Ledger
 from t2vbatch.engines.devices import gpus_each, local_gpus
-from t2vbatch.engines.drive import drive
 from t2vbatch.engines.host import Host
 from t2vbatch.engines.interrupts import interrupts
+from t2vbatch.engines.loop import drive
+from t2vbatch.engines.protocol import Ending, Ledger
 from t2vbatch.errors import JobError, RunError
 from t2vbatch.job import Job
 from t2vbatch.plan import Unit
 from t2vbatch.schedule import Event, Limits, Scheduler
 from t2vbatch.schedule import messages as m
-from t2vbatch.work import Factory, Failure, Work
+from t2vbatch.worker.protocol import Factory, Failure, Work
 
 _log = logging.getLogger(__name__)
 

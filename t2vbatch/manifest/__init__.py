@@ -19,7 +19,7 @@
     problems    collecting what is wrong
 """
 
-from t2vbatch.limits import LIMITS, Limits
+from t2vbatch.job import LIMITS, Limits
 from t2vbatch.manifest.frames import unpack_frames
 from t2vbatch.manifest.images import decode_image
 from t2vbatch.manifest.media import Media

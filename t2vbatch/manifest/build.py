@@ -9,13 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from t2vbatch.limits import Limits
+from t2vbatch.job import Limits
 from t2vbatch.manifest.cells import Reader, readers
 from t2vbatch.manifest.columns import CANONICAL, CONTENT, MEDIA, Naming
+from t2vbatch.manifest.extra_columns import Riders, plain_values
 from t2vbatch.manifest.identity import derived_id
 from t2vbatch.manifest.problems import BadCell, Problems
 from t2vbatch.manifest.raw import Batch, Raw
-from t2vbatch.manifest.riders import Riders, plain_values
 from t2vbatch.manifest.typing_csv import recognised
 
 _MEDIA_CELL = pa.struct([("path", pa.large_string()), ("bytes", pa.large_binary())])

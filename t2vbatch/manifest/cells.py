@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from t2vbatch.limits import Limits
+from t2vbatch.job import Limits
 from t2vbatch.manifest.columns import MEDIA
 from t2vbatch.manifest.problems import BadCell, shown
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from t2vbatch.errors import nearest
-from t2vbatch.limits import Limits
+from t2vbatch.job import Limits
 from t2vbatch.manifest.problems import Problems
 
 MEDIA = ("image", "last_image", "video", "control")

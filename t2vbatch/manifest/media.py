@@ -15,9 +15,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from t2vbatch.errors import RowError, StoreError
-from t2vbatch.files import local_path, open_folder, read_uri
 from t2vbatch.manifest.frames import frame_names, pack_frames
-from t2vbatch.web import MAX_BYTES, fetch, is_public, names_private_host
+from t2vbatch.storage.files import local_path, open_folder, read_uri
+from t2vbatch.storage.web import MAX_BYTES, fetch, is_public, names_private_host
 
 WEB = ("http", "https")
 STORES = ("s3", "gs", "az")

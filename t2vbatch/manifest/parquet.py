@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from t2vbatch.limits import Limits
+from t2vbatch.job import Limits
 from t2vbatch.manifest.problems import Problems
 from t2vbatch.manifest.raw import BATCH_BYTES, BATCH_ROWS, Batch, Raw
 from t2vbatch.manifest.sources import File

@@ -5,17 +5,17 @@ from collections import deque
 import pyarrow as pa
 
 from t2vbatch.errors import ManifestError, Problem
-from t2vbatch.limits import LIMITS, Limits
+from t2vbatch.job import LIMITS, Limits
 from t2vbatch.manifest.build import build_table
 from t2vbatch.manifest.columns import Naming, name_columns
 from t2vbatch.manifest.identity import merged, note_duplicates
 from t2vbatch.manifest.lines import read_csv, read_jsonl, read_text
+from t2vbatch.manifest.media_checks import verify_media
 from t2vbatch.manifest.parquet import read_parquet
 from t2vbatch.manifest.problems import Problems
 from t2vbatch.manifest.raw import Raw
 from t2vbatch.manifest.sources import EXPECTED, Source, find_source
 from t2vbatch.manifest.table import Manifest
-from t2vbatch.manifest.verify import verify_media
 
 
 def read_manifest(source: str, allow_paths: bool = False, limits: Limits = LIMITS) -> Manifest:

@@ -14,10 +14,10 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from t2vbatch.errors import StoreError
-from t2vbatch.files import local_path, open_folder, read_uri
-from t2vbatch.limits import Limits
+from t2vbatch.job import Limits
 from t2vbatch.manifest.media import STORES, WEB
 from t2vbatch.manifest.problems import Problems
+from t2vbatch.storage.files import local_path, open_folder, read_uri
 
 FORMATS = {
     ".parquet": "parquet",

@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from t2vbatch.files import local_path
 from t2vbatch.manifest.columns import CANONICAL, MEDIA
 from t2vbatch.manifest.identity import pruned
 from t2vbatch.manifest.media import Media, located
 from t2vbatch.manifest.raw import BATCH_BYTES
+from t2vbatch.storage.files import local_path
 
 _ROWS_AT_ONCE = 4_096
 

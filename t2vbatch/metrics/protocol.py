@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from t2vbatch.metrics.frames import repeated, sampled
-from t2vbatch.video import Video
+from t2vbatch.media.frames import repeated, sampled
+from t2vbatch.media.video import Video
 
 FloatArray = npt.NDArray[np.float64]
 Kind = Literal["clip", "siglip", "xclip", "vision", "video", "head", "torchscript"]

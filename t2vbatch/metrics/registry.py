@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from t2vbatch.document import dotted
 from t2vbatch.errors import MetricError, Mistakes, MistakesError, UsageError, nearest
 from t2vbatch.job import Clip, Job
+from t2vbatch.job.validation import mistakes
+from t2vbatch.job.yaml_source import dotted
 from t2vbatch.metrics.aesthetic import Aesthetic
 from t2vbatch.metrics.clip_image import ClipImage
 from t2vbatch.metrics.clip_pooled import ClipScorePooled
@@ -24,7 +25,6 @@ from t2vbatch.metrics.protocol import Column, Metric
 from t2vbatch.metrics.siglip_score import SiglipScore
 from t2vbatch.metrics.weights import BUNDLED, locate
 from t2vbatch.metrics.xclip_score import XClipScore
-from t2vbatch.mistakes import mistakes
 
 METRICS: dict[str, type[Metric]] = {
     "clip_score": ClipScore,
@@ -47,7 +47,7 @@ METRICS: dict[str, type[Metric]] = {
 """The built-in metrics by their names in a job; one with the option ``command`` may have any name."""
 
 OF_SETS = frozenset({"fvd", "fid"})
-"""What one may look for here, and finds in t2vbatch.distance."""
+"""What one may look for here, and finds in t2vbatch.analysis.distance."""
 
 DEFAULT_CLIP = Clip(path="openai/clip-vit-large-patch14", revision=None)
 

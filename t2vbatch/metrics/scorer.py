@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from t2vbatch.canonical import digest
 from t2vbatch.job import Job
+from t2vbatch.media.video import Video
 from t2vbatch.metrics.networks import load_network
 from t2vbatch.metrics.protocol import Evidence, Metric, Network, UnscorableError, Weights
 from t2vbatch.metrics.registry import job_metrics
 from t2vbatch.metrics.weights import locate
-from t2vbatch.video import Video
 
 _PLACES = {"path", "revision", "processor", "head"}
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from t2vbatch.models.catalog import PipelineCard, describe_pipeline, list_pipelines, missing_packages
+    from t2vbatch.models.checkpoints.hub import hub_reachable
+    from t2vbatch.models.checkpoints.loading import load_model
+    from t2vbatch.models.checkpoints.memory_check import shortages
     from t2vbatch.models.determinism import set_up_torch
     from t2vbatch.models.facts import inspect_model
-    from t2vbatch.models.hub import hub_reachable
-    from t2vbatch.models.loading import load_model
-    from t2vbatch.models.room import shortages
 
 __all__ = [
     "PipelineCard",

@@ -12,8 +12,8 @@ import yaml
 from diffusers import DiffusionPipeline
 
 from t2vbatch.errors import ModelError, nearest
+from t2vbatch.models.calls.signature import FRAMES, read_signature
 from t2vbatch.models.families import family
-from t2vbatch.models.signature import FRAMES, read_signature
 
 _DISTRIBUTIONS = {
     "auto_round": "auto-round",

@@ -11,20 +11,20 @@ import diffusers
 
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
-from t2vbatch.models.calls import check_call
+from t2vbatch.models.calls.check import check_call
+from t2vbatch.models.calls.signature import CallSignature, read_signature
 from t2vbatch.models.catalog import gives_video, missing_backends
-from t2vbatch.models.checkpoint import Checkpoint, open_checkpoint
-from t2vbatch.models.components import check_component, find_components
+from t2vbatch.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
+from t2vbatch.models.checkpoints.components import check_component, find_components
+from t2vbatch.models.checkpoints.folders import INDEX
+from t2vbatch.models.checkpoints.loras import check_lora, lora_identity
+from t2vbatch.models.checkpoints.quantization import quantization
+from t2vbatch.models.checkpoints.settings import MEMORY, OFFLOADS, SPEED, Setting, options_of
+from t2vbatch.models.checkpoints.sources import BUNDLED, Source, bundled
 from t2vbatch.models.families import family
-from t2vbatch.models.folders import INDEX
-from t2vbatch.models.loras import check_lora, lora_identity
 from t2vbatch.models.packages import check_packages, lacking_columns
 from t2vbatch.models.plugins import class_path, is_diffusers, plugin_facts, resolve_class
 from t2vbatch.models.protocol import FrameRule, ModelFacts
-from t2vbatch.models.quantization import quantization
-from t2vbatch.models.settings import MEMORY, OFFLOADS, SPEED, Setting, options_of
-from t2vbatch.models.signature import CallSignature, read_signature
-from t2vbatch.models.sources import BUNDLED, Source, bundled
 
 _MOST_TOKENS = 100_000
 """Tokenizers without a limit say 10^30."""

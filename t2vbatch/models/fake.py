@@ -21,9 +21,9 @@ import numpy.typing as npt
 from t2vbatch.canonical import digest
 from t2vbatch.errors import DegenerateError, MemoryExceededError, RowError
 from t2vbatch.job import Model
+from t2vbatch.media.video import Video
 from t2vbatch.models.protocol import Request
-from t2vbatch.steps import step_done
-from t2vbatch.video import Video
+from t2vbatch.models.steps import step_done
 
 FAULTS: Mapping[str, str] = {
     "raise": "a RowError, as when a pipeline's call raises",

@@ -8,10 +8,10 @@ from typing import Any
 
 from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
+from t2vbatch.models.calls.signature import CallSignature
 from t2vbatch.models.catalog import absent
+from t2vbatch.models.checkpoints.sources import Source
 from t2vbatch.models.families import Need, family
-from t2vbatch.models.signature import CallSignature
-from t2vbatch.models.sources import Source
 
 
 def check_packages(

@@ -29,8 +29,8 @@ from diffusers import DiffusionPipeline
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
 from t2vbatch.models.catalog import missing_backends
-from t2vbatch.models.digests import file_digest, folder_digest
-from t2vbatch.models.folders import PLUGINS
+from t2vbatch.models.checkpoints.digests import file_digest, folder_digest
+from t2vbatch.models.checkpoints.folders import PLUGINS
 from t2vbatch.models.protocol import ModelFacts
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from t2vbatch.manifest import Media
-from t2vbatch.video import Video
+from t2vbatch.media.video import Video
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class VideoModel(Protocol):
             RowError: when the call raised, or an input is broken.
             DegenerateError: when the output is no video (NaN, infinity, no frames).
             MemoryExceededError: when the device ran out of memory.
-            DeadlineError: from ``t2vbatch.steps.step_done``, which a model that works in steps calls after
-                each, and which it lets pass when it is ready for the next call.
+            DeadlineError: from ``t2vbatch.models.steps.step_done``. A model that works in steps calls it
+                after each step, and lets the error pass once it is ready for the next call.
         """
 
 

@@ -11,12 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from t2vbatch.media.poster import poster_name
 from t2vbatch.metrics.protocol import Column
-from t2vbatch.poster import poster_name
-from t2vbatch.records import RESULTS, rider_columns, score_columns
-
-_LARGEST_EXACT = 2**53
-"""JavaScript rounds larger integers, and a rounded seed makes another video."""
+from t2vbatch.output.records import RESULTS, rider_columns, score_columns
+from t2vbatch.output.tables import LARGEST_EXACT
 
 _LEFT_OUT = {"video_sha256", "score_errors"}
 
@@ -76,7 +74,7 @@ def _calls(column: pa.ChunkedArray) -> Iterator[tuple[str, dict[str, Any]]]:
 def _number(value: Any) -> int | float | None:
     """The value where it is a number that JavaScript keeps as it is."""
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return value if number and abs(value) <= _LARGEST_EXACT else None
+    return value if number and abs(value) <= LARGEST_EXACT else None
 
 
 def _differs(column: Mapping[str, Any]) -> bool:
@@ -93,7 +91,7 @@ def _column(column: pa.ChunkedArray) -> dict[str, Any]:
         words = column.combine_chunks().dictionary_encode()
         return {"words": words.dictionary.to_pylist(), "at": words.indices.fill_null(-1).to_pylist()}
     values = [_value(value) for value in column.to_pylist()]
-    if any(isinstance(value, int) and abs(value) > _LARGEST_EXACT for value in values):
+    if any(isinstance(value, int) and abs(value) > LARGEST_EXACT for value in values):
         values = [value if value is None else str(value) for value in values]
     return {"values": values}
 

@@ -6,17 +6,17 @@ from pathlib import PurePosixPath
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from t2vbatch.compare import Comparison, compare, entrants
-from t2vbatch.compare_text import difference_text, p_text
-from t2vbatch.files import Folder
+from t2vbatch.analysis.compare import Comparison, compare, entrants
+from t2vbatch.analysis.compare_text import difference_text, p_text
+from t2vbatch.analysis.summary import ScoreSummary, Summary
+from t2vbatch.analysis.summary_text import distance_notes, distance_text, interval_text, sorted_distances
+from t2vbatch.media.poster import FRAMES, write_posters
 from t2vbatch.metrics.protocol import Column
 from t2vbatch.metrics.registry import known_columns
-from t2vbatch.poster import FRAMES, write_posters
 from t2vbatch.report.data import as_script, page_data
-from t2vbatch.summary import ScoreSummary, Summary
-from t2vbatch.summary_text import distance_notes, distance_text, interval_text, sorted_distances
+from t2vbatch.report.templates import templates
+from t2vbatch.storage.files import Folder
 
 _STYLES = ("vendor/tabulator.min.css", "vendor/uPlot.min.css", "report.css")
 _SCRIPTS = (
@@ -74,28 +74,25 @@ class Cell:
 
 
 def _page(summary: Summary, comparison: Comparison, columns: dict[str, Column], title: str) -> str:
-    environment = Environment(
-        loader=PackageLoader("t2vbatch.report", "assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     scores = list(dict.fromkeys(score.column for model in summary.models for score in model.scores))
-    return environment.get_template("index.html").render(
-        name=title,
-        styles=_STYLES,
-        scripts=("data.js", *_SCRIPTS),
-        summary=summary,
-        scores=scores,
-        better={name: columns[name].better if name in columns else None for name in scores},
-        leaderboard=leaderboard(summary, scores),
-        distances=sorted_distances(summary),
-        distance_notes=distance_notes(summary),
-        distance_text=distance_text,
-        pairs=[pair for pair in comparison.pairs if pair.n],
-        difference_text=difference_text,
-        p_text=p_text,
+    return (
+        templates("t2vbatch.report", "assets")
+        .get_template("index.html")
+        .render(
+            name=title,
+            styles=_STYLES,
+            scripts=("data.js", *_SCRIPTS),
+            summary=summary,
+            scores=scores,
+            better={name: columns[name].better if name in columns else None for name in scores},
+            leaderboard=leaderboard(summary, scores),
+            distances=sorted_distances(summary),
+            distance_notes=distance_notes(summary),
+            distance_text=distance_text,
+            pairs=[pair for pair in comparison.pairs if pair.n],
+            difference_text=difference_text,
+            p_text=p_text,
+        )
     )
 
 

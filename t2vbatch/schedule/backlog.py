@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from t2vbatch.plan import Unit
-from t2vbatch.work import FOOTPRINTS
+from t2vbatch.worker.protocol import FOOTPRINTS
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from t2vbatch.errors import T2VBatchError
-from t2vbatch.records import Status
-from t2vbatch.work import Failure, Outcome
+from t2vbatch.output.records import Status
+from t2vbatch.worker.protocol import Failure, Outcome
 
 Ending = Literal["finished", "interrupted"]
 

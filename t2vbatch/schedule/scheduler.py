@@ -12,11 +12,11 @@ from t2vbatch.errors import WorkerError
 from t2vbatch.plan import Unit
 from t2vbatch.schedule import messages as m
 from t2vbatch.schedule.backlog import Attempt, Backlog
-from t2vbatch.schedule.blame import Blame
+from t2vbatch.schedule.charges import Blame
 from t2vbatch.schedule.limits import Limits
-from t2vbatch.schedule.seat import Worker
-from t2vbatch.schedule.staff import Model, Staff
-from t2vbatch.work import FOOTPRINTS, Failure, Outcome
+from t2vbatch.schedule.pool import Model, Staff
+from t2vbatch.schedule.worker_state import Worker
+from t2vbatch.worker.protocol import FOOTPRINTS, Failure, Outcome
 
 STALL_S = 30.0
 """The engine ticks many times a second. A gap this long means that it slept itself (a suspended machine, a

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from t2vbatch.engines import Progress
 from t2vbatch.errors import MemoryExceededError, ModelError, RowError
+from t2vbatch.models.steps import step_done
+from t2vbatch.output.records import Status
 from t2vbatch.plan import Sample, Unit
-from t2vbatch.records import Status
-from t2vbatch.steps import step_done
-from t2vbatch.work import Failure, Outcome, Work
+from t2vbatch.worker.protocol import Failure, Outcome, Work
 
 
 @dataclass(frozen=True)

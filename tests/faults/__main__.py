@@ -5,8 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.faults.case import Trial, tried
 from tests.faults.table import FAULTS
-from tests.faults.trial import Trial, tried
 
 _HEAD = f"{'fault':46} {'tried':>5} {'lost':>5} {'repeated':>8} {'bytes equal':>11} {'seconds':>8}"
 

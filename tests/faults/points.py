@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from t2vbatch import run
-from t2vbatch.files import LocalFolder
+from t2vbatch.commands import run
 from t2vbatch.models.fake import FakeModel
-from t2vbatch.store import Store
-from t2vbatch.worker import Worker, WorkerFactory
-from tests.faults import deeds
+from t2vbatch.output.store import Store
+from t2vbatch.storage.files import LocalFolder
+from t2vbatch.worker.worker import Worker, WorkerFactory
+from tests.faults import actions as deeds
 
 
 @dataclass(frozen=True)

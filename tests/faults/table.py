@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.faults.deeds import die
-from tests.faults.points import POINTS
-from tests.faults.strikes import (
+from tests.faults.actions import die
+from tests.faults.faults import (
     Strike,
     at,
     broken_disk,
@@ -28,7 +27,8 @@ from tests.faults.strikes import (
     suspended_driver,
     torn_files,
 )
-from tests.faults.world import INNOCENT
+from tests.faults.invariants import INNOCENT
+from tests.faults.points import POINTS
 
 
 @dataclass(frozen=True)

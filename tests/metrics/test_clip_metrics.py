@@ -12,12 +12,12 @@ from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
 from t2vbatch.errors import MetricError
 from t2vbatch.job import Clip
-from t2vbatch.metrics.frames import sampled
+from t2vbatch.media.frames import sampled
+from t2vbatch.media.video import Video
 from t2vbatch.metrics.networks import load_network
 from t2vbatch.metrics.protocol import Evidence, FloatArray, Weights
 from t2vbatch.metrics.registry import build_metric
 from t2vbatch.metrics.scorer import Scorer, Scores
-from t2vbatch.video import Video
 
 LONG = "a red ball that rolls slowly over the wet grass " * 4
 

@@ -10,10 +10,10 @@ import pytest
 
 from t2vbatch.errors import MetricError
 from t2vbatch.job import Clip
+from t2vbatch.media.video import Video
 from t2vbatch.metrics.command import CommandScore
 from t2vbatch.metrics.protocol import Evidence, UnscorableError
 from t2vbatch.metrics.registry import build_metric
-from t2vbatch.video import Video
 
 LOOP = (
     "import json, os, sys, time\nimport numpy as np\nfor line in sys.stdin:\n    asked = json.loads(line)\n"

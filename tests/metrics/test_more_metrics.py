@@ -21,11 +21,11 @@ from transformers import (
 
 from t2vbatch.errors import MetricError
 from t2vbatch.job import Clip
+from t2vbatch.media.video import Video
 from t2vbatch.metrics.networks import load_network
 from t2vbatch.metrics.protocol import FloatArray
 from t2vbatch.metrics.registry import build_metric
 from t2vbatch.metrics.scorer import Scorer, Scores
-from t2vbatch.video import Video
 
 PROMPT = "a red ball"
 

@@ -133,7 +133,7 @@ def test_a_metric_of_another_package_is_known_by_its_entry_point(tmp_path: Path)
         "from t2vbatch.job import Clip\n"
         "from t2vbatch.metrics.registry import build_metric\n"
         "from t2vbatch.metrics import Evidence\n"
-        "from t2vbatch.video import Video\n"
+        "from t2vbatch.media.video import Video\n"
         "metric = build_metric('brightness', {'scale': 2.0}, Clip(path='unused'))\n"
         "video = Video(np.full((2, 4, 4, 3), 100, np.uint8), 8)\n"
         "print(metric.score(Evidence(video)))\n"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from t2vbatch.media.video import Video
 from t2vbatch.metrics.protocol import Column, Evidence, UnscorableError, Weights
 from t2vbatch.metrics.scorer import Scorer
-from t2vbatch.video import Video
 
 VIDEO = Video(np.zeros((2, 8, 8, 3), np.uint8), fps=8)
 

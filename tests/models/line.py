@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import yaml
 
-from t2vbatch.engines.choose import engine_for
+from t2vbatch.commands.prepare import prepare
+from t2vbatch.commands.run import run_job
+from t2vbatch.engines import engine_for
 from t2vbatch.job import Model, load_job
 from t2vbatch.models import inspect_model
-from t2vbatch.prepare import prepare
-from t2vbatch.run import run_job
 from tests.models import tiny
 
 

@@ -16,11 +16,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from t2vbatch.engines.choose import engine_for
+from t2vbatch.commands.prepare import prepare
+from t2vbatch.commands.run import run_job
+from t2vbatch.engines import engine_for
 from t2vbatch.job import Job, Model, load_job
 from t2vbatch.models.facts import memory_settings
-from t2vbatch.prepare import prepare
-from t2vbatch.run import run_job
 from tests.models import tiny
 from tests.models.tiny_parts import diffusers
 

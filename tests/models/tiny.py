@@ -13,28 +13,28 @@ import torch
 from PIL import Image
 
 from t2vbatch.job import Model, VideoFile
-from t2vbatch.video import Video, encode
-from tests.models import (
-    twins_cosmos,
-    twins_dit,
-    twins_hunyuan,
-    twins_kandinsky6,
-    twins_ltx,
-    twins_unet,
-    twins_wan,
-)
+from t2vbatch.media.video import Video, encode
 from tests.models.tiny_parts import Twin, diffusers, motion_adapter
+from tests.models.tiny_pipelines import (
+    cosmos,
+    dit,
+    hunyuan,
+    kandinsky6,
+    ltx,
+    unet,
+    wan,
+)
 
 __all__ = ["TWINS", "Twin", "model", "motion_adapter", "save", "write_image", "write_video"]
 
 _FAMILIES = (
-    twins_unet,
-    twins_wan,
-    twins_dit,
-    twins_hunyuan,
-    twins_kandinsky6,
-    twins_ltx,
-    twins_cosmos,
+    unet,
+    wan,
+    dit,
+    hunyuan,
+    kandinsky6,
+    ltx,
+    cosmos,
 )
 
 TWINS: Mapping[str, Twin] = {name: twin for module in _FAMILIES for name, twin in module.TWINS.items()}

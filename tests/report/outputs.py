@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from t2vbatch.files import open_folder
+from t2vbatch.analysis.summary import summarize
 from t2vbatch.job import VideoFile
-from t2vbatch.records import results_schema
+from t2vbatch.media.video import Video, encode
+from t2vbatch.output.records import results_schema
 from t2vbatch.report import write_report
-from t2vbatch.summary import summarize
-from t2vbatch.video import Video, encode
+from t2vbatch.storage.files import open_folder
 
 HOSTILE = (
     "<script>document.title = 'taken'</script>"

@@ -10,8 +10,8 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from t2vbatch.job import VideoFile
-from t2vbatch.video import encode
-from tests.browsers import wait_until
+from t2vbatch.media.video import encode
+from tests.browsers import seconds_apart, wait_until
 from tests.report.outputs import COLOURS, add_videos, results, rolling, write_output
 
 
@@ -77,14 +77,7 @@ def test_side_by_side_it_keeps_time_with_the_file(report: Page) -> None:
     wait_until(report, f"{BOTH}.every((player) => player.readyState > 1)")
     report.locator(".bar .clock-play").click()
     wait_until(report, f"{BOTH}.every((player) => player.currentTime > 0.2)")
-    apart: list[float] = []
-    while len(apart) < 10:
-        report.wait_for_timeout(70)
-        times = report.evaluate(
-            f"{BOTH}.filter((player) => !player.seeking).map((player) => player.currentTime)"
-        )
-        apart += [max(times) - min(times)] if len(times) == 2 else []
-    assert median(apart) <= 1 / 8 + 0.01
+    assert median(seconds_apart(report, BOTH)) <= 1 / 8 + 0.01
 
 
 def test_it_plays_in_full_with_its_own_clock(report: Page) -> None:

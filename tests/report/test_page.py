@@ -7,7 +7,7 @@ from statistics import median
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browsers import wait_until
+from tests.browsers import seconds_apart, wait_until
 from tests.report.outputs import FIRST_SEED, HOSTILE, results, write_output
 
 NOTHING = "\N{EN DASH}"
@@ -140,14 +140,7 @@ def test_videos_side_by_side_play_within_one_frame(report: Page) -> None:
     open_side_by_side(report)
     report.locator(".bar .clock-play").click()
     wait_until(report, f"{READY}.some((video) => video.currentTime > 0.3)")
-    apart: list[float] = []
-    while len(apart) < 11:
-        report.wait_for_timeout(70)
-        times = report.evaluate(
-            f"{READY}.filter((video) => !video.seeking).map((video) => video.currentTime)"
-        )
-        apart += [max(times) - min(times)] if len(times) >= 2 else []
-    assert median(apart) <= 1 / 8 + 0.01
+    assert median(seconds_apart(report, READY)) <= 1 / 8 + 0.01
     report.keyboard.press(" ")
     paused = report.evaluate(f"{READY}.every((video) => video.paused)")
     assert paused

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from t2vbatch.audio import Audio
 from t2vbatch.job import VideoFile
-from t2vbatch.video import encode
+from t2vbatch.media.audio import Audio
+from t2vbatch.media.video import encode
 from tests.browsers import wait_until
 from tests.report.outputs import COLOURS, add_videos, results, rolling, write_output
 

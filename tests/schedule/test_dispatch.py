@@ -7,8 +7,8 @@ from typing import overload
 from t2vbatch.plan import Unit
 from t2vbatch.schedule import Limits, Scheduler
 from t2vbatch.schedule import messages as m
-from t2vbatch.work import Outcome
-from tests.schedule.desk import Desk, generates, starts, units
+from t2vbatch.worker.protocol import Outcome
+from tests.schedule.harness import Desk, generates, starts, units
 
 
 def test_longest_first() -> None:

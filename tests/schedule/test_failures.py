@@ -5,8 +5,8 @@ import pytest
 from t2vbatch.errors import ModelError, WorkerError
 from t2vbatch.plan import Unit
 from t2vbatch.schedule import messages as m
-from t2vbatch.work import Failure, Outcome
-from tests.schedule.desk import GONE, NO, Desk, generates, starts, units
+from t2vbatch.worker.protocol import Failure, Outcome
+from tests.schedule.harness import GONE, NO, Desk, generates, starts, units
 
 
 def test_three_charges_quarantine() -> None:

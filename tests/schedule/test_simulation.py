@@ -10,9 +10,9 @@ from t2vbatch.plan import Unit
 from t2vbatch.schedule import Action, Event, Limits, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.schedule.backlog import Attempt
-from t2vbatch.schedule.blame import Blame
-from t2vbatch.schedule.seat import Worker
-from t2vbatch.work import Failure
+from t2vbatch.schedule.charges import Blame
+from t2vbatch.schedule.worker_state import Worker
+from t2vbatch.worker.protocol import Failure
 from tests.simulator import World, play
 
 HISTORIES = 2_000

@@ -21,10 +21,10 @@ from safetensors.torch import load_model
 from transformers import AutoTokenizer, T5Config, T5EncoderModel
 
 from t2vbatch.job import Model
+from t2vbatch.media.video import Video
+from t2vbatch.models.calls.outputs import to_frames
 from t2vbatch.models.determinism import seeded
-from t2vbatch.models.outputs import to_frames
 from t2vbatch.models.protocol import Request
-from t2vbatch.video import Video
 
 _MOST_TOKENS = 256
 

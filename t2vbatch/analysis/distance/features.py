@@ -1,0 +1,179 @@
+"""Features of videos, by the same workers and engine as a run's: a unit is one video.
+
+They wait in ``features/`` until all are there, so that what was cut off goes on where it was. Afterwards they
+are read back in one order, which makes the sums the same whoever computed what.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from t2vbatch.analysis.distance.kinds import KINDS, resized
+from t2vbatch.analysis.distance.question import Question
+from t2vbatch.engines import Ending, Engine, Progress
+from t2vbatch.errors import EncodeError
+from t2vbatch.job import Distance, Job
+from t2vbatch.media.video import decode
+from t2vbatch.metrics.networks import load_network
+from t2vbatch.metrics.protocol import FloatArray, Network, UnscorableError, Weights
+from t2vbatch.models import set_up_torch
+from t2vbatch.output.records import Status
+from t2vbatch.output.store import Store, open_store
+from t2vbatch.plan import Sample, Unit
+from t2vbatch.worker.protocol import Factory, Failure, Outcome, Work
+
+_FOLDER = "features"
+_READERS = 16
+"""An object store answers in tens of milliseconds, and a distance reads a small file a video."""
+_AHEAD = 256
+
+Found = FloatArray | str
+"""The features of a video, shape (N, D); or why it has none."""
+
+
+@dataclass(frozen=True)
+class Film:
+    """A video to look at, of the run or of the reference.
+
+    Attributes:
+        folder: path or URI of the folder that it is in, by ``name``.
+        key: names its features; equal for equal content.
+    """
+
+    folder: str
+    name: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Where features wait. ``about`` names what computed them: others' are not taken for these."""
+
+    store: Store
+    about: str
+
+    def keep(self, key: str, found: Found) -> None:
+        """Write what was found: numbers as float32, which is what networks give, or a text."""
+        sink = io.BytesIO()
+        np.save(sink, np.array(found, str if isinstance(found, str) else np.float32))
+        self.store.folder.write(self._name(key), sink.getvalue())
+
+    def has(self, key: str) -> bool:
+        """Whether something was found for it."""
+        return self.store.folder.size(self._name(key)) is not None
+
+    def keys(self) -> set[str]:
+        """Of all that was found."""
+        names = self.store.folder.names(f"{_FOLDER}/{self.about}")
+        return {name.rpartition("/")[2].removesuffix(".npy") for name in names}
+
+    def read(self, keys: Sequence[str]) -> Iterator[Found]:
+        """What was found, in the order of the keys."""
+        with ThreadPoolExecutor(_READERS) as pool:
+            for start in range(0, len(keys), _AHEAD):
+                yield from pool.map(self._read, keys[start : start + _AHEAD])
+
+    def _read(self, key: str) -> Found:
+        found = np.load(io.BytesIO(self.store.folder.read(self._name(key))), allow_pickle=False)
+        return str(found) if found.dtype.kind == "U" else found.astype(np.float64)
+
+    def _name(self, key: str) -> str:
+        return f"{_FOLDER}/{self.about}/{key}.npy"
+
+
+def clear_features(store: Store) -> None:
+    """Delete all features: what they were for is measured."""
+    for name in list(store.folder.names(_FOLDER)):
+        store.folder.delete(name)
+
+
+def extract(
+    films: Sequence[Film],
+    question: Question,
+    keeper: Keeper,
+    job: Job,
+    engine: Callable[[Job], Engine],
+    watch: Callable[[Progress], None],
+) -> Ending:
+    """Find the features of all films, or why they have none; those that are found already are kept."""
+    there = keeper.keys()
+    missing = list({film.key: film for film in films if film.key not in there}.values())
+    if not missing:
+        return "finished"
+    units = {_FOLDER: [Unit(_FOLDER, (position,), 1.0) for position in range(len(missing))]}
+    factories: dict[str, Factory] = {
+        _FOLDER: ExtractorFactory(question.asked, question.weights, keeper, job.workers.cpus)
+    }
+    return engine(job).run(units, job, factories, _Ledger(missing, keeper, watch))
+
+
+@dataclass(frozen=True)
+class ExtractorFactory:
+    """All that it takes to start a worker that looks at videos; small, and picklable."""
+
+    asked: Distance
+    weights: Weights
+    keeper: Keeper
+    threads: int
+
+    def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "Extractor":
+        """Load the backbone; see Factory."""
+        set_up_torch(self.threads)
+        return Extractor(self.asked, load_network(self.weights, device), self.keeper)
+
+
+class Extractor:
+    """Turns videos into features, one at a time, so that none depends on its neighbours."""
+
+    def __init__(self, asked: Distance, network: Network, keeper: Keeper) -> None:
+        self._asked, self._network, self._keeper = asked, network, keeper
+        self._found: dict[int, tuple[Work, list[Found]]] = {}
+
+    def generate(self, work: Work) -> None:
+        """Look at the videos of the unit."""
+        self._found[work.key] = work, [self._features(sample) for sample in work.samples]
+
+    def finish(self, key: int) -> tuple[Outcome, ...]:
+        """Keep what ``generate`` found."""
+        work, found = self._found.pop(key)
+        for sample, one in zip(work.samples, found, strict=True):
+            self._keeper.keep(sample.sample_id, one)
+        return tuple(Outcome(position, "ok") for position in work.positions)
+
+    def _features(self, sample: Sample) -> Found:
+        kind = KINDS[self._asked.kind]
+        try:
+            with open_store(sample.model).video(sample.video) as path:
+                frames = kind.chosen(decode(path).frames, self._asked)
+        except UnscorableError as error:
+            return str(error)
+        except (EncodeError, FileNotFoundError):
+            return "cannot be read"
+        features = kind.features(self._network, resized(frames, self._asked.size))
+        return features if np.isfinite(features).all() else "features that are not finite"
+
+
+@dataclass(frozen=True)
+class _Ledger:
+    """What the engine asks, and tells."""
+
+    films: Sequence[Film]
+    keeper: Keeper
+    watch: Callable[[Progress], None]
+
+    def sample(self, position: int) -> Sample:
+        """A film as engines carry one: its folder stands where a run's samples have their model."""
+        film = self.films[position]
+        return Sample(film.key, film.name, film.folder, 0, 0, film.name, None, None)
+
+    def committed(self, position: int) -> Status | None:
+        return "ok" if self.keeper.has(self.films[position].key) else None
+
+    def quarantine(self, position: int, attempts: int, failure: Failure) -> None:
+        self.keeper.keep(self.films[position].key, f"{failure.error_type}: {failure.error}")
+
+    def progress(self, progress: Progress) -> None:
+        self.watch(progress)

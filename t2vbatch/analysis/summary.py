@@ -1,0 +1,254 @@
+"""Results -> statistics: what a run came to, by model and metric.  [pure]
+
+Owns the counting: planned = ok + degenerate + failed + pending, and for each score
+planned = n + missing, with the reasons. A missing score is left out of the mean, and said.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from t2vbatch.analysis.bootstrap import mean_interval
+from t2vbatch.analysis.distance.result import Measured, as_json
+from t2vbatch.output.records import score_columns
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How the planned samples ended; pending ones have no record yet."""
+
+    planned: int
+    ok: int
+    degenerate: int
+    failed: int
+
+    @property
+    def pending(self) -> int:
+        """Samples that are still to be made."""
+        return self.planned - self.ok - self.degenerate - self.failed
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """One score of one model.
+
+    Attributes:
+        n: videos that have it; rows: manifest rows that these come from.
+        missing: reason: how many planned samples lack the score for it; n + missing = planned.
+        mean, low, high: with the 95% interval, clustered by row; None where n is 0, or where it has one row.
+        quantiles: "0.05": value, and so on; "0.5" is the median.
+    """
+
+    column: str
+    n: int
+    rows: int
+    missing: Mapping[str, int]
+    mean: float | None
+    low: float | None
+    high: float | None
+    quantiles: Mapping[str, float]
+
+    @property
+    def median(self) -> float | None:
+        """The middle value."""
+        return self.quantiles.get("0.5")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where the time went, over all samples with a record.
+
+    Attributes:
+        generate_s, encode_s, score_s: totals over all workers, in seconds.
+        busy_s: seconds in which at least one worker had a sample; pauses between runs do not count.
+        videos: files that were written.
+    """
+
+    generate_s: float
+    encode_s: float
+    score_s: float
+    busy_s: float
+    videos: int
+
+    @property
+    def videos_per_minute(self) -> float | None:
+        """While anything was being made, all workers together."""
+        return 60 * self.videos / self.busy_s if self.busy_s > 0 else None
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """One model of the job.
+
+    Attributes:
+        failures: error type: how many samples ended with it.
+        truncated: samples whose prompt the scorer could not read to its end.
+        distances: of its videos, as sets, to reference sets: measured elsewhere, and carried here.
+    """
+
+    model: str
+    counts: Counts
+    scores: tuple[ScoreSummary, ...]
+    failures: Mapping[str, int]
+    truncated: int
+    timing: Timing
+    distances: tuple[Measured, ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A whole run."""
+
+    counts: Counts
+    models: tuple[ModelSummary, ...]
+    timing: Timing
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as plain values, the derived ones included."""
+        models = [
+            {
+                **asdict(model),
+                "counts": _counts_json(model.counts),
+                "timing": _timing_json(model.timing),
+                "scores": {score.column: asdict(score) for score in model.scores},
+                "distances": as_json(model.distances),
+            }
+            for model in self.models
+        ]
+        return {
+            "counts": _counts_json(self.counts),
+            "timing": _timing_json(self.timing),
+            "models": {model.pop("model"): model for model in models},
+        }
+
+
+def summarize(results: pa.Table, planned: Mapping[str, int], distances: Sequence[Measured] = ()) -> Summary:
+    """Count, time and average a results table.
+
+    Args:
+        results: one row a finished sample, with the schema of ``records.results_schema``. Rows without a
+            status are pending samples, and may be there or not.
+        planned: model: how many samples the plan has for it; its order is kept.
+        distances: what was measured of the models' videos.
+
+    Raises:
+        ValueError: when there are more results than plans, which would break the accounting.
+    """
+    # In one order, whatever finished first: the bootstrap and float sums then give the same digits.
+    results = results.filter(pc.is_valid(results["status"])).sort_by(
+        [("row_id", "ascending"), ("sample_id", "ascending")]
+    )
+    unplanned = set(results["model"].to_pylist()) - set(planned)
+    if unplanned:
+        raise ValueError(f"results of models that are not planned: {', '.join(sorted(unplanned))}")
+    models = tuple(
+        _model(name, results.filter(pc.equal(results["model"], name)), count, distances)
+        for name, count in planned.items()
+    )
+    return Summary(_counts(results, sum(planned.values())), models, _timing(results))
+
+
+def summarize_by(results: pa.Table, column: str) -> dict[str, Summary]:
+    """One summary for each value of a column of the manifest, most frequent value first.
+
+    Only finished samples are counted, since the results hold no others: nothing is pending here.
+
+    Raises:
+        KeyError: when there is no such column.
+    """
+    results = results.filter(pc.is_valid(results["status"]))
+    labels = results[column].cast(pa.string()).fill_null("(none)")
+    summaries = {}
+    for label, _ in Counter(labels.to_pylist()).most_common():
+        part = results.filter(pc.equal(labels, label))
+        summaries[label] = summarize(part, Counter(part["model"].to_pylist()))
+    return summaries
+
+
+def _model(name: str, results: pa.Table, planned: int, distances: Sequence[Measured]) -> ModelSummary:
+    counts = _counts(results, planned)
+    scores = tuple(_score(column, results, counts) for column in score_columns(results.schema))
+    failures = Counter(kind for kind in results["error_type"].to_pylist() if kind is not None)
+    truncated = pc.sum(results["prompt_truncated"]).as_py() or 0
+    own = tuple(one for one in distances if one.model == name)
+    return ModelSummary(name, counts, scores, dict(failures.most_common()), truncated, _timing(results), own)
+
+
+def _counts(results: pa.Table, planned: int) -> Counts:
+    ended = Counter(results["status"].to_pylist())
+    counts = Counts(planned, ended.pop("ok", 0), ended.pop("degenerate", 0), ended.pop("failed", 0))
+    if ended or counts.pending < 0:
+        raise ValueError(
+            f"{results.num_rows} results, {dict(ended)} of unknown status, for {planned} samples"
+        )
+    return counts
+
+
+def _score(column: str, results: pa.Table, counts: Counts) -> ScoreSummary:
+    there = pc.is_finite(results[column]).fill_null(False)
+    missing = _missing(column, results.filter(pc.invert(there)))
+    if counts.pending:
+        missing["pending"] = counts.pending
+    scored = results.filter(there)
+    if not scored.num_rows:
+        return ScoreSummary(column, 0, 0, missing, None, None, None, {})
+    values = scored[column].to_numpy()
+    rows = scored["row_id"].combine_chunks().dictionary_encode()
+    interval = mean_interval(values, rows.indices.to_numpy())
+    quantiles = dict(zip(map(str, QUANTILES), np.quantile(values, QUANTILES).tolist(), strict=True))
+    return ScoreSummary(
+        column,
+        len(values),
+        len(rows.dictionary),
+        missing,
+        interval.mean,
+        interval.low,
+        interval.high,
+        quantiles,
+    )
+
+
+def _missing(column: str, unscored: pa.Table) -> dict[str, int]:
+    """Reason: count, the most frequent first."""
+    reasons: Counter[str] = Counter()
+    for status, errors in zip(
+        unscored["status"].to_pylist(), unscored["score_errors"].to_pylist(), strict=True
+    ):
+        reason = json.loads(errors).get(column) if errors else None
+        reasons[reason or (status if status != "ok" else "not scored yet")] += 1
+    return dict(reasons.most_common())
+
+
+def _timing(results: pa.Table) -> Timing:
+    generate, encode, score = (
+        float(pc.sum(results[column]).as_py() or 0) for column in ("generate_s", "encode_s", "score_s")
+    )
+    videos = results.num_rows - results["video"].null_count
+    return Timing(generate, encode, score, _busy_s(results), videos)
+
+
+def _busy_s(results: pa.Table) -> float:
+    """The length of the union of all [started_at, finished_at]."""
+    spans = results.select(["started_at", "finished_at"]).drop_null().sort_by("started_at")
+    if not spans.num_rows:
+        return 0.0
+    starts, ends = (spans[name].cast(pa.int64()).to_numpy() for name in spans.column_names)
+    reached = np.maximum.accumulate(ends)
+    gaps = np.maximum(starts[1:] - reached[:-1], 0)
+    return float(reached[-1] - starts[0] - gaps.sum()) / 1e6
+
+
+def _counts_json(counts: Counts) -> dict[str, int]:
+    return {**asdict(counts), "pending": counts.pending}
+
+
+def _timing_json(timing: Timing) -> dict[str, float | int | None]:
+    return {**asdict(timing), "videos_per_minute": timing.videos_per_minute}

@@ -1,0 +1,129 @@
+"""A summary as text, for a terminal or a log."""
+
+from itertools import groupby
+
+from t2vbatch.analysis.distance.result import Measured
+from t2vbatch.analysis.summary import Counts, ModelSummary, ScoreSummary, Summary
+from t2vbatch.analysis.text_table import Table
+
+
+def render_text(summary: Summary, width: int = 100) -> str:
+    """The summary as lines of plain text, at most ``width`` columns wide where the names allow it."""
+    parts = [counts_line(summary.counts)]
+    if any(model.scores for model in summary.models):
+        parts += ["", score_table(summary).render("text", width)]
+    if any(model.distances for model in summary.models):
+        parts += ["", distance_table(summary).render("text", width)]
+    return "\n".join([*parts, *_notes(summary)])
+
+
+def score_table(summary: Summary) -> Table:
+    """One line a model and score: mean with interval, median, n, what is missing."""
+    rows = [
+        (model.model if index == 0 else "", *_cells(score))
+        for model in summary.models
+        for index, score in enumerate(model.scores)
+    ]
+    return Table(("model", "score", "mean [95%]", "median", "n", "missing"), rows, frozenset({2, 3, 4}))
+
+
+def distance_table(summary: Summary) -> Table:
+    """One line a distance and model: the number, the same without bias, and the sizes of both sets."""
+    header = ("distance", "model", "value", "extrapolated", "videos", "reference")
+    rows = [
+        (one.name, one.model, distance_text(one.value), distance_text(one.extrapolated), *_sizes(one))
+        for one in sorted_distances(summary)
+    ]
+    return Table(header, rows, frozenset({2, 3, 4, 5}))
+
+
+def sorted_distances(summary: Summary) -> list[Measured]:
+    """All distances by name; of one name in the order of the models."""
+    found = [one for model in summary.models for one in model.distances]
+    return sorted(found, key=lambda one: one.name)
+
+
+def distance_text(value: float | None) -> str:
+    """A distance to four digits; ``-`` where there is none."""
+    return "-" if value is None else f"{value:.4g}"
+
+
+def distance_notes(summary: Summary) -> list[str]:
+    """What each distance is of, and what must be known of its numbers, with the models that it is said of."""
+    notes: dict[str, list[str]] = {}
+    for name, named in groupby(sorted_distances(summary), key=lambda one: one.name):
+        models = list(named)
+        for one in models:
+            notes.setdefault(f"{name}: {_subject(one)}", [])
+            for note in (one.reason, *one.notes):
+                if note:
+                    notes.setdefault(f"{name}: {note}", []).append(one.model)
+        if len({one.videos for one in models if one.value is not None}) > 1:
+            notes[
+                f"{name}: the models differ in how many videos they have; fewer are farther for that alone"
+            ] = []
+    return [f"{note} ({', '.join(models)})" if models else note for note, models in notes.items()]
+
+
+def counts_line(counts: Counts) -> str:
+    """``24 planned = 23 ok + 1 failed``; what is zero is left out, ok is always said."""
+    parts = [f"{counts.ok} ok"]
+    for name in ("degenerate", "failed", "pending"):
+        if number := getattr(counts, name):
+            parts.append(f"{number} {name}")
+    return f"{counts.planned} planned = {' + '.join(parts)}"
+
+
+def interval_text(score: ScoreSummary) -> str:
+    """``29.41 [28.90, 29.93]``: the mean and its 95% interval, to the digits that the interval carries."""
+    if score.mean is None:
+        return "-"
+    if score.low is None or score.high is None:
+        return f"{score.mean:.4g}"
+    digits = digits_for(score.high - score.low)
+    return f"{score.mean:.{digits}f} [{score.low:.{digits}f}, {score.high:.{digits}f}]"
+
+
+def digits_for(width: float) -> int:
+    """Decimals that show two digits of an interval this wide, from 1 to 6."""
+    digits = 1
+    while digits < 6 and width * 10**digits < 10:
+        digits += 1
+    return digits
+
+
+def _cells(score: ScoreSummary) -> tuple[str, ...]:
+    missing = ", ".join(f"{count} {reason}" for reason, count in score.missing.items())
+    median = "-" if score.median is None else f"{score.median:.4g}"
+    return score.column, interval_text(score), median, f"{score.n}", missing or "0"
+
+
+def _subject(one: Measured) -> str:
+    weights = f"{one.backbone} (weights {one.backbone_sha256[:12]})"
+    return f"{one.kind} to {one.reference} by {weights}, {one.convention}; lower is closer"
+
+
+def _sizes(one: Measured) -> tuple[str, str]:
+    return f"{one.videos:,}", f"{one.reference_videos:,}"
+
+
+def _notes(summary: Summary) -> list[str]:
+    notes = []
+    for model in summary.models:
+        notes += [f"{model.model}: {note}" for note in _model_notes(model)]
+    notes += distance_notes(summary)
+    rate = summary.timing.videos_per_minute
+    if rate is not None:
+        notes.append(f"{summary.timing.videos} videos in {summary.timing.busy_s:.1f} s: {rate:.1f} a minute")
+    return notes
+
+
+def _model_notes(model: ModelSummary) -> list[str]:
+    notes = []
+    if model.failures:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in model.failures.items())
+        notes.append(f"no video for {kinds}")
+    if model.truncated:
+        prompts = "1 prompt was" if model.truncated == 1 else f"{model.truncated} prompts were"
+        notes.append(f"{prompts} longer than the scorer reads: the end did not count")
+    return notes

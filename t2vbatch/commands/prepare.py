@@ -1,0 +1,106 @@
+"""Everything that can be refused before something starts: a job becomes a plan, or one clear message.
+
+The message tells all that is wrong, not the first of it. Loads no weights, and does not even import torch
+where every model is a folder that is none.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from t2vbatch.analysis.distance.question import check_distances
+from t2vbatch.engines.devices import local_gpus
+from t2vbatch.errors import JobError, Mistakes, closest
+from t2vbatch.job import Job
+from t2vbatch.manifest import read_manifest
+from t2vbatch.metrics import check_metrics, job_metrics
+from t2vbatch.models.checkpoints.folders import check_folder, is_checkpoint
+from t2vbatch.models.protocol import ModelFacts
+from t2vbatch.plan import Plan, make_plan
+from t2vbatch.storage.files import local_path
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job that has passed every check that can be made beforehand."""
+
+    job: Job
+    facts: Mapping[str, ModelFacts]
+    plan: Plan
+
+
+def prepare(job: Job) -> Prepared:
+    """Check the job and plan it.
+
+    Raises:
+        UsageError: what is wrong, with file and line of the job; a MistakesError where it is several things.
+    """
+    mistakes = Mistakes()
+    with mistakes.gathered():
+        _check_output(job.output)
+    with mistakes.gathered():
+        _check_manifest(job.manifest)
+        manifest = read_manifest(job.manifest, job.allow_paths, job.limits)
+    with mistakes.gathered():
+        job_metrics(job)
+    facts = _facts(job, mistakes)
+    # After the models, whose scorer may be a default: what a user names comes first.
+    if len(facts) == len(job.models):
+        with mistakes.gathered():
+            check_metrics(job)
+    with mistakes.gathered():
+        check_distances(job)
+    with job.placing():
+        mistakes.tell()
+        plan = make_plan(manifest, job, facts)
+    return Prepared(job, facts, replace(plan, notes=(*plan.notes, *_shortages(job, facts))))
+
+
+def _facts(job: Job, mistakes: Mistakes) -> dict[str, ModelFacts]:
+    """What is known of each model that can be used; the others are among the mistakes."""
+    there = {}
+    for name, model in job.models.items():
+        with mistakes.gathered():
+            if is_checkpoint(model.pipeline):
+                check_folder(f"models.{name}.path", model.path)
+            there[name] = model
+    if not there:
+        return {}
+    from t2vbatch.models import inspect_model  # Brings torch and diffusers, which take seconds.
+
+    facts = {}
+    for name, model in there.items():
+        with mistakes.gathered():
+            facts[name] = inspect_model(name, model)
+    return facts
+
+
+def _shortages(job: Job, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
+    """What this machine lacks for the models, where the workers will be here.
+
+    Only notes: what is there already needs no worker. One that starts looks again, and refuses.
+    """
+    if job.engine == "ray" and job.ray.address is not None:
+        return
+    from t2vbatch.models import shortages
+
+    device = "cuda" if job.workers.gpus != 0 and local_gpus() else "cpu"
+    for name, model in job.models.items():
+        with job.placing(f"models.{name}"):
+            for shortage in shortages(model, facts[name], device, probe=False):
+                yield f"models.{name}.{shortage}"
+
+
+def _check_output(uri: str) -> None:
+    path = local_path(uri)
+    if path is not None and path.exists() and not path.is_dir():
+        raise JobError("output", f"{path}, which is a file", "a folder, there or to be made", "name another")
+
+
+def _check_manifest(uri: str) -> None:
+    path = local_path(uri)
+    if path is None or path.exists():
+        return
+    beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = closest(path.name, beside)
+    hint = f"did you mean {near!r}?" if near else "a file or folder; paths are relative to the job file"
+    raise JobError("manifest", f"{path}, where nothing is", hint)

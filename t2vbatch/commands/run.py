@@ -1,0 +1,215 @@
+"""The whole story of a run: what is asked for, what is there, what is made of the difference."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from t2vbatch.analysis.distance.measure import measure
+from t2vbatch.analysis.distance.question import questions
+from t2vbatch.analysis.distance.result import valid_distances
+from t2vbatch.analysis.summary import Summary, summarize
+from t2vbatch.commands.prepare import Prepared
+from t2vbatch.engines import Ending, Engine, Progress
+from t2vbatch.errors import StoreError, T2VBatchError
+from t2vbatch.exchange.trackers import check_trackers, track
+from t2vbatch.job import Job
+from t2vbatch.media.degenerate import unheard_seeds
+from t2vbatch.metrics import metric_columns
+from t2vbatch.output.records import Record, Status
+from t2vbatch.output.store import Store, open_store
+from t2vbatch.output.tables import make_metadata, make_results
+from t2vbatch.plan import Plan, Sample
+from t2vbatch.plan.units import pending
+from t2vbatch.report import write_report
+from t2vbatch.worker.protocol import Failure
+from t2vbatch.worker.worker import WorkerFactory
+
+_log = logging.getLogger(__name__)
+
+Watch = Callable[[Progress], None]
+"""Is told where the run stands, after every change."""
+
+# Often enough for somebody who watches, seldom enough for an object store that bills by the request.
+_STATUS_EVERY_S = 2.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    Attributes:
+        made: videos that this run made; those that were there before are not counted.
+        ending: ``finished``, or ``interrupted`` with samples pending.
+        tracked: tracker: where the run is to be seen there; those that did not take it are not in it.
+    """
+
+    summary: Summary
+    made: int
+    ending: Ending
+    output: str
+    tracked: Mapping[str, str] = field(default_factory=dict)
+
+
+def run_job(
+    prepared: Prepared,
+    engine: Callable[[Job], Engine],
+    watch: Watch = lambda progress: None,
+    retry_failed: bool = False,
+) -> Result:
+    """Bring the output up to date with manifest and job; what is there already is not made again.
+
+    Args:
+        engine: makes the engine; called only where something is pending.
+        retry_failed: try the samples again that an earlier run gave up.
+
+    Raises:
+        UsageError: the job asks for what is not to be had here.
+        RunError: the run failed; what was finished is kept.
+    """
+    job, plan = prepared.job, prepared.plan
+    check_trackers(job.trackers)
+    with open_store(job.output).lease() as store:
+        store.write_job(job)
+        store.write_table("plan.parquet", plan.table)
+        records = _kept(store, plan, retry_failed)
+        ending: Ending = "finished"
+        try:
+            with job.placing():
+                if units := pending(plan, records, job):
+                    factories = {
+                        name: WorkerFactory(job, name, prepared.facts[name], store) for name in units
+                    }
+                    ledger = _Ledger(plan, store, watch)
+                    ledger.begin(sum(len(unit.samples) for of_model in units.values() for unit in of_model))
+                    ending = engine(job).run(units, job, factories, ledger)
+                if ending == "finished" and job.distances:
+                    ending = measure(store, plan, job, questions(job), engine, watch)
+        except T2VBatchError:
+            # What was finished before the failure belongs into the tables, if they can be written.
+            with contextlib.suppress(StoreError):
+                publish(store, plan, job)
+            raise
+        before = _videos(plan, records)
+        summary = publish(store, plan, job)
+    # After the lease: a slow server holds nobody up.
+    tracked = _tracked(store, job) if ending == "finished" else {}
+    return Result(summary, summary.timing.videos - before, ending, store.uri, tracked)
+
+
+def publish(store: Store, plan: Plan, job: Job) -> Summary:
+    """Make the tables, the summary and the report from the records."""
+    results = make_results(plan, store.compact(), metric_columns(job))
+    for sentence in unheard_seeds(results):
+        _log.warning("%s", sentence)
+    summary = summarize(results, plan.counts(), valid_distances(store, results))
+    store.write_table("results.parquet", results)
+    store.write_table("metadata.parquet", make_metadata(results))
+    store.write_json("summary.json", summary.to_json())
+    write_report(store.folder, results, summary, store.name)
+    return summary
+
+
+def _tracked(store: Store, job: Job) -> dict[str, str]:
+    """Send the finished run to the job's trackers; what one of them has against it costs a warning."""
+    places: dict[str, str] = {}
+    for name, tracker in job.trackers.items():
+        try:
+            places[name] = track(store, name, tracker)
+        except T2VBatchError as error:
+            _log.warning(
+                "%s\nThe output is whole; to try again: t2vbatch track %s --to %s", error, store.uri, name
+            )
+    return places
+
+
+def _kept(store: Store, plan: Plan, retry_failed: bool) -> pa.Table:
+    """The records, less those that no longer hold: given up but to be retried, or superseded.
+
+    A record is superseded when a sample that is pending will write its video over that record's. It goes
+    first, so that no record ever names a file that is not its own.
+    """
+    records = kept = store.records()
+    if retry_failed:
+        kept = kept.filter(pc.not_equal(kept["status"], "failed"))
+    while True:
+        missing = plan.table.filter(pc.invert(pc.is_in(plan.table["sample_id"], kept["sample_id"])))
+        superseded = pc.is_in(kept["video"], missing["video"])
+        if not pc.any(superseded).as_py():
+            break
+        # What shared such a record is missing from now on, and will write its own video.
+        kept = kept.filter(pc.invert(superseded))
+    store.discard(set(records["sample_id"].to_pylist()) - set(kept["sample_id"].to_pylist()))
+    return kept
+
+
+def _videos(plan: Plan, records: pa.Table) -> int:
+    """How many samples of the plan have a video."""
+    with_video = records.filter(pc.is_valid(records["video"]))
+    return int(pc.sum(pc.is_in(plan.table["sample_id"], with_video["sample_id"])).as_py() or 0)
+
+
+@dataclass
+class _Ledger:
+    """What the engine asks of the run, and tells it."""
+
+    plan: Plan
+    store: Store
+    watch: Watch
+    started_at: str = field(default_factory=lambda: _now())
+    written: float = 0.0
+    waits_for: str | None = None
+    waits_since: str = ""
+
+    def begin(self, samples: int) -> None:
+        """Say that the engine is about to start; until it tells of itself, Ray alone may take 15 s."""
+        self.progress(Progress(0, 0, 0, 0, pending=samples, workers=0, starting=0))
+
+    def sample(self, position: int) -> Sample:
+        return self.plan.sample(position)
+
+    def committed(self, position: int) -> Status | None:
+        record = self.store.committed(self.plan.table["sample_id"][position].as_py())
+        return record.status if record else None
+
+    def quarantine(self, position: int, attempts: int, failure: Failure) -> None:
+        self.store.commit(_failed(self.plan, position, attempts, failure))
+
+    def progress(self, progress: Progress) -> None:
+        self.watch(progress)
+        now, turned = time.monotonic(), progress.waits_for != self.waits_for
+        if turned:
+            self.waits_for, self.waits_since = progress.waits_for, _now()
+        over = not (progress.running or progress.pending)
+        if turned or over or now - self.written >= _STATUS_EVERY_S:
+            self.written = now
+            self.store.write_json("status.json", self._status(progress))
+
+    def _status(self, progress: Progress) -> dict[str, Any]:
+        return {
+            "started_at": self.started_at,
+            "written_at": _now(),
+            "waits_for": self.waits_for,
+            "waits_since": self.waits_since,
+            "this_run": asdict(progress),
+        }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _failed(plan: Plan, position: int, attempts: int, failure: Failure) -> Record:
+    return replace(
+        Record.of(plan.planned(position), "failed", attempts),
+        error_type=failure.error_type,
+        error=failure.error,
+        traceback=failure.traceback,
+        finished_at=datetime.now(UTC).isoformat(),
+    )

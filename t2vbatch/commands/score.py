@@ -1,0 +1,226 @@
+"""Scores of a run that is finished: added or renewed from its files, without making a video again.
+
+The same workers, engine and scheduler as a run's: a unit is one video, ``generate`` reads its file and
+``finish`` scores it. Scores wait in ``scores/SAMPLE_ID.json`` until all are there, then they enter the
+records together; a run of this that was cut off goes on with those that are missing.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from t2vbatch.commands.prepare import prepare
+from t2vbatch.commands.run import Result, Watch, publish
+from t2vbatch.engines import Ending, Engine, Progress
+from t2vbatch.errors import SampleError
+from t2vbatch.job import Clip, Job
+from t2vbatch.media.video import Video, decode
+from t2vbatch.metrics import metric_columns
+from t2vbatch.metrics.scorer import Scorer, Scores, load_metrics, scorer_identity
+from t2vbatch.models import set_up_torch
+from t2vbatch.models.calls.inputs import read_image
+from t2vbatch.output.records import RECORDS, Status
+from t2vbatch.output.store import Store, open_store
+from t2vbatch.plan import Plan, Sample, Unit
+from t2vbatch.worker.protocol import Failure, Outcome, Work
+
+_FOLDER = "scores"
+
+
+def score_output(
+    output: str,
+    metrics: Mapping[str, Mapping[str, Any]] | None,
+    engine: Callable[[Job], Engine],
+    clip: Clip | None = None,
+    renew: bool = False,
+    watch: Watch = lambda progress: None,
+) -> Result:
+    """Bring the scores of an output up to date.
+
+    Args:
+        metrics: name: options; None means those that the output's job names. They join the job's.
+        engine: makes the engine; called only where something is to be scored.
+        clip: the CLIP to score with; None means the job's.
+        renew: score again what has a score already.
+
+    Returns:
+        ``made`` counts the videos that were scored.
+
+    Raises:
+        UsageError: nothing was run there, or what is asked cannot be computed.
+        RunError: the scoring failed as a whole; what was scored is kept for the next time.
+    """
+    store = open_store(output)
+    job = _job(store, metrics, clip)
+    asked = job if metrics is None else job.model_copy(update={"metrics": dict(metrics)})
+    with store.lease() as store:
+        plan = prepare(job).plan
+        keeper = _Keeper(store, scorer_identity(asked))
+        records, columns = store.compact(), metric_columns(asked)
+        wanting = _wanting(plan, records, () if renew else columns)
+        missing = [position for position in wanting if not keeper.has(plan.planned(position).sample_id)]
+        ending: Ending = "finished"
+        if missing:
+            units = {_FOLDER: [Unit(_FOLDER, (position,), 1.0) for position in missing]}
+            factories = {_FOLDER: RescorerFactory(asked, keeper, _rates(records))}
+            ending = engine(job).run(units, job, factories, _Ledger(plan, keeper, columns, watch))
+        if ending == "finished":
+            store.rewrite(_merged(records, keeper))
+            store.write_job(job)
+            keeper.clear()
+        summary = publish(store, plan, job)
+        return Result(summary, len(missing), ending, store.uri)
+
+
+@dataclass(frozen=True)
+class RescorerFactory:
+    """All that it takes to start a worker that scores; small, and picklable."""
+
+    job: Job
+    keeper: "_Keeper"
+    rates: Mapping[str, float]
+
+    def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "Rescorer":
+        """Load the metrics; see Factory."""
+        set_up_torch(self.job.workers.cpus)
+        return Rescorer(self.keeper, load_metrics(self.job, device), self.rates)
+
+
+class Rescorer:
+    """Turns finished videos into scores."""
+
+    def __init__(self, keeper: "_Keeper", scorer: Scorer, rates: Mapping[str, float]) -> None:
+        self._keeper, self._scorer, self._rates = keeper, scorer, rates
+        self._read: dict[int, tuple[Work, list[Video]]] = {}
+
+    def generate(self, work: Work) -> None:
+        """Read the videos of the unit."""
+        self._read[work.key] = work, [self._decoded(sample) for sample in work.samples]
+
+    def finish(self, key: int) -> tuple[Outcome, ...]:
+        """Score what ``generate`` read, and keep the scores."""
+        work, videos = self._read.pop(key)
+        outcomes = []
+        for position, sample, video in zip(work.positions, work.samples, videos, strict=True):
+            try:
+                start = time.perf_counter()
+                media = sample.media.get("image")
+                image = None if media is None else read_image(media)
+                scores = self._scorer.score(video, sample.prompt, image)
+                self._keeper.keep(sample.sample_id, scores, time.perf_counter() - start)
+                outcomes.append(Outcome(position, "ok"))
+            except SampleError as error:
+                outcomes.append(Outcome(position, "failed", Failure.of(error)))
+        return tuple(outcomes)
+
+    def _decoded(self, sample: Sample) -> Video:
+        with self._keeper.store.video(sample.video) as path:
+            frames = decode(path).frames
+        # ffmpeg tells the rate of a file in two decimals; the run scored with the one it had asked for.
+        return Video(frames, self._rates[sample.model])
+
+
+@dataclass(frozen=True)
+class _Keeper:
+    """Where scores wait. ``identity`` names what computed them: others' are not taken for these."""
+
+    store: Store
+    identity: str
+
+    def keep(self, sample_id: str, scores: Scores, seconds: float) -> None:
+        found = asdict(scores) | {"score_s": seconds, "scorer": self.identity}
+        self.store.write_json(_name(sample_id), found)
+
+    def found(self, sample_id: str) -> Mapping[str, Any] | None:
+        try:
+            found: dict[str, Any] = self.store.read_json(_name(sample_id))
+        except FileNotFoundError:
+            return None
+        return found if found.pop("scorer", None) == self.identity else None
+
+    def has(self, sample_id: str) -> bool:
+        return self.found(sample_id) is not None
+
+    def clear(self) -> None:
+        for name in list(self.store.folder.names(_FOLDER)):
+            self.store.folder.delete(name)
+
+
+@dataclass(frozen=True)
+class _Ledger:
+    """What the engine asks of the scoring, and tells it."""
+
+    plan: Plan
+    keeper: _Keeper
+    columns: Sequence[str]
+    watch: Watch
+
+    def sample(self, position: int) -> Sample:
+        return self.plan.sample(position)
+
+    def committed(self, position: int) -> Status | None:
+        return "ok" if self.keeper.has(self.plan.planned(position).sample_id) else None
+
+    def quarantine(self, position: int, attempts: int, failure: Failure) -> None:
+        """The video stays what it is; only its scores are missing, and it is said why."""
+        reason = f"{failure.error_type}: {failure.error}"
+        scores = Scores(dict.fromkeys(self.columns), dict.fromkeys(self.columns, reason), None, None)
+        self.keeper.keep(self.plan.planned(position).sample_id, scores, 0.0)
+
+    def progress(self, progress: Progress) -> None:
+        self.watch(progress)
+
+
+def _job(store: Store, metrics: Mapping[str, Mapping[str, Any]] | None, clip: Clip | None) -> Job:
+    """The job of the last run, with what is asked for now."""
+    job = store.read_job()
+    update: dict[str, Any] = {"metrics": {**job.metrics, **(metrics or {})}}
+    return job.model_copy(update=update | ({"clip": clip} if clip else {}))
+
+
+def _wanting(plan: Plan, records: pa.Table, columns: Sequence[str]) -> list[int]:
+    """Positions in the plan of the videos that lack one of the columns; no columns: of all videos."""
+    scored = [set(json.loads(scores)) for scores in records["scores"].to_pylist()]
+    wanting = [not columns or not found.issuperset(columns) for found in scored]
+    there = records.filter(pc.and_(pa.array(wanting, pa.bool_()), pc.is_valid(records["video"])))
+    positions = pc.index_in(there["sample_id"], plan.table["sample_id"].combine_chunks())
+    return sorted(position for position in positions.to_pylist() if position is not None)
+
+
+def _rates(records: pa.Table) -> dict[str, float]:
+    """Frames per second of each model's videos."""
+    pairs = zip(records["model"].to_pylist(), records["fps"].to_pylist(), strict=True)
+    return {model: fps for model, fps in pairs if fps is not None}
+
+
+def _merged(records: pa.Table, keeper: _Keeper) -> pa.Table:
+    """The records with what waits for them."""
+    rows = records.to_pylist()
+    for row in rows:
+        found = keeper.found(row["sample_id"])
+        if found is not None:
+            row |= _rescored(row, found)
+    return pa.Table.from_pylist(rows, RECORDS)
+
+
+def _rescored(row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a record that new scores change; scores of other metrics stay."""
+    errors = json.loads(row["score_errors"])
+    kept = {column: reason for column, reason in errors.items() if column not in found["values"]}
+    changed = {
+        "scores": json.dumps(json.loads(row["scores"]) | found["values"]),
+        "score_errors": json.dumps(kept | found["errors"], ensure_ascii=False),
+        "score_s": found["score_s"],
+    }
+    if found["prompt_tokens"] is not None:
+        changed |= {name: found[name] for name in ("prompt_tokens", "prompt_truncated")}
+    return changed
+
+
+def _name(sample_id: str) -> str:
+    return f"{_FOLDER}/{sample_id}.json"

@@ -1,0 +1,49 @@
+"""Engines: what starts workers and feeds them. Who does what next is decided in t2vbatch.schedule.
+
+``inline`` runs everything in this process, ``ray`` in actors. Both are driven by ``drive``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from t2vbatch.job import Job
+from t2vbatch.output.records import Status
+from t2vbatch.plan import Sample, Unit
+from t2vbatch.schedule import Ending, Progress
+from t2vbatch.worker.protocol import Factory, Failure
+
+__all__ = ["Ending", "Engine", "Ledger", "Progress"]
+
+
+class Ledger(Protocol):
+    """What an engine asks of the run, and tells it. Called by the driver, from one thread."""
+
+    def sample(self, position: int) -> Sample:
+        """All that a worker needs for this sample. Raises RowError where an input cannot be had."""
+
+    def committed(self, position: int) -> Status | None:
+        """The status in the sample's record, None where it has none. Asked before an attempt is repeated."""
+
+    def quarantine(self, position: int, attempts: int, failure: Failure) -> None:
+        """Commit a record with status ``failed``."""
+
+    def progress(self, progress: Progress) -> None:
+        """Where the run stands, after every change."""
+
+
+class Engine(Protocol):
+    """Runs what is pending."""
+
+    def run(
+        self, units: Mapping[str, Sequence[Unit]], job: Job, factories: Mapping[str, Factory], ledger: Ledger
+    ) -> Ending:
+        """Bring every sample to a record; both mappings are by model.
+
+        Returns:
+            ``finished`` when every sample is committed or quarantined, ``interrupted`` when Ctrl-C or SIGTERM
+            left some pending.
+
+        Raises:
+            UsageError: the job asks for what this machine or cluster does not have, or cannot be loaded.
+            RunError: the run cannot go on. What is committed stays.
+        """

@@ -1,0 +1,213 @@
+"""Our videos in the layouts that other tools read.
+
+Everything is checked before the first file is written: a benchmark that finds fewer videos than it wants
+warns at most, and its mean over the rest looks like a result.
+"""
+
+import io
+import json
+import tarfile
+import tempfile
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from t2vbatch.errors import UsageError
+from t2vbatch.media.video import play_file, play_name
+from t2vbatch.output.tables import make_metadata
+from t2vbatch.storage.files import Folder
+
+Row = dict[str, Any]
+SHARD = 1000
+"""Videos in a tar of the webdataset layout."""
+
+
+def export(
+    folder: Folder,
+    plan: pa.Table,
+    results: pa.Table,
+    layout: str,
+    target: Path,
+    model: str | None = None,
+    partial: bool = False,
+) -> int:
+    """Write one model's videos, or for ``hf`` and ``webdataset`` all models', into a new folder.
+
+    Folders of frames become mp4 files: none of these tools reads a folder.
+
+    Args:
+        plan, results: as in plan.parquet and results.parquet; only samples that are ok are exported.
+        target: a folder that is empty or not there.
+        partial: export although samples are missing, or are there more than once.
+
+    Returns:
+        How many videos were written.
+
+    Raises:
+        UsageError: samples are missing, two would get one name, or the target has something in it.
+    """
+    if layout not in LAYOUTS:
+        raise UsageError(f"--layout {layout}", "an unknown layout", f"one of {', '.join(LAYOUTS)}")
+    if target.exists() and any(target.iterdir()):
+        raise UsageError(str(target), "a folder with something in it", "an empty or a new folder")
+    chosen = _model(plan, layout, model)
+    plan, results = (table.filter(pc.is_in(table["model"], pa.array(chosen))) for table in (plan, results))
+    results = results.filter(pc.equal(results["status"], "ok"))
+    if not partial:
+        _complete(plan, results)
+        _counted(plan, layout)
+        _different(results)
+    target.mkdir(parents=True, exist_ok=True)
+    return LAYOUTS[layout](folder, results, target)
+
+
+def vbench(folder: Folder, results: pa.Table, target: Path) -> int:
+    """``{prompt}-{index}.mp4`` in one folder that holds nothing else; the prompt to the letter, in NFC."""
+    return _copied(folder, results.to_pylist(), target, lambda row: f"{row['prompt']}-{row['sample_index']}")
+
+
+def evalcrafter(folder: Folder, results: pa.Table, target: Path) -> int:
+    """``{row_id}.mp4``, the first video of each row: rows were imported with the benchmark's own numbers."""
+    firsts = results.filter(pc.equal(results["sample_index"], 0))
+    return _copied(folder, firsts.to_pylist(), target, lambda row: str(row["row_id"]))
+
+
+def hugging_face(folder: Folder, results: pa.Table, target: Path) -> int:
+    """``metadata.parquet`` and the videos, as ``datasets.load_dataset(folder)`` reads them."""
+    for row in results.to_pylist():
+        _copy(folder, row, target / play_name(row["video"]))
+    pq.write_table(_metadata(results), target / "metadata.parquet")
+    return int(results.num_rows)
+
+
+def webdataset(folder: Folder, results: pa.Table, target: Path) -> int:
+    """Tar files of SHARD videos, each SAMPLE_ID.mp4 with SAMPLE_ID.json; the same bytes every time."""
+    rows, metadata = results.to_pylist(), _metadata(results).to_pylist()
+    for number, start in enumerate(range(0, len(rows), SHARD)):
+        with tarfile.open(target / f"{number:06d}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+            for row, facts in zip(rows[start : start + SHARD], metadata[start : start + SHARD], strict=True):
+                key = row["sample_id"]
+                _add(tar, f"{key}.json", json.dumps(facts, ensure_ascii=False, default=str).encode())
+                _add(tar, key + _ending(row), _bytes(folder, row))
+    return len(rows)
+
+
+LAYOUTS: Mapping[str, Callable[[Folder, pa.Table, Path], int]] = {
+    "vbench": vbench,
+    "evalcrafter": evalcrafter,
+    "hf": hugging_face,
+    "webdataset": webdataset,
+}
+"""What can be exported, by name."""
+
+_ONE_MODEL = {"vbench", "evalcrafter"}
+
+
+def _model(plan: pa.Table, layout: str, model: str | None) -> list[str]:
+    models = list(dict.fromkeys(plan["model"].to_pylist()))
+    if model is None and (layout not in _ONE_MODEL or len(models) == 1):
+        return models
+    if model is None or model not in models:
+        raise UsageError("--model", model or "nothing", f"one of {', '.join(models)}")
+    return [model]
+
+
+def _complete(plan: pa.Table, results: pa.Table) -> None:
+    """Every planned sample is ok."""
+    there = pc.is_in(plan["sample_id"], results["sample_id"].combine_chunks())
+    missing = plan.filter(pc.invert(there))["video"].to_pylist()
+    if missing or not plan.num_rows:
+        raise UsageError(
+            "the export",
+            f"{len(missing)} of {plan.num_rows} videos are not there or not ok: {_some(missing)}",
+            "every planned video",
+            "run the job to its end, or export with --partial",
+        )
+
+
+def _counted(plan: pa.Table, layout: str) -> None:
+    """VBench takes 5 videos a prompt, 25 for temporal_flickering."""
+    per_row = set(Counter(plan["row_id"].to_pylist()).values())
+    if layout == "vbench" and not per_row <= {5, 25}:
+        counts = ", ".join(map(str, sorted(per_row)))
+        raise UsageError(
+            "the export", f"{counts} videos a prompt", "5, or 25", "set samples: 5 in the job, or --partial"
+        )
+
+
+def _different(results: pa.Table) -> None:
+    """No two samples are the same file."""
+    same: dict[str, list[str]] = defaultdict(list)
+    for row in results.select(["video_sha256", "video"]).to_pylist():
+        same[row["video_sha256"]].append(row["video"])
+    copies = [" = ".join(videos) for videos in same.values() if len(videos) > 1]
+    if copies:
+        raise UsageError(
+            "the export",
+            f"{len(copies)} videos that are there more than once: {_some(copies)}",
+            "a different video for every seed",
+            "look at them; --partial exports them all the same",
+        )
+
+
+def _copied(folder: Folder, rows: list[Row], target: Path, name: Callable[[Row], str]) -> int:
+    files = [unicodedata.normalize("NFC", name(row)) + _ending(row) for row in rows]
+    _nameable(files)
+    for file, row in zip(files, rows, strict=True):
+        if (target / file).exists():
+            raise UsageError(
+                str(target),
+                f"a disk that takes {file!r} for the name of another video",
+                "one that knows case",
+            )
+        _copy(folder, row, target / file)
+    return len(rows)
+
+
+def _nameable(names: list[str]) -> None:
+    found = Counter(names)
+    wrong = [f"{name!r} is named twice" for name, count in found.items() if count > 1]
+    wrong += [f"{name!r} has a slash" for name in found if "/" in name]
+    wrong += [f"{name[:40]!r}... is longer than 255 bytes" for name in found if len(name.encode()) > 255]
+    if wrong:
+        raise UsageError("the export", _some(wrong), "prompts that make different file names")
+
+
+def _metadata(results: pa.Table) -> pa.Table:
+    """What is known of the videos, under the names that they are exported by."""
+    metadata = make_metadata(results)
+    names = pa.array([play_name(name) for name in metadata["file_name"].to_pylist()], pa.string())
+    return metadata.set_column(metadata.column_names.index("file_name"), "file_name", names)
+
+
+def _copy(folder: Folder, row: Row, target: Path) -> None:
+    with folder.local(row["video"]) as path:
+        play_file(path, row["fps"], target)
+
+
+def _bytes(folder: Folder, row: Row) -> bytes:
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / f"video{_ending(row)}"
+        _copy(folder, row, file)
+        return file.read_bytes()
+
+
+def _ending(row: Row) -> str:
+    return PurePosixPath(play_name(row["video"])).suffix
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(data), 0o644
+    tar.addfile(member, io.BytesIO(data))
+
+
+def _some(lines: list[str]) -> str:
+    shown = "; ".join(lines[:5])
+    return shown if len(lines) <= 5 else f"{shown}; and {len(lines) - 5} more"

@@ -1,0 +1,62 @@
+"""Scores that another tool computed -> columns of the results."""
+
+import json
+import math
+import unicodedata
+from collections import defaultdict
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+
+from t2vbatch.errors import UsageError
+from t2vbatch.output.records import RECORDS
+
+
+def import_scores(records: pa.Table, source: Path, model: str | None = None) -> tuple[pa.Table, int]:
+    """The records with VBench's scores in them, as columns ``vbench_DIMENSION``.
+
+    Args:
+        records: with the schema RECORDS.
+        source: VBench's result JSON, ``{dimension: [mean, [{video_path, video_results}, ...]]}``.
+        model: whose videos were scored; None where the records have one model.
+
+    Returns:
+        The records, and how many scores were taken over.
+
+    Raises:
+        UsageError: the file is something else, or scores videos that are not these.
+    """
+    rows = records.to_pylist()
+    models = {row["model"] for row in rows}
+    if model not in models and not (model is None and len(models) == 1):
+        raise UsageError("--model", model or "nothing", f"one of {', '.join(sorted(models))}")
+    found = _scores(source)
+    taken = 0
+    for row in rows:
+        key = unicodedata.normalize("NFC", f"{row['prompt']}-{row['sample_index']}")
+        if model in (None, row["model"]) and key in found:
+            scores = found.pop(key)
+            row["scores"] = json.dumps(json.loads(row["scores"]) | scores)
+            taken += len(scores)
+    if found:
+        other = next(iter(found))
+        raise UsageError(str(source), f"{len(found)} videos of another run, such as {other!r}", "this run's")
+    return pa.Table.from_pylist(rows, RECORDS), taken
+
+
+def _scores(source: Path) -> dict[str, dict[str, float]]:
+    """``prompt-index``: column: value."""
+    try:
+        content = json.loads(source.read_text(encoding="utf-8"))
+        results = [
+            (dimension, entry["video_path"], float(entry["video_results"]))
+            for dimension, (_, entries) in content.items()
+            for entry in entries
+        ]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(str(source), f"no result of VBench ({error!r})", "its eval_results JSON") from None
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for dimension, path, value in results:
+        if math.isfinite(value):
+            found[unicodedata.normalize("NFC", PurePosixPath(path).stem)][f"vbench_{dimension}"] = value
+    return found

@@ -1,0 +1,149 @@
+"""An output as a tracker gets it: numbers, a table, a few videos, and the files that all of it came from."""
+
+import contextlib
+import json
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from t2vbatch.analysis.highlights import caption, choose
+from t2vbatch.canonical import digest
+from t2vbatch.errors import EncodeError, StoreError
+from t2vbatch.job import Tracker
+from t2vbatch.media.video import play_file, play_name
+from t2vbatch.output.records import rider_columns, score_columns
+from t2vbatch.output.store import Store, no_run_here
+from t2vbatch.output.tables import LARGEST_EXACT
+
+SAMPLES = 10_000
+"""Most rows of the table that is shown, which is as far as W&B's goes; results.parquet always has all."""
+
+_log = logging.getLogger(__name__)
+_FILES = ("results.parquet", "summary.json", "job.yaml")
+_REASONS = ("missing", "failures")
+_COLUMNS = ("row_id", "model", "sample_index", "seed", "status", "error_type", "prompt")
+# What decides the videos. The rest of a job may change between two runs of one plan, and is in job.yaml.
+_SETTINGS = ("models", "seed", "samples")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One video to show: a file that browsers play, and what to write under it."""
+
+    model: str
+    path: Path
+    caption: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One output, ready to be sent.
+
+    Attributes:
+        id: 32 hexadecimal digits of name, settings and plan: an output that is sent again renews its entry.
+        project, name: where it is shown, and what it is called there.
+        settings: models, seed and samples of the job; references to the environment stay references.
+        numbers: the summary, flat: ``MODEL/clip_score/mean``, ``counts/ok``.
+        samples: for people to read, one row a sample, at most SAMPLES of them. Integers that a browser would
+            round, as seeds are, are text.
+        videos: those to show; one that cannot be read is left out, with a warning.
+        folder: the results, the summary, the job and the videos as files; gone when the entry was sent.
+    """
+
+    id: str
+    project: str
+    name: str
+    settings: Mapping[str, Any]
+    numbers: Mapping[str, float]
+    samples: pa.Table
+    videos: tuple[Shown, ...]
+    folder: Path
+
+
+@contextlib.contextmanager
+def entry_of(store: Store, tracker: Tracker) -> Iterator[Entry]:
+    """The output as this tracker wants it.
+
+    Raises:
+        UsageError: no run has finished there.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        _fetch(store, folder)
+        results = store.read_table("results.parquet")
+        job = yaml.safe_load((folder / "job.yaml").read_text(encoding="utf-8"))
+        settings = {name: job[name] for name in _SETTINGS}
+        name = tracker.name or store.name
+        planned = store.read_table("plan.parquet")["sample_id"].to_pylist()
+        yield Entry(
+            id=digest([name, settings, planned])[:32],
+            project=tracker.project,
+            name=name,
+            settings=settings,
+            numbers=numbers(json.loads((folder / "summary.json").read_bytes())),
+            samples=_samples(results),
+            videos=tuple(_videos(store, choose(results, tracker.videos), folder)),
+            folder=folder,
+        )
+
+
+def numbers(summary: Mapping[str, Any]) -> dict[str, float]:
+    """Every number of a summary under one flat name; reasons and error types are counted together."""
+    flat = dict(_leaves({name: value for name, value in summary.items() if name != "models"}, ()))
+    for model, part in summary["models"].items():
+        flat |= _leaves(part, (model,))
+    return flat
+
+
+def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, float]]:
+    match value:
+        case Mapping() if path and path[-1] in _REASONS and all(type(one) is int for one in value.values()):
+            yield "/".join(path), sum(value.values())
+        case Mapping():
+            for name, item in value.items():
+                yield from _leaves(item, path if name == "scores" else (*path, name))
+        case int() | float() if not isinstance(value, bool):
+            yield "/".join(path), value
+
+
+def _fetch(store: Store, folder: Path) -> None:
+    for name in _FILES:
+        try:
+            (folder / name).write_bytes(store.folder.read(name))
+        except FileNotFoundError:
+            raise no_run_here(store, name) from None
+
+
+def _samples(results: pa.Table) -> pa.Table:
+    names = [*_COLUMNS, *score_columns(results.schema), *rider_columns(results.schema)]
+    table = results.select(names).slice(0, SAMPLES)
+    return pa.table({name: _readable(table[name]) for name in names})
+
+
+def _readable(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """Numbers that a browser can hold, and text for everything else."""
+    kind, values = column.type, column.to_pylist()
+    if pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_string(kind):
+        return column
+    if pa.types.is_integer(kind) and all(value is None or abs(value) <= LARGEST_EXACT for value in values):
+        return column
+    return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _videos(store: Store, chosen: pa.Table, folder: Path) -> Iterator[Shown]:
+    scores = score_columns(chosen.schema)
+    for row in chosen.to_pylist():
+        target = folder / play_name(row["video"])
+        try:
+            with store.video(row["video"]) as path:
+                play_file(path, row["fps"], target)
+        except (OSError, EncodeError, StoreError) as error:
+            _log.warning("%s is not shown: %s", row["video"], error)
+            continue
+        yield Shown(row["model"], target, " \N{MIDDLE DOT} ".join(caption(row, scores)))

@@ -1,0 +1,93 @@
+"""MLflow. Server and account come by its own variables, such as ``MLFLOW_TRACKING_URI``."""
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from t2vbatch.exchange.trackers.entry import Entry
+
+_TAG = "t2vbatch.id"
+_TABLE = "samples.json"
+_NAMEABLE = re.compile(r"[^\w\-. :/]", re.ASCII)
+"""What MLflow takes for the name of a metric or a parameter."""
+
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>()#+!|~-]")
+"""A description is Markdown; a prompt is text."""
+
+_LONGEST = 250
+"""Characters of a name."""
+
+_BATCH = 100
+"""Parameters that one call takes at most; metrics might be more."""
+
+
+def send(entry: Entry) -> str:
+    """Write the entry as a run; returns its address."""
+    from mlflow import MlflowClient
+
+    # The client, not mlflow.start_run: what a notebook has open in this process stays as it is.
+    client = MlflowClient()
+    run_id = _run(client, entry)
+    _log(client, run_id, entry)
+    # MLflow's own log_table would add to the table of an earlier time.
+    entry.samples.to_pandas().to_json(entry.folder / _TABLE, orient="split", index=False, date_format="iso")
+    client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps([{"path": _TABLE, "type": "table"}]))
+    client.set_tag(run_id, "mlflow.note.content", "\n".join(_captions(entry)))
+    client.log_artifacts(run_id, str(entry.folder))
+    client.set_terminated(run_id)
+    return _address(client, run_id)
+
+
+def _run(client: Any, entry: Entry) -> str:
+    """The run that this output has there, or a new one."""
+    found = client.get_experiment_by_name(entry.project)
+    experiment = found.experiment_id if found else client.create_experiment(entry.project)
+    runs = client.search_runs([experiment], f"tags.`{_TAG}` = '{entry.id}'", max_results=1)
+    run = runs[0] if runs else client.create_run(experiment, run_name=entry.name, tags={_TAG: entry.id})
+    return str(run.info.run_id)
+
+
+def _log(client: Any, run_id: str, entry: Entry) -> None:
+    from mlflow.entities import Metric, Param
+
+    now = int(time.time() * 1000)
+    for part in _batches([Metric(_name(name), value, now, 0) for name, value in entry.numbers.items()]):
+        client.log_batch(run_id, metrics=part)
+    for part in _batches([Param(_name(name), str(value)) for name, value in _flat(entry.settings, ())]):
+        client.log_batch(run_id, params=part)
+
+
+def _batches(items: list[Any]) -> Iterator[list[Any]]:
+    return (items[start : start + _BATCH] for start in range(0, len(items), _BATCH))
+
+
+def _flat(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    """``models.wan.call.num_frames``: value, for all that is set."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _flat(item, (*path, name))
+    elif value is not None:
+        yield ".".join(path), value
+
+
+def _name(name: str) -> str:
+    return _NAMEABLE.sub("_", name)[:_LONGEST]
+
+
+def _captions(entry: Entry) -> Iterator[str]:
+    """The page of a run shows files without a word to them, so its description has the words."""
+    for video in entry.videos:
+        where = video.path.relative_to(entry.folder).as_posix()
+        yield f"- `{where}`: {_MARKUP.sub(lambda found: chr(92) + found[0], video.caption)}"
+
+
+def _address(client: Any, run_id: str) -> str:
+    """The page of the run on a server; elsewhere the folder of its files."""
+    import mlflow
+
+    uri, run = mlflow.get_tracking_uri(), client.get_run(run_id)
+    if not uri.startswith("http"):
+        return str(run.info.artifact_uri)
+    return f"{uri.rstrip('/')}/#/experiments/{run.info.experiment_id}/runs/{run_id}"

@@ -1,0 +1,21 @@
+"""Every key of a job, and how a job file is read, overridden and explained."""
+
+from t2vbatch.job.job import Job, dump_job, keys, load_job, parse_job
+from t2vbatch.job.sections import LIMITS, Clip, Distance, Limits, Model, Ray, Tracker, VideoFile, Workers
+
+__all__ = [
+    "LIMITS",
+    "Clip",
+    "Distance",
+    "Job",
+    "Limits",
+    "Model",
+    "Ray",
+    "Tracker",
+    "VideoFile",
+    "Workers",
+    "dump_job",
+    "keys",
+    "load_job",
+    "parse_job",
+]

@@ -1,0 +1,246 @@
+"""The job file: what to make, from what, with which models.
+
+Owns reading, overriding and validating; ``sections.py`` has most keys. It does not know what the call of a
+pipeline takes (models/ does), nor which metrics exist (metrics/ does).
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationError,
+)
+
+from t2vbatch.errors import JobError, ManifestError, Mistakes, MistakesError, UsageError, nearest
+from t2vbatch.job.env_refs import hidden, look_up, resolved
+from t2vbatch.job.sections import (
+    LIMITS,
+    Clip,
+    Distance,
+    Limits,
+    Model,
+    Ray,
+    Section,
+    Tracker,
+    VideoFile,
+    Workers,
+)
+from t2vbatch.job.validation import mistakes
+from t2vbatch.job.yaml_source import Document, read_document
+from t2vbatch.storage.files import local_path
+
+_NAMES = "a list of names, or {name: {options}}"
+
+
+def _named_options(value: Any) -> Any:
+    """Metrics and trackers may be written as names, as {name: options}, or as a list of both."""
+    if isinstance(value, Mapping):
+        return {name: options or {} for name, options in value.items()}
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise ValueError(_NAMES)
+    options: dict[str, Any] = {}
+    for item in value:
+        if not isinstance(item, str | Mapping):
+            raise ValueError(_NAMES)
+        options |= {item: {}} if isinstance(item, str) else {name: opts or {} for name, opts in item.items()}
+    return options
+
+
+class Job(Section):
+    """A whole job, every default filled in and every path absolute.
+
+    Text may refer to the environment, ``${NAME}``. References in a model's ``call`` are kept, as calls are
+    written into plans, records and reports; ``call_values`` resolves them where the model is called.
+    """
+
+    _variables: dict[str, str] = PrivateAttr(default_factory=dict)
+    _document: Document = PrivateAttr(default_factory=lambda: Document("job", {}))
+
+    manifest: str = Field(description="Parquet, CSV, JSON Lines, text, or a folder of Parquet; path or URI")
+    allow_paths: bool = Field(
+        False, description="let cells name files outside the manifest's folder; for manifests of one's own"
+    )
+    limits: Limits = Field(LIMITS, description="how much the manifest may hold")
+    output: str = Field(description="the folder that is brought up to date; path or URI")
+    seed: int = Field(0, description="changes the noise of every sample")
+    samples: int = Field(1, ge=1, description="videos per row and model")
+    models: dict[str, Model] = Field(min_length=1, description="name: model")
+    metrics: Annotated[dict[str, dict[str, Any]], BeforeValidator(_named_options)] = Field(
+        {"clip_score": {}, "clip_temporal": {}}, description="names, or {name: {options}}"
+    )
+    distances: dict[str, Distance] = Field(
+        default_factory=dict, description="name: distance of each model's videos to a reference set"
+    )
+    clip: Clip | None = Field(None, description="the scorer; default: the bundled one for bundled models")
+    video: VideoFile = Field(VideoFile(), description="how videos are written")
+    workers: Workers = Field(Workers(), description="how many workers, and what each takes")
+    engine: Literal["ray", "inline"] = Field("ray", description="inline: one process, for a debugger")
+    ray: Ray = Field(Ray(), description="where Ray runs")
+    trackers: Annotated[dict[Literal["wandb", "mlflow"], Tracker], BeforeValidator(_named_options)] = Field(
+        default_factory=dict, description="wandb, mlflow: where a finished run is shown; its failure is none"
+    )
+
+    def call_values(self, model: str, call: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a sample's call, references resolved: the job's own alone, never a manifest's."""
+        own = self.models[model].call
+        kept = object()
+        return {
+            name: resolved(value, self._variables) if own.get(name, kept) == value else value
+            for name, value in call.items()
+        }
+
+    @contextmanager
+    def placing(self, section: str = "") -> Iterator[None]:
+        """Within the block, errors that name a key of this job are raised with its file and line.
+
+        Args:
+            section: what the keys that they name are in, such as ``models.wan``.
+        """
+        try:
+            yield
+        except UsageError as error:
+            raise self.placed(error, section) from error.__cause__
+
+    def placed(self, error: UsageError, section: str = "") -> UsageError:
+        """The error with file and line of the key that it names; as it is where it names none of this job."""
+        if isinstance(error, MistakesError):
+            return MistakesError([self.placed(one, section) for one in error.errors])
+        key, document = f"{section}.{error.where}" if section else error.where, self._document
+        named = key.split(".")[0].split(":")[0] in Job.model_fields and not key.startswith(document.name)
+        if isinstance(error, ManifestError) or not named:
+            return error
+        return type(error)(document.where(document.path(key), key), error.found, error.expected, error.fix)
+
+
+def load_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
+    """Read a job file, apply ``key.path=value`` overrides, fill in defaults, make paths absolute.
+
+    Raises:
+        JobError: of every mistake, the file, line and key, what was found, what was expected, what to do.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise JobError(str(path), "no such file", "a job file", "see jobs/ for examples") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise JobError(str(path), f"a file that cannot be read ({error})", "a YAML file") from error
+    return _located(parse_job(text, str(path), overrides), file.absolute().parent)
+
+
+def parse_job(text: str, where: str, overrides: Sequence[str] = ()) -> Job:
+    """The job in a YAML text, its paths as they are written. Raises JobError, which names ``where``."""
+    data, document = read_document(text, where, overrides)
+    found = Mistakes()
+    for mistake in _invented_models(data, document):
+        found.add(mistake)
+    variables: dict[str, str] = {}
+    with found.gathered():
+        variables = look_up(data, os.environ, document.where)
+    values = _resolved(data, variables)
+    try:
+        job = Job.model_validate(values)
+    except ValidationError as error:
+        wrong = mistakes(error, Job, values)
+        for path in sorted(wrong, key=document.order):
+            said = wrong[path]
+            found.add(JobError(document.where(path), said.found, said.expected, said.fix))
+    found.tell()
+    job._variables.update(variables)
+    job._document = document
+    return job
+
+
+def _invented_models(data: dict[str, Any], document: Document) -> Iterator[JobError]:
+    """Takes out models that ``--set models.NAME.KEY=...`` made by a slip: to add one takes its path."""
+    models = data.get("models")
+    written = [path[1] for path in document.places if path[0] == "models" and len(path) == 2]
+    for path, option in document.options.items():
+        match path:
+            case ("models", str(name), _, *_) if written and name not in written:
+                made = models.get(name) if isinstance(models, dict) else None
+                if isinstance(made, dict) and "path" not in made:
+                    del data["models"][name]
+                    fix = f"to add a model, give it a path too: --set models.{name}.path=..."
+                    found = f"no model {name!r} in {document.name}"
+                    yield JobError(option, found, nearest(name, [str(known) for known in written]), fix)
+
+
+def dump_job(job: Job) -> str:
+    """The job as YAML, with every default written out, and references as they were written."""
+    data = hidden(job.model_dump(mode="json"), job._variables)
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def _resolved(data: Mapping[str, Any], variables: Mapping[str, str]) -> Any:
+    """The job with all references resolved but those in calls."""
+    values, written = resolved(data, variables), data.get("models")
+    for name, model in written.items() if isinstance(written, Mapping) else ():
+        if isinstance(model, Mapping) and "call" in model:
+            values["models"][name]["call"] = model["call"]
+    return values
+
+
+def keys(section: type[BaseModel] = Job, prefix: str = "") -> dict[str, str]:
+    """Every key of the job file with its description, in the order in which they are documented."""
+    found: dict[str, str] = {}
+    for name, field in section.model_fields.items():
+        found[prefix + name] = field.description or ""
+        if name == "models":
+            found |= keys(Model, "models.NAME.")
+        elif name == "distances":
+            found |= keys(Distance, "distances.NAME.")
+        elif name == "trackers":
+            found |= keys(Tracker, "trackers.NAME.")
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found |= keys(field.annotation, f"{prefix}{name}.")
+        elif name == "clip":
+            found |= keys(Clip, "clip.")
+    return found
+
+
+def _located(job: Job, base: Path) -> Job:
+    def located(uri: str) -> str:
+        path = local_path(uri)
+        return uri if path is None else str((base / path.expanduser()).resolve())
+
+    def model_path(uri: str) -> str:
+        # A hub id looks like a relative path; a folder that exists is what the user means.
+        path = local_path(uri)
+        if path is None or uri.startswith("bundled:"):
+            return uri
+        explicit = uri.startswith((".", "/", "~"))
+        return located(uri) if explicit or (base / path).exists() else uri
+
+    def part(section: dict[str, Any]) -> dict[str, Any]:
+        paths = {key: section.get(key) for key in ("path", "config")}
+        return section | {key: model_path(path) for key, path in paths.items() if isinstance(path, str)}
+
+    def model_parts(model: Model) -> dict[str, Any]:
+        components = {name: value and part(value) for name, value in model.components.items()}
+        loras = [part(lora) for lora in model.loras]
+        return part({"path": model.path, "config": model.config, "components": components, "loras": loras})
+
+    models = {name: model.model_copy(update=model_parts(model)) for name, model in job.models.items()}
+
+    def distance_parts(distance: Distance) -> dict[str, Any]:
+        return {"reference": located(distance.reference), "backbone": model_path(distance.backbone)}
+
+    distances = {name: one.model_copy(update=distance_parts(one)) for name, one in job.distances.items()}
+    clip = job.clip and job.clip.model_copy(update={"path": model_path(job.clip.path)})
+    update = {
+        "manifest": located(job.manifest),
+        "output": located(job.output),
+        "models": models,
+        "distances": distances,
+        "clip": clip,
+    }
+    return job.model_copy(update=update)

@@ -1,0 +1,202 @@
+"""What pydantic finds wrong, in words for people: where, what was found, what could stand there.  [pure]
+
+Owns the wording. What is expected is read from the field's type, bounds and description, so that no sentence
+of pydantic's, which are written for programmers, reaches a user.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from t2vbatch.errors import closest, nearest
+from t2vbatch.job.yaml_source import Path
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One value, or absent value, that is wrong: the parts of a UsageError but its place."""
+
+    found: str
+    expected: str
+    fix: str = ""
+
+
+def mistakes(error: ValidationError, schema: type[BaseModel], data: object) -> dict[Path, Mistake]:
+    """Every mistake that a validation found, by the path of the value.
+
+    Args:
+        schema: what was validated against.
+        data: what was validated.
+    """
+    found: dict[Path, Mistake] = {}
+    details = error.errors()
+    meant = {_meant(detail, schema) for detail in details}
+    for detail in details:
+        path = _path(detail["loc"], data)
+        if detail["type"] == "missing":
+            path = (*path, detail["loc"][-1])
+        # A value that fits none of several types is complained of once for each of them; and a misspelt key
+        # says more than that the right one is missing.
+        if path not in found and path not in meant:
+            found[path] = _explained(detail, path, schema)
+    return found
+
+
+def _explained(detail: Any, path: Path, schema: type[BaseModel]) -> Mistake:
+    if detail["loc"][-1] == "[key]":  # Of a mapping whose keys are given: 'wandb' or 'mlflow'
+        return Mistake(
+            "an unknown key", nearest(str(detail["input"]), re.findall(r"'(.*?)'", detail["ctx"]["expected"]))
+        )
+    match detail["type"]:
+        case "extra_forbidden":
+            return Mistake("an unknown key", nearest(str(path[-1]), _keys(schema, path[:-1])))
+        case "missing":
+            return Mistake("nothing", expected(schema, path), f"write {path[-1]}: ...")
+        case "value_error":
+            return Mistake(shown(detail["input"]), detail["msg"].removeprefix("Value error, "))
+        case _:
+            return Mistake(shown(detail["input"]), expected(schema, path))
+
+
+def _meant(detail: Any, schema: type[BaseModel]) -> Path | None:
+    """The key that an unknown one stands for, where it is like one."""
+    *section, last = detail["loc"]
+    unknown = detail["type"] == "extra_forbidden"
+    key = closest(str(last), _keys(schema, tuple(section))) if unknown else None
+    return (*section, key) if key else None
+
+
+def _path(location: Path, data: Any) -> Path:
+    """As much of pydantic's location as leads somewhere: of a union, it ends in the type that failed."""
+    path: list[str | int] = []
+    for part in location:
+        if isinstance(data, list) and isinstance(part, str):
+            # Metrics are validated as a mapping of names, and may be listed.
+            holds = (at for at, item in enumerate(data) if item == part or _has_key(item, part))
+            at = next(holds, None)
+            if at is None:
+                break
+            path.append(at)
+            data = data[at]
+        try:
+            data = data[part]
+        except (TypeError, LookupError):
+            break
+        path.append(part)
+    return tuple(path)
+
+
+def _has_key(value: Any, key: str) -> bool:
+    return isinstance(value, dict) and key in value
+
+
+def expected(schema: type[BaseModel], path: Path) -> str:
+    """What could stand at a path: its type and bounds, and what it is for."""
+    kind, info = _at(schema, path)
+    words = described(kind)
+    return f"{words} ({info.description})" if info and info.description else words
+
+
+def _keys(schema: type[BaseModel], section: Path) -> list[str]:
+    kind = _container(_at(schema, section)[0])
+    return list(kind.model_fields) if _is_section(kind) else []
+
+
+def _at(kind: Any, path: Path) -> tuple[Any, FieldInfo | None]:
+    """The type of what stands at a path, and its field where it is one."""
+    info: FieldInfo | None = None
+    for part in path:
+        kind = _container(kind)
+        if isinstance(part, int) and get_origin(kind) is dict:
+            continue  # A list of names and options, validated as a mapping.
+        if _is_section(kind) and part in kind.model_fields:
+            info = kind.model_fields[part]
+            kind = Annotated[info.annotation, info]
+        elif get_origin(kind) in (dict, list):
+            kind, info = get_args(kind)[-1], None
+        else:
+            return Any, None
+    return kind, info
+
+
+def _container(kind: Any) -> Any:
+    """Of a type that may be several, the one that holds others."""
+    if get_origin(kind) is Annotated:
+        return _container(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        holders = [part for part in map(_container, get_args(kind)) if _is_section(part) or get_args(part)]
+        return holders[0] if holders else kind
+    return kind
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+_WORDS: Mapping[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    NoneType: "null",
+    list: "a list",
+    dict: "a section of keys with values",
+    Any: "a value",
+}
+
+
+def described(kind: Any, bounds: str = "") -> str:
+    """A type in words: ``a whole number from 0 to 63, or null``."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return described(arguments[0], bounds or _bounds(arguments[1:]))
+    if origin in (Union, UnionType):
+        return _either([described(part, bounds) for part in arguments])
+    if origin is Literal:
+        return _either([str(choice) for choice in arguments])
+    if _is_section(kind):
+        return f"a section with the keys {', '.join(kind.model_fields)}"
+    words = _WORDS.get(origin or kind, "a value")
+    return words + bounds if kind in (int, float) else words
+
+
+def _either(choices: list[str]) -> str:
+    *others, last = choices
+    comma = "," if any(" " in choice for choice in choices) else ""
+    return f"{', '.join(others)}{comma} or {last}" if others else last
+
+
+def _bounds(metadata: tuple[Any, ...]) -> str:
+    """The limits in a field's metadata, to be put behind ``a number``."""
+    limits: dict[str, Any] = {}
+    for item in metadata:
+        for part in (*item.metadata, item) if isinstance(item, FieldInfo) else (item,):
+            limits |= {name: getattr(part, name) for name in ("ge", "gt", "le", "lt") if hasattr(part, name)}
+    if {"ge", "le"} <= limits.keys():
+        return f" from {limits['ge']:g} to {limits['le']:g}"
+    words = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
+    told = [f"{words[name]} {limit:g}" for name, limit in limits.items()]
+    return f" {' and '.join(told)}" if told else ""
+
+
+def shown(value: object) -> str:
+    """A value as it may stand in a job, short, with its type where that is what matters."""
+    match value:
+        case None:
+            return "nothing"
+        case str():
+            return f"the text {_short(repr(value))}"
+        case bool() | int() | float():
+            return str(value).lower()
+        case _:
+            return _short(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,119 @@
+"""Looking at the media that a manifest names, before anything starts.
+
+Paths are checked against what the manifest may read, local files for being there, and images for being
+whole. What lies elsewhere is read when its sample is made.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from t2vbatch.manifest.columns import IMAGES, MEDIA, Naming
+from t2vbatch.manifest.images import image_fault
+from t2vbatch.manifest.media import is_frame_folder, located, refusal
+from t2vbatch.manifest.problems import Problems, shown
+from t2vbatch.storage.files import local_path
+from t2vbatch.storage.web import MAX_BYTES
+
+Fault = tuple[str, str]
+"""What was found, and what was expected."""
+
+_ALLOWED = "a path inside the manifest's folder, or an s3://, gs://, az:// or https:// URI"
+_AT_ONCE = 32
+_THREADS = min(8, os.cpu_count() or 1)  # the disk and Pillow's decoders both work outside Python's lock
+
+T = TypeVar("T")
+
+
+def verify_media(table: pa.Table, base: str, allow_paths: bool, naming: Naming, problems: Problems) -> None:
+    """Note every cell whose media cannot be had or, in an image column, is no whole image."""
+    with ThreadPoolExecutor(_THREADS) as threads:
+        for name in MEDIA:
+            if name in table.column_names:
+                checks = _Checks(base, allow_paths, name in IMAGES)
+                cells = table.column(name)
+                column = naming.known[name]
+                _verify_paths(threads, checks, pc.struct_field(cells, "path"), column, problems)
+                if name in IMAGES:
+                    _verify_bytes(threads, checks, pc.struct_field(cells, "bytes"), column, problems)
+
+
+@dataclass(frozen=True)
+class _Checks:
+    """How the cells of one column are checked. ``images``: whether they are images."""
+
+    base: str
+    allow_paths: bool
+    images: bool
+
+    def path(self, cell: str) -> Fault | None:
+        reason = refusal(cell, self.base, self.allow_paths)
+        if reason is not None:
+            return f"{reason}, {shown(cell)}", _ALLOWED + " (allow_paths permits other paths)"
+        path = local_path(located(cell, self.base))
+        if path is None:
+            return None
+        try:
+            return self._local(path, cell)
+        except FileNotFoundError:
+            return f"{shown(cell)}, where nothing is", f"a file in {self.base}"
+        except (OSError, ValueError) as error:
+            return f"{shown(cell)}, which cannot be read ({error})", "a file that can be read"
+
+    def _local(self, path: Path, cell: str) -> Fault | None:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            if self.images:
+                return f"{shown(cell)}, a folder", "an image file"
+            if not is_frame_folder(path):
+                return f"{shown(cell)}, a folder without frames", "a folder of images"
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            return f"{shown(cell)}, neither a file nor a folder", "a file"
+        if not 0 < found.st_size <= MAX_BYTES:
+            return f"{shown(cell)}, a file of {found.st_size:,} bytes", f"1 to {MAX_BYTES:,} bytes"
+        return None if not self.images else self.image(path.read_bytes(), f"{shown(cell)}, ")
+
+    def image(self, data: bytes, name: str = "") -> Fault | None:
+        if not self.images:
+            return None
+        reason = image_fault(data)
+        return None if reason is None else (f"{name}a broken image: {reason}", "an image that can be read")
+
+
+def _verify_paths(
+    threads: ThreadPoolExecutor, checks: _Checks, paths: pa.ChunkedArray, column: str, problems: Problems
+) -> None:
+    distinct = (cell.as_py() for cell in paths.unique() if cell.is_valid)
+    faults = dict(_faulty(threads, checks.path, distinct))
+    if faults:
+        named = pc.is_in(paths, pa.array(list(faults), paths.type))
+        for index in pc.indices_nonzero(named).to_pylist():
+            problems.add(index + 1, column, *faults[paths[index].as_py()])
+
+
+def _verify_bytes(
+    threads: ThreadPoolExecutor, checks: _Checks, cells: pa.ChunkedArray, column: str, problems: Problems
+) -> None:
+    held = ((row, cell.as_py()) for row, cell in enumerate(cells, 1) if cell.is_valid)
+    for (row, _), fault in _faulty(threads, lambda cell: checks.image(cell[1]), held):
+        problems.add(row, column, *fault)
+
+
+def _faulty(
+    threads: ThreadPoolExecutor, check: Callable[[T], Fault | None], items: Iterable[T]
+) -> Iterator[tuple[T, Fault]]:
+    """The items that are wrong, with what is. Few are held at a time: they may be images."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, _AT_ONCE)):
+        for item, fault in zip(chunk, threads.map(check, chunk), strict=True):
+            if fault is not None:
+                yield item, fault

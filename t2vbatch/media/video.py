@@ -1,0 +1,271 @@
+"""A video, and the way to and from a file.
+
+Owns ffmpeg: no other module runs it. Every file is written by one command whose bytes depend on nothing but
+the video and the settings: one thread, no assembly that varies with the processor, no time stamps. Colours
+are converted and tagged as BT.709, because players guess at untagged files, and guess differently.
+"""
+
+import errno
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import imageio_ffmpeg
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from t2vbatch.errors import EncodeError, StoreError
+from t2vbatch.job import VideoFile
+from t2vbatch.media.audio import Audio, read_wav, write_wav
+
+_EXACT = "flags=bitexact+accurate_rnd+full_chroma_int"
+_BT709 = (
+    f"scale=out_color_matrix=bt709:out_range=tv:{_EXACT},format={{pixels}},"
+    "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+)
+_PALETTE = "split[frames][seen];[seen]palettegen=reserve_transparent=0[palette];[frames][palette]paletteuse"
+_ANONYMOUS = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1")
+# Sound is computed in floats, and vector instructions round otherwise. The frames stay the same without them.
+_PORTABLE = ("-cpuflags", "0")
+# Opus has few rates, and 44.1 kHz is none of them; 48 kHz holds them all.
+_SOUND = {
+    "mp4": ("-c:a", "aac", "-flags:a", "+bitexact"),
+    "webm": ("-c:a", "libopus", "-flags:a", "+bitexact", "-ar", "48000"),
+}
+_BITS_PER_CHANNEL = 96_000
+_WAV = "audio.wav"
+# No playlists: they name other files, and a manifest's video must not.
+_CONTAINERS = (
+    "mov,matroska,avi,gif,mpegts,mpeg,flv,ogg,asf,mpegvideo,h264,hevc,apng,webp_anim,webp_pipe,png_pipe,"
+    "yuv4mpegpipe"
+)
+_PLAYABLE = {".mp4", ".webm", ".gif"}
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_STREAM = re.compile(r"Video: .*?\b(?P<width>\d{1,5})x(?P<height>\d{1,5})\b.*?(?P<fps>[\d.]+k?) (?:fps|tbr)")
+
+
+@dataclass(frozen=True)
+class Video:
+    """Frames and their rate, and their sound where they have one.
+
+    Attributes:
+        frames: uint8, shape (T, H, W, 3), RGB.
+        fps: frames per second.
+        audio: begins with the first frame; its file gets as much of it as the frames last, see ``encode``.
+    """
+
+    frames: npt.NDArray[np.uint8]
+    fps: float
+    audio: Audio | None = None
+
+    def __post_init__(self) -> None:
+        shape, kind = self.frames.shape, self.frames.dtype
+        if kind != np.uint8 or len(shape) != 4 or shape[3] != 3 or min(shape[:3]) < 1:
+            raise ValueError(f"frames are uint8 of shape (T, H, W, 3), not {kind} of shape {shape}")
+
+    @property
+    def duration_s(self) -> float:
+        """How long it plays, in seconds."""
+        return len(self.frames) / self.fps
+
+    def sha256(self) -> str:
+        """Digest of shape and pixels, and nothing else, as 64 hexadecimal digits."""
+        digest = hashlib.sha256(repr(self.frames.shape).encode())
+        digest.update(np.ascontiguousarray(self.frames).data)
+        return digest.hexdigest()
+
+
+def suffix(settings: VideoFile) -> str:
+    """What the name of a video ends in; empty for a folder of frames."""
+    return "" if settings.format == "png" else f".{settings.format}"
+
+
+def holds_audio(settings: VideoFile) -> bool:
+    """Whether such a file can have a sound; a GIF cannot."""
+    return settings.format != "gif"
+
+
+def encode(video: Video, path: Path, settings: VideoFile) -> None:
+    """Write the video to ``path``, which is replaced; for ``png`` it becomes a folder of numbered frames.
+
+    Its sound becomes AAC in an mp4, Opus in a webm and ``audio.wav`` beside png frames; a gif leaves it out.
+    It is cut where the frames end, or followed by silence until they do.
+
+    The same frames and settings give the same bytes, on every machine. The same sound does on machines of one
+    architecture; as Opus, whose library chooses its instructions itself, on processors of one kind.
+
+    Raises:
+        EncodeError: when ffmpeg fails.
+        StoreError: when the disk is full or cannot be written, which is no fault of this video.
+    """
+    if settings.format == "png":
+        _write_folder(video, path)
+        return
+    height, width = video.frames.shape[1:3]
+    rate = str(Fraction(video.fps).limit_denominator(1001))
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-framerate", rate, "-i", "-"]
+    # The file's format is named, since a temporary file's name may end in anything.
+    target = [*_codec(settings, width, height), *_ANONYMOUS, "-f", settings.format, "-y", str(path)]
+    frames = np.ascontiguousarray(video.frames).data
+    if video.audio is None or not holds_audio(settings):
+        _ffmpeg([*source, *target], EncodeError, frames)
+        return
+    with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
+        sound = Path(folder) / _WAV
+        _write_audio(video.audio.lasting(video.duration_s), sound)
+        bits = str(_BITS_PER_CHANNEL * video.audio.channels)
+        heard = ["-i", str(sound), *_SOUND[settings.format], "-b:a", bits]
+        _ffmpeg([*_PORTABLE, *source, *heard, *target], EncodeError, frames)
+
+
+def decode(path: Path) -> Video:
+    """Read a video file, or a folder of frames in name order (at 8 frames a second: pictures have no rate).
+
+    Raises:
+        EncodeError: when the file holds no video that can be read to its end.
+    """
+    if path.is_dir():
+        return _read_folder(path)
+    if not path.is_file():
+        raise EncodeError(f"{path.name}: no such file")
+    convert = f"scale=out_range=pc:{_EXACT},format=rgb24"
+    source = ["-xerror", "-threads", "1", "-format_whitelist", _CONTAINERS, "-i", str(path)]
+    target = ["-map", "0:v:0", "-vf", convert, "-fps_mode", "passthrough", "-f", "rawvideo", "-"]
+    data, log = _ffmpeg([*source, *target], EncodeError)
+    # ffmpeg describes what it writes last: that size is right for rotated files too.
+    stream = list(_STREAM.finditer(log))
+    if not stream or not data:
+        raise EncodeError(f"{path.name}: no video stream with frames in it")
+    width, height = int(stream[-1]["width"]), int(stream[-1]["height"])
+    frames = np.frombuffer(data, np.uint8).reshape(-1, height, width, 3)
+    return Video(frames, float(stream[0]["fps"].replace("k", "e3")))
+
+
+def decode_audio(path: Path) -> Audio:
+    """Read the sound of a video file, or of a folder of frames.
+
+    Raises:
+        EncodeError: when there is none that can be read to its end.
+    """
+    try:
+        if path.is_dir():
+            return read_wav(path / _WAV)
+        with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
+            sound = Path(folder) / _WAV
+            source = ["-xerror", *_PORTABLE, "-format_whitelist", _CONTAINERS, "-i", str(path)]
+            _ffmpeg([*source, "-map", "0:a:0", "-c:a", "pcm_s16le", str(sound)], EncodeError)
+            return read_wav(sound)
+    except (OSError, ValueError) as error:
+        raise EncodeError(f"{path.name}: no sound that can be read ({error})") from error
+
+
+def digest_file(path: Path) -> tuple[str, int]:
+    """SHA-256 and size in bytes of a video as it lies on the disk; of a folder, its files in name order."""
+    digest, size = hashlib.sha256(), 0
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        data = file.read_bytes()
+        digest.update(data)
+        size += len(data)
+    return digest.hexdigest(), size
+
+
+@functools.cache
+def ffmpeg_version() -> str:
+    """The version of the ffmpeg in use, such as ``7.0.2-static``."""
+    return str(imageio_ffmpeg.get_ffmpeg_version())
+
+
+def play_name(video: str) -> str:
+    """The name of a video's file: its own, with ``.mp4`` behind that of a folder of frames."""
+    return video if PurePosixPath(video).suffix in _PLAYABLE else f"{video}.mp4"
+
+
+def play_file(path: Path, fps: float, target: Path) -> None:
+    """Put the video at ``path`` under ``target``, which ends as ``play_name`` says.
+
+    Args:
+        fps: of a folder of frames, which has no rate of its own.
+
+    Raises:
+        EncodeError: the frames cannot be read.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_file():
+        shutil.copyfile(path, target)
+    else:
+        encode(Video(decode(path).frames, fps), target, VideoFile())
+
+
+def _codec(settings: VideoFile, width: int, height: int) -> Sequence[str]:
+    # Half-size chroma needs even sides; a frame with an odd side keeps its size and gets full-size chroma.
+    pixels = "yuv420p" if width % 2 == height % 2 == 0 else "yuv444p"
+    convert = _BT709.format(pixels=pixels)
+    match settings.format:
+        case "mp4":
+            x264 = ["-c:v", "libx264", "-preset", "veryfast", "-x264-params", "cpu-independent=1"]
+            fast_start = ["-movflags", "+faststart"]
+            return ["-vf", convert, *x264, *fast_start, "-threads", "1", "-crf", str(settings.crf)]
+        case "webm":
+            vp9 = ["-c:v", "libvpx-vp9", "-row-mt", "0", "-deadline", "good", "-cpu-used", "4", "-b:v", "0"]
+            return ["-vf", convert, *vp9, "-threads", "1", "-crf", str(settings.crf)]
+        case _:
+            return ["-filter_complex", _PALETTE, "-threads", "1"]
+
+
+def _ffmpeg(arguments: Sequence[str], error: type[Exception], data: Any = None) -> tuple[bytes, str]:
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostats", *arguments]
+    if data is None:
+        command.insert(1, "-nostdin")
+    # In a session of its own: a Ctrl-C on the terminal is the run's to answer, and must not spoil a video.
+    done = subprocess.run(command, input=data, capture_output=True, check=False, start_new_session=True)
+    log = done.stderr.decode(errors="replace")
+    if done.returncode != 0:
+        for number in _DISK_ERRORS:
+            if os.strerror(number) in log:
+                raise StoreError(f"cannot write a video: {os.strerror(number)}; mend that, and run again")
+        last = [line for line in log.splitlines() if line.strip()][-3:]
+        raise error(f"ffmpeg ended with code {done.returncode}: {' | '.join(last)}")
+    return done.stdout, log
+
+
+def _write_folder(video: Video, path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        for index, frame in enumerate(video.frames):
+            Image.fromarray(frame).save(path / f"{index:05d}.png")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    if video.audio is not None:
+        _write_audio(video.audio.lasting(video.duration_s), path / _WAV)
+
+
+def _write_audio(audio: Audio, path: Path) -> None:
+    try:
+        write_wav(audio, path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot write {path}: {error.strerror or error}; mend that, and run again")
+
+
+def _read_folder(path: Path) -> Video:
+    pictures = sorted(file for file in path.iterdir() if file.suffix.lower() in {".png", ".jpg", ".jpeg"})
+    try:
+        frames = [np.asarray(Image.open(file).convert("RGB")) for file in pictures]
+    except OSError as error:
+        raise EncodeError(f"{path.name}: a frame that cannot be read: {error}") from error
+    if not frames or len({frame.shape for frame in frames}) > 1:
+        raise EncodeError(f"{path.name}: a folder of frames of one size was expected")
+    return Video(np.stack(frames), 8.0)

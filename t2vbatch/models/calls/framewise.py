@@ -1,0 +1,51 @@
+"""Image pipelines that make videos: Text2Video-Zero's way with ControlNet and InstructPix2Pix.
+
+The frames of a control sequence or a video are one batch of images. They share one prompt and one noise, and
+each attends to the first: that holds them together (Khachatryan et al. 2023, arXiv:2303.13439).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from diffusers.pipelines.deprecated.text_to_video_synthesis.pipeline_text_to_video_zero import (
+    CrossFrameAttnProcessor2_0,
+)
+from diffusers.utils.torch_utils import randn_tensor
+
+from t2vbatch.job import Model
+from t2vbatch.models.calls.diffusers_model import DiffusersModel
+from t2vbatch.models.determinism import generators
+from t2vbatch.models.protocol import ModelFacts, Request
+
+
+class FramewiseModel(DiffusersModel):
+    """An image pipeline that is called once for all frames of a video."""
+
+    def __init__(self, pipeline: Any, spec: Model, facts: ModelFacts, device: str) -> None:
+        super().__init__(pipeline, spec, facts, device)
+        # Guidance stacks its passes in the batch: without and with the prompt; for edits, with the image too.
+        passes = 2 if hasattr(pipeline, "controlnet") else 3
+        for part in (pipeline.unet, getattr(pipeline, "controlnet", None)):
+            if part is not None:
+                part.set_attn_processor(CrossFrameAttnProcessor2_0(batch_size=passes))
+
+    def _arguments(self, requests: Sequence[Request]) -> dict[str, Any]:
+        arguments = super()._arguments(requests)
+        frames = arguments["image"]
+        for text in ("prompt", "negative_prompt"):
+            if text in arguments:
+                arguments[text] = [arguments[text]] * len(frames)
+        width, height = frames[0].size
+        arguments["latents"] = self._noise(width, height, requests[0].seed).repeat(len(frames), 1, 1, 1)
+        return arguments
+
+    def _noise(self, width: int, height: int, seed: int) -> torch.Tensor:
+        """The one noise of all frames."""
+        pipeline = self._pipeline
+        scale = pipeline.vae_scale_factor
+        shape = (1, pipeline.vae.config.latent_channels, height // scale, width // scale)
+        noise: torch.Tensor = randn_tensor(
+            shape, generator=generators([seed])[0], device=self._device, dtype=pipeline.unet.dtype
+        )
+        return noise

@@ -1,0 +1,76 @@
+"""From what a pipeline returned to sound: every shape that diffusers' pipelines are known to give.
+
+What a pipeline makes and at what rate is read from its output and its parts, as frames are; values are judged
+before they become integers, as afterwards NaN is a click.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from diffusers import ModelMixin
+
+from t2vbatch.errors import DegenerateError, RowError
+from t2vbatch.media.audio import Audio
+from t2vbatch.models.calls.outputs import as_array
+
+_FIELDS = ("audio", "sound")
+_RATES = ("output_sampling_rate", "sampling_rate", "sample_rate")
+"""Config entries that say a rate; the first, a vocoder's, may be higher than its autoencoder's."""
+
+
+def to_audio(output: Any, count: int, rate_hz: int | None) -> list[Audio | None]:
+    """The sound of each of the ``count`` videos in a pipeline's output; None for each where there is none.
+
+    Args:
+        output: a pipeline output. Its sound is numpy or torch, float in [-1, 1] or int16, (channels, N) or
+            (N,), with a batch axis or in lists where there are several.
+        rate_hz: values a second; None where nothing says it.
+
+    Raises:
+        DegenerateError: when it holds NaN or infinity.
+        RowError: when it has another shape, or no rate.
+    """
+    found = next((value for name in _FIELDS if (value := getattr(output, name, None)) is not None), None)
+    if found is None:
+        return [None] * count
+    if rate_hz is None:
+        raise RowError(
+            "the pipeline made a sound, and none of its parts says at what rate; "
+            "give its class an attribute audio_sample_rate, in Hz"
+        )
+    return [Audio(_rounded(sound), rate_hz) for sound in _split(found, count)]
+
+
+def sound_rate(pipeline: Any) -> int | None:
+    """Values a second of the sound that a pipeline makes; None where neither a part nor its class says it."""
+    configs = [part.config for part in pipeline.components.values() if isinstance(part, ModelMixin)]
+    told = [getattr(config, name, None) for name in _RATES for config in configs]
+    told.append(getattr(pipeline, "audio_sample_rate", None))
+    return next((rate for rate in told if isinstance(rate, int)), None)
+
+
+def _split(found: Any, count: int) -> Sequence[npt.NDArray[Any]]:
+    """One waveform (channels, N) a video; of two axes, the first is the batch where there are several."""
+    if isinstance(found, list | tuple):
+        sounds = [as_array(sound) for sound in found]
+    else:
+        array = as_array(found)
+        sounds = list(array) if array.ndim == 3 or (array.ndim == 2 and count > 1) else [array]
+    sounds = [sound[None] if sound.ndim == 1 else sound for sound in sounds]
+    if len(sounds) != count or any(sound.ndim != 2 or len(sound) not in (1, 2) for sound in sounds):
+        shapes = ", ".join(str(sound.shape) for sound in sounds)
+        raise RowError(f"the pipeline made sounds of shape {shapes}; expected {count} of (1 or 2, N)")
+    return sounds
+
+
+def _rounded(sound: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
+    if sound.dtype == np.int16:
+        return sound
+    if bad := int((~np.isfinite(sound)).sum()):
+        raise DegenerateError(
+            f"{bad} of {sound.size} values of the sound are NaN or infinite; "
+            "a wider dtype (bfloat16, float32) may help"
+        )
+    return (sound.clip(-1, 1) * 32767).round().astype(np.int16)

@@ -1,0 +1,134 @@
+"""What ``models.NAME.path`` means: a checkpoint in diffusers' layout, or a file that such a one describes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diffusers.loaders.single_file_utils import is_clip_model_in_single_file, is_t5_in_single_file
+from huggingface_hub import snapshot_download
+
+from t2vbatch.errors import ModelError
+from t2vbatch.job import Model
+from t2vbatch.models.checkpoints.folders import INDEX
+from t2vbatch.models.checkpoints.hub import hub_reachable
+from t2vbatch.models.checkpoints.single_file import (
+    MISFITS,
+    SingleFile,
+    header,
+    is_single_file,
+    open_config,
+    open_file,
+    reason,
+)
+from t2vbatch.models.checkpoints.sources import Source, open_source
+
+_CONFIGS = ["*.json", "*.txt", "*.model"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model's files, found.
+
+    Attributes:
+        source: its folder or repository; with a single file, the checkpoint whose configs describe the file.
+        file: the weights, where they are a single file.
+    """
+
+    source: Source
+    file: SingleFile | None = None
+
+    @property
+    def commit(self) -> str | None:
+        """Commit of the hub repository that ``path`` names; None for local files."""
+        return self.source.commit if self.file is None else self.file.source.commit
+
+    def identity(self, variant: str | None) -> dict[str, Any]:
+        """What the content is, wherever it is."""
+        source = self.source.identity(variant)
+        return source if self.file is None else self.file.identity() | {"config": source}
+
+    def configs(self) -> Path:
+        """A folder here with the configs of every part."""
+        if self.source.commit is None:
+            return Path(self.source.location)
+        folder = snapshot_download(
+            self.source.location,
+            revision=self.source.commit,
+            allow_patterns=_CONFIGS,
+            local_files_only=not hub_reachable(),
+        )
+        return Path(folder)
+
+
+def open_checkpoint(prefix: str, spec: Model, pins: Any = None) -> Checkpoint:
+    """Find a model's files.
+
+    Args:
+        prefix: what its keys begin with in messages: ``models.NAME.``, or nothing.
+        pins: the identity of its weights in a plan, whose commits are meant again, or None.
+
+    Raises:
+        ModelError: they are not there, or the job asks of a single file what only a folder can do.
+    """
+    pins = pins or {}
+    revision = pins.get("commit", spec.revision)
+    if not is_single_file(spec.path):
+        if spec.config is not None:
+            raise ModelError(
+                f"{prefix}config",
+                "a config beside a whole folder",
+                "one with a single file only",
+                "leave it out",
+            )
+        return Checkpoint(open_source(f"{prefix}path", spec.path, revision, INDEX))
+    _check_single_file(prefix, spec)
+    file = open_file(f"{prefix}path", spec.path, revision, spec.allow_pickle)
+    commit = pins.get("config", {}).get("commit")
+    source, _ = open_config(prefix, spec.path, file, spec.config, commit, [INDEX])
+    return Checkpoint(source, file)
+
+
+def from_single_file(
+    pipeline: Any, checkpoint: Checkpoint, file: SingleFile, dtype: Any, parts: Mapping[str, Any]
+) -> Any:
+    """The pipeline with the weights of ``file``, and ``parts`` in the place of its own.
+
+    Raises:
+        ModelError: the file lacks a part of the pipeline, or is none of its checkpoints.
+    """
+    options = {"config": str(checkpoint.configs()), "dtype": dtype, "local_files_only": True}
+    try:
+        return pipeline.from_single_file(str(file.fetched("path")), **options, **parts)
+    except MISFITS as error:
+        raise ModelError(
+            "path",
+            f"{file.name}, with the configs in {checkpoint.source.location}: {reason(error)}",
+            "a whole checkpoint of such a pipeline",
+            "name the right configs with config:, and parts that are elsewhere under components:",
+        ) from error
+
+
+def holds(checkpoint: Checkpoint, encoder: type) -> bool:
+    """Whether a single file has the weights of an encoder of this class, as far as it can be known."""
+    if checkpoint.file is None or not (names := header(checkpoint.file)):
+        return True
+    return bool(is_clip_model_in_single_file(encoder, names) or is_t5_in_single_file(names))
+
+
+def _check_single_file(prefix: str, spec: Model) -> None:
+    if spec.path.lower().endswith(".gguf"):
+        raise ModelError(
+            f"{prefix}path",
+            f"{spec.path}, one network of a model",
+            "a whole checkpoint",
+            f"name the model here, and the file as {prefix}components.transformer: {{class: ..., path: ...}}",
+        )
+    if spec.variant is not None:
+        raise ModelError(f"{prefix}variant", "a variant of a single file", "none", "leave it out")
+    if "quantization" in spec.speed:
+        raise ModelError(
+            f"{prefix}speed.quantization",
+            "the parts of a single file, which diffusers does not quantize",
+            "a model in diffusers' layout, or GGUF files of its networks",
+        )

@@ -1,0 +1,86 @@
+"""From facts to a pipeline: weights, scheduler, LoRAs, savings, device, speed, in this order."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from t2vbatch.errors import MemoryExceededError, ModelError
+from t2vbatch.job import Model
+from t2vbatch.models.calls.diffusers_model import DiffusersModel
+from t2vbatch.models.calls.framewise import FramewiseModel
+from t2vbatch.models.checkpoints.loras import add_loras
+from t2vbatch.models.checkpoints.memory_check import check_room
+from t2vbatch.models.checkpoints.settings import MEMORY, OFFLOADS, SPEED, NoEffectError, Setting, options_of
+from t2vbatch.models.checkpoints.weights import with_weights
+from t2vbatch.models.facts import memory_settings, scheduler_config
+from t2vbatch.models.families import family
+from t2vbatch.models.plugins import is_diffusers, resolve_class
+from t2vbatch.models.protocol import ModelFacts, VideoModel
+
+
+def load_model(spec: Model, facts: ModelFacts, device: str) -> VideoModel:
+    """Load a model onto ``device``, as ``inspect_model`` found it.
+
+    Args:
+        spec: the job's section for the model.
+        facts: of the same section.
+        device: ``cpu``, ``cuda``, ``cuda:1`` and the like.
+
+    Raises:
+        ModelError: when a setting has no effect on this pipeline, a file is gone, or there is no room for it.
+        MemoryExceededError: when the device is too small.
+        Exception: whatever the library that loads it raises.
+    """
+    found: Any = resolve_class("pipeline", facts.pipeline)
+    try:
+        if not is_diffusers(found):
+            model: VideoModel = found(spec, device)
+            return model
+        return _load(found, spec, facts, device)
+    except torch.OutOfMemoryError as error:
+        raise MemoryExceededError(f"the model does not fit: {error}") from error
+
+
+def _load(found: Any, spec: Model, facts: ModelFacts, device: str) -> VideoModel:
+    _silence()
+    check_room(spec, facts, device)
+    pipeline = with_weights(found, spec, facts)
+    if spec.scheduler is not None:
+        kind, config = scheduler_config("model", spec)
+        pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **config)
+    add_loras(pipeline, spec, facts.identity["loras"])
+    memory = dict.fromkeys(family(found.__name__).memory) | memory_settings(spec)
+    savings = {name: value for name, value in memory.items() if name not in OFFLOADS}
+    _apply(pipeline, MEMORY, savings, "memory", device)
+    if torch.device(device).type == "cpu" or len(savings) == len(memory):
+        pipeline.to(device)
+    _apply(pipeline, MEMORY, {name: memory[name] for name in memory.keys() & OFFLOADS}, "memory", device)
+    _apply(pipeline, SPEED, spec.speed, "speed", device)
+    kind = FramewiseModel if family(found.__name__).frames_from else DiffusersModel
+    return kind(pipeline, spec, facts, device)
+
+
+def _silence() -> None:
+    """Bars of thousands of calls, and of libraries, are not for the log of a run."""
+    for name in ("diffusers.utils.logging", "transformers.utils.logging"):
+        logging: Any = import_module(name)
+        logging.disable_progress_bar()
+        logging.set_verbosity_error()
+
+
+def _apply(
+    pipeline: Any, table: Mapping[str, Setting], given: dict[str, Any], section: str, device: str
+) -> None:
+    for name, value in given.items():
+        try:
+            table[name].apply(pipeline, options_of(value), device)
+        except NoEffectError as error:
+            raise ModelError(
+                f"{section}: {name}",
+                f"a setting without effect on {type(pipeline).__name__}: {error}",
+                fix="leave it out",
+            ) from error
+        except (ValueError, TypeError, ImportError) as error:
+            raise ModelError(f"{section}: {name}", f"{value!r}: {error}", table[name].meaning) from error

@@ -1,0 +1,193 @@
+"""How many bytes a model's weights have: in memory, and still to be fetched. Only headers are read.
+
+Owns noticing that a network has no weights that may be read; libraries say so after minutes of loading.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+from huggingface_hub import constants
+
+from t2vbatch.errors import ModelError
+from t2vbatch.job import Model
+from t2vbatch.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
+from t2vbatch.models.checkpoints.components import Component, find_components
+from t2vbatch.models.checkpoints.folders import INDEX
+from t2vbatch.models.checkpoints.header import local_header
+from t2vbatch.models.checkpoints.hub import hub_reachable, hub_sizes
+from t2vbatch.models.checkpoints.single_file import SingleFile
+from t2vbatch.models.checkpoints.sources import (
+    PICKLES,
+    WEIGHTS,
+    Source,
+    is_named_as_usual,
+    loaded_files,
+    local_files,
+)
+from t2vbatch.models.plugins import resolve_class
+from t2vbatch.models.protocol import ModelFacts
+
+NUMBER_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+"""What a number takes in memory, by the job's dtype."""
+
+
+@dataclass(frozen=True)
+class PartSize:
+    """One part of a pipeline.
+
+    Attributes:
+        loaded_bytes: what its weights take in memory at least.
+        missing_bytes: what of their files is still on the hub.
+        repository: where on the hub they are; empty for local files.
+    """
+
+    part: str
+    loaded_bytes: int
+    missing_bytes: int
+    repository: str
+
+
+def part_sizes(spec: Model, facts: ModelFacts) -> tuple[PartSize, ...]:
+    """Every part of a diffusers pipeline that has weights.
+
+    Raises:
+        ModelError: a part has no weights here that may be read, and they cannot be had now.
+    """
+    checkpoint = open_checkpoint("", spec, facts.identity["weights"])
+    components = find_components("", spec, checkpoint.source, facts.identity["components"])
+    found = [
+        _component(name, part, spec) for name, part in components.items() if part and _is_network(part.kind)
+    ]
+    if checkpoint.file is not None:
+        return (_file(checkpoint.file.name, checkpoint.file, NUMBER_BYTES[spec.dtype]), *found)
+    return (*_own(checkpoint, facts, spec, frozenset(components)), *found)
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The files of a checkpoint with their bytes; offline, those of the hub's cache."""
+
+    source: Source
+    sizes: Mapping[str, int]
+
+    @classmethod
+    def of(cls, source: Source) -> "_Files":
+        if source.commit is not None and (sizes := hub_sizes(source.location, source.commit)):
+            return cls(source, sizes)
+        root = _root(source)
+        names = [] if root is None else local_files(root)
+        return cls(source, {name: (Path(root or "") / name).stat().st_size for name in names})
+
+    def weights(self, folder: str, variant: str | None) -> list[str]:
+        """Those that hold the weights of a network whose files are in ``folder``."""
+        inside = [name for name in self.sizes if _is_weights_in(folder, name)]
+        return loaded_files(inside, variant)
+
+
+def _own(checkpoint: Checkpoint, facts: ModelFacts, spec: Model, without: frozenset[str]) -> list[PartSize]:
+    """The networks of the checkpoint itself that this pipeline uses."""
+    pipeline: Any = resolve_class("pipeline", facts.pipeline)
+    index = checkpoint.source.read_json(INDEX) or {}
+    used, _ = pipeline._get_signature_keys(pipeline)
+    files = _Files.of(checkpoint.source)
+    return [
+        _folder("path", name, files, name, spec.variant, spec.dtype, spec.allow_pickle)
+        for name in sorted(set(used) - without)
+        if isinstance(index.get(name), list) and _is_network(_named(*index[name]))
+    ]
+
+
+def _component(name: str, part: Component, spec: Model) -> PartSize:
+    dtype = str(part.given.get("dtype", spec.dtype))
+    if part.file is not None:
+        return _file(name, part.file, NUMBER_BYTES[dtype])
+    files, variant = _Files.of(part.source), part.given.get("variant")
+    return _folder(f"{part.where}.path", name, files, part.subfolder, variant, dtype, spec.allow_pickle)
+
+
+def _folder(
+    where: str,
+    name: str,
+    files: _Files,
+    folder: str,
+    variant: str | None,
+    dtype: str,
+    allow_pickle: bool,
+) -> PartSize:
+    weights = files.weights(folder, variant)
+    safe = [file for file in weights if PurePosixPath(file).suffix not in PICKLES]
+    if not weights:
+        raise _no_weights(where, name, files, folder)
+    if not safe and not allow_pickle:
+        raise ModelError(
+            where,
+            f"{files.source.location}, whose {name} is a pickle: a program that runs when it is read",
+            "safetensors",
+            "take another revision or variant, or write allow_pickle: true where you trust it",
+        )
+    return _sum(
+        name, files.source, {file: files.sizes[file] for file in safe or weights}, NUMBER_BYTES[dtype]
+    )
+
+
+def _file(name: str, file: SingleFile, number_bytes: int) -> PartSize:
+    path, at = file.cached(), file.source
+    size = path.stat().st_size if path else hub_sizes(at.location, str(at.commit)).get(file.name, 0)
+    return _sum(name, at, {file.name: size}, number_bytes)
+
+
+def _sum(name: str, source: Source, files: Mapping[str, int], number_bytes: int) -> PartSize:
+    here = {file: SingleFile(source, file).cached() for file in files}
+    loaded = sum(_loaded(here[file], file, size, number_bytes) for file, size in files.items())
+    missing = sum(size for file, size in files.items() if here[file] is None)
+    return PartSize(name, loaded, missing, source.location if source.commit else "")
+
+
+def _loaded(path: Path | None, name: str, size: int, number_bytes: int) -> int:
+    """Bytes in memory, exactly where a header tells; else at least."""
+    if path is not None and name.endswith(".safetensors"):
+        return sum(tensor.count for tensor in local_header(path).values()) * number_bytes
+    # Nobody knows the type of the numbers in there: four bytes each, where two are asked for, become half.
+    return size if name.lower().endswith(".gguf") else size * number_bytes // 4
+
+
+def _is_weights_in(folder: str, name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.parent == PurePosixPath(folder) and path.suffix in WEIGHTS and is_named_as_usual(name)
+
+
+def _root(source: Source) -> Path | None:
+    if source.commit is None:
+        return Path(source.location)
+    folder = f"models--{source.location.replace('/', '--')}/snapshots/{source.commit}"
+    root = Path(constants.HF_HUB_CACHE) / folder
+    return root if root.is_dir() else None
+
+
+def _named(library: str | None, name: str | None) -> Any:
+    return getattr(transformers if library == "transformers" else diffusers, name or "", None)
+
+
+def _is_network(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, torch.nn.Module)
+
+
+def _no_weights(where: str, name: str, files: _Files, folder: str) -> ModelError:
+    source = files.source
+    if source.commit is None or hub_reachable():
+        others = [file for file in files.sizes if _is_weights_in(folder, file)]
+        found = f"{source.location}, whose {name} has no weights of this variant"
+        fix = f"name the variant of {others[0]} with variant:" if others else ""
+        return ModelError(where, found, "a whole checkpoint", fix)
+    why = "HF_HUB_OFFLINE is set" if constants.is_offline_mode() else "the hub cannot be reached"
+    return ModelError(
+        where,
+        f"{source.location}, of which the cache holds no weights of {name}, and {why}",
+        "a whole checkpoint",
+        f"fetch it with `hf download {source.location}` where there is a network",
+    )

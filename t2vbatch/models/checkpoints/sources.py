@@ -1,0 +1,134 @@
+"""Where a model's files are: a local folder, the bundled one, or a repository of the Hugging Face hub.
+
+Owns finding them, reading small ones before anything is loaded, and their identity; hub.py asks the hub.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from diffusers.pipelines.pipeline_loading_utils import variant_compatible_siblings
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+from t2vbatch.errors import ModelError
+from t2vbatch.models.checkpoints.digests import file_digest, folder_digest
+from t2vbatch.models.checkpoints.folders import check_folder
+from t2vbatch.models.checkpoints.hub import cached_file, hub_commit, hub_reachable
+
+BUNDLED = "bundled:"
+
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth"})
+"""Weights that only a program can read: the file itself. They are loaded where the job says so."""
+
+WEIGHTS = PICKLES | {".safetensors", ".gguf"}
+
+_USUAL = re.compile(r"(^|/)(model|diffusion_pytorch_model|pytorch_model)\b")
+
+_DECIDES_PIXELS = WEIGHTS | {".json", ".txt", ".model", ".jinja"}
+"""Weights, configurations, vocabularies. Read-me files and pictures may change and change no video."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of one checkpoint.
+
+    Attributes:
+        location: local path, or hub id; what ``from_pretrained`` takes.
+        commit: commit of the hub repository; None for local files.
+    """
+
+    location: str
+    commit: str | None = None
+
+    def file(self, name: str) -> Path | None:
+        """A local path of the file ``name``, fetched where it must be; None where there is no such file."""
+        if self.commit is None:
+            path = Path(self.location) / name
+            return path if path.is_file() else None
+        if (cached := cached_file(self.location, self.commit, name)) is not None:
+            return cached
+        offline = not hub_reachable()
+        try:
+            return Path(hf_hub_download(self.location, name, revision=self.commit, local_files_only=offline))
+        except (EntryNotFoundError, LocalEntryNotFoundError):
+            return None
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """The JSON object in the file ``name``, or None where there is none."""
+        path = self.file(name)
+        if path is None:
+            return None
+        try:
+            value = json.loads(path.read_bytes())
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+
+    def identity(self, variant: str | None, subfolder: str = "") -> dict[str, Any]:
+        """What the content is, wherever it is: the hub's commit, or a digest of the local files."""
+        if self.commit is not None:
+            return {"hub": self.location, "commit": self.commit, "subfolder": subfolder}
+        root = Path(self.location) / subfolder
+        if root.is_file():
+            return {"content": file_digest(root)}
+        return {"content": folder_digest(root, loaded_files(local_files(root), variant))}
+
+
+def open_source(where: str, path: str, revision: str | None, marker: str) -> Source:
+    """Find a checkpoint.
+
+    Args:
+        where: the key of the job that names it, for messages.
+        path: local folder, ``bundled:NAME`` or hub id.
+        revision: branch, tag or commit of a hub repository.
+        marker: the file that makes a folder the kind of checkpoint that is wanted.
+
+    Raises:
+        ModelError: when it is none, or the hub cannot be asked.
+    """
+    folder = bundled(where, path).PIPELINE if path.startswith(BUNDLED) else Path(path).expanduser()
+    if folder.exists():
+        check_folder(where, str(folder), marker)
+        return Source(str(folder.absolute()))
+    if not _HUB_ID.fullmatch(path):
+        raise ModelError(where, f"{path}, which does not exist", f"a folder with a {marker}, or a hub id")
+    return Source(path, hub_commit(where, path, revision, marker))
+
+
+def bundled(where: str, path: str) -> Any:
+    """The module of a bundled model: its folder ``PIPELINE``, its ``CALL`` and its ``FPS``."""
+    name = path.removeprefix(BUNDLED)
+    if name != "shapes":
+        raise ModelError(where, path, "bundled:shapes, the one bundled model")
+    return import_module("t2vbatch.models.shapes")
+
+
+def loaded_files(names: Iterable[str], variant: str | None) -> list[str]:
+    """Those of a checkpoint's files that loading this variant reads."""
+    read = [name for name in names if _decides_pixels(PurePosixPath(name))]
+    weights = [name for name in read if PurePosixPath(name).suffix in WEIGHTS]
+    siblings: Any = variant_compatible_siblings(weights, variant)
+    # Weights under names that diffusers does not know (adapters, single files) count whatever the variant.
+    skipped = {name for name in weights if is_named_as_usual(name)} - set(siblings[0])
+    return [name for name in read if name not in skipped]
+
+
+def is_named_as_usual(name: str) -> bool:
+    """Whether a file of weights has a name by which ``from_pretrained`` finds it, sharded or not."""
+    return _USUAL.search(name) is not None
+
+
+def local_files(root: Path) -> list[str]:
+    """Every file below ``root``, relative to it."""
+    return [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
+
+
+def _decides_pixels(name: PurePosixPath) -> bool:
+    return name.suffix in _DECIDES_PIXELS and not any(part.startswith(".") for part in name.parts)

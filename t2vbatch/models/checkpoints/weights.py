@@ -1,0 +1,100 @@
+"""A pipeline with its weights: the checkpoint, the parts that a job puts in, what is quantized.
+
+Only safetensors are read unless the job says otherwise, and no code of a repository is run.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import transformers
+from diffusers import PipelineQuantizationConfig
+from transformers import CLIPTextModel
+
+from t2vbatch.job import Model
+from t2vbatch.models.checkpoints.checkpoint import Checkpoint, from_single_file, holds, open_checkpoint
+from t2vbatch.models.checkpoints.components import Component, find_components
+from t2vbatch.models.checkpoints.folders import INDEX
+from t2vbatch.models.checkpoints.hub import hub_options
+from t2vbatch.models.checkpoints.quantization import quantization
+from t2vbatch.models.protocol import ModelFacts
+
+
+def with_weights(pipeline: Any, spec: Model, facts: ModelFacts) -> Any:
+    """The pipeline with its weights, from a checkpoint of diffusers' layout or from a single file.
+
+    Args:
+        pipeline: its class.
+        facts: of ``spec``; the commits that they name are the ones that are loaded.
+
+    Raises:
+        ModelError: a file is gone, or is not what the job says.
+        Exception: whatever the library that loads it raises.
+    """
+    checkpoint = open_checkpoint("", spec, facts.identity["weights"])
+    index = checkpoint.source.read_json(INDEX) or {}
+    quantized = quantization("", spec, index)
+    parts = _left_out(pipeline, index) | _components(spec, facts, checkpoint, quantized)
+    dtype = getattr(torch, spec.dtype)
+    if checkpoint.file is not None:
+        parts = _outside(checkpoint, index, spec, parts) | parts
+        loaded = from_single_file(pipeline, checkpoint, checkpoint.file, dtype, parts)
+    else:
+        loaded = pipeline.from_pretrained(
+            checkpoint.source.location,
+            dtype=dtype,
+            variant=spec.variant,
+            use_safetensors=None if spec.allow_pickle else True,
+            **hub_options(checkpoint.commit),
+            **_quantized({name: config for name, config in quantized.items() if name not in parts}),
+            **parts,
+        )
+    loaded.set_progress_bar_config(disable=True)
+    for part in loaded.components.values():
+        _mend_clip(part)
+    return loaded
+
+
+def _mend_clip(part: Any) -> None:
+    """Give a CLIP text encoder of transformers 5 the name by which diffusers 0.42 finds its last layer.
+
+    ``clip_skip`` reads ``text_encoder.text_model.final_layer_norm``; transformers 5 took that level away.
+    """
+    if isinstance(part, CLIPTextModel) and not hasattr(part, "text_model"):
+        # Past torch's own __setattr__: a module that is its own child is walked for ever.
+        object.__setattr__(part, "text_model", part)
+
+
+def _left_out(pipeline: Any, index: Mapping[str, Any]) -> dict[str, None]:
+    """The parts that the checkpoint itself leaves out; diffusers wants to be told so for some classes."""
+    expected, _ = pipeline._get_signature_keys(pipeline)
+    return {name: None for name in expected if index.get(name) == [None, None]}
+
+
+def _outside(
+    checkpoint: Checkpoint, index: Mapping[str, Any], spec: Model, parts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The text and image encoders that a single file does not hold, from the checkpoint that describes it."""
+    found = {}
+    for name, part in index.items():
+        library, class_name = part if isinstance(part, list) else (None, "")
+        kind = getattr(transformers, class_name, object) if library == "transformers" else object
+        if name not in parts and issubclass(kind, torch.nn.Module) and not holds(checkpoint, kind):
+            component = Component(name, {}, kind, checkpoint.source, name)
+            found[name] = component.load(getattr(torch, spec.dtype), spec.allow_pickle)
+    return found
+
+
+def _components(
+    spec: Model, facts: ModelFacts, checkpoint: Checkpoint, quantized: Mapping[str, Any]
+) -> dict[str, Any]:
+    found = find_components("", spec, checkpoint.source, facts.identity["components"])
+    return {name: part and _loaded(part, spec, quantized.get(name)) for name, part in found.items()}
+
+
+def _loaded(part: Component, spec: Model, quantized: Any) -> Any:
+    return part.load(getattr(torch, part.given.get("dtype", spec.dtype)), spec.allow_pickle, quantized)
+
+
+def _quantized(configs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"quantization_config": PipelineQuantizationConfig(quant_mapping=dict(configs))} if configs else {}

@@ -1,0 +1,175 @@
+"""``Results``: what a run came to, as a notebook shows it and as tables to go on with."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from t2vbatch.analysis.highlights import choose, extreme
+from t2vbatch.analysis.summary import ScoreSummary
+from t2vbatch.analysis.summary_text import interval_text
+from t2vbatch.errors import UsageError, nearest
+from t2vbatch.metrics.registry import known_columns
+from t2vbatch.output.records import score_columns
+from t2vbatch.output.store import no_run_here, open_store
+from t2vbatch.report.notebook.gallery import Gallery
+from t2vbatch.report.notebook.html import render
+
+SHOWN = 6
+"""Videos under the tables: one row on a wide screen."""
+
+
+class Results:
+    """The results of one run, read once.
+
+    As the last line of a cell it shows counts, every score with its 95% interval, what failed and why, and a
+    few videos that play.
+
+    Attributes:
+        table: results.parquet, one row a finished sample.
+        summary: summary.json as it is.
+
+    Raises:
+        UsageError: no run has finished there.
+    """
+
+    def __init__(self, output: str | Path) -> None:
+        self._store = open_store(str(output))
+        try:
+            self.table: pa.Table = self._store.read_table("results.parquet")
+            self.summary: dict[str, Any] = self._store.read_json("summary.json")
+        except FileNotFoundError:
+            raise no_run_here(self._store, "results.parquet, or no summary.json") from None
+
+    @property
+    def scores(self) -> list[str]:
+        """The names of the score columns."""
+        return score_columns(self.table.schema)
+
+    def frame(self) -> pd.DataFrame:
+        """The results as a pandas table."""
+        frame: pd.DataFrame = self.table.to_pandas()
+        return frame
+
+    def videos(self, count: int = SHOWN) -> Gallery:
+        """Up to ``count`` videos of each model, of the same prompts and samples; the same ones every time."""
+        return Gallery(self._store, choose(self.table, count))
+
+    def best(self, score: str, count: int = SHOWN) -> Gallery:
+        """The videos with the best values of a score; where no end of it is good, with the largest."""
+        return Gallery(self._store, extreme(self.table, self._known(score), count, not self._down(score)))
+
+    def worst(self, score: str, count: int = SHOWN) -> Gallery:
+        """The videos with the worst values of a score; where no end of it is good, with the smallest."""
+        return Gallery(self._store, extreme(self.table, self._known(score), count, self._down(score)))
+
+    def show(self, sample_ids: Iterable[str]) -> Gallery:
+        """These samples, in this order: ``results.show(frame.query("motion < 0.01").sample_id)``.
+
+        Raises:
+            UsageError: one of them is not in the results.
+        """
+        wanted = list(sample_ids)
+        found = pc.index_in(pa.array(wanted, pa.string()), self.table["sample_id"].combine_chunks())
+        if found.null_count:
+            missing = next(name for name, at in zip(wanted, found.to_pylist(), strict=True) if at is None)
+            raise UsageError("show", f"no sample {missing!r}", "values of the column sample_id")
+        return Gallery(self._store, self.table.take(found))
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{number} {name}" for name, number in self.summary["counts"].items() if number)
+        return f"Results({self._store.uri!r}: {counts})"
+
+    def _repr_html_(self) -> str:
+        models = self.summary["models"]
+        each = max(1, SHOWN // max(1, len(models)))
+        return render(
+            "results.html",
+            name=self._store.name,
+            counts=self.summary["counts"],
+            columns=[_Column(name, _ARROWS[self._better(name)]) for name in self.scores]
+            + [_Column(name, _ARROWS["lower"]) for name in self._distances()],
+            models=[self._line(name, model) for name, model in models.items()],
+            failures=self._failures(),
+            cards=list(self.videos(each).cards()),
+        )
+
+    def _line(self, name: str, model: dict[str, Any]) -> "_Line":
+        cells = [_cell(ScoreSummary(**model["scores"][score])) for score in self.scores]
+        for distance in self._distances():
+            found = model["distances"].get(distance, {}).get("value")
+            cells.append(_Cell("-" if found is None else f"{found:.4g}", "", 0))
+        return _Line(name, model["counts"]["ok"], model["counts"]["planned"], cells)
+
+    def _distances(self) -> list[str]:
+        """Names of the distances of any model, FVD and the like."""
+        models = self.summary["models"].values()
+        return list(dict.fromkeys(name for model in models for name in model.get("distances", {})))
+
+    def _failures(self) -> list["_Failure"]:
+        """What went wrong, the most frequent first."""
+        wrong = self.table.filter(pc.not_equal(self.table["status"], "ok"))
+        errors: dict[str, Counter[str]] = {}
+        for kind, error in zip(wrong["error_type"].to_pylist(), wrong["error"].to_pylist(), strict=True):
+            errors.setdefault(kind or "", Counter())[error or ""] += 1
+        found = [_Failure(said.total(), kind, said.most_common(1)[0][0]) for kind, said in errors.items()]
+        return sorted(found, key=lambda failure: -failure.count)
+
+    def _known(self, score: str) -> str:
+        if score not in self.scores:
+            raise UsageError(f"score {score!r}", "no such score here", nearest(score, self.scores))
+        return score
+
+    def _better(self, score: str) -> str | None:
+        column = known_columns().get(score)
+        return column.better if column else None
+
+    def _down(self, score: str) -> bool:
+        return self._better(score) == "lower"
+
+
+_ARROWS = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}", None: ""}
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A score, and which end of it is good."""
+
+    name: str
+    arrow: str
+
+
+@dataclass(frozen=True)
+class _Cell:
+    value: str
+    interval: str
+    missing: int
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A model; its cells are in the columns' order."""
+
+    name: str
+    ok: int
+    planned: int
+    cells: list[_Cell]
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An error type, and the most frequent of its messages."""
+
+    count: int
+    kind: str
+    error: str
+
+
+def _cell(score: ScoreSummary) -> _Cell:
+    value, _, interval = interval_text(score).partition(" ")
+    return _Cell(value, interval, sum(score.missing.values()))

@@ -1,0 +1,115 @@
+"""Contact sheets as PNG: a run at a glance, for a paper, a message or a terminal that shows pictures.
+
+Each page has some videos below each other, each as a row of frames under its prompt.
+"""
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image, ImageDraw, ImageFont
+
+from t2vbatch.analysis.highlights import caption
+from t2vbatch.media.frames import sampled
+from t2vbatch.media.video import decode
+from t2vbatch.output.records import score_columns
+from t2vbatch.storage.files import Folder
+
+ROWS = 8
+FRAMES = 8
+SIDE = 160
+"""Longest side of a frame in pixels; smaller ones are enlarged to it, pixel by pixel."""
+
+_GAP, _LINE, _MARGIN = 4, 40, 16
+_PAPER, _INK, _SOFT = "#fbfaf8", "#1d1e21", "#63656b"
+
+
+def write_sheets(
+    folder: Folder, results: pa.Table, model: str | None = None, rows: int = ROWS, frames: int = FRAMES
+) -> list[str]:
+    """Write ``sheets/MODEL-PAGE.png`` into an output folder; what was there by these names is replaced.
+
+    Args:
+        results: as in results.parquet; samples without a video are left out.
+        model: only this one; None means every model on pages of its own.
+        rows, frames: videos a page, and frames a video, the first and the last among them.
+
+    Returns:
+        The names of the pages, relative to the folder.
+
+    Raises:
+        EncodeError: a video cannot be read.
+    """
+    names = []
+    for name in dict.fromkeys(results["model"].to_pylist()) if model is None else [model]:
+        shown = results.filter(pc.and_(pc.equal(results["model"], name), pc.is_valid(results["video"])))
+        for page, start in enumerate(range(0, shown.num_rows, rows), 1):
+            sheet = _page(folder, shown.slice(start, rows), frames)
+            # The model's name as it is safe in a path, from where its videos lie.
+            safe = PurePosixPath(shown["video"][0].as_py()).parts[1]
+            names.append(f"sheets/{safe}-{page:03d}.png")
+            folder.write(names[-1], sheet)
+    return names
+
+
+def _page(folder: Folder, results: pa.Table, frames: int) -> bytes:
+    strips = [
+        (caption(row, score_columns(results.schema)), _strip(folder, row["video"], frames))
+        for row in results.to_pylist()
+    ]
+    width = max(strip.width for _, strip in strips) + 2 * _MARGIN
+    height = sum(strip.height + _LINE + _MARGIN for _, strip in strips) + _MARGIN
+    page = Image.new("RGB", (width, height), _PAPER)
+    top = _MARGIN
+    for words, strip in strips:
+        _write(page, top, words)
+        page.paste(strip, (_MARGIN, top + _LINE))
+        top += _LINE + strip.height + _MARGIN
+    out = BytesIO()
+    page.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def _strip(folder: Folder, video: str, frames: int) -> Image.Image:
+    with folder.local(video) as path:
+        shown = [_scaled(frame) for frame in sampled(decode(path).frames, frames)]
+    width, height = shown[0].size
+    strip = Image.new("RGB", (len(shown) * (width + _GAP) - _GAP, height), _PAPER)
+    for index, frame in enumerate(shown):
+        strip.paste(frame, (index * (width + _GAP), 0))
+    return strip
+
+
+def _scaled(frame: npt.NDArray[np.uint8]) -> Image.Image:
+    image = Image.fromarray(frame)
+    scale = SIDE / max(image.size)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS)
+
+
+def _write(page: Image.Image, top: int, words: tuple[str, str]) -> None:
+    draw = ImageDraw.Draw(page)
+    for (text, colour, size), line in zip(_lines(words), (0, 20), strict=True):
+        font = ImageFont.load_default(size)
+        draw.text((_MARGIN, top + line), _fitting(text, font, page.width - 2 * _MARGIN), colour, font)
+
+
+def _lines(words: tuple[str, str]) -> Iterator[tuple[str, str, int]]:
+    prompt, facts = words
+    yield prompt, _INK, 15
+    yield facts, _SOFT, 12
+
+
+def _fitting(text: str, font: Any, width: int) -> str:
+    """As much of the text as has room on one line."""
+    text = " ".join(text.split())
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "...") > width:
+        text = text[: int(len(text) * 0.95)]
+    return text + "..."

@@ -1,0 +1,70 @@
+"""t2vbatch distance, and where a user who looks for FVD finds it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from t2vbatch.cli import app
+from t2vbatch.errors import MetricError, UsageError
+from t2vbatch.metrics.registry import metric_class
+from tests.analysis.distance.conftest import FRAMES
+
+
+def typed(*arguments: str) -> Result:
+    """What a command line prints; its errors come as they are raised."""
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def test_the_command_measures_and_saves(
+    output: Path, reference: Path, backbones: Path, tmp_path: Path
+) -> None:
+    """Options make a distance; its saved statistics give the same number by the next command, as JSON."""
+    saved = str(tmp_path / "reference.npz")
+    options = ["--backbone", str(backbones / "i3d.pt"), "--allow-pickle", "--frames", str(FRAMES)]
+    done = typed("distance", str(output), "--reference", str(reference), *options, "--save-statistics", saved)
+    assert done.exit_code == 0
+    assert "lower is closer" in done.output
+    named = typed("distance", str(output), "--reference", saved, *options, "--name", "again", "--json")
+    of_a = json.loads(named.stdout)["distances"]["a"]
+    assert of_a["again"]["value"] == of_a["fvd"]["value"]
+    assert f"{of_a['fvd']['value']:.4g}" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--reference", "somewhere"], "--backbone\n.*nothing"),
+        (["--backbone", "something"], "--reference\n.*nothing"),
+        (["--save-statistics", "x.npz"], "no reference to save"),
+    ],
+)
+def test_half_a_question_is_refused(output: Path, options: list[str], message: str) -> None:
+    """A distance takes a reference and a backbone, and there is nothing to save without them."""
+    with pytest.raises(UsageError, match=message):
+        typed("distance", str(output), *options)
+
+
+def test_statistics_are_saved_as_npz_alone(output: Path, reference: Path, backbones: Path) -> None:
+    """Another ending is refused before a video is looked at."""
+    options = ["--reference", str(reference), "--backbone", str(backbones / "videomae"), "--frames", "4"]
+    with pytest.raises(MetricError, match=r"a file that ends in \.npz"):
+        typed("distance", str(output), *options, "--save-statistics", "statistics.pkl")
+    assert not (output / "features").exists()
+
+
+def test_distances_stand_among_the_metrics() -> None:
+    """The list names them; one alone shows definition, source and what its backbone gets."""
+    listed = typed("metrics").output
+    assert "fvd " in listed
+    assert "fid " in listed
+    shown = typed("metrics", "fvd").output
+    for word in ("Definition:", "Unterthiner", "Range:", "Direction:", "Weights:", "t2vbatch distance"):
+        assert word in shown
+
+
+def test_a_distance_is_no_metric_of_a_job() -> None:
+    """Who writes it under metrics is told where it belongs."""
+    with pytest.raises(MetricError, match="fid under distances"):
+        metric_class("fid")

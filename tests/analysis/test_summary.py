@@ -1,0 +1,180 @@
+"""What a run came to, counted and averaged without losing a sample."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from t2vbatch.analysis.summary import Summary, summarize, summarize_by
+from t2vbatch.analysis.summary_text import render_text
+from t2vbatch.output.records import results_schema
+
+SCHEMA = results_schema(["clip_score"], pa.schema([("category", pa.string())]))
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def result(model: str = "a", row: int = 0, score: float | None = 1.0, **changes: Any) -> dict[str, Any]:
+    """One row of a results table."""
+    base = {
+        "sample_id": f"{model}-{row}",
+        "row_id": f"row{row}",
+        "model": model,
+        "status": "ok",
+        "clip_score": score,
+        "video": f"videos/{model}/row{row}-0.mp4",
+        "generate_s": 2.0,
+        "encode_s": 0.5,
+        "score_s": 0.25,
+        "started_at": START + timedelta(seconds=row),
+        "finished_at": START + timedelta(seconds=row + 3),
+    }
+    return base | changes
+
+
+def summary_of(*rows: dict[str, Any], **planned: int) -> Summary:
+    """The summary of these results."""
+    return summarize(pa.Table.from_pylist(list(rows), SCHEMA), planned)
+
+
+def test_every_planned_sample_is_counted_once() -> None:
+    """planned = ok + degenerate + failed + pending, in all and for each model."""
+    summary = summary_of(
+        result(row=0),
+        result(row=1, score=None, status="degenerate", error_type="DegenerateError", video=None),
+        result(row=2, score=None, status="failed", error_type="RowError", video=None),
+        result("b", row=0),
+        a=5,
+        b=2,
+    )
+    assert (summary.counts.planned, summary.counts.ok, summary.counts.pending) == (7, 2, 3)
+    first = summary.models[0]
+    assert first.counts.pending == 2
+    assert first.failures == {"DegenerateError": 1, "RowError": 1}
+    assert first.timing.videos == 1
+
+
+def test_more_results_than_planned_are_refused() -> None:
+    """A table that cannot be accounted for is an error and not a negative count."""
+    with pytest.raises(ValueError, match="2 results"):
+        summary_of(result(row=0), result(row=1), a=1)
+    with pytest.raises(ValueError, match="not planned: b"):
+        summary_of(result("b"), a=1)
+
+
+def test_a_missing_score_is_left_out_of_the_mean_and_counted_by_reason() -> None:
+    """A score that could not be had does not count as 0, and n + missing is what was planned."""
+    score = (
+        summary_of(
+            result(row=0, score=4.0),
+            result(row=1, score=None, score_errors=json.dumps({"clip_score": "the row has no prompt"})),
+            result(row=2, score=None),
+            result(row=3, score=None, status="failed", video=None),
+            a=6,
+        )
+        .models[0]
+        .scores[0]
+    )
+    assert (score.mean, score.n) == (4.0, 1)
+    assert score.missing == {"the row has no prompt": 1, "not scored yet": 1, "failed": 1, "pending": 2}
+    assert score.n + sum(score.missing.values()) == 6
+
+
+def test_rows_without_a_status_are_pending() -> None:
+    """Pending samples may stand in the table as empty rows; they are counted once."""
+    assert summary_of(result(row=0), result(row=1, status=None, score=None), a=2).counts.pending == 1
+
+
+def test_one_row_gives_no_interval() -> None:
+    """Five videos of a single prompt say nothing of other prompts, so there is no interval."""
+    rows = [result(row=0, score=float(index), sample_id=str(index)) for index in range(5)]
+    score = summary_of(*rows, a=5).models[0].scores[0]
+    assert (score.mean, score.low, score.high, score.rows) == (2.0, None, None, 1)
+
+
+def test_copies_of_a_video_do_not_narrow_the_interval() -> None:
+    """Ten equal videos of each prompt carry as much information as one of each."""
+    scores = np.random.default_rng(0).normal(30, 2, 20)
+    single = [result(row=row, score=score) for row, score in enumerate(scores)]
+    tenfold = [result(row=row, score=score) for row, score in enumerate(scores) for _ in range(10)]
+    one, ten = (summary_of(*rows, a=200).models[0].scores[0] for rows in (single, tenfold))
+    assert one.low is not None
+    assert one.high is not None
+    assert (ten.low, ten.high) == pytest.approx((one.low, one.high))
+
+
+def test_the_order_of_results_does_not_matter() -> None:
+    """The same results in another order give the same summary, to the last digit of the interval."""
+    rows = [result(row=row, score=float(row % 7)) for row in range(30)]
+    forwards, backwards = (summary_of(*order, a=30).models[0].scores[0] for order in (rows, rows[::-1]))
+    assert forwards == backwards
+
+
+def test_pauses_between_runs_do_not_count_as_busy() -> None:
+    """Videos per minute are taken over the time in which a worker had a sample."""
+    later = START + timedelta(hours=5)
+    rows = [
+        result(row=0),
+        result(row=1),
+        result(row=2, started_at=later, finished_at=later + timedelta(seconds=2)),
+    ]
+    timing = summary_of(*rows, a=3).timing
+    assert timing.busy_s == pytest.approx(4 + 2)
+    assert timing.videos_per_minute == pytest.approx(30)
+    assert timing.generate_s == 6.0
+
+
+def test_an_empty_run_has_a_summary() -> None:
+    """Before the first video there is nothing to average, and nothing fails."""
+    summary = summary_of(a=3)
+    assert summary.counts.pending == 3
+    assert summary.models[0].scores[0].mean is None
+    assert summary.timing.videos_per_minute is None
+    assert "3 planned = 0 ok + 3 pending" in render_text(summary)
+
+
+def test_the_json_form_holds_what_is_derived_too() -> None:
+    """summary.json has the pending count and the rate, by model and metric name, and is plain JSON."""
+    plain = json.loads(json.dumps(summary_of(result(), a=2).to_json(), allow_nan=False))
+    assert plain["counts"] == {"planned": 2, "ok": 1, "degenerate": 0, "failed": 0, "pending": 1}
+    assert plain["models"]["a"]["scores"]["clip_score"]["mean"] == 1.0
+    assert plain["timing"]["videos_per_minute"] == 20.0
+
+
+def test_the_text_shows_means_intervals_and_what_is_missing() -> None:
+    """The terminal's table has each number that a reader needs, and takes no markup from names."""
+    rows = [result("[red]a", row=row, score=20.0 + row) for row in range(8)]
+    rows.append(result("[red]a", row=9, score=None, status="failed", error_type="RowError", video=None))
+    rows[0]["prompt_truncated"] = True
+    text = render_text(summary_of(*rows, **{"[red]a": 9}))
+    assert "9 planned = 8 ok + 1 failed" in text
+    assert "[red]a" in text
+    assert "23.5 [21" in text
+    assert "1 failed" in text
+    assert "no video for 1 RowError" in text
+    assert "1 prompt was longer than the scorer reads" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_scores_are_averaged_by_any_column_of_the_manifest() -> None:
+    """Each value of a column, a missing one too, has a summary of its own samples."""
+    rows = [result(row=row, score=float(row), category="rolling" if row < 3 else None) for row in range(5)]
+    parts = summarize_by(pa.Table.from_pylist(rows, SCHEMA), "category")
+    means = {label: part.models[0].scores[0].mean for label, part in parts.items()}
+    assert means == {"rolling": 1.0, "(none)": 3.5}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40), st.integers(1, 10))
+def test_the_mean_lies_in_its_interval(values: list[float], rows: int) -> None:
+    """For any scores the interval holds the mean, up to rounding."""
+    table = [result(row=index % rows, score=value) for index, value in enumerate(values)]
+    score = summary_of(*table, a=len(table)).models[0].scores[0]
+    if score.low is not None and score.high is not None and score.mean is not None:
+        slack = 1e-9 * max(map(abs, values), default=0)
+        assert score.low <= score.mean + slack
+        assert score.mean - slack <= score.high

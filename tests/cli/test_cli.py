@@ -1,0 +1,255 @@
+"""The command line: exit codes, one message a mistake, nothing started that could be refused."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from t2vbatch import __version__
+from t2vbatch.cli import main
+from t2vbatch.output.store import open_store
+
+_JOB = """
+manifest: rows.csv
+output: out
+metrics: []
+engine: inline
+models:
+  fake: {path: x, pipeline: "t2vbatch.models.fake:FakeModel"}
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command came to."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def quick(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command line in this process: the same code, without seconds of imports each time."""
+
+    def command(*arguments: str) -> Done:
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["t2vbatch", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
+        return Done(int(ended.value.code or 0), shown.out, shown.err)
+
+    return command
+
+
+def _t2vbatch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does; its output is what a pipe gets."""
+    return subprocess.run(
+        [sys.executable, "-m", "t2vbatch", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "rows.csv").write_text("id,prompt\na,one\nb,two\n")
+    (tmp_path / "job.yaml").write_text(_JOB)
+    return tmp_path
+
+
+def test_a_run_from_start_to_end(folder: Path) -> None:
+    """run, run again, status, verify, report: each with its exit code, plain lines in a pipe."""
+    first = _t2vbatch(folder, "run", "job.yaml")
+    assert first.returncode == 0, first.stderr
+    assert "2 videos made" in first.stdout
+    assert "report/index.html" in first.stdout
+    assert "2/2 samples" in first.stderr
+    assert "\x1b" not in first.stdout + first.stderr
+    second = _t2vbatch(folder, "run", "job.yaml")
+    assert second.returncode == 0
+    assert "0 videos made" in second.stdout
+    status = _t2vbatch(folder, "status", "out", "--json")
+    assert json.loads(status.stdout)["ok"] == 2
+    assert _t2vbatch(folder, "verify", "out").stdout == "2 videos are as recorded; 0 findings\n"
+    (folder / "out/report/index.html").unlink()
+    assert _t2vbatch(folder, "report", "out").returncode == 0
+    assert (folder / "out/report/index.html").exists()
+
+
+def test_json_is_one_object(folder: Path) -> None:
+    """Machines read stdout to its end and have it all."""
+    run = _t2vbatch(folder, "run", "job.yaml", "--json", "--set", "samples=2")
+    found = json.loads(run.stdout)
+    assert (found["made"], found["exit_code"], found["summary"]["counts"]["ok"]) == (4, 0, 4)
+    wrong = _t2vbatch(folder, "run", "nowhere.yaml", "--json")
+    assert json.loads(wrong.stdout)["error"] == "JobError"
+
+
+def test_failed_samples_make_exit_code_three(folder: Path, quick: Command) -> None:
+    """The run finished, and a script can tell that not all is well."""
+    (folder / "rows.csv").write_text("id,prompt\na,one\nb,two [fault:raise]\n")
+    run = quick("run", "job.yaml")
+    assert run.returncode == 3
+    assert "RowError" in run.stdout
+
+
+def test_a_dry_run_makes_nothing(folder: Path, quick: Command) -> None:
+    """It says what it would make; so does plan."""
+    for arguments in (("run", "job.yaml", "--dry-run"), ("plan", "job.yaml")):
+        done = quick(*arguments)
+        assert done.returncode == 0, done.stderr
+        assert "2 samples, 2 to make" in done.stdout
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"job.yaml": None}, "no such file"),
+        ({"job.yaml": _JOB + "sampels: 1"}, "did you mean 'samples'?"),
+        ({"job.yaml": _JOB.replace("metrics: []", "metrics: [clip_scor]")}, "did you mean 'clip_score'?"),
+        ({"job.yaml": _JOB.replace("FakeModel", "FakeModle")}, "FakeModle"),
+        ({"job.yaml": _JOB.replace('pipeline: "t2vbatch.models.fake:FakeModel"', "")}, "models.fake.path"),
+        ({"job.yaml": _JOB.replace("path: x,", "path: x, call: {num_frame: 3},")}, "'num_frames'"),
+        ({"rows.csv": None}, "rows.csv"),
+        ({"rows.csv": ""}, "rows.csv"),
+        ({"rows.csv": "id,prompt\n"}, "rows.csv"),
+        ({"rows.csv": "topic\nx\n"}, "prompt"),
+        ({"rows.csv": "id,prompt\na,one\na,two\n"}, "'a'"),
+        ({"rows.csv": "prompt,seed\none,x\n"}, "seed"),
+        ({"rows.csv": f"prompt\n{'x' * 10_001}\n"}, "10,000"),
+        ({"rows.csv": "prompt,image\none,gone.png\n"}, "gone.png"),
+        ({"rows.csv": "prompt,image\none,broken.png\n"}, "broken.png"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else next(iter(value)),
+)
+def test_wrong_input_gets_one_message(
+    folder: Path, quick: Command, change: dict[str, str | None], said: str
+) -> None:
+    """Exit code 2, no traceback, no output folder: nothing is started that could be refused."""
+    (folder / "broken.png").write_bytes(b"no image")
+    for name, text in change.items():
+        (folder / name).unlink()
+        if text is not None:
+            (folder / name).write_text(text)
+    run = quick("run", "job.yaml")
+    assert run.returncode == 2, run.stderr
+    assert said in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (folder / "out").exists()
+
+
+def test_a_truncated_parquet_is_refused(folder: Path, quick: Command) -> None:
+    """Arrow's own words stay inside."""
+    pq.write_table(pa.table({"prompt": ["one"] * 100}), folder / "rows.parquet")
+    data = (folder / "rows.parquet").read_bytes()
+    (folder / "rows.parquet").write_bytes(data[: len(data) // 2])
+    run = quick("run", "job.yaml", "--set", "manifest=rows.parquet")
+    assert run.returncode == 2
+    assert "rows.parquet" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_an_output_that_cannot_be_written_is_one_message(folder: Path, quick: Command) -> None:
+    """A file stands where the folder should be."""
+    (folder / "out").write_text("in the way")
+    run = quick("run", "job.yaml")
+    assert run.returncode == 2
+    assert "out" in run.stderr
+    assert "a folder" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_full_disk_is_one_message_and_keeps_what_is_finished(folder: Path) -> None:
+    """A small file system of its own fills up in the middle of a run; with room, the run goes on."""
+    small = folder / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        rows = "\n".join(f"r{n},prompt {n}" for n in range(40))
+        (folder / "rows.csv").write_text(f"id,prompt\n{rows}\n")
+        sets = ("--set", "output=small/out", "--set", "models.fake.call={height: 256, width: 256}")
+        full = _t2vbatch(folder, "run", "job.yaml", *sets)
+        assert full.returncode == 1, full.stderr
+        assert "no space" in full.stderr.lower()
+        assert "Traceback" not in full.stderr
+        finished = open_store(str(small / "out")).records().num_rows
+        assert finished > 0
+        subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
+        more = _t2vbatch(folder, "run", "job.yaml", "--json", *sets)
+        assert more.returncode == 0, more.stderr
+        assert json.loads(more.stdout)["made"] == 40 - finished
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_manifest_check_lists_all(folder: Path, quick: Command) -> None:
+    """Not only the first problem, and exit code 2."""
+    Image.new("RGB", (4, 4)).save(folder / "i.png")
+    (folder / "rows.csv").write_text("prompt,seed,image\none,x,i.png\n,1,\nthree,2,gone.png\n")
+    check = quick("manifest", "check", "rows.csv")
+    assert check.returncode == 2
+    assert all(f"row {row}" in check.stdout for row in (1, 2, 3))
+    (folder / "rows.csv").write_text("prompt\none\n")
+    assert quick("manifest", "check", "rows.csv").returncode == 0
+
+
+def test_manifest_check_takes_a_job_with_its_limits(folder: Path, quick: Command) -> None:
+    """A job file stands for its manifest, which may hold what the job allows; the message names the key."""
+    (folder / "rows.csv").write_text("prompt\n" + "long " * 3000)
+    assert "a higher limits.prompt_chars" in quick("manifest", "check", "job.yaml").stdout
+    (folder / "job.yaml").write_text(_JOB + "limits: {prompt_chars: 20000}\n")
+    assert quick("manifest", "check", "job.yaml").returncode == 0
+
+
+def test_metrics_and_models_are_listed(folder: Path, quick: Command) -> None:
+    """And each is shown in full by name; an unknown one names the nearest."""
+    assert "clip_temporal" in quick("metrics").stdout
+    assert "range" in quick("metrics", "clip_score").stdout.lower()
+    listed = quick("models", "--json")
+    assert {"WanPipeline", "CogVideoXPipeline"} <= {card["name"] for card in json.loads(listed.stdout)}
+    assert "num_frames" in quick("models", "WanPipeline").stdout
+    unknown = quick("models", "WanPipelin")
+    assert unknown.returncode == 2
+    assert "'WanPipeline'" in unknown.stderr
+
+
+def test_the_version_is_told(folder: Path, quick: Command) -> None:
+    """As the package has it."""
+    assert quick("--version").stdout == f"t2vbatch {__version__}\n"
+
+
+def test_the_doctor_says_what_is_here(folder: Path, quick: Command) -> None:
+    """Devices, memory, ffmpeg, hub, packages, in words and as JSON."""
+    found = {fact["name"] for fact in json.loads(quick("doctor", "--json").stdout)["facts"]}
+    assert {"python", "memory", "cpus", "gpu", "ffmpeg", "hub", "pipelines"} <= found
+
+
+@pytest.mark.parametrize(
+    "arguments", [["runn"], ["run"], ["run", "job.yaml", "--sett", "x"], ["status", "nowhere"]]
+)
+def test_a_mistyped_command_is_refused(folder: Path, quick: Command, arguments: list[str]) -> None:
+    """Without a traceback."""
+    done = quick(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,109 @@
+"""t2vbatch score and compare, as they are typed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner, Result
+
+from t2vbatch.cli import app
+from t2vbatch.errors import UsageError
+from t2vbatch.output.records import results_schema
+
+SCHEMA = results_schema(["clip_score"], pa.schema([("category", pa.string())]))
+
+
+def output(folder: Path, **models: float) -> str:
+    """An output folder with results of 24 rows by each model, which is better by that much."""
+    rows: list[dict[str, Any]] = [
+        {
+            "row_id": f"r{row}",
+            "prompt": f"prompt {row}",
+            "seed": row,
+            "model": model,
+            "status": "ok",
+            "clip_score": 30 + better + (row * 7 % 5) / 5 + (row * len(model) % 3) / 10,
+            "category": "odd" if row % 2 else "even",
+        }
+        for model, better in models.items()
+        for row in range(24)
+    ]
+    folder.mkdir()
+    pq.write_table(pa.Table.from_pylist(rows, SCHEMA), folder / "results.parquet")
+    return str(folder)
+
+
+def typed(*arguments: str) -> Result:
+    """What a command line prints; its errors come as they are raised."""
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def test_compare_names_the_better_model(tmp_path: Path) -> None:
+    """Two models of one output and a third of another are compared in pairs."""
+    first, second = output(tmp_path / "a", slow=1, fast=0), output(tmp_path / "b", slow=0)
+    text = typed("compare", first, second).output
+    assert "a/slow is better than fast (p < 0.001)" in text
+    assert "b/slow" in text
+    assert text.count("clip_score   ") == 3
+
+
+def test_compare_speaks_json_and_latex(tmp_path: Path) -> None:
+    """--json is one object; --format writes the table for a paper."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    found = json.loads(typed("compare", folder, "--json").output)
+    assert [pair["winner"] for pair in found["pairs"]] == ["slow"]
+    assert r"\begin{tabular}" in typed("compare", folder, "--format", "latex").output
+
+
+def test_compare_by_a_column(tmp_path: Path) -> None:
+    """--by compares once for each value of a column of the manifest."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    found = json.loads(typed("compare", folder, "--by", "category", "--json").output)
+    assert {label: part["pairs"][0]["n"] for label, part in found.items()} == {"even": 12, "odd": 12}
+
+
+def test_compare_by_a_column_that_a_score_is_named_like(tmp_path: Path) -> None:
+    """--by names the column as the manifest does, though the results had to rename it."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    table = pq.read_table(f"{folder}/results.parquet")
+    names = ["manifest_clip_score" if name == "category" else name for name in table.column_names]
+    pq.write_table(table.rename_columns(names), f"{folder}/results.parquet")
+    assert set(json.loads(typed("compare", folder, "--by", "clip_score", "--json").output)) == {"even", "odd"}
+
+
+def test_compare_by_a_column_leaves_out_what_one_model_alone_has(tmp_path: Path) -> None:
+    """A value that only one model's rows have is told of, and the others are compared."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    table = pq.read_table(f"{folder}/results.parquet")
+    keep = [row["model"] == "slow" or row["category"] == "odd" for row in table.to_pylist()]
+    pq.write_table(table.filter(pa.array(keep)), f"{folder}/results.parquet")
+    shown = typed("compare", folder, "--by", "category")
+    assert "category: odd" in shown.stdout
+    assert "category: even" not in shown.stdout
+    assert "only one model has rows where category is even" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "no results.parquet"),
+        (["a"], "one model, only"),
+        (["two", "--by", "colour"], "no such column"),
+        (["two", "--by", "clip_score"], "no such column.*\n.*category"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(tmp_path: Path, arguments: list[str], message: str) -> None:
+    """No results, one model, an unknown column: one message each."""
+    output(tmp_path / "a", only=0)
+    output(tmp_path / "two", one=0, other=0)
+    with pytest.raises(UsageError, match=message):
+        typed("compare", str(tmp_path / arguments[0]), *arguments[1:])
+
+
+def test_score_refuses_a_folder_without_a_run(tmp_path: Path) -> None:
+    """There is nothing to score where nothing was made."""
+    with pytest.raises(UsageError, match=r"no job\.yaml"):
+        typed("score", str(tmp_path), "--metrics", "motion")

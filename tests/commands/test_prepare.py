@@ -1,0 +1,68 @@
+"""What is wrong with what a job names is told at once, each thing with its line in the job file."""
+
+from pathlib import Path
+
+import pytest
+
+from t2vbatch.commands.prepare import prepare
+from t2vbatch.errors import JobError, MistakesError, ModelError
+from t2vbatch.job import load_job
+
+_JOB = """
+manifest: row.csv
+output: out
+metrics: [flickr, {clip_score: {frames: 0}}]
+models:
+  fake:
+    path: x
+    pipeline: t2vbatch.models.fake:FakeModel
+    call: {num_frame: 3, hight: 64, width: 64}
+  folder:
+    path: weights
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "rows.csv").write_text("id,prompt\na,one\n")
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "job.yaml").write_text(_JOB)
+    return tmp_path
+
+
+def test_everything_that_a_job_names_is_looked_at(folder: Path) -> None:
+    """A manifest, metrics, arguments and a folder that are not there: six mistakes, one message."""
+    job = folder / "job.yaml"
+    with pytest.raises(MistakesError) as caught:
+        prepare(load_job(job))
+    assert [error.where.removeprefix(str(job)) for error in caught.value.errors] == [
+        ":2:1: manifest",
+        ":4:1: metrics.flickr",
+        ":4:33: metrics.clip_score.frames",
+        ":11:5: models.folder.path",
+        ":9:12: models.fake.call.num_frame",
+        ":9:26: models.fake.call.hight",
+    ]
+    said = str(caught.value)
+    assert all(name in said for name in ("'rows.csv'", "'flicker'", "'num_frames'", "'height'"))
+    assert not (folder / "out").exists()
+
+
+def test_one_mistake_is_an_error_of_its_own_kind(folder: Path) -> None:
+    """With the file and line all the same; the option, where an option says it."""
+    (folder / "row.csv").write_text("id,prompt\na,one\n")
+    sets = ["metrics=[]", "models={fake: {path: x, pipeline: 't2vbatch.models.fake:FakeModel'}}"]
+    with pytest.raises(ModelError) as caught:
+        prepare(load_job(folder / "job.yaml", [*sets, "models.fake.call.hight=64"]))
+    assert caught.value.where == "--set models.fake.call.hight=64"
+    prepare(load_job(folder / "job.yaml", sets))
+
+
+def test_an_output_that_is_a_file_is_refused(folder: Path) -> None:
+    """And so is nothing else, where nothing else is wrong."""
+    (folder / "out").touch()
+    (folder / "row.csv").write_text("id,prompt\na,one\n")
+    sets = ["metrics=[]", "models={fake: {path: x, pipeline: 't2vbatch.models.fake:FakeModel'}}"]
+    with pytest.raises(JobError, match="which is a file") as caught:
+        prepare(load_job(folder / "job.yaml", sets))
+    assert caught.value.where == f"{folder / 'job.yaml'}:3:1: output"

@@ -1,0 +1,67 @@
+"""What is made again is the same, and where it is not, that is found."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from t2vbatch.commands.prepare import prepare
+from t2vbatch.commands.reproduce import remake
+from t2vbatch.commands.run import run_job
+from t2vbatch.engines import engine_for
+from t2vbatch.errors import UsageError
+from t2vbatch.job import load_job
+from t2vbatch.media.video import Video
+from t2vbatch.models.fake import FakeModel
+from t2vbatch.models.protocol import Request
+from t2vbatch.output.store import Store, open_store
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Store:
+    """A finished run of four samples, of which one failed."""
+    (tmp_path / "rows.txt").write_text("one\ntwo\nthree\nfour [fault:raise]\n")
+    job: Mapping[str, Any] = {
+        "manifest": "rows.txt",
+        "output": "out",
+        "metrics": [],
+        "engine": "inline",
+        "models": {"fake": {"path": "x", "pipeline": "t2vbatch.models.fake:FakeModel"}},
+    }
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(dict(job)))
+    return open_store(run_job(prepare(load_job(tmp_path / "job.yaml")), engine_for).output)
+
+
+def _files(store: Store) -> dict[str, bytes]:
+    return {name: store.folder.read(name) for name in store.folder.names("")}
+
+
+def test_the_same_comes_out_again(output: Store) -> None:
+    """At most as many as have a video, and the output stays as it is."""
+    before = _files(output)
+    assert list(remake(output, 2, engine_for)) == [None, None]
+    assert list(remake(output, 99, engine_for)) == [None, None, None]
+    assert _files(output) == before
+
+
+def test_a_model_that_gives_other_bytes_is_found(output: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each finding names the video."""
+    generate = FakeModel.generate
+
+    def drifting(model: FakeModel, requests: Sequence[Request]) -> list[Video]:
+        videos = generate(model, requests)
+        return [Video(np.ascontiguousarray(video.frames[:, ::-1]), video.fps) for video in videos]
+
+    monkeypatch.setattr(FakeModel, "generate", drifting)
+    findings = list(remake(output, 3, engine_for))
+    assert all(finding and "videos/fake/" in finding.place for finding in findings)
+    assert len(findings) == 3
+
+
+def test_there_must_have_been_a_run(tmp_path: Path) -> None:
+    """An empty folder has nothing that could be made again."""
+    with pytest.raises(UsageError, match="no run has begun"):
+        list(remake(open_store(str(tmp_path)), 1, engine_for))

@@ -1,0 +1,344 @@
+"""The whole line on a model that costs nothing: what is made, what is not made again, what is the same."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from t2vbatch.commands.prepare import prepare
+from t2vbatch.commands.run import Result, run_job
+from t2vbatch.commands.status import Status, read_status
+from t2vbatch.commands.verify import verify
+from t2vbatch.engines import Progress, engine_for
+from t2vbatch.errors import JobError, LeaseHeldError
+from t2vbatch.job import load_job
+from t2vbatch.output.store import open_store
+
+_PROMPTS = [
+    {"id": f"r{n}", "prompt": f"prompt {n}", "topic": "even" if n % 2 == 0 else "odd"} for n in range(4)
+]
+
+
+def _write(folder: Path, rows: Sequence[dict[str, Any]] = _PROMPTS, **changes: Any) -> Path:
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    model = {"path": str(folder / "faults"), "pipeline": "t2vbatch.models.fake:FakeModel"}
+    job: dict[str, Any] = {"manifest": "rows.jsonl", "output": "out", "metrics": [], "engine": "inline"}
+    job |= {"models": {"fake": model}, "samples": 2} | changes
+    file = folder / "job.yaml"
+    file.write_text(yaml.safe_dump(job), encoding="utf-8")
+    return file
+
+
+def _run(job: Path, *sets: str, retry_failed: bool = False) -> Result:
+    return run_job(prepare(load_job(job, sets)), engine_for, retry_failed=retry_failed)
+
+
+def _videos(output: str | Path) -> dict[str, str]:
+    files = sorted(Path(output, "videos").rglob("*.mp4"))
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def _results(output: str | Path) -> list[dict[str, Any]]:
+    return list(pq.read_table(Path(output, "results.parquet")).to_pylist())
+
+
+def test_a_run_makes_every_sample_and_every_table(tmp_path: Path) -> None:
+    """4 rows x 2 indices are 8 videos, 8 rows of results, a summary, a report."""
+    result = _run(_write(tmp_path))
+    assert (result.made, result.summary.counts.ok, result.ending) == (8, 8, "finished")
+    out = Path(result.output)
+    assert len(_videos(out)) == 8
+    assert {row["topic"] for row in _results(out)} == {"even", "odd"}
+    assert [row["row_id"] for row in _results(out)] == [f"r{n // 2}" for n in range(8)]
+    for name in ("job.yaml", "plan.parquet", "metadata.parquet", "summary.json", "report/index.html"):
+        assert (out / name).exists(), name
+    assert [finding for finding in verify(open_store(result.output)) if finding] == []
+
+
+def test_metadata_is_what_datasets_looks_for(tmp_path: Path) -> None:
+    """file_name, relative to the folder, for each video that is ok."""
+    out = Path(_run(_write(tmp_path)).output)
+    names = pq.read_table(out / "metadata.parquet")["file_name"].to_pylist()
+    assert len(names) == 8
+    assert all((out / name).is_file() for name in names)
+
+
+def test_a_second_run_makes_nothing(tmp_path: Path) -> None:
+    """No video is touched, and no engine is started."""
+    job = _write(tmp_path)
+    first = _run(job)
+    before = {file: file.stat().st_mtime_ns for file in Path(first.output, "videos").rglob("*.mp4")}
+    second = run_job(prepare(load_job(job)), _no_engine)
+    assert second.made == 0
+    assert before == {file: file.stat().st_mtime_ns for file in before}
+    assert second.summary == first.summary
+
+
+def _no_engine(job: object) -> Any:
+    pytest.fail("an engine was started for nothing")
+
+
+def test_changing_one_row_makes_what_it_touches(tmp_path: Path) -> None:
+    """Its two samples, over their old files; the others keep theirs."""
+    before = _videos(_run(_write(tmp_path)).output)
+    changed = [*_PROMPTS[:-1], {**_PROMPTS[-1], "prompt": "another prompt"}]
+    result = _run(_write(tmp_path, changed))
+    after = _videos(result.output)
+    assert result.made == 2
+    assert {name for name in after if after[name] != before[name]} == {"r3-0.mp4", "r3-1.mp4"}
+    assert [finding for finding in verify(open_store(result.output)) if finding] == []
+
+
+def test_a_row_that_comes_back_is_made_again_only_if_its_file_is_gone(tmp_path: Path) -> None:
+    """Leaving a row out keeps its video; changing it there and back overwrites it twice."""
+    _run(_write(tmp_path))
+    assert _run(_write(tmp_path, _PROMPTS[:3])).summary.counts.planned == 6
+    assert _run(_write(tmp_path)).made == 0
+    changed = [{**_PROMPTS[0], "prompt": "x"}, *_PROMPTS[1:]]
+    assert _run(_write(tmp_path, changed)).made == 2
+    again = _run(_write(tmp_path))
+    assert again.made == 2
+    assert [finding for finding in verify(open_store(again.output)) if finding] == []
+
+
+def test_changing_a_rider_changes_the_table_alone(tmp_path: Path) -> None:
+    """Results show the manifest as it is now."""
+    _run(_write(tmp_path))
+    result = _run(_write(tmp_path, [{**row, "topic": "new"} for row in _PROMPTS]))
+    assert result.made == 0
+    assert {row["topic"] for row in _results(result.output)} == {"new"}
+
+
+def test_adding_a_model_makes_its_samples_alone(tmp_path: Path) -> None:
+    """The first model's videos stay."""
+    job = _write(tmp_path)
+    _run(job)
+    spec = "{path: y, pipeline: 't2vbatch.models.fake:FakeModel', call: {num_frames: 4}}"
+    result = _run(job, f"models.second={spec}")
+    assert result.made == 8
+    rows = _results(result.output)
+    assert {row["num_frames"] for row in rows if row["model"] == "second"} == {4}
+    seeds = {(row["row_id"], row["sample_index"]): row["seed"] for row in rows if row["model"] == "fake"}
+    assert all(seeds[row["row_id"], row["sample_index"]] == row["seed"] for row in rows)
+
+
+def test_equal_samples_are_one_video(tmp_path: Path) -> None:
+    """A model beside itself under another name is made once, and both have all their rows."""
+    job = _write(tmp_path)
+    spec = {"path": "elsewhere", "pipeline": "t2vbatch.models.fake:FakeModel"}
+    result = _run(job, f"models.twin={json.dumps(spec)}")
+    assert len(_videos(result.output)) == 8
+    assert {name: model.counts.ok for name, model in zip("ab", result.summary.models, strict=True)} == {
+        "a": 8,
+        "b": 8,
+    }
+    assert [finding for finding in verify(open_store(result.output)) if finding] == []
+    assert read_status(open_store(result.output)).ok == 16
+
+
+def test_a_renamed_model_keeps_its_videos(tmp_path: Path) -> None:
+    """A name decides no pixel."""
+    job = _write(tmp_path)
+    _run(job)
+    spec = {"path": "elsewhere", "pipeline": "t2vbatch.models.fake:FakeModel"}
+    result = _run(_write(tmp_path, models={"renamed": spec}))
+    assert (result.made, result.summary.counts.ok) == (0, 8)
+    assert {row["model"] for row in _results(result.output)} == {"renamed"}
+
+
+def test_what_shared_a_video_that_is_overwritten_gets_its_own(tmp_path: Path) -> None:
+    """No record ever names a file that is not its own."""
+    spec = {"path": "x", "pipeline": "t2vbatch.models.fake:FakeModel"}
+    both = {"a": spec, "b": spec}
+    _run(_write(tmp_path, models=both))
+    result = _run(_write(tmp_path, models={**both, "a": {**spec, "call": {"num_frames": 4}}}))
+    assert result.made == 16
+    frames = {(row["model"], row["num_frames"]) for row in _results(result.output)}
+    assert frames == {("a", 4), ("b", 8)}
+    assert [finding for finding in verify(open_store(result.output)) if finding] == []
+
+
+def test_a_failing_row_is_recorded_and_stops_nothing(tmp_path: Path) -> None:
+    """Three attempts, the error with its traceback, and the others are made."""
+    rows = [*_PROMPTS, {"id": "bad", "prompt": "x [fault:raise]"}]
+    result = _run(_write(tmp_path, rows))
+    counts = result.summary.counts
+    assert (counts.planned, counts.ok, counts.failed, counts.pending) == (10, 8, 2, 0)
+    failed = [row for row in _results(result.output) if row["status"] == "failed"]
+    assert {(row["row_id"], row["attempts"], row["error_type"]) for row in failed} == {("bad", 3, "RowError")}
+    assert "Traceback" in failed[0]["traceback"]
+    assert failed[0]["video"] is None
+
+
+def test_a_failed_sample_is_tried_again_only_when_asked(tmp_path: Path) -> None:
+    """The next run leaves it alone; --retry-failed takes it up, and this time it succeeds."""
+    job = _write(tmp_path, [{"id": "bad", "prompt": "x [fault:raise x3]"}], samples=1)
+    assert _run(job).summary.counts.failed == 1
+    assert _run(job).made == 0
+    again = _run(job, retry_failed=True)
+    assert (again.made, again.summary.counts.ok) == (1, 1)
+    assert _results(again.output)[0]["attempts"] == 1
+
+
+def test_output_that_shows_nothing_is_degenerate(tmp_path: Path) -> None:
+    """Black frames and NaN are counted apart, with the reason, and never as ok."""
+    rows = [{"id": "a", "prompt": "x [fault:black]"}, {"id": "b", "prompt": "x [fault:nan]"}]
+    result = _run(_write(tmp_path, rows, samples=1))
+    assert result.summary.counts.degenerate == 2
+    found = {row["row_id"]: row for row in _results(result.output)}
+    assert "black" in found["a"]["error"]
+    assert found["a"]["video"] is not None
+    assert "NaN" in found["b"]["error"]
+    assert found["b"]["video"] is None
+
+
+def test_retrying_in_float32_is_part_of_the_identity(tmp_path: Path) -> None:
+    """Its pixels may be others; without the key nothing changes. The fake is black in any precision."""
+    rows = [{"id": "a", "prompt": "x [fault:black]"}]
+    job = _write(tmp_path, rows, samples=1)
+    before = prepare(load_job(job)).plan.sample(0).sample_id
+    half = ("models.fake.dtype=float16", "models.fake.retry_degenerate=float32")
+    assert prepare(load_job(job, half[:1])).plan.sample(0).sample_id == before
+    assert prepare(load_job(job, half)).plan.sample(0).sample_id != before
+    row = _results(_run(job, *half).output)[0]
+    assert row["status"] == "degenerate"
+    assert "black" in row["retry_reason"]
+    with pytest.raises(JobError, match="would repeat"):
+        load_job(job, half[1:])
+
+
+def test_partial_units_are_padded(tmp_path: Path) -> None:
+    """With batch 3, the videos of 4 rows are those of 5 rows, whoever shares their unit."""
+    batch = {"fake": {"path": "x", "pipeline": "t2vbatch.models.fake:FakeModel", "batch": 3}}
+    few = _videos(_run(_write(tmp_path, models=batch, samples=1)).output)
+    rows = [{"id": "first", "prompt": "new"}, *_PROMPTS]
+    many = _videos(_run(_write(tmp_path, rows, models=batch, samples=1), "output=more").output)
+    assert few.items() <= many.items()
+
+
+def test_results_survive_a_column_of_the_same_name(tmp_path: Path) -> None:
+    """A manifest's own 'status' column rides along under another name."""
+    result = _run(_write(tmp_path, [{"prompt": "x", "status": "mine", "manifest_status": "too"}]))
+    row = _results(result.output)[0]
+    assert row["status"] == "ok"
+    assert row["manifest_status"] == "mine"
+    assert row["manifest_manifest_status"] == "too"
+
+
+@pytest.mark.parametrize("damage", ["content", "missing", "table", "stranger"])
+def test_verify_finds_what_is_wrong(tmp_path: Path, damage: str) -> None:
+    """A changed byte, a missing file, a stale table, a file that nobody recorded."""
+    out = Path(_run(_write(tmp_path)).output)
+    file = out / "videos/fake/r0-0.mp4"
+    match damage:
+        case "content":
+            data = bytearray(file.read_bytes())
+            data[-100] ^= 1
+            file.write_bytes(bytes(data))
+        case "missing":
+            file.unlink()
+        case "table":
+            results = pq.read_table(out / "results.parquet")
+            pq.write_table(results.slice(1), out / "results.parquet")
+        case _:
+            (out / "videos/fake/who.mp4").write_bytes(b"x")
+    findings = [finding for finding in verify(open_store(str(out))) if finding]
+    assert len(findings) == 1, findings
+    assert {"table": "results.parquet", "stranger": "who.mp4"}.get(damage, "r0-0.mp4") in findings[0].place
+
+
+def test_status_tells_from_the_files_alone(tmp_path: Path) -> None:
+    """planned = ok + degenerate + failed + pending, also after a manifest has grown."""
+    rows = [*_PROMPTS, {"id": "bad", "prompt": "x [fault:raise]"}]
+    result = _run(_write(tmp_path, rows))
+    status = read_status(open_store(result.output))
+    assert (status.planned, status.ok, status.failed, status.pending) == (10, 8, 2, 0)
+    assert status.failures == {"RowError": 2}
+    assert status.writer is None
+
+
+def test_a_killed_driver_costs_what_was_being_made(tmp_path: Path) -> None:
+    """After SIGKILL at a random moment the next run ends with the bytes of an undisturbed one."""
+    rows = [{"id": f"r{n}", "prompt": f"{n}", "fault": "slow", "fault_seconds": 0.15} for n in range(12)]
+    undisturbed = _videos(_run(_write(tmp_path, rows), "output=calm").output)
+    job, out = _write(tmp_path, rows), tmp_path / "out"
+    process = subprocess.Popen([sys.executable, "-m", "t2vbatch", "run", str(job)], env=_quiet())
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("records/new/*.json"))) < 5 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    made_before = len(list(out.glob("records/new/*.json")))
+    assert 5 <= made_before < 24
+    result = _run(job)
+    assert result.made == 24 - made_before
+    assert _videos(out) == undisturbed
+    assert [finding for finding in verify(open_store(str(out))) if finding] == []
+
+
+def test_status_tells_of_a_run_that_goes_on(tmp_path: Path) -> None:
+    """Who writes, with how many workers, and how long ago it was heard."""
+    seen: list[Status] = []
+
+    def look(progress: Progress) -> None:
+        if progress.ok == 3:
+            seen.append(read_status(open_store(str(tmp_path / "out"))))
+
+    run_job(prepare(load_job(_write(tmp_path))), engine_for, look)
+    status = seen[0]
+    assert (status.planned, status.ok) == (8, 3)
+    assert status.writer is not None
+    assert f"process {os.getpid()}" in status.writer
+    assert status.steps == 0
+    assert status.heard_s is not None
+    assert 0 <= status.heard_s < 60
+
+
+def test_a_run_that_lost_its_lease_stops_writing(tmp_path: Path) -> None:
+    """It ends with the new holder's name, and leaves everything as the new holder has it."""
+    out = tmp_path / "out"
+    holder = {"host": "elsewhere", "machine": "another", "pid": 1, "born": "1"}
+    taken = holder | {"token": "t", "started_at": "then", "beat": 3}
+    before: dict[str, bytes] = {}
+
+    def take_over(progress: Progress) -> None:
+        if progress.ok == 3 and not before:
+            (out / "lease.json").write_text(json.dumps(taken))
+            before.update(_files(out))
+
+    with pytest.raises(LeaseHeldError, match="process 1 on elsewhere"):
+        run_job(prepare(load_job(_write(tmp_path))), engine_for, take_over)
+    assert len([name for name in before if name.startswith("records/new/")]) == 3
+    assert _files(out) == before
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    found = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    return {name: file.read_bytes() for name, file in found.items()}
+
+
+def test_an_object_store_is_an_output_like_any_other(tmp_path: Path, s3: str) -> None:
+    """Made, found again, verified and counted on S3, with the bytes of a local run."""
+    local = _videos(_run(_write(tmp_path)).output)
+    remote = f"output={s3}/some/prefix"
+    assert _run(_write(tmp_path), remote).made == 8
+    assert _run(_write(tmp_path), remote).made == 0
+    store = open_store(f"{s3}/some/prefix")
+    assert [finding for finding in verify(store) if finding] == []
+    assert read_status(store).ok == 8
+    digests = store.read_table("results.parquet")["video_sha256"].to_pylist()
+    assert sorted(digests) == sorted(local.values())
+
+
+def _quiet() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -1,0 +1,124 @@
+"""Scores of finished runs: the same numbers as the run's own, added, renewed, resumed."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from t2vbatch.commands.prepare import prepare
+from t2vbatch.commands.run import run_job
+from t2vbatch.commands.score import score_output
+from t2vbatch.engines import Ending, engine_for
+from t2vbatch.errors import UsageError
+from t2vbatch.job import Job, Model, VideoFile
+
+PIXELS: dict[str, dict[str, Any]] = {"flicker": {}, "motion": {}, "motion_flow": {}}
+
+
+def made(folder: Path, metrics: dict[str, Any], faults: Sequence[str] = ()) -> str:
+    """The output of a small run; rows named in ``faults`` fail."""
+    rows = [{"id": name, "prompt": f"a {name} ball"} for name in ("red", "green", *faults)]
+    for row in rows[2:]:
+        row["prompt"] += " [fault:raise]"
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    job = Job(
+        manifest=str(folder / "rows.jsonl"),
+        output=str(folder / "out"),
+        models={"fake": Model(path="anything", pipeline="t2vbatch.models.fake:FakeModel", fps=24000 / 1001)},
+        metrics=metrics,
+        engine="inline",
+        video=VideoFile(),
+    )
+    return run_job(prepare(job), engine_for).output
+
+
+def scores(output: str, *columns: str) -> list[tuple[Any, ...]]:
+    """These columns of the results, a tuple a sample."""
+    table = pq.read_table(Path(output) / "results.parquet").select(list(columns))
+    return [tuple(row.values()) for row in table.to_pylist()]
+
+
+def test_scoring_afterwards_gives_the_runs_own_numbers(tmp_path: Path) -> None:
+    """A run with scores and one that is scored later agree to the last bit, at a rate no decimal can say."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first, second = made(tmp_path / "a", dict(PIXELS)), made(tmp_path / "b", {})
+    assert score_output(second, PIXELS, engine_for).made == 2
+    assert scores(first, *PIXELS) == scores(second, *PIXELS)
+    assert scores(first, "frames_sha256") == scores(second, "frames_sha256")
+
+
+def test_only_what_is_missing_is_scored(tmp_path: Path) -> None:
+    """A second call scores nothing, a new metric all videos, renew everything; other scores stay."""
+    output = made(tmp_path, {"flicker": {}})
+    before = scores(output, "flicker")
+    assert score_output(output, None, engine_for).made == 0
+    assert score_output(output, {"sharpness": {}}, engine_for).made == 2
+    assert score_output(output, {"sharpness": {}}, engine_for).made == 0
+    assert scores(output, "flicker") == before
+    assert None not in scores(output, "sharpness")
+    assert score_output(output, None, engine_for, renew=True).made == 2
+    assert not (Path(output) / "scores").exists() or not list((Path(output) / "scores").iterdir())
+
+
+def test_a_later_run_keeps_the_added_scores(tmp_path: Path) -> None:
+    """The job in the output names the new metrics, so that they stay columns of its results."""
+    output = made(tmp_path, {})
+    score_output(output, {"motion": {}}, engine_for)
+    assert "motion" in (Path(output) / "job.yaml").read_text()
+    assert "motion" in json.loads((Path(output) / "summary.json").read_text())["models"]["fake"]["scores"]
+
+
+def test_what_has_no_video_is_not_scored(tmp_path: Path) -> None:
+    """Failed samples stay failed, without a score, and do not disturb the others."""
+    output = made(tmp_path, {}, faults=["broken"])
+    assert score_output(output, {"motion": {}}, engine_for).made == 2
+    assert [value is None for (value,) in scores(output, "motion")] == [False, False, True]
+
+
+def test_a_video_that_cannot_be_read_has_no_score_and_says_why(tmp_path: Path) -> None:
+    """A damaged file costs its own scores; the reason stands in score_errors."""
+    output = made(tmp_path, {})
+    (video,) = (Path(output) / "videos/fake").glob("red-*")
+    video.write_bytes(b"no video")
+    score_output(output, {"motion": {}}, engine_for)
+    (red, why), (green, _) = scores(output, "motion", "score_errors")
+    assert red is None
+    assert "EncodeError" in json.loads(why)["motion"]
+    assert green is not None
+
+
+class Interrupted:
+    """An engine that is stopped before the last unit."""
+
+    def run(self, units: Any, job: Job, factories: Any, ledger: Any) -> Ending:
+        ((name, found),) = units.items()
+        engine_for(job).run({name: found[:-1]}, job, factories, ledger)
+        return "interrupted"
+
+
+def test_scoring_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+    """What was scored before an interruption is not scored again, and enters the results with the rest."""
+    output = made(tmp_path, {})
+    cut = score_output(output, {"motion": {}}, lambda job: Interrupted())
+    assert cut.ending == "interrupted"
+    assert score_output(output, {"motion": {}}, engine_for).made == 1
+    assert None not in [value for (value,) in scores(output, "motion")]
+
+
+def test_a_moved_output_is_scored_where_it_is(tmp_path: Path) -> None:
+    """The folder's own place counts, not the one that its job was written for."""
+    output = made(tmp_path, {})
+    shutil.move(output, tmp_path / "moved")
+    assert score_output(str(tmp_path / "moved"), {"motion": {}}, engine_for).made == 2
+    assert not Path(output).exists()
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    """There is nothing to score where nothing was run."""
+    with pytest.raises(UsageError, match=r"job\.yaml"):
+        score_output(str(tmp_path), None, engine_for)

@@ -1,0 +1,187 @@
+"""Layouts of other tools are complete, or refused."""
+
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from t2vbatch.errors import UsageError
+from t2vbatch.exchange import export, import_scores
+from t2vbatch.job import VideoFile
+from t2vbatch.media.video import Video, decode, digest_file, encode
+from t2vbatch.output.records import Record, results_schema, to_table
+from t2vbatch.plan import PLAN
+from t2vbatch.storage.files import open_folder
+
+PROMPTS = ["a red ball.", "A red ball.", "cafe\u0301 in Paris"]
+
+
+def output(folder: Path, samples: int = 5) -> tuple[pa.Table, pa.Table]:
+    """Plan and results of PROMPTS by one model, with a video file for each sample."""
+    rows: list[dict[str, Any]] = []
+    for number, prompt in enumerate(PROMPTS):
+        for index in range(samples):
+            video = f"videos/m/r{number}-{index}.mp4"
+            path = folder / video
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shade = np.full((2, 16, 16, 3), 20 * number + 3 * index, np.uint8)
+            encode(Video(shade, 8), path, VideoFile())
+            sha256, _ = digest_file(path)
+            row: dict[str, Any] = {
+                "sample_id": f"{number}-{index}",
+                "row_id": f"r{number}",
+                "model": "m",
+                "video": video,
+            }
+            row |= {"sample_index": index, "prompt": prompt, "status": "ok", "video_sha256": sha256}
+            rows.append(row)
+    plan = [{name: row.get(name) for name in PLAN.names} for row in rows]
+    schema = results_schema(["clip_score"], pa.schema([]))
+    return pa.Table.from_pylist(plan, PLAN), pa.Table.from_pylist(rows, schema)
+
+
+def test_vbench_gets_prompts_to_the_letter(tmp_path: Path) -> None:
+    """Names are prompt, dash, index, in NFC, a trailing dot kept, and nothing else is in the folder."""
+    plan, results = output(tmp_path / "out")
+    assert export(open_folder(tmp_path / "out"), plan, results, "vbench", tmp_path / "vbench") == 15
+    names = {path.name for path in (tmp_path / "vbench").iterdir()}
+    expected = ["a red ball.", "A red ball.", "caf\u00e9 in Paris"]
+    assert names == {f"{prompt}-{index}.mp4" for prompt in expected for index in range(5)}
+
+
+def test_a_missing_video_is_found_before_anything_is_written(tmp_path: Path) -> None:
+    """A sample that failed, or was never made, stops the export unless it is called partial."""
+    plan, results = output(tmp_path / "out")
+    folder, target = open_folder(tmp_path / "out"), tmp_path / "vbench"
+    with pytest.raises(UsageError, match=r"1 of 15 videos.*r2-4"):
+        export(folder, plan, results.slice(0, 14), "vbench", target)
+    assert not target.exists()
+    assert export(folder, plan, results.slice(0, 14), "vbench", target, partial=True) == 14
+
+
+def test_vbench_wants_five_videos_a_prompt(tmp_path: Path) -> None:
+    """Another number of samples gives another score, so it is refused."""
+    plan, results = output(tmp_path / "out", samples=2)
+    with pytest.raises(UsageError, match="2 videos a prompt"):
+        export(open_folder(tmp_path / "out"), plan, results, "vbench", tmp_path / "vbench")
+
+
+def test_the_same_video_twice_is_refused(tmp_path: Path) -> None:
+    """Two seeds that gave one file are a fault of the run."""
+    plan, results = output(tmp_path / "out")
+    column = results["video_sha256"].to_pylist()
+    column[1] = column[0]
+    at = results.column_names.index("video_sha256")
+    results = results.set_column(at, "video_sha256", pa.array(column))
+    with pytest.raises(UsageError, match=r"r0-0\.mp4 = videos/m/r0-1\.mp4"):
+        export(open_folder(tmp_path / "out"), plan, results, "hf", tmp_path / "hf")
+
+
+@pytest.mark.parametrize("prompt", ["x" * 300, "a/b", "A red ball."])
+def test_prompts_that_make_no_file_names_are_refused(tmp_path: Path, prompt: str) -> None:
+    """Too long, with a slash, or the same as another: named before the first copy."""
+    plan, results = output(tmp_path / "out")
+    column = [prompt if text == PROMPTS[0] else text for text in results["prompt"].to_pylist()]
+    at = results.column_names.index("prompt")
+    with pytest.raises(UsageError, match="the export"):
+        export(
+            open_folder(tmp_path / "out"),
+            plan,
+            results.set_column(at, "prompt", pa.array(column)),
+            "vbench",
+            tmp_path / "vbench",
+        )
+    assert not list((tmp_path / "vbench").glob("*"))
+
+
+def test_a_hugging_face_folder_names_every_file(tmp_path: Path) -> None:
+    """metadata.parquet has file_name, relative to the folder."""
+    plan, results = output(tmp_path / "out")
+    export(open_folder(tmp_path / "out"), plan, results, "hf", tmp_path / "hf")
+    names = pq.read_table(tmp_path / "hf/metadata.parquet")["file_name"].to_pylist()
+    assert len(names) == 15
+    assert all((tmp_path / "hf" / name).is_file() for name in names)
+
+
+def test_webdataset_shards_are_the_same_bytes_every_time(tmp_path: Path) -> None:
+    """Each sample is a video and its JSON under one key; nothing in the tar depends on when it was made."""
+    plan, results = output(tmp_path / "out")
+    for name in ("a", "b"):
+        export(open_folder(tmp_path / "out"), plan, results, "webdataset", tmp_path / name)
+    (first, second) = ((tmp_path / name / "000000.tar").read_bytes() for name in ("a", "b"))
+    assert first == second
+    with tarfile.open(tmp_path / "a" / "000000.tar") as tar:
+        assert tar.getnames()[:2] == ["0-0.json", "0-0.mp4"]
+
+
+def test_evalcrafter_gets_the_first_video_of_each_row(tmp_path: Path) -> None:
+    """Names are the benchmark's own ids."""
+    plan, results = output(tmp_path / "out")
+    assert export(open_folder(tmp_path / "out"), plan, results, "evalcrafter", tmp_path / "e") == 3
+    assert {path.name for path in (tmp_path / "e").iterdir()} == {"r0.mp4", "r1.mp4", "r2.mp4"}
+
+
+def records() -> pa.Table:
+    """Two finished samples of one prompt."""
+    return to_table(
+        Record(
+            sample_id=f"s{index}", row_id="r", model="m", sample_index=index, seed=index, status="ok",
+            attempts=1, call={}, prompt="a red ball.", scores={"clip_score": 30.0},
+        )
+        for index in range(2)
+    )  # fmt: skip
+
+
+def test_scores_of_vbench_become_columns(tmp_path: Path) -> None:
+    """Each dimension is a score of the video that has its name; what was there stays."""
+    entries = [
+        {"video_path": f"/x/a red ball.-{index}.mp4", "video_results": 0.5 + index} for index in range(2)
+    ]
+    (tmp_path / "results.json").write_text(json.dumps({"color": [1.0, entries]}))
+    table, taken = import_scores(records(), tmp_path / "results.json")
+    assert taken == 2
+    assert [json.loads(scores) for scores in table["scores"].to_pylist()] == [
+        {"clip_score": 30.0, "vbench_color": 0.5},
+        {"clip_score": 30.0, "vbench_color": 1.5},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"color": [1.0, [{"video_path": "other-0.mp4", "video_results": 1}]]}, "another run"),
+        ({"color": 1.0}, "no result of VBench"),
+        ([], "no result of VBench"),
+    ],
+)
+def test_scores_of_something_else_are_refused(tmp_path: Path, content: Any, message: str) -> None:
+    """Scores of videos that this run did not make, or a file of another form."""
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    with pytest.raises(UsageError, match=message):
+        import_scores(records(), tmp_path / "results.json")
+
+
+@pytest.mark.parametrize("layout", ["vbench", "evalcrafter", "hf", "webdataset"])
+def test_folders_of_frames_become_files(tmp_path: Path, layout: str) -> None:
+    """Every layout has an mp4 with all frames, at the rate that the run had, under the name that it lists."""
+    frames = np.full((3, 16, 16, 3), 90, np.uint8)
+    encode(Video(frames, 24), tmp_path / "out/videos/m/r 1.5-0", VideoFile(format="png"))
+    row = {"sample_id": "s", "row_id": "r", "model": "m", "video": "videos/m/r 1.5-0", "sample_index": 0}
+    row |= {"prompt": "a ball", "status": "ok", "fps": 24.0, "video_sha256": "x"}
+    plan = pa.Table.from_pylist([{name: row.get(name) for name in PLAN.names}], PLAN)
+    results = pa.Table.from_pylist([row], results_schema([], pa.schema([])))
+    target = tmp_path / layout
+    assert export(open_folder(tmp_path / "out"), plan, results, layout, target, partial=True) == 1
+    if layout == "webdataset":
+        with tarfile.open(target / "000000.tar") as tar:
+            tar.extractall(target, filter="data")
+    (file,) = target.rglob("*.mp4")
+    video = decode(file)
+    assert (len(video.frames), video.fps) == (3, 24)
+    if layout == "hf":
+        assert pq.read_table(target / "metadata.parquet")["file_name"].to_pylist() == ["videos/m/r 1.5-0.mp4"]

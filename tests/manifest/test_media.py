@@ -1,0 +1,254 @@
+"""Media of manifests: what may be named, what is there, and the bytes that come of it."""
+
+import functools
+import hashlib
+import os
+import pickle
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from t2vbatch.errors import RowError
+from t2vbatch.manifest import Media, check_manifest, read_manifest, unpack_frames
+from t2vbatch.storage.files import open_folder
+from tests.pictures import finding, manifest, picture
+
+
+def test_paths_start_at_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path is relative to the manifest's folder, wherever the program runs and however it was called."""
+    source = manifest(tmp_path / "set", {"image": "images/a.png", "last_image": "./images/../images/b.png"})
+    (tmp_path / "set" / "images").mkdir()
+    (tmp_path / "set" / "images" / "a.png").write_bytes(picture(color=1))
+    (tmp_path / "set" / "images" / "b.png").write_bytes(picture(color=2))
+    monkeypatch.chdir(tmp_path)
+    for name in (source, "set/m.jsonl"):
+        media = read_manifest(name).row(0).media
+        monkeypatch.chdir("/")
+        assert media["image"].read() == picture(color=1)
+        assert media["last_image"].sha256() == hashlib.sha256(picture(color=2)).hexdigest()
+        monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.binary(), pa.large_binary(), pa.struct({"bytes": pa.binary(), "path": pa.string()})]
+)
+def test_bytes_in_the_manifest(tmp_path: Path, kind: pa.DataType) -> None:
+    """Bytes, plain or as {bytes, path} of HF datasets, are the media; a path beside them is a name."""
+    data = picture()
+    cell = {"bytes": data, "path": "somewhere/else.png"} if pa.types.is_struct(kind) else data
+    table = pa.table({"prompt": ["a", "b"], "image": pa.array([cell, None], kind)})
+    pq.write_table(table, tmp_path / "m.parquet")
+    first, second = read_manifest(str(tmp_path / "m.parquet"))
+    assert first.media["image"].read() == data
+    assert first.media["image"].uri is None
+    assert second.media == {}
+
+
+def test_path_of_a_struct(tmp_path: Path) -> None:
+    """{bytes, path} without bytes is its path; with neither it is no image."""
+    (tmp_path / "a.png").write_bytes(picture())
+    source = manifest(
+        tmp_path, {"image": {"bytes": None, "path": "a.png"}}, {"prompt": "b", "image": {"path": None}}
+    )
+    first, second = read_manifest(source)
+    assert first.media["image"].read() == picture()
+    assert second.media == {}
+
+
+@pytest.mark.parametrize(
+    "cell", [5, ["a.png"], {"url": "a.png"}, {"path": 5}, "a\x00.png", "a\n.png", {"bytes": "x"}]
+)
+def test_cells_that_are_no_media(tmp_path: Path, cell: Any) -> None:
+    """Numbers, lists, other objects and control characters are problems of row and column."""
+    (problem,) = check_manifest(manifest(tmp_path, {"image": cell}))
+    assert (problem.row, problem.column) == (1, "image")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "{secret}",
+        "../secret.png",
+        "images/../../secret.png",
+        "link.png",
+        "folder/secret.png",
+        "file://{secret}",
+        "FILE://{secret}",
+        "file:{secret}",
+    ],
+)
+def test_nothing_outside_is_read(tmp_path: Path, cell: str) -> None:
+    """Absolute paths, '..', links out of the folder and file: URIs are refused, whatever lies there."""
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(picture())
+    inside = tmp_path / "set"
+    inside.mkdir()
+    (inside / "link.png").symlink_to(secret)
+    (inside / "folder").symlink_to(tmp_path)
+    source = manifest(inside, {"image": cell.format(secret=secret)})
+    assert "path" in finding(source)
+
+
+@pytest.mark.parametrize("cell", ["{secret}", "../secret.png", "link.png", "file://{secret}"])
+def test_outside_is_read_where_it_is_allowed(tmp_path: Path, cell: str) -> None:
+    """With allow_paths a manifest may name any path of this machine."""
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(picture())
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "link.png").symlink_to(secret)
+    source = manifest(tmp_path / "set", {"image": cell.format(secret=secret)})
+    assert read_manifest(source, allow_paths=True).row(0).media["image"].read() == picture()
+
+
+def test_links_inside_are_followed(tmp_path: Path) -> None:
+    """A link within the folder, and a manifest that is reached by a link, are as good as files."""
+    inside = tmp_path / "set"
+    manifest(inside, {"image": "link.png"})
+    (inside / "a.png").write_bytes(picture())
+    (inside / "link.png").symlink_to("a.png")
+    (tmp_path / "alias").symlink_to(inside)
+    media = read_manifest(str(tmp_path / "alias" / "m.jsonl")).row(0).media["image"]
+    assert media.read() == picture()
+
+
+def test_what_changes_after_the_check(tmp_path: Path) -> None:
+    """A file that is replaced by a link to a secret after the check is not read either."""
+    (tmp_path / "secret").write_bytes(b"secret")
+    source = manifest(tmp_path / "set", {"video": "v.mp4"})
+    (tmp_path / "set" / "v.mp4").write_bytes(b"video")
+    media = read_manifest(source).row(0).media["video"]
+    (tmp_path / "set" / "v.mp4").unlink()
+    (tmp_path / "set" / "v.mp4").symlink_to(tmp_path / "secret")
+    with pytest.raises(RowError, match="out of the manifest's folder"):
+        media.read()
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("http://127.0.0.1/a.png", "private address"),
+        ("https://localhost:8080/a.png", "private address"),
+        ("http://[::1]/a.png", "private address"),
+        ("http://169.254.169.254/latest/meta-data", "private address"),
+        ("http:///a.png", "without a host"),
+        ("http://[broken/a.png", "without a host"),
+        ("ftp://example.org/a.png", "unknown kind 'ftp'"),
+        ("memory:///a.png", "unknown kind 'memory'"),
+    ],
+)
+def test_uris_that_are_refused(tmp_path: Path, cell: str, says: str) -> None:
+    """Private addresses and unknown kinds of URI are found before anything starts, with allow_paths too."""
+    source = manifest(tmp_path, {"image": cell})
+    assert says in finding(source)
+    assert says in finding(source, allow_paths=True)
+    with pytest.raises(RowError):
+        Media("image", cell).read()
+
+
+@pytest.mark.parametrize(
+    "cell", ["https://example.org/a.png", "s3://bucket/a.png", "gs://b/a.png", "az://c/a.png"]
+)
+def test_remote_media_are_read_later(tmp_path: Path, cell: str) -> None:
+    """Explicit URIs are kept as they are, and nothing is fetched by reading the manifest."""
+    media = read_manifest(manifest(tmp_path, {"image": cell})).row(0).media["image"]
+    assert (media.uri, media.data) == (cell, None)
+
+
+def test_manifest_on_the_web(tmp_path: Path) -> None:
+    """A manifest that is given by URL, query and all, may name files beside it, and nothing else there."""
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.mp4").write_bytes(b"video")
+    (tmp_path / "secret.mp4").write_bytes(b"secret")
+    serve = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        site = f"http://127.0.0.1:{server.server_port}"
+        manifest(tmp_path / "set", {"video": "a.mp4"})
+        media = read_manifest(f"{site}/set/m.jsonl?signature=x%2Fy").row(0).media["video"]
+        assert (media.uri, media.read()) == (f"{site}/set/a.mp4", b"video")
+        manifest(tmp_path / "set", {"video": "../secret.mp4"}, {"prompt": "b", "video": f"{site}/set/a.mp4"})
+        assert [problem.row for problem in check_manifest(f"{site}/set/m.jsonl")] == [1, 2]
+        server.shutdown()
+
+
+def test_media_on_s3(tmp_path: Path, s3: str) -> None:
+    """s3:// media are read, a missing one is a RowError, and a URI with a final '/' is a folder of frames."""
+    folder = open_folder(f"{s3}/{tmp_path.name}")
+    folder.write("a.mp4", b"video")
+    for index in (10, 9):
+        folder.write(f"frames/{index}.png", picture(color=index))
+    assert Media("video", f"{folder.uri}/a.mp4").read() == b"video"
+    frames = unpack_frames(Media("control", f"{folder.uri}/frames/").read())
+    assert frames == (picture(color=9), picture(color=10))
+    for uri in (f"{folder.uri}/nothing", f"{folder.uri}/nothing/"):
+        with pytest.raises(RowError):
+            Media("video", uri).read()
+
+
+def test_remote_manifest_stays_in_its_folder(tmp_path: Path, s3: str) -> None:
+    """Paths of a manifest on S3 mean files beside it; '..' and absolute paths are refused there as well."""
+    folder = open_folder(f"{s3}/{tmp_path.name}/set")
+    rows = ["a.mp4", "x/../a.mp4", "../a.mp4", "/etc/passwd"]
+    folder.write(
+        "m.csv", b"prompt,video\n" + b"".join(b"p%d,%s\n" % (i, row.encode()) for i, row in enumerate(rows))
+    )
+    folder.write("a.mp4", b"video")
+    assert [problem.row for problem in check_manifest(f"{folder.uri}/m.csv")] == [3, 4]
+    folder.write("m.csv", b"prompt,video\na,a.mp4\nb,x/../a.mp4\n")
+    assert [row.media["video"].read() for row in read_manifest(f"{folder.uri}/m.csv")] == [b"video"] * 2
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    """Missing files, folders as images, empty folders and pipes are found, and the pipe is not waited for."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    for cells, says in [
+        ({"image": "missing.png"}, "where nothing is"),
+        ({"video": "missing.mp4"}, "where nothing is"),
+        ({"control": "x" * 5000}, "cannot be read"),
+        ({"image": "folder"}, "a folder"),
+        ({"control": "folder"}, "a folder without frames"),
+        ({"image": "pipe.png"}, "neither a file nor a folder"),
+        ({"video": "pipe.png"}, "neither a file nor a folder"),
+    ]:
+        assert says in finding(manifest(tmp_path, cells))
+    with pytest.raises(RowError, match="neither a file nor a folder"):
+        Media("video", str(tmp_path / "pipe.png")).read()
+
+
+def test_loaded_media_travel(tmp_path: Path) -> None:
+    """Loaded media hold their bytes, survive pickling, and need their file no more."""
+    (tmp_path / "v.mp4").write_bytes(b"video")
+    media = read_manifest(manifest(tmp_path, {"video": "v.mp4"})).row(0).media["video"]
+    loaded = pickle.loads(pickle.dumps(media.loaded()))
+    (tmp_path / "v.mp4").unlink()
+    assert loaded.read() == b"video"
+    assert loaded.sha256() == hashlib.sha256(b"video").hexdigest()
+    assert loaded.loaded() is loaded
+    with pytest.raises(RowError, match=r"video: nothing is at .*v\.mp4"):
+        media.read()
+
+
+def test_media_without_prompt(tmp_path: Path) -> None:
+    """An image or a video is enough for a row; a control sequence alone is not."""
+    (tmp_path / "a.png").write_bytes(picture())
+    cells: list[dict[str, Any]] = [{"image": "a.png"}, {"video": "a.png"}, {"control": "a.png"}]
+    source = manifest(tmp_path, *({"prompt": None} | cell for cell in cells))
+    assert [(problem.row, problem.found) for problem in check_manifest(source)] == [(3, "nothing to make")]
+
+
+def test_ids_of_media_rows(tmp_path: Path) -> None:
+    """A derived id takes a path as it is written and bytes by their digest, wherever the manifest lies."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / name / "a.png").write_bytes(picture())
+    ids = [
+        read_manifest(manifest(tmp_path / name, {"image": "a.png"})).row(0).row_id for name in ("one", "two")
+    ]
+    assert ids[0] == ids[1]

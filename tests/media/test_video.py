@@ -1,0 +1,152 @@
+"""Videos: what is written is what is read, the same bytes each time, the right colours."""
+
+import subprocess
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from t2vbatch.errors import EncodeError
+from t2vbatch.job import VideoFile
+from t2vbatch.media.video import Video, decode, digest_file, encode, ffmpeg_version, suffix
+
+_FORMATS = ("mp4", "webm", "gif", "png")
+
+
+def _frames(count: int = 9, height: int = 48, width: int = 64) -> npt.NDArray[np.uint8]:
+    frames = np.empty((count, height, width, 3), np.uint8)
+    frames[...] = (220, 60, 40)
+    for index, frame in enumerate(frames):
+        frame[8:24, 4 * index : 4 * index + 16] = (20, 200, 90)
+    return frames
+
+
+@pytest.mark.parametrize("name", _FORMATS)
+def test_a_video_reads_back_as_it_was_written(tmp_path: Path, name: str) -> None:
+    """Every format keeps count and size, and colours to a few steps of 255."""
+    settings = VideoFile.model_validate({"format": name})
+    path = tmp_path / f"video{suffix(settings)}"
+    frames = _frames()
+    encode(Video(frames, 10.0), path, settings)
+    read_back = decode(path)
+    assert read_back.frames.shape == frames.shape
+    # Away from edges, where half-size chroma bleeds.
+    for row, column in ((40, 60), (16, 4)):
+        difference = read_back.frames[0, row, column].astype(int) - frames[0, row, column]
+        assert np.abs(difference).max() <= 4
+
+
+@pytest.mark.parametrize("name", _FORMATS)
+def test_the_same_frames_give_the_same_bytes(tmp_path: Path, name: str) -> None:
+    """Two files under two names are equal to the last bit."""
+    settings = VideoFile.model_validate({"format": name})
+    video = Video(_frames(), 8.0)
+    encode(video, tmp_path / "a", settings)
+    encode(video, tmp_path / "b", settings)
+    assert digest_file(tmp_path / "a") == digest_file(tmp_path / "b")
+
+
+@pytest.mark.parametrize("fps", [1.0, 8.0, 12.5, 23.976, 29.97, 60.0])
+def test_the_rate_is_kept(tmp_path: Path, fps: float) -> None:
+    """Broadcast rates too, to the two digits that the file's reader prints."""
+    encode(Video(_frames(), fps), tmp_path / "v", VideoFile.model_validate({}))
+    assert decode(tmp_path / "v").fps == pytest.approx(fps, abs=0.006)
+
+
+def test_files_say_which_colours_they_mean(tmp_path: Path) -> None:
+    """Matrix, primaries, transfer and range are tagged, so that no player has to guess."""
+    path = tmp_path / "v.mp4"
+    encode(Video(_frames(), 8.0), path, VideoFile.model_validate({}))
+    shown = subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path)], capture_output=True, text=True, check=False
+    )
+    assert "yuv420p(tv, bt709" in shown.stderr
+
+
+@pytest.mark.parametrize("size", [(33, 64), (32, 65), (1, 1), (33, 65)])
+def test_odd_sizes_are_kept(tmp_path: Path, size: tuple[int, int]) -> None:
+    """No frame is cropped or padded for the encoder's convenience."""
+    frames = np.full((3, *size, 3), 90, np.uint8)
+    encode(Video(frames, 8.0), tmp_path / "v", VideoFile.model_validate({}))
+    assert decode(tmp_path / "v").frames.shape == frames.shape
+
+
+def test_a_folder_of_frames_is_exact(tmp_path: Path) -> None:
+    """PNG loses nothing."""
+    encode(Video(_frames(), 8.0), tmp_path / "frames", VideoFile.model_validate({"format": "png"}))
+    assert np.array_equal(decode(tmp_path / "frames").frames, _frames())
+
+
+def test_a_smaller_crf_is_truer_and_larger(tmp_path: Path) -> None:
+    """The setting does what it says."""
+    noise = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
+    found = {}
+    for crf in (5, 40):
+        path = tmp_path / str(crf)
+        encode(Video(noise, 8.0), path, VideoFile.model_validate({"crf": crf}))
+        error = np.abs(decode(path).frames.astype(int) - noise).mean()
+        found[crf] = (error, path.stat().st_size)
+    assert found[5][0] < found[40][0]
+    assert found[5][1] > found[40][1]
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "cut", "missing", "no frames"])
+def test_a_broken_file_is_an_error(tmp_path: Path, damage: str) -> None:
+    """Never an empty video, never half of one."""
+    path = tmp_path / "v.mp4"
+    encode(Video(_frames(), 8.0), path, VideoFile.model_validate({}))
+    match damage:
+        case "empty":
+            path.write_bytes(b"")
+        case "text":
+            path.write_text("no video")
+        case "cut":
+            path.write_bytes(path.read_bytes()[:-400])
+        case "missing":
+            path.unlink()
+        case _:
+            path.unlink()
+            path.mkdir()
+    with pytest.raises(EncodeError):
+        decode(path)
+
+
+def test_a_playlist_is_no_video(tmp_path: Path) -> None:
+    """A file that only names another one could lead out of the manifest's folder."""
+    encode(Video(_frames(), 8.0), tmp_path / "v.mp4", VideoFile.model_validate({}))
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile v.mp4\n")
+    (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nv.mp4\n#EXT-X-ENDLIST\n")
+    for name in ("list.mp4", "list.m3u8"):
+        with pytest.raises(EncodeError):
+            decode(tmp_path / name)
+
+
+def test_writing_where_one_cannot_is_an_error(tmp_path: Path) -> None:
+    """ffmpeg's exit code is looked at."""
+    with pytest.raises(EncodeError, match="ffmpeg ended with code"):
+        encode(Video(_frames(), 8.0), tmp_path / "no" / "folder" / "v.mp4", VideoFile.model_validate({}))
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        np.zeros((0, 8, 8, 3), np.uint8),
+        np.zeros((2, 8, 8), np.uint8),
+        np.zeros((2, 8, 8, 4), np.uint8),
+        np.zeros((2, 8, 8, 3), np.float32),
+    ],
+)
+def test_what_is_no_video_cannot_be_made_one(frames: npt.NDArray[np.uint8]) -> None:
+    """Shape and type are checked where a Video begins."""
+    with pytest.raises(ValueError, match="uint8 of shape"):
+        Video(frames, 8.0)
+
+
+def test_the_digest_knows_shape_and_pixels() -> None:
+    """The same bytes in another shape are another video."""
+    frames = np.arange(4 * 8 * 8 * 3, dtype=np.uint8).reshape(4, 8, 8, 3)
+    assert Video(frames, 8.0).sha256() == Video(frames.copy(), 24.0).sha256()
+    assert Video(frames, 8.0).sha256() != Video(frames.reshape(8, 4, 8, 3), 8.0).sha256()
+    assert ffmpeg_version()

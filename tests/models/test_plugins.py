@@ -1,0 +1,150 @@
+"""Plug-ins by module:Name and by entry point, and the fake that ships with the package."""
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from t2vbatch.errors import DegenerateError, MemoryExceededError, ModelError, RowError
+from t2vbatch.job import Model
+from t2vbatch.media.video import Video
+from t2vbatch.models import inspect_model, load_model
+from t2vbatch.models.fake import FakeModel
+from t2vbatch.models.protocol import Request, VideoModel
+
+FAKE = "t2vbatch.models.fake:FakeModel"
+
+
+class Stripes:
+    """A plug-in with nothing but what the protocol wants, and one argument."""
+
+    CALL: ClassVar[Mapping[str, Any]] = {"num_frames": 3}
+    FPS = 5.0
+
+    def __init__(self, spec: Model, device: str) -> None:
+        self.device = device
+
+    def generate(self, requests: Sequence[Request]) -> list[Video]:
+        shape = (requests[0].call["num_frames"], 4, 4, 3)
+        return [Video(np.full(shape, request.seed % 256, np.uint8), self.FPS) for request in requests]
+
+
+def _fake(path: str = "anything", **changes: Any) -> VideoModel:
+    spec = Model.model_validate({"path": path, "pipeline": FAKE, **changes})
+    return load_model(spec, inspect_model("mine", spec), "cpu")
+
+
+def test_a_class_of_anybodys_generates() -> None:
+    """A class with generate is found by module:Name, inspected from its attributes, built and called."""
+    spec = Model(path="anything", pipeline=f"{__name__}:Stripes", call={"num_frames": 2})
+    facts = inspect_model("mine", spec)
+    assert facts.parameters == {"num_frames"}
+    assert facts.requires == {"prompt"}
+    assert facts.fps == 5.0
+    model = load_model(spec, facts, "cpu")
+    video = model.generate([Request("stripes", None, 7, call={**facts.call, **spec.call})])[0]
+    assert video.frames.shape == (2, 4, 4, 3)
+    assert (video.frames == 7).all()
+
+
+def test_an_entry_point_gives_a_short_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package's entry point of the group t2vbatch.models is named like a pipeline."""
+    offered = EntryPoint("stripes", f"{__name__}:Stripes", "t2vbatch.models")
+    monkeypatch.setattr(
+        "t2vbatch.models.plugins.entry_points",
+        lambda group, name: [offered] if (group, name) == ("t2vbatch.models", "stripes") else [],
+    )
+    assert inspect_model("mine", Model(path="x", pipeline="stripes")).fps == 5.0
+
+
+def test_a_plugin_is_told_by_its_source_and_its_files(tmp_path: Path) -> None:
+    """What a plug-in's path holds is part of its identity; where it lies is not."""
+    for name, text in (("a", "weights"), ("b", "weights"), ("c", "other weights")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.pt").write_text(text)
+    a, b, c = (
+        inspect_model("mine", Model(path=str(tmp_path / name), pipeline=f"{__name__}:Stripes")).identity
+        for name in "abc"
+    )
+    assert a == b != c
+    assert len(a["source"]) == 64
+
+
+def test_a_class_without_generate_is_refused() -> None:
+    """A class that cannot generate is no model."""
+    with pytest.raises(ModelError, match="has no generate"):
+        inspect_model("mine", Model(path="x", pipeline="pathlib:Path"))
+
+
+def test_the_fake_is_a_function_of_the_request() -> None:
+    """Equal requests give equal videos; each part of a request changes the video."""
+    plain = Request("a ball", None, 7, call={"num_frames": 4})
+    others = [
+        Request("a cube", None, 7, call={"num_frames": 4}),
+        Request("a ball", "blur", 7, call={"num_frames": 4}),
+        Request("a ball", None, 8, call={"num_frames": 4}),
+        Request("a ball", None, 7, call={"num_frames": 4, "num_inference_steps": 3}),
+    ]
+    videos = _fake().generate([plain, *others])
+    assert _fake().generate([plain])[0].sha256() == videos[0].sha256()
+    assert len({video.sha256() for video in videos}) == 5
+    assert videos[0].frames.shape == (4, 64, 64, 3)
+    assert not np.array_equal(videos[0].frames[0], videos[0].frames[-1])
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [("raise", RowError), ("oom", MemoryExceededError), ("nan", DegenerateError), ("typo", RowError)],
+)
+def test_a_fault_that_is_asked_for_strikes(fault: str, error: type[Exception]) -> None:
+    """The prompt or the call names a fault, and it strikes that request alone."""
+    model = _fake()
+    with pytest.raises(error):
+        model.generate([Request(f"a ball [fault:{fault}]", None, 7)])
+    with pytest.raises(error):
+        model.generate([Request("a ball", None, 7, call={"fault": fault})])
+    assert model.generate([Request("a ball", None, 7)])
+
+
+def test_memory_faults_heed_offloads() -> None:
+    """A model that is too large fits once an offload is on."""
+    request = Request("a ball [fault:oom_unless_offload]", None, 7)
+    with pytest.raises(MemoryExceededError):
+        _fake().generate([request])
+    assert _fake(memory=["sequential_cpu_offload"]).generate([request])
+
+
+def test_a_fault_strikes_so_often_and_no_more(tmp_path: Path) -> None:
+    """A fault with a number is counted across models and processes, and then the request succeeds."""
+    request = Request("a ball [fault:raise x2]", None, 7)
+    for _ in range(2):
+        with pytest.raises(RowError):
+            _fake(str(tmp_path)).generate([request])
+    assert _fake(str(tmp_path)).generate([request])
+
+
+def test_black_frames_are_a_video() -> None:
+    """Black frames pass as a video, for metrics to find."""
+    assert not _fake().generate([Request("[fault:black]", None, 7)])[0].frames.any()
+
+
+@pytest.mark.parametrize(("fault", "code"), [("exit", 9), ("segfault", -11)])
+def test_a_process_can_be_made_to_die(fault: str, code: int) -> None:
+    """The faults that end a process do end it."""
+    program = (
+        "from t2vbatch.job import Model; from t2vbatch.models.fake import FakeModel;"
+        "from t2vbatch.models.protocol import Request;"
+        f"FakeModel(Model(path='x')).generate([Request('[fault:{fault}]', None, 0)])"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == code
+
+
+def test_loading_can_be_made_to_fail() -> None:
+    """path: fault:raise strikes while the model is loaded."""
+    with pytest.raises(RowError):
+        FakeModel(Model(path="fault:raise"))

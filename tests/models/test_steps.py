@@ -1,0 +1,37 @@
+"""Denoising steps of real pipelines: they are counted, a deadline ends them, and no pixel knows of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from t2vbatch.errors import DeadlineError
+from t2vbatch.job import Model
+from t2vbatch.models import inspect_model, load_model
+from t2vbatch.models.calls.diffusers_model import DiffusersModel
+from t2vbatch.models.protocol import Request
+from t2vbatch.models.steps import Steps
+from tests.models import tiny
+
+
+@pytest.mark.parametrize("name", ["WanPipeline", "TextToVideoSDPipeline"])
+def test_a_deadline_ends_a_call_and_nothing_else(name: str, checkpoint: Callable[[str], Path]) -> None:
+    """A watched call gives the bytes of any other, also after one that was given up at its first step.
+
+    The two classes stand for the two forms in which pipelines tell of their steps.
+    """
+    spec = Model(path=str(checkpoint(name)))
+    model = load_model(spec, inspect_model("mine", spec), "cpu")
+    assert isinstance(model, DiffusersModel)
+    call = tiny.TWINS[name].call
+    request, steps = Request("a red ball rolls", None, 7, {}, call), Steps()
+    with steps.within(None):
+        watched = model.generate([request])[0].sha256()
+    assert steps.count == call["num_inference_steps"]
+    with steps.within(0.0), pytest.raises(DeadlineError, match=r"within 0 s \(workers\.timeout_s\)"):
+        model.generate([request])
+    assert steps.count == call["num_inference_steps"] + 1
+    assert model.generate([request])[0].sha256() == watched
+    model._signature = replace(model._signature, callback=None)
+    assert model.generate([request])[0].sha256() == watched

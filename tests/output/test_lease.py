@@ -1,0 +1,193 @@
+"""The lease: one writer, refused while it lives, taken over when it is dead."""
+
+import json
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.context import SpawnProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import pytest
+
+from t2vbatch.errors import LeaseHeldError
+from t2vbatch.output import lease
+from t2vbatch.output.lease import Fenced, Lease
+from t2vbatch.output.processes import Process
+from t2vbatch.output.store import Store
+from t2vbatch.storage.files import LocalFolder
+
+
+def _hold(root: str, held: Event) -> None:
+    with Lease(LocalFolder(Path(root))):
+        held.set()
+        signal.pause()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A faster heart, so that waiting for beats takes no time."""
+    monkeypatch.setattr(lease, "_BEAT_S", 0.2)
+    monkeypatch.setattr(lease, "_PATIENCE_S", 1.0)
+
+
+def _write(folder: LocalFolder, **changes: object) -> None:
+    place: dict[str, object] = {"host": "elsewhere", "machine": "another", "pid": 1, "born": "1"}
+    holder = place | {"token": "t", "started_at": "then", "beat": 3} | changes
+    folder.write("lease.json", json.dumps(holder).encode())
+
+
+@contextmanager
+def _holder(folder: Path) -> Iterator[SpawnProcess]:
+    """A process that holds the lease; it is killed with the block at the latest."""
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    holder = context.Process(target=_hold, args=(str(folder), held))
+    holder.start()
+    try:
+        assert held.wait(60)
+        yield holder
+    finally:
+        holder.kill()
+        holder.join()
+
+
+def test_a_lease_is_gone_after_its_block(tmp_path: Path) -> None:
+    """Whatever ended the block."""
+    folder = LocalFolder(tmp_path)
+    with pytest.raises(ZeroDivisionError), Lease(folder):
+        1 / 0  # noqa: B018
+    assert folder.size("lease.json") is None
+
+
+def test_a_second_writer_is_refused_and_told_who_the_first_is(tmp_path: Path, quick: None) -> None:
+    """The message names process, machine and start."""
+    with Lease(LocalFolder(tmp_path)), pytest.raises(LeaseHeldError, match=f"process {os.getpid()} on"):
+        Lease(LocalFolder(tmp_path)).__enter__()
+
+
+def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> None:
+    """Nobody waits for a process that this machine knows to be dead."""
+    with _holder(tmp_path) as holder:
+        assert Lease(LocalFolder(tmp_path)).holder() is not None
+        holder.kill()
+        holder.join()
+        assert Lease(LocalFolder(tmp_path)).holder() is None
+        with Lease(LocalFolder(tmp_path)) as mine:
+            assert mine.held()
+
+
+def test_a_living_process_keeps_its_lease_however_silent_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its beat stands still, and nobody takes that for death: who comes is told that it is suspended."""
+    monkeypatch.setattr(lease, "_PATIENCE_S", 0.0)
+    with _holder(tmp_path) as holder:
+        assert holder.pid is not None
+        os.kill(holder.pid, signal.SIGSTOP)
+        with pytest.raises(LeaseHeldError, match=f"suspended: let it go on .kill -CONT {holder.pid}"):
+            Lease(LocalFolder(tmp_path)).__enter__()
+        os.kill(holder.pid, signal.SIGCONT)
+        with pytest.raises(LeaseHeldError, match="wait for it, or end it"):
+            Lease(LocalFolder(tmp_path)).__enter__()
+
+
+def test_a_silent_lease_of_another_machine_is_taken_over(
+    tmp_path: Path, quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its beat stands still for a minute, in which a message says what is waited for."""
+    folder = LocalFolder(tmp_path)
+    _write(folder)
+    with Lease(folder) as mine:
+        assert mine.held()
+    assert "process 1 on elsewhere, since then; waiting for 1 s" in caplog.text
+
+
+def test_a_lease_of_another_machine_that_beats_is_respected(tmp_path: Path, quick: None) -> None:
+    """Who waits for it sees the number move, and gives way."""
+    folder = LocalFolder(tmp_path)
+    _write(folder)
+    beat = threading.Timer(0.3, lambda: _write(folder, beat=4))
+    beat.start()
+    with pytest.raises(LeaseHeldError, match="process 1 on elsewhere"):
+        Lease(folder).__enter__()
+    beat.join()
+
+
+class _Deaf(LocalFolder):
+    """Creates the file and says that somebody else did: the first answer was lost, and it was asked again."""
+
+    def create(self, name: str, data: bytes) -> bool:
+        super().create(name, data)
+        return False
+
+
+def test_a_lease_is_held_though_the_answer_was_lost(tmp_path: Path) -> None:
+    """An object store may create the file, lose its answer, and refuse the second try."""
+    with Lease(_Deaf(tmp_path)) as mine:
+        assert mine.held()
+
+
+def test_a_restarted_container_takes_over_its_own_lease(tmp_path: Path) -> None:
+    """The same machine and process id, and yet another life."""
+    folder = LocalFolder(tmp_path)
+    _write(folder, machine=Process.own().machine, pid=os.getpid(), born="1")
+    with Lease(folder) as mine:
+        assert mine.held()
+
+
+@pytest.mark.parametrize("torn", [b"", b"{", b"[]", b"{}", b"3"])
+def test_a_torn_lease_holds_nothing(tmp_path: Path, torn: bytes) -> None:
+    """It names nobody who could be waited for."""
+    folder = LocalFolder(tmp_path)
+    folder.write("lease.json", torn)
+    with Lease(folder) as mine:
+        assert mine.held()
+
+
+def test_a_lease_that_was_taken_over_is_not_deleted_by_the_first_holder(tmp_path: Path) -> None:
+    """A process that was suspended for long finds that it has lost the output, and leaves it alone."""
+    folder = LocalFolder(tmp_path)
+    with Lease(folder) as mine:
+        _write(folder)
+        assert not mine.held()
+    assert folder.size("lease.json") is not None
+
+
+def test_who_lost_the_lease_writes_nothing_more(tmp_path: Path) -> None:
+    """Not in any way, and not after the new holder is done; reading goes on."""
+    folder = LocalFolder(tmp_path / "out")
+    (tmp_path / "video").write_bytes(b"late")
+    with Lease(folder) as mine:
+        fenced = Fenced(folder, mine.token)
+        fenced.write("a", b"mine")
+        _write(folder)
+        writes: list[Callable[[], object]] = [
+            lambda: fenced.write("a", b"late"),
+            lambda: fenced.create("b", b"late"),
+            lambda: fenced.publish("c", tmp_path / "video"),
+            lambda: fenced.delete("a"),
+        ]
+        for write in writes:
+            with pytest.raises(LeaseHeldError, match="process 1 on elsewhere"):
+                write()
+        folder.delete("lease.json")
+        with pytest.raises(LeaseHeldError, match="nobody's"):
+            writes[0]()
+        assert sorted(fenced.names("")) == ["a"]
+        assert fenced.read("a") == b"mine"
+
+
+def test_a_store_is_fenced_wherever_it_is_sent(tmp_path: Path) -> None:
+    """A worker's copy of the store asks for the same lease as the run's."""
+    with Store(str(tmp_path)).lease() as store:
+        sent = pickle.loads(pickle.dumps(store))
+        sent.write_json("a.json", 1)
+        _write(LocalFolder(tmp_path))
+        with pytest.raises(LeaseHeldError):
+            sent.write_json("a.json", 2)
+    assert store.read_json("a.json") == 1

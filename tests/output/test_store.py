@@ -1,0 +1,174 @@
+"""The store: records that are created once and never lost, whatever dies in between."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from t2vbatch.errors import StoreError
+from t2vbatch.output.records import RECORDS, Record
+from t2vbatch.output.store import Store
+
+
+def _record(name: str, **changes: object) -> Record:
+    fields = {"row_id": name, "model": "m", "sample_index": 0, "seed": 1, "status": "ok", "attempts": 1}
+    return Record(sample_id=name, call={"num_frames": 8}, **(fields | changes))  # type: ignore[arg-type]
+
+
+def _names(store: Store) -> list[str]:
+    return list(store.records()["sample_id"].to_pylist())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "out"))
+
+
+def test_an_output_that_is_not_there_has_no_records(store: Store) -> None:
+    """And looking does not make it."""
+    assert store.records().num_rows == 0
+    assert not Path(store.uri).exists()
+
+
+def test_the_first_commit_wins(store: Store) -> None:
+    """A second attempt's record changes nothing."""
+    assert store.commit(_record("a", seed=1))
+    assert not store.commit(_record("a", seed=2))
+    assert store.records()["seed"].to_pylist() == [1]
+
+
+def test_a_record_reads_back_as_it_was_written(store: Store) -> None:
+    """Scores, nulls, text of any script, times: all survive both forms."""
+    record = _record(
+        "a",
+        prompt="über \U0001f600\n\u2028",
+        scores={"clip_score": 25.5, "clip_temporal": None},
+        score_errors={"clip_temporal": "one frame"},
+        started_at="2026-01-02T03:04:05.123456+00:00",
+        versions={"torch": "2"},
+    )
+    store.commit(record)
+    assert store.committed("a") == record
+    loose = store.records().to_pylist()
+    assert store.compact().to_pylist() == loose == store.records().to_pylist()
+    assert loose[0]["scores"] == '{"clip_score": 25.5, "clip_temporal": null}'
+    assert loose[0]["started_at"].isoformat() == record.started_at
+
+
+def test_compaction_leaves_one_file_and_every_record(store: Store) -> None:
+    """Also when it is done again and again, with new records in between."""
+    for round_ in range(3):
+        for index in range(4):
+            store.commit(_record(f"{round_}-{index}"))
+        store.compact()
+        assert len(list(store.folder.names("records"))) == 1
+    assert len(_names(store)) == 12
+    assert store.records().schema == RECORDS
+
+
+def test_compaction_of_nothing_new_writes_nothing(store: Store) -> None:
+    """The file is named by its content."""
+    store.commit(_record("a"))
+    store.compact()
+    before = [(name, Path(store.uri, name).stat().st_mtime_ns) for name in store.folder.names("records")]
+    store.compact()
+    assert before == [
+        (name, Path(store.uri, name).stat().st_mtime_ns) for name in store.folder.names("records")
+    ]
+
+
+def test_dying_in_the_middle_of_compaction_loses_and_repeats_nothing(store: Store) -> None:
+    """Old and new files side by side, as a dead process leaves them, hold each record once."""
+    for name in "abc":
+        store.commit(_record(name))
+    old = {name: store.folder.read(name) for name in store.folder.names("records")}
+    store.compact()
+    for name, data in list(old.items())[:2]:
+        store.folder.write(name, data)
+    assert sorted(_names(store)) == ["a", "b", "c"]
+    store.compact()
+    assert len(list(store.folder.names("records"))) == 1
+    assert sorted(_names(store)) == ["a", "b", "c"]
+
+
+def test_a_late_copy_never_replaces_a_compacted_record(store: Store) -> None:
+    """The first commit wins after compaction too."""
+    store.commit(_record("a", seed=1))
+    store.compact()
+    store.commit(_record("a", seed=2))
+    assert store.records()["seed"].to_pylist() == [1]
+
+
+def test_discarded_records_are_gone(store: Store) -> None:
+    """From both forms; the others stay."""
+    store.commit(_record("a"))
+    store.compact()
+    store.commit(_record("b"))
+    store.commit(_record("c"))
+    store.discard(["a", "b", "unknown"])
+    assert _names(store) == ["c"]
+
+
+def test_a_truncated_record_is_named(store: Store) -> None:
+    """With what to do about it."""
+    store.commit(_record("a"))
+    file = Path(store.uri, "records/new/a.json")
+    file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(StoreError, match=r"a\.json is damaged(.|\n)*delete it"):
+        store.records()
+
+
+def test_a_damaged_table_is_named(store: Store) -> None:
+    """A torn plan is an error with a place, not a traceback of Arrow's."""
+    store.folder.write("plan.parquet", b"PAR1 torn")
+    with pytest.raises(StoreError, match=r"plan\.parquet is damaged"):
+        store.read_table("plan.parquet")
+
+
+def test_only_results_look_like_parquet_to_other_tools(store: Store) -> None:
+    """Tools that read a whole folder of Parquet must not take records for results."""
+    store.commit(_record("a"))
+    store.compact()
+    assert [name for name in store.folder.names("records") if name.endswith(".parquet")] == []
+    name = next(iter(store.folder.names("records")))
+    assert pq.read_table(Path(store.uri, name)).num_rows == 1
+
+
+def test_a_folder_of_frames_replaces_the_one_before(store: Store, tmp_path: Path) -> None:
+    """A shorter video leaves none of the longer one's frames behind."""
+    for count in (4, 2):
+        frames = tmp_path / f"frames{count}"
+        frames.mkdir()
+        for index in range(count):
+            (frames / f"{index:05d}.png").write_bytes(b"x" * count)
+        store.publish(_record(str(count), video="videos/m/r-0"), frames)
+    assert sorted(store.folder.names("videos")) == ["videos/m/r-0/00000.png", "videos/m/r-0/00001.png"]
+    assert store.folder.read("videos/m/r-0/00001.png") == b"xx"
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(
+        ["records/new/b.json", "records/new/.b", "records/all-0", "records/.x", "records/y/z"]
+    ),
+    data=st.binary(max_size=60) | st.just(_record("a").to_json()),
+)
+def test_a_foreign_file_among_the_records_is_named(store: Store, name: str, data: bytes) -> None:
+    """Never another error, and nothing is changed for it: the records are all there when it is gone."""
+    store.commit(_record("a"))
+    store.folder.write(name, data)
+    with pytest.raises(StoreError, match="is damaged"):
+        store.compact()
+    store.folder.delete(name)
+    assert _names(store) == ["a"]
+
+
+def test_records_of_an_earlier_version_are_read(store: Store) -> None:
+    """A column that was added since is null in them."""
+    store.commit(_record("a"))
+    older = store.records().drop_columns(["retry_reason"])
+    store.discard(["a"])
+    store.write_table("records/all-old", older)
+    assert store.records()["retry_reason"].to_pylist() == [None]

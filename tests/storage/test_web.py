@@ -1,0 +1,212 @@
+"""Reading from the web: real servers, redirects, broken answers, and addresses that are not public."""
+
+import ipaddress
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from t2vbatch.errors import StoreError
+from t2vbatch.storage.files import read_uri
+from t2vbatch.storage.web import Address, fetch, is_public, names_private_host
+
+
+class Site(ThreadingHTTPServer):
+    """A web site on this machine. ``paths`` are the requests it got."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.paths: list[str] = []
+        self.redirect = ""
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers by path."""
+
+    server: Site
+
+    def do_GET(self) -> None:
+        """Send what the path asks for."""
+        self.server.paths.append(self.path)
+        kind = self.path.strip("/").partition("?")[0]
+        if kind == "missing":
+            self.send_error(404)
+        elif kind == "broken":
+            self.send_error(500)
+        elif kind == "away":
+            self.send_response(302)
+            self.send_header("Location", self.server.redirect)
+            self.end_headers()
+        else:
+            body = b"x" * 1000 if kind == "long" else self.path.encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body) + (100 if kind == "short" else 0)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A running site."""
+    server = Site()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def only(text: str) -> Callable[[Address], bool]:
+    """Permits one address."""
+    return lambda address: address == ipaddress.ip_address(text)
+
+
+def test_query_and_letters_arrive(site: Site) -> None:
+    """Queries are sent, and blanks and letters beyond ASCII are quoted, but not twice."""
+    assert read_uri(f"{site.url}/a b/ü%20.png?sig=a%2Fb&x=1#part") == b"/a%20b/%C3%BC%20.png?sig=a%2Fb&x=1"
+
+
+def test_redirects_are_followed(site: Site) -> None:
+    """A redirect leads to the file."""
+    site.redirect = "/file"
+    assert fetch(f"{site.url}/away") == b"/file"
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [("broken", "answers 500"), ("short", "100 bytes early"), ("long", "longer than 999 bytes")],
+)
+def test_answers_that_are_no_file(site: Site, path: str, says: str) -> None:
+    """Refusals, connections that break and bodies without end are errors that say so."""
+    with pytest.raises(StoreError, match=says):
+        fetch(f"{site.url}/{path}", max_bytes=999)
+
+
+def test_missing(site: Site) -> None:
+    """What the server does not have is a missing file, not a failing server."""
+    with pytest.raises(FileNotFoundError):
+        fetch(f"{site.url}/missing")
+
+
+def test_no_server_and_no_url() -> None:
+    """A closed port, a name nobody has and text that is no URL are StoreErrors."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    for url in (
+        f"http://127.0.0.1:{port}/",
+        "http://no-such-host.invalid/",
+        "http://",
+        "ftp://x/y",
+        "http://[x/",
+    ):
+        with pytest.raises(StoreError, match="cannot read"):
+            fetch(url)
+
+
+def test_private_addresses_are_not_connected_to(site: Site) -> None:
+    """Where only public addresses are permitted, the loopback gets no request, by number or by name."""
+    for host in ("127.0.0.1", "localhost", "2130706433"):
+        with pytest.raises(StoreError, match="not a public address"):
+            fetch(f"http://{host}:{site.server_port}/", permits=is_public)
+    assert site.paths == []
+
+
+def test_redirects_are_checked_too(site: Site) -> None:
+    """A permitted server cannot send us on to an address that is not permitted."""
+    site.redirect = f"http://127.0.0.2:{site.server_port}/secret"
+    with pytest.raises(StoreError, match=r"127\.0\.0\.2"):
+        fetch(f"{site.url}/away", permits=only("127.0.0.1"))
+    assert site.paths == ["/away"]
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x"])
+def test_redirects_stay_on_the_web(site: Site, target: str) -> None:
+    """A redirect to a file or to another protocol is not followed."""
+    site.redirect = target
+    with pytest.raises(StoreError):
+        fetch(f"{site.url}/away", permits=only("127.0.0.1"))
+
+
+def test_a_name_is_checked_where_it_is_connected(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that changes its address between look-ups is connected to at the one that was checked."""
+    answers = iter(["127.0.0.1", "127.0.0.2"])
+
+    def look_up(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (next(answers), port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    connected: list[str] = []
+
+    def connect(place: tuple[str, int], timeout: float) -> socket.socket:
+        connected.append(place[0])
+        raise OSError("refused")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(StoreError, match="refused"):
+        fetch("http://rebinding.test/", permits=only("127.0.0.1"))
+    assert connected == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::",
+        "fe80::1",
+        "fd00::1",
+        "::ffff:127.0.0.1",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::",
+    ],
+)
+def test_addresses_that_are_not_public(text: str) -> None:
+    """Loopback, private, link-local, shared and multicast addresses, also inside IPv6, are not public."""
+    assert not is_public(ipaddress.ip_address(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"]
+)
+def test_addresses_that_are_public(text: str) -> None:
+    """Addresses of the internet are public, also inside IPv6."""
+    assert is_public(ipaddress.ip_address(text))
+
+
+@pytest.mark.parametrize(
+    ("url", "private"),
+    [
+        ("http://localhost/x", True),
+        ("http://LOCALHOST./x", True),
+        ("http://a.localhost/", True),
+        ("http://127.1/", True),
+        ("http://0x7f000001/", True),
+        ("http://[::1]:80/", True),
+        ("http://user@127.0.0.1/", True),
+        ("https://1.1.1.1/", False),
+        ("https://example.org/", False),
+    ],
+)
+def test_hosts_that_say_it_themselves(url: str, private: bool) -> None:
+    """A URL with a private address in any spelling is known without looking anything up."""
+    assert names_private_host(url) is private
