@@ -11,7 +11,6 @@ from t2vbatch.cli.inspect import Output
 from t2vbatch.cli.run import Json
 from t2vbatch.errors import UsageError
 
-
 Reference = Annotated[
     str | None, typer.Option(metavar="PATH", help="Folder of videos, or an .npz of saved statistics.")
 ]
