@@ -62,7 +62,7 @@ class JobError(UsageError):
     """A key or a value of the job file is wrong."""
 
 
-class MistakesError(JobError):
+class CombinedJobError(JobError):
     """Several mistakes of one job: ``errors`` lists all that was found, each an error of its own kind."""
 
     def __init__(self, errors: Sequence[UsageError]) -> None:
@@ -75,14 +75,14 @@ class MistakesError(JobError):
         return "\n".join([f"{len(self.errors)} mistakes", *map(str, self.errors)])
 
 
-class Mistakes:
+class ErrorCollector:
     """Gathers what independent checks refuse, so that the user hears of all of it at once."""
 
     def __init__(self) -> None:
         self._errors: list[UsageError] = []
 
     @contextmanager
-    def gathered(self) -> Iterator[None]:
+    def collect(self) -> Iterator[None]:
         """A check: what it refuses is kept, and the next one goes on."""
         try:
             yield
@@ -91,16 +91,16 @@ class Mistakes:
 
     def add(self, error: UsageError) -> None:
         """Keep a mistake. Of several at one place the first is the cause of the others."""
-        for found in error.errors if isinstance(error, MistakesError) else (error,):
+        for found in error.errors if isinstance(error, CombinedJobError) else (error,):
             if found.where not in {known.where for known in self._errors}:
                 self._errors.append(found)
 
-    def tell(self) -> None:
+    def raise_if_any(self) -> None:
         """Raise what was gathered: one error as it is, several as a MistakesError, none where all is well."""
         if len(self._errors) == 1:
             raise self._errors[0]
         if self._errors:
-            raise MistakesError(self._errors)
+            raise CombinedJobError(self._errors)
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from unittest.mock import patch
 
 from t2vbatch.engines import Ending, Progress
 from t2vbatch.engines.interrupts import Interrupts
-from t2vbatch.engines.loop import drive
+from t2vbatch.engines.loop import run_loop
 from t2vbatch.errors import ModelError, RowError, T2VBatchError, WorkerError
 from t2vbatch.output.records import Status
 from t2vbatch.plan import Sample, Unit
 from t2vbatch.schedule import Action, Event, Limits, Scheduler
 from t2vbatch.schedule import messages as m
-from t2vbatch.worker.protocol import FOOTPRINTS, Failure, Outcome, Work
+from t2vbatch.worker.protocol import OFFLOAD_LEVELS, Failure, Outcome, Work
 
 STEPS = 5_000
 """No history of a dozen units needs a tenth of this; one that does not end gets here."""
@@ -105,8 +105,8 @@ class Setting:
 
     def neighbours(self, position: int) -> set[int]:
         """The samples of its unit."""
-        [unit] = [unit for units in self.units.values() for unit in units if position in unit.samples]
-        return set(unit.samples)
+        [unit] = [unit for units in self.units.values() for unit in units if position in unit.positions]
+        return set(unit.positions)
 
 
 class World:
@@ -147,7 +147,7 @@ class World:
         for _ in range(self.random.choice([0, 0, 1, 3, 6])):
             self._after(self.random.expovariate(1 / 20), self.random.choice(self._faults()))
 
-    # Hands.
+    # Backend.
 
     def start(self, action: m.Start) -> None:
         assert len(self.seats) < self.capacity, "more workers than there is room for"
@@ -203,7 +203,7 @@ class World:
         self.now = max(self.now, due)
         return happen()
 
-    # Ledger.
+    # RunCallbacks.
 
     def sample(self, position: int) -> Sample:
         if self.setting.natures[position] == "no input":
@@ -237,8 +237,10 @@ class World:
         assert not positions & (set(self.committed) | self.quarantined), "made again though finished"
         elsewhere = {p for other in self.seats.values() for held in other.works for p in held.positions}
         assert not positions & elsewhere, "made twice at a time"
-        level = FOOTPRINTS.index(seat.start.memory)
-        assert all(self._misfit.get(p, -1) < level for p in positions), "tried again where it did not fit"
+        offload_level = OFFLOAD_LEVELS.index(seat.start.memory)
+        assert all(self._misfit.get(p, -1) < offload_level for p in positions), (
+            "tried again where it did not fit"
+        )
         for position, attempt in zip(work.positions, work.attempts, strict=True):
             if self.setting.natures[position] in INNOCENT and not self.setting.sick:
                 assert attempt <= 1 + BAD_LUCK - self._strokes, "an innocent was charged"
@@ -308,12 +310,12 @@ class World:
         if seat.calls > seat.sick_after and self._has_succeeded(seat.start.model):
             seat.generating = None
             return self._told([m.Failed(number, key, "row", _NO)])
-        level = FOOTPRINTS.index(seat.start.memory)
+        offload_level = OFFLOAD_LEVELS.index(seat.start.memory)
         for position in work.positions:
             nature = self._strike(position)
-            if level < {"big": 1, "bigger": 2, "too big": 9}.get(nature, 0):
-                if level + 1 < len(FOOTPRINTS):
-                    self._misfit[position] = level
+            if offload_level < {"big": 1, "bigger": 2, "too big": 9}.get(nature, 0):
+                if offload_level + 1 < len(OFFLOAD_LEVELS):
+                    self._misfit[position] = offload_level
                 seat.generating = None
                 return self._told([m.Failed(number, key, "memory", _NO)])
             if nature.startswith("fails"):
@@ -349,7 +351,7 @@ class World:
 
     def _has_succeeded(self, model: str) -> bool:
         """Without one success, nobody can tell a sick worker from a model for which all rows are bad."""
-        return any(p in self.committed for unit in self.setting.units[model] for p in unit.samples)
+        return any(p in self.committed for unit in self.setting.units[model] for p in unit.positions)
 
     def _strike(self, position: int, half: str = "") -> str:
         """What the sample does now, in this half of its making; the unlucky do it once."""
@@ -435,7 +437,7 @@ class World:
 
 
 @dataclass(frozen=True)
-class _Ledger:
+class _RunCallbacks:
     world: World
 
     def sample(self, position: int) -> Sample:
@@ -477,7 +479,7 @@ def play(seed: int, kind: type[Scheduler] = Scheduler) -> World:
 
 def _end(world: World, scheduler: Scheduler) -> Ending | T2VBatchError:
     try:
-        return drive(scheduler, world, _Ledger(world), world.interrupts, lambda: world.now)
+        return run_loop(scheduler, world, _RunCallbacks(world), world.interrupts, lambda: world.now)
     except (WorkerError, ModelError) as error:
         return error
 

@@ -7,9 +7,9 @@ import pytest
 
 from t2vbatch import errors
 from t2vbatch.errors import (
+    CombinedJobError,
     JobError,
     ManifestError,
-    MistakesError,
     ModelError,
     Problem,
     T2VBatchError,
@@ -27,7 +27,7 @@ def _tree(root: type[T2VBatchError]) -> Iterator[type[T2VBatchError]]:
 def _example(kind: type[T2VBatchError]) -> T2VBatchError:
     if issubclass(kind, ManifestError):
         return kind([Problem("m.csv", 3, "seed", "'x'", "an integer")], "mend it")
-    if issubclass(kind, MistakesError):
+    if issubclass(kind, CombinedJobError):
         return kind([JobError("job.yaml:3:1: seed", "'x'", "an integer"), ModelError("models.a", "nothing")])
     if issubclass(kind, UsageError):
         return kind("job.yaml: seed", "'x'", "an integer", "write one")

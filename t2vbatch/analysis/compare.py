@@ -85,7 +85,7 @@ class Comparison:
         }
 
 
-def entrants(outputs: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+def models_by_name(outputs: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     """The models of several results tables by name; ``output/model`` where two outputs use one name."""
     found = [(output, model, table) for output, table in outputs.items() for model in _models(table)]
     names = [model for _, model, _ in found]

@@ -80,12 +80,12 @@ def compare(
       t2vbatch compare runs/a runs/b --by category --format latex
     """
     from t2vbatch.analysis.compare import compare as compared
-    from t2vbatch.analysis.compare import entrants
+    from t2vbatch.analysis.compare import models_by_name
     from t2vbatch.analysis.compare_text import render_comparison
     from t2vbatch.metrics.registry import known_columns
 
     better = {name: column.better for name, column in known_columns().items()}
-    models = entrants(_results(outputs))
+    models = models_by_name(_results(outputs))
     if len(models) < 2:
         raise UsageError(
             " ".join(outputs), f"one model, {', '.join(models)}", "two models or more", "name another output"

@@ -11,7 +11,7 @@ import typer
 from t2vbatch.cli.run import Json
 
 if TYPE_CHECKING:
-    from t2vbatch.commands.verify import Finding
+    from t2vbatch.commands.verify import VerifyProblem
     from t2vbatch.output.store import Store
 
 Output = Annotated[
@@ -77,10 +77,10 @@ def verify(
     sound, findings = _sifted(findings_of(store), as_json)
     same = 0
     if deep:
-        from t2vbatch.commands.reproduce import remake
+        from t2vbatch.commands.reproduce import reproduce
         from t2vbatch.engines import engine_for
 
-        same, different = _sifted(remake(store, deep, engine_for, seed), as_json)
+        same, different = _sifted(reproduce(store, deep, engine_for, seed), as_json)
         findings += different
     if as_json:
         found = {"sound": sound, "made_again": same, "findings": [asdict(finding) for finding in findings]}
@@ -91,7 +91,7 @@ def verify(
     raise typer.Exit(1 if findings else 0)
 
 
-def _sifted(found: "Iterable[Finding | None]", quiet: bool) -> "tuple[int, list[Finding]]":
+def _sifted(found: "Iterable[VerifyProblem | None]", quiet: bool) -> "tuple[int, list[VerifyProblem]]":
     """How many are as they should be, and what is wrong with the others, which is shown as it comes."""
     sound, findings = 0, []
     for finding in found:

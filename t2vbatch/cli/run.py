@@ -75,7 +75,7 @@ def plan(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
 
         prepared = _prepared(job, sets)
         units = pending(prepared.plan, open_store(prepared.job.output).records(), prepared.job)
-    missing = {name: sum(len(unit.samples) for unit in of_model) for name, of_model in units.items()}
+    missing = {name: sum(len(unit.positions) for unit in of_model) for name, of_model in units.items()}
     models = {
         name: {"planned": planned, "pending": missing.get(name, 0)}
         for name, planned in prepared.plan.counts().items()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from t2vbatch.analysis.distance.measure import measure
-from t2vbatch.analysis.distance.question import questions
+from t2vbatch.analysis.distance.question import distance_specs
 from t2vbatch.analysis.distance.reference import is_saved
 from t2vbatch.commands.prepare import prepare
 from t2vbatch.commands.run import Result, publish
@@ -47,7 +47,7 @@ def measure_output(
     if save is not None and not is_saved(save):
         raise MetricError("--save-statistics", save, "a file that ends in .npz")
     typed = None if distances is None else (lambda name: lambda key: f"--{key.replace('_', '-')}")
-    found = questions(asked, typed)
+    found = distance_specs(asked, typed)
     with store.lease() as store:
         # What is asked is checked above, by the names under which it was asked.
         plan = prepare(job.model_copy(update={"distances": {}})).plan

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from t2vbatch.analysis.distance.question import check_distances
 from t2vbatch.engines.devices import local_gpus
-from t2vbatch.errors import JobError, Mistakes, closest
+from t2vbatch.errors import ErrorCollector, JobError, closest
 from t2vbatch.job import Job
 from t2vbatch.manifest import read_manifest
 from t2vbatch.metrics import check_metrics, job_metrics
@@ -34,32 +34,32 @@ def prepare(job: Job) -> Prepared:
     Raises:
         UsageError: what is wrong, with file and line of the job; a MistakesError where it is several things.
     """
-    mistakes = Mistakes()
-    with mistakes.gathered():
+    problems = ErrorCollector()
+    with problems.collect():
         _check_output(job.output)
-    with mistakes.gathered():
+    with problems.collect():
         _check_manifest(job.manifest)
         manifest = read_manifest(job.manifest, job.allow_paths, job.limits)
-    with mistakes.gathered():
+    with problems.collect():
         job_metrics(job)
-    facts = _facts(job, mistakes)
+    facts = _facts(job, problems)
     # After the models, whose scorer may be a default: what a user names comes first.
     if len(facts) == len(job.models):
-        with mistakes.gathered():
+        with problems.collect():
             check_metrics(job)
-    with mistakes.gathered():
+    with problems.collect():
         check_distances(job)
-    with job.placing():
-        mistakes.tell()
+    with job.with_location():
+        problems.raise_if_any()
         plan = make_plan(manifest, job, facts)
     return Prepared(job, facts, replace(plan, notes=(*plan.notes, *_shortages(job, facts))))
 
 
-def _facts(job: Job, mistakes: Mistakes) -> dict[str, ModelFacts]:
+def _facts(job: Job, problems: ErrorCollector) -> dict[str, ModelFacts]:
     """What is known of each model that can be used; the others are among the mistakes."""
     there = {}
     for name, model in job.models.items():
-        with mistakes.gathered():
+        with problems.collect():
             if is_checkpoint(model.pipeline):
                 check_folder(f"models.{name}.path", model.path)
             there[name] = model
@@ -69,7 +69,7 @@ def _facts(job: Job, mistakes: Mistakes) -> dict[str, ModelFacts]:
 
     facts = {}
     for name, model in there.items():
-        with mistakes.gathered():
+        with problems.collect():
             facts[name] = inspect_model(name, model)
     return facts
 
@@ -81,12 +81,12 @@ def _shortages(job: Job, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
     """
     if job.engine == "ray" and job.ray.address is not None:
         return
-    from t2vbatch.models import shortages
+    from t2vbatch.models import memory_problems
 
     device = "cuda" if job.workers.gpus != 0 and local_gpus() else "cpu"
     for name, model in job.models.items():
-        with job.placing(f"models.{name}"):
-            for shortage in shortages(model, facts[name], device, probe=False):
+        with job.with_location(f"models.{name}"):
+            for shortage in memory_problems(model, facts[name], device, probe=False):
                 yield f"models.{name}.{shortage}"
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from t2vbatch.commands.prepare import Prepared, prepare
 from t2vbatch.commands.run import run_job
-from t2vbatch.commands.verify import Finding
+from t2vbatch.commands.verify import VerifyProblem
 from t2vbatch.engines import Engine
 from t2vbatch.job import Job
 from t2vbatch.output.store import Store, open_store
@@ -19,9 +19,9 @@ from t2vbatch.output.store import Store, open_store
 _COMPARED = ("status", "video_sha256", "frames_sha256")
 
 
-def remake(
+def reproduce(
     store: Store, count: int, engine: Callable[[Job], Engine], seed: int = 0
-) -> Iterator[Finding | None]:
+) -> Iterator[VerifyProblem | None]:
     """Make ``count`` random samples again in a temporary folder; None stands for one that is the same.
 
     Args:
@@ -60,12 +60,14 @@ def _by_id(records: pa.Table) -> dict[str, dict[str, Any]]:
     return {row["sample_id"]: row for row in rows}
 
 
-def _difference(store: Store, before: Mapping[str, Any], after: Mapping[str, Any] | None) -> Finding | None:
+def _difference(
+    store: Store, before: Mapping[str, Any], after: Mapping[str, Any] | None
+) -> VerifyProblem | None:
     place = f"{store.uri}/{before['video']}, made again"
     if after is None:
-        return Finding(place, "no record: the run was interrupted", "the same video")
+        return VerifyProblem(place, "no record: the run was interrupted", "the same video")
     for name in _COMPARED:
         if after[name] != before[name]:
             why = f" ({after['error']})" if name == "status" and after["error"] else ""
-            return Finding(place, f"{name} {after[name]}{why}", f"{before[name]}, as recorded")
+            return VerifyProblem(place, f"{name} {after[name]}{why}", f"{before[name]}, as recorded")
     return None

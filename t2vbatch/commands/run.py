@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.analysis.distance.measure import measure
-from t2vbatch.analysis.distance.question import questions
+from t2vbatch.analysis.distance.question import distance_specs
 from t2vbatch.analysis.distance.result import valid_distances
 from t2vbatch.analysis.summary import Summary, summarize
 from t2vbatch.commands.prepare import Prepared
@@ -20,7 +20,7 @@ from t2vbatch.engines import Ending, Engine, Progress
 from t2vbatch.errors import StoreError, T2VBatchError
 from t2vbatch.exchange.trackers import check_trackers, track
 from t2vbatch.job import Job
-from t2vbatch.media.degenerate import unheard_seeds
+from t2vbatch.media.degenerate import ignored_seeds
 from t2vbatch.metrics import metric_columns
 from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store, open_store
@@ -81,16 +81,16 @@ def run_job(
         records = _kept(store, plan, retry_failed)
         ending: Ending = "finished"
         try:
-            with job.placing():
+            with job.with_location():
                 if units := pending(plan, records, job):
                     factories = {
                         name: WorkerFactory(job, name, prepared.facts[name], store) for name in units
                     }
-                    ledger = _Ledger(plan, store, watch)
-                    ledger.begin(sum(len(unit.samples) for of_model in units.values() for unit in of_model))
+                    ledger = _RunCallbacks(plan, store, watch)
+                    ledger.begin(sum(len(unit.positions) for of_model in units.values() for unit in of_model))
                     ending = engine(job).run(units, job, factories, ledger)
                 if ending == "finished" and job.distances:
-                    ending = measure(store, plan, job, questions(job), engine, watch)
+                    ending = measure(store, plan, job, distance_specs(job), engine, watch)
         except T2VBatchError:
             # What was finished before the failure belongs into the tables, if they can be written.
             with contextlib.suppress(StoreError):
@@ -106,7 +106,7 @@ def run_job(
 def publish(store: Store, plan: Plan, job: Job) -> Summary:
     """Make the tables, the summary and the report from the records."""
     results = make_results(plan, store.compact(), metric_columns(job))
-    for sentence in unheard_seeds(results):
+    for sentence in ignored_seeds(results):
         _log.warning("%s", sentence)
     summary = summarize(results, plan.counts(), valid_distances(store, results))
     store.write_table("results.parquet", results)
@@ -156,7 +156,7 @@ def _videos(plan: Plan, records: pa.Table) -> int:
 
 
 @dataclass
-class _Ledger:
+class _RunCallbacks:
     """What the engine asks of the run, and tells it."""
 
     plan: Plan

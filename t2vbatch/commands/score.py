@@ -68,7 +68,7 @@ def score_output(
         if missing:
             units = {_FOLDER: [Unit(_FOLDER, (position,), 1.0) for position in missing]}
             factories = {_FOLDER: RescorerFactory(asked, keeper, _rates(records))}
-            ending = engine(job).run(units, job, factories, _Ledger(plan, keeper, columns, watch))
+            ending = engine(job).run(units, job, factories, _RunCallbacks(plan, keeper, columns, watch))
         if ending == "finished":
             store.rewrite(_merged(records, keeper))
             store.write_job(job)
@@ -152,7 +152,7 @@ class _Keeper:
 
 
 @dataclass(frozen=True)
-class _Ledger:
+class _RunCallbacks:
     """What the engine asks of the scoring, and tells it."""
 
     plan: Plan

@@ -8,14 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.errors import EncodeError, StoreError
-from t2vbatch.media.degenerate import unheard_seeds
+from t2vbatch.media.degenerate import ignored_seeds
 from t2vbatch.media.video import decode, decode_audio, digest_file
 from t2vbatch.output.records import RESULTS
 from t2vbatch.output.store import Store, no_run_here
 
 
 @dataclass(frozen=True)
-class Finding:
+class VerifyProblem:
     """One thing that is not as it should be."""
 
     place: str
@@ -26,7 +26,7 @@ class Finding:
         return f"{self.place}: found {self.found}; expected {self.expected}"
 
 
-def verify(store: Store) -> Iterator[Finding | None]:
+def verify(store: Store) -> Iterator[VerifyProblem | None]:
     """Check the tables, then each video; None stands for a video that is as recorded.
 
     Raises:
@@ -41,75 +41,81 @@ def verify(store: Store) -> Iterator[Finding | None]:
     yield from _results(store, planned, records)
     for record in records.filter(pc.is_valid(records["video"])).to_pylist():
         yield _video(store, record)
-    yield from _unheard(store, planned, records)
-    yield from _strangers(store, planned)
+    yield from _ignored_seeds(store, planned, records)
+    yield from _orphan_files(store, planned)
 
 
-def _results(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[Finding]:
+def _results(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[VerifyProblem]:
     """What differs between results.parquet and the records that it was made from."""
     place = f"{store.uri}/results.parquet"
     try:
         results = store.read_table("results.parquet")
     except (FileNotFoundError, StoreError) as error:
-        yield Finding(place, f"no readable table ({error})", "a row for each finished sample; run again")
+        yield VerifyProblem(
+            place, f"no readable table ({error})", "a row for each finished sample; run again"
+        )
         return
     finished = pc.sum(pc.is_in(planned["sample_id"], records["sample_id"])).as_py() or 0
     if results.num_rows != finished:
-        yield Finding(place, f"{results.num_rows} rows", f"{finished}, as many as samples have a record")
+        yield VerifyProblem(
+            place, f"{results.num_rows} rows", f"{finished}, as many as samples have a record"
+        )
         return
     order = pc.index_in(results["sample_id"], records["sample_id"])
     if order.null_count:
-        yield Finding(place, f"{order.null_count} samples without a record", "only samples that have one")
+        yield VerifyProblem(
+            place, f"{order.null_count} samples without a record", "only samples that have one"
+        )
         return
     recorded = records.take(order)
     if missing := set(RESULTS.names) - set(results.column_names):
-        yield Finding(place, f"no column {', '.join(sorted(missing))}", "every column; run again")
+        yield VerifyProblem(place, f"no column {', '.join(sorted(missing))}", "every column; run again")
         return
     for name in set(RESULTS.names) - {"row_id", "model", "sample_index"}:
         # Samples may share a record, which names the first of them. Values are compared as Python's: Arrow
         # has no equality that takes null for equal to null.
         if results[name].to_pylist() != recorded[name].to_pylist():
-            yield Finding(place, f"other values in column {name!r} than in the records", "the same")
+            yield VerifyProblem(place, f"other values in column {name!r} than in the records", "the same")
 
 
-def _video(store: Store, record: dict[str, Any]) -> Finding | None:
+def _video(store: Store, record: dict[str, Any]) -> VerifyProblem | None:
     place = f"{store.uri}/{record['video']}"
     try:
         with store.video(record["video"]) as path:
             sha256, size = digest_file(path)
             if size != record["bytes"]:
-                return Finding(place, f"{size} bytes", f"{record['bytes']}")
+                return VerifyProblem(place, f"{size} bytes", f"{record['bytes']}")
             if sha256 != record["video_sha256"]:
-                return Finding(place, f"content {sha256[:16]}…", f"{record['video_sha256'][:16]}…")
+                return VerifyProblem(place, f"content {sha256[:16]}…", f"{record['video_sha256'][:16]}…")
             video = decode(path)
             heard = decode_audio(path).sha256() if record["audio_sha256"] else None
     except FileNotFoundError:
-        return Finding(place, "no such file", f"the video of row {record['row_id']!r}")
+        return VerifyProblem(place, "no such file", f"the video of row {record['row_id']!r}")
     except (EncodeError, StoreError) as error:
-        return Finding(place, f"a file that cannot be read ({error})", "a video")
+        return VerifyProblem(place, f"a file that cannot be read ({error})", "a video")
     if video.sha256() != record["frames_sha256"]:
         shape = (record["num_frames"], record["height"], record["width"], 3)
-        return Finding(place, f"frames of shape {video.frames.shape}", f"the recorded ones, {shape}")
+        return VerifyProblem(place, f"frames of shape {video.frames.shape}", f"the recorded ones, {shape}")
     if heard != record["audio_sha256"]:
-        return Finding(place, "another sound", "the recorded one")
+        return VerifyProblem(place, "another sound", "the recorded one")
     return None
 
 
-def _unheard(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[Finding]:
+def _ignored_seeds(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[VerifyProblem]:
     """Seeds that change nothing."""
     found = pc.index_in(planned["sample_id"], records["sample_id"])
     finished = planned.select(["row_id", "model", "seed", "sample_index"]).filter(pc.is_valid(found))
     finished = finished.set_column(1, "model", finished["model"].cast(pa.string()))
     for name in ("status", "frames_sha256"):
         finished = finished.append_column(name, records[name].take(found.drop_null()))
-    for sentence in unheard_seeds(finished):
-        yield Finding(store.uri, sentence, "other frames for other seeds")
+    for sentence in ignored_seeds(finished):
+        yield VerifyProblem(store.uri, sentence, "other frames for other seeds")
 
 
-def _strangers(store: Store, planned: pa.Table) -> Iterator[Finding]:
+def _orphan_files(store: Store, planned: pa.Table) -> Iterator[VerifyProblem]:
     """Files among the videos that no record names: leftovers of rows that are no longer in the manifest."""
     records = store.records()
     known = set(records["video"].drop_null().to_pylist()) | set(planned["video"].to_pylist())
     for name in sorted(store.folder.names("videos")):
         if name not in known and name.rpartition("/")[0] not in known:
-            yield Finding(f"{store.uri}/{name}", "a file that no record names", "none; delete it")
+            yield VerifyProblem(f"{store.uri}/{name}", "a file that no record names", "none; delete it")

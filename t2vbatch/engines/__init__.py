@@ -3,10 +3,10 @@
 ``inline`` runs everything in this process, ``ray`` in actors. ``loop`` drives both.
 """
 
-from t2vbatch.engines.protocol import Ending, Engine, Ledger, Progress
+from t2vbatch.engines.protocol import Ending, Engine, Progress, RunCallbacks
 from t2vbatch.job import Job
 
-__all__ = ["Ending", "Engine", "Ledger", "Progress", "engine_for"]
+__all__ = ["Ending", "Engine", "Progress", "RunCallbacks", "engine_for"]
 
 
 def engine_for(job: Job) -> Engine:

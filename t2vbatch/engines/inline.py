@@ -9,10 +9,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 from t2vbatch.engines.devices import gpus_each, local_gpus
-from t2vbatch.engines.host import Host
 from t2vbatch.engines.interrupts import interrupts
-from t2vbatch.engines.loop import drive
-from t2vbatch.engines.protocol import Ending, Ledger
+from t2vbatch.engines.loop import run_loop
+from t2vbatch.engines.protocol import Ending, RunCallbacks
+from t2vbatch.engines.worker_process import WorkerProcess
 from t2vbatch.job import Job
 from t2vbatch.plan import Unit
 from t2vbatch.schedule import Event, Limits, Scheduler
@@ -24,28 +24,32 @@ class InlineEngine:
     """One worker at a time, in this process."""
 
     def run(
-        self, units: Mapping[str, Sequence[Unit]], job: Job, factories: Mapping[str, Factory], ledger: Ledger
+        self,
+        units: Mapping[str, Sequence[Unit]],
+        job: Job,
+        factories: Mapping[str, Factory],
+        ledger: RunCallbacks,
     ) -> Ending:
         """See Engine.run."""
         device = "cuda" if gpus_each(job, local_gpus()) else "cpu"
-        hands = _Hands(factories, device, job.workers.timeout_s)
+        backend = _InlineBackend(factories, device, job.workers.timeout_s)
         with interrupts(urgent=True) as counted:
-            return drive(Scheduler(units, Limits(workers=1)), hands, ledger, counted)
+            return run_loop(Scheduler(units, Limits(workers=1)), backend, ledger, counted)
 
 
-class _Hands:
+class _InlineBackend:
     """Does at once what it is asked, and tells of it at the next call of ``events``."""
 
     def __init__(self, factories: Mapping[str, Factory], device: str, timeout_s: float | None) -> None:
         self._factories, self._device, self._timeout_s = factories, device, timeout_s
-        self._hosts: dict[int, Host] = {}
+        self._hosts: dict[int, WorkerProcess] = {}
         self._happened: list[Event] = []
 
     def start(self, action: m.Start) -> None:
-        host = Host(action.worker, self._timeout_s)
-        self._hosts[action.worker] = host
+        process = WorkerProcess(action.worker, self._timeout_s)
+        self._hosts[action.worker] = process
         name = f"{action.model}-{action.worker}"
-        self._happened.append(host.load(self._factories[action.model], name, self._device, action.memory))
+        self._happened.append(process.load(self._factories[action.model], name, self._device, action.memory))
 
     def stop(self, worker: int) -> None:
         self._hosts.pop(worker, None)

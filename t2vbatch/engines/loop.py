@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from t2vbatch.engines.interrupts import Interrupts
-from t2vbatch.engines.protocol import Ledger
+from t2vbatch.engines.protocol import RunCallbacks
 from t2vbatch.errors import SampleError
 from t2vbatch.schedule import Action, Ending, Event, Scheduler
 from t2vbatch.schedule import messages as m
@@ -15,7 +15,7 @@ from t2vbatch.worker.protocol import Failure, Outcome, Work
 _log = logging.getLogger(__name__)
 
 
-class Hands(Protocol):
+class Backend(Protocol):
     """What an engine does for the scheduler. No call blocks longer than the thing itself takes."""
 
     def start(self, action: m.Start) -> None:
@@ -37,15 +37,15 @@ class Hands(Protocol):
         """What happened since the last call; waits a moment for something."""
 
 
-def drive(
+def run_loop(
     scheduler: Scheduler,
-    hands: Hands,
-    ledger: Ledger,
+    backend: Backend,
+    ledger: RunCallbacks,
     interrupts: Interrupts,
     clock: Callable[[], float] = time.monotonic,
 ) -> Ending:
     """Run until the scheduler says that it is over. Raises what the run failed of."""
-    driver = _Driver(scheduler, hands, ledger, clock)
+    driver = _Driver(scheduler, backend, ledger, clock)
     try:
         return driver.run(interrupts)
     except KeyboardInterrupt:
@@ -55,24 +55,24 @@ def drive(
 
 class _Driver:
     def __init__(
-        self, scheduler: Scheduler, hands: Hands, ledger: Ledger, clock: Callable[[], float]
+        self, scheduler: Scheduler, backend: Backend, ledger: RunCallbacks, clock: Callable[[], float]
     ) -> None:
-        self._scheduler, self._hands, self._ledger, self._clock = scheduler, hands, ledger, clock
+        self._scheduler, self._backend, self._ledger, self._clock = scheduler, backend, ledger, clock
         self._told: m.Progress | None = None
 
     def run(self, interrupts: Interrupts) -> Ending:
         told = 0
-        self.tell(m.Tick())
+        self.dispatch(m.Tick())
         while self._scheduler.ending is None:
-            for event in self._hands.events():
-                self.tell(event)
+            for event in self._backend.events():
+                self.dispatch(event)
             while told < interrupts.count:
                 told += 1
-                self.tell(m.Interrupted())
-            self.tell(m.Tick())
+                self.dispatch(m.Interrupted())
+            self.dispatch(m.Tick())
         return self._scheduler.ending
 
-    def tell(self, event: Event) -> None:
+    def dispatch(self, event: Event) -> None:
         """Tell the scheduler, do what it asks, and tell it what comes of that at once."""
         events = [event]
         while events:
@@ -86,15 +86,15 @@ class _Driver:
         match action:
             case m.Start():
                 self._report()  # In one process, starting takes as long as loading does.
-                self._hands.start(action)
+                self._backend.start(action)
             case m.Stop():
-                self._hands.stop(action.worker)
+                self._backend.stop(action.worker)
             case m.Kill():
-                self._hands.kill(action.worker)
+                self._backend.kill(action.worker)
             case m.Generate():
                 return self._generate(action)
             case m.Finish():
-                self._hands.finish(action.worker, action.key)
+                self._backend.finish(action.worker, action.key)
             case m.Quarantine():
                 return self._quarantine(action)
             case m.Abort():
@@ -109,7 +109,7 @@ class _Driver:
             samples = tuple(self._ledger.sample(position) for position in action.positions)
         except SampleError as error:
             return [m.Failed(action.worker, action.key, "input", Failure.of(error))]
-        self._hands.generate(action.worker, Work(action.key, action.positions, samples, action.attempts))
+        self._backend.generate(action.worker, Work(action.key, action.positions, samples, action.attempts))
         return []
 
     def _quarantine(self, action: m.Quarantine) -> list[Event]:

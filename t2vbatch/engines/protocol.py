@@ -12,10 +12,10 @@ from t2vbatch.plan import Sample, Unit
 from t2vbatch.schedule import Ending, Progress
 from t2vbatch.worker.protocol import Factory, Failure
 
-__all__ = ["Ending", "Engine", "Ledger", "Progress"]
+__all__ = ["Ending", "Engine", "Progress", "RunCallbacks"]
 
 
-class Ledger(Protocol):
+class RunCallbacks(Protocol):
     """What an engine asks of the run, and tells it. Called by the driver, from one thread."""
 
     def sample(self, position: int) -> Sample:
@@ -35,7 +35,11 @@ class Engine(Protocol):
     """Runs what is pending."""
 
     def run(
-        self, units: Mapping[str, Sequence[Unit]], job: Job, factories: Mapping[str, Factory], ledger: Ledger
+        self,
+        units: Mapping[str, Sequence[Unit]],
+        job: Job,
+        factories: Mapping[str, Factory],
+        ledger: RunCallbacks,
     ) -> Ending:
         """Bring every sample to a record; both mappings are by model.
 

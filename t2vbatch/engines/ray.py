@@ -25,10 +25,10 @@ from ray._private import worker as ray_worker
 from ray.exceptions import ActorDiedError, AuthenticationError, RayError
 
 from t2vbatch.engines.devices import gpus_each, local_gpus
-from t2vbatch.engines.host import Host
 from t2vbatch.engines.interrupts import interrupts
-from t2vbatch.engines.loop import drive
-from t2vbatch.engines.protocol import Ending, Ledger
+from t2vbatch.engines.loop import run_loop
+from t2vbatch.engines.protocol import Ending, RunCallbacks
+from t2vbatch.engines.worker_process import WorkerProcess
 from t2vbatch.errors import JobError, RunError
 from t2vbatch.job import Job
 from t2vbatch.plan import Unit
@@ -63,19 +63,23 @@ class RayEngine:
     """Workers in processes of their own, here or on a cluster."""
 
     def run(
-        self, units: Mapping[str, Sequence[Unit]], job: Job, factories: Mapping[str, Factory], ledger: Ledger
+        self,
+        units: Mapping[str, Sequence[Unit]],
+        job: Job,
+        factories: Mapping[str, Factory],
+        ledger: RunCallbacks,
     ) -> Ending:
         """See Engine.run."""
         try:
-            with connected(job), _Hands(job, factories) as hands, interrupts() as counted:
+            with connected(job), ActorPool(job, factories) as backend, interrupts() as counted:
                 limits = Limits(
-                    workers=hands.capacity(),
+                    workers=backend.capacity(),
                     minimum=job.workers.min,
                     maximum=job.workers.max,
                     timeout_s=job.workers.timeout_s,
                     silence_s=SILENCE_S,
                 )
-                return drive(Scheduler(units, limits), hands, ledger, counted)
+                return run_loop(Scheduler(units, limits), backend, ledger, counted)
         except RayError as error:
             raise RunError(f"Ray failed: {error}") from error
 
@@ -122,11 +126,11 @@ def _start(job: Job, options: Mapping[str, Any]) -> None:
 
 def _join(address: str, options: Mapping[str, Any]) -> None:
     """Connect to a cluster. Ray itself tries for many minutes to reach one that is not there."""
-    host, colon, port = address.rpartition(":")
+    process, colon, port = address.rpartition(":")
     answers = False
     try:
-        if colon and "/" not in host:
-            socket.create_connection((host, int(port)), timeout=5.0).close()
+        if colon and "/" not in process:
+            socket.create_connection((process, int(port)), timeout=5.0).close()
             answers = True
         ray.init(address=address, **options)
     except (OSError, ValueError, RuntimeError, AuthenticationError) as error:
@@ -175,7 +179,7 @@ def _local_cpus(job: Job) -> int:
     return max(asked, len(os.sched_getaffinity(0)))
 
 
-class _Actor(Host):
+class _Actor(WorkerProcess):
     def node(self) -> str:
         return str(ray.get_runtime_context().get_node_id())
 
@@ -193,7 +197,7 @@ def _options(job: Job, gpus: float) -> dict[str, Any]:
     }
 
 
-class _Hands:
+class ActorPool:
     """Starts, feeds and ends actors. Every call in flight is a reference that answers with an event."""
 
     def __init__(self, job: Job, factories: Mapping[str, Factory]) -> None:
@@ -205,7 +209,7 @@ class _Hands:
         self._calls: dict[ray.ObjectRef[Event], int] = {}
         self._beat_at = self._look_at = 0.0
 
-    def __enter__(self) -> "_Hands":
+    def __enter__(self) -> "ActorPool":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -220,14 +224,14 @@ class _Hands:
         return max(1, sum(self._fits(node["Resources"]) for node in _nodes()))
 
     def start(self, action: m.Start) -> None:
-        """See Hands.start."""
+        """See Backend.start."""
         worker, name = action.worker, f"{action.model}-{action.worker}"
         self._actors[worker] = self._class.remote(worker, self._job.workers.timeout_s)
         device = "cuda" if self._gpus else "cpu"
         self._call("generate", worker, "load", self._factories[action.model], name, device, action.memory)
 
     def kill(self, worker: int) -> None:
-        """See Hands.kill. Nothing of what the worker still says is listened to."""
+        """See Backend.kill. Nothing of what the worker still says is listened to."""
         self._nodes.pop(worker, None)
         self._calls = {call: other for call, other in self._calls.items() if other != worker}
         if actor := self._actors.pop(worker, None):
@@ -236,15 +240,15 @@ class _Hands:
     stop = kill
 
     def generate(self, worker: int, work: Work) -> None:
-        """See Hands.generate."""
+        """See Backend.generate."""
         self._call("generate", worker, "generate", work)
 
     def finish(self, worker: int, key: int) -> None:
-        """See Hands.finish."""
+        """See Backend.finish."""
         self._call("finish", worker, "finish", key)
 
     def events(self) -> Sequence[Event]:
-        """See Hands.events."""
+        """See Backend.events."""
         now = time.monotonic()
         if now >= self._beat_at:
             self._beat_at = now + HEARTBEAT_S

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from t2vbatch.errors import JobError, Mistakes
+from t2vbatch.errors import ErrorCollector, JobError
 from t2vbatch.job.yaml_source import Path
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -16,7 +16,7 @@ _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SHORTEST_SECRET = 4
 
 
-def look_up(value: Any, environment: Mapping[str, str], where: Callable[[Path], str]) -> dict[str, str]:
+def collect(value: Any, environment: Mapping[str, str], where: Callable[[Path], str]) -> dict[str, str]:
     """What every reference in a value of mappings, lists and text stands for.
 
     Args:
@@ -25,14 +25,14 @@ def look_up(value: Any, environment: Mapping[str, str], where: Callable[[Path], 
     Raises:
         JobError: every variable that is not set, with the key that refers to it.
     """
-    found, mistakes = {}, Mistakes()
+    found, problems = {}, ErrorCollector()
     for path, name in _references(value, ()):
         if name in environment:
             found[name] = environment[name]
         else:
             expected, fix = "a variable of the environment", f"export {name}=..."
-            mistakes.add(JobError(where(path), f"${{{name}}}, which is not set", expected, fix))
-    mistakes.tell()
+            problems.add(JobError(where(path), f"${{{name}}}, which is not set", expected, fix))
+    problems.raise_if_any()
     return found
 
 
@@ -49,7 +49,7 @@ def resolved(value: Any, variables: Mapping[str, str]) -> Any:
             return value
 
 
-def hidden(value: Any, variables: Mapping[str, str]) -> Any:
+def redact(value: Any, variables: Mapping[str, str]) -> Any:
     """The value with references in the place of what they stand for, wherever that stands."""
     match value:
         case str():
@@ -58,9 +58,9 @@ def hidden(value: Any, variables: Mapping[str, str]) -> Any:
                     value = value.replace(secret, f"${{{name}}}")
             return value
         case Mapping():
-            return {key: hidden(item, variables) for key, item in value.items()}
+            return {key: redact(item, variables) for key, item in value.items()}
         case list():
-            return [hidden(item, variables) for item in value]
+            return [redact(item, variables) for item in value]
         case _:
             return value
 

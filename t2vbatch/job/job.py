@@ -19,8 +19,8 @@ from pydantic import (
     ValidationError,
 )
 
-from t2vbatch.errors import JobError, ManifestError, Mistakes, MistakesError, UsageError, nearest
-from t2vbatch.job.env_refs import hidden, look_up, resolved
+from t2vbatch.errors import CombinedJobError, ErrorCollector, JobError, ManifestError, UsageError, nearest
+from t2vbatch.job.env_refs import collect, redact, resolved
 from t2vbatch.job.sections import (
     LIMITS,
     Clip,
@@ -33,7 +33,7 @@ from t2vbatch.job.sections import (
     VideoFile,
     Workers,
 )
-from t2vbatch.job.validation import mistakes
+from t2vbatch.job.validation import problems
 from t2vbatch.job.yaml_source import Document, read_document
 from t2vbatch.storage.files import local_path
 
@@ -98,7 +98,7 @@ class Job(Section):
         }
 
     @contextmanager
-    def placing(self, section: str = "") -> Iterator[None]:
+    def with_location(self, section: str = "") -> Iterator[None]:
         """Within the block, errors that name a key of this job are raised with its file and line.
 
         Args:
@@ -107,12 +107,12 @@ class Job(Section):
         try:
             yield
         except UsageError as error:
-            raise self.placed(error, section) from error.__cause__
+            raise self.located(error, section) from error.__cause__
 
-    def placed(self, error: UsageError, section: str = "") -> UsageError:
+    def located(self, error: UsageError, section: str = "") -> UsageError:
         """The error with file and line of the key that it names; as it is where it names none of this job."""
-        if isinstance(error, MistakesError):
-            return MistakesError([self.placed(one, section) for one in error.errors])
+        if isinstance(error, CombinedJobError):
+            return CombinedJobError([self.located(one, section) for one in error.errors])
         key, document = f"{section}.{error.where}" if section else error.where, self._document
         named = key.split(".")[0].split(":")[0] in Job.model_fields and not key.startswith(document.name)
         if isinstance(error, ManifestError) or not named:
@@ -139,21 +139,21 @@ def load_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
 def parse_job(text: str, where: str, overrides: Sequence[str] = ()) -> Job:
     """The job in a YAML text, its paths as they are written. Raises JobError, which names ``where``."""
     data, document = read_document(text, where, overrides)
-    found = Mistakes()
+    found = ErrorCollector()
     for mistake in _invented_models(data, document):
         found.add(mistake)
     variables: dict[str, str] = {}
-    with found.gathered():
-        variables = look_up(data, os.environ, document.where)
+    with found.collect():
+        variables = collect(data, os.environ, document.where)
     values = _resolved(data, variables)
     try:
         job = Job.model_validate(values)
     except ValidationError as error:
-        wrong = mistakes(error, Job, values)
+        wrong = problems(error, Job, values)
         for path in sorted(wrong, key=document.order):
-            said = wrong[path]
-            found.add(JobError(document.where(path), said.found, said.expected, said.fix))
-    found.tell()
+            problem = wrong[path]
+            found.add(JobError(document.where(path), problem.found, problem.expected, problem.fix))
+    found.raise_if_any()
     job._variables.update(variables)
     job._document = document
     return job
@@ -176,7 +176,7 @@ def _invented_models(data: dict[str, Any], document: Document) -> Iterator[JobEr
 
 def dump_job(job: Job) -> str:
     """The job as YAML, with every default written out, and references as they were written."""
-    data = hidden(job.model_dump(mode="json"), job._variables)
+    data = redact(job.model_dump(mode="json"), job._variables)
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 

@@ -19,7 +19,7 @@ from t2vbatch.job.yaml_source import Path
 
 
 @dataclass(frozen=True)
-class Mistake:
+class ValueProblem:
     """One value, or absent value, that is wrong: the parts of a UsageError but its place."""
 
     found: str
@@ -27,14 +27,14 @@ class Mistake:
     fix: str = ""
 
 
-def mistakes(error: ValidationError, schema: type[BaseModel], data: object) -> dict[Path, Mistake]:
+def problems(error: ValidationError, schema: type[BaseModel], data: object) -> dict[Path, ValueProblem]:
     """Every mistake that a validation found, by the path of the value.
 
     Args:
         schema: what was validated against.
         data: what was validated.
     """
-    found: dict[Path, Mistake] = {}
+    found: dict[Path, ValueProblem] = {}
     details = error.errors()
     meant = {_meant(detail, schema) for detail in details}
     for detail in details:
@@ -48,20 +48,20 @@ def mistakes(error: ValidationError, schema: type[BaseModel], data: object) -> d
     return found
 
 
-def _explained(detail: Any, path: Path, schema: type[BaseModel]) -> Mistake:
+def _explained(detail: Any, path: Path, schema: type[BaseModel]) -> ValueProblem:
     if detail["loc"][-1] == "[key]":  # Of a mapping whose keys are given: 'wandb' or 'mlflow'
-        return Mistake(
+        return ValueProblem(
             "an unknown key", nearest(str(detail["input"]), re.findall(r"'(.*?)'", detail["ctx"]["expected"]))
         )
     match detail["type"]:
         case "extra_forbidden":
-            return Mistake("an unknown key", nearest(str(path[-1]), _keys(schema, path[:-1])))
+            return ValueProblem("an unknown key", nearest(str(path[-1]), _keys(schema, path[:-1])))
         case "missing":
-            return Mistake("nothing", expected(schema, path), f"write {path[-1]}: ...")
+            return ValueProblem("nothing", expected(schema, path), f"write {path[-1]}: ...")
         case "value_error":
-            return Mistake(shown(detail["input"]), detail["msg"].removeprefix("Value error, "))
+            return ValueProblem(shown(detail["input"]), detail["msg"].removeprefix("Value error, "))
         case _:
-            return Mistake(shown(detail["input"]), expected(schema, path))
+            return ValueProblem(shown(detail["input"]), expected(schema, path))
 
 
 def _meant(detail: Any, schema: type[BaseModel]) -> Path | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from t2vbatch.errors import JobError, Mistakes
+from t2vbatch.errors import ErrorCollector, JobError
 
 Path = tuple[str | int, ...]
 """From the root to a value: keys of mappings, positions in lists."""
@@ -83,11 +83,11 @@ def read_document(text: str, name: str, overrides: Sequence[str] = ()) -> tuple[
         found = "nothing" if data is None else f"a {'list' if isinstance(data, list) else 'single value'}"
         raise JobError(name, found, "a mapping of keys, such as manifest: and models:")
     options: dict[Path, str] = {}
-    mistakes = Mistakes()
+    problems = ErrorCollector()
     for override in overrides:
-        with mistakes.gathered():
+        with problems.collect():
             options[_override(data, override)] = f"--set {override}"
-    mistakes.tell()
+    problems.raise_if_any()
     return data, Document(name, places, options)
 
 
@@ -129,7 +129,7 @@ def _read(text: str, name: str) -> tuple[Any, dict[Path, tuple[int, int]]]:
             return None, {}
         walk = _Walk(loader, name)
         walk.visit(root, (), ())
-        walk.mistakes.tell()
+        walk.problems.raise_if_any()
         return loader.construct_document(root), walk.places
     except yaml.YAMLError as error:
         raise _no_yaml(error, text, name) from None
@@ -159,7 +159,7 @@ class _Walk:
 
     def __init__(self, loader: _Loader, name: str) -> None:
         self.places: dict[Path, tuple[int, int]] = {}
-        self.mistakes = Mistakes()
+        self.problems = ErrorCollector()
         self._loader, self._name = loader, name
 
     def visit(self, node: yaml.Node, path: Path, around: tuple[int, ...]) -> None:
@@ -215,7 +215,7 @@ class _Walk:
 
     def _refuse(self, node: yaml.Node, found: str, expected: str) -> None:
         mark = node.start_mark
-        self.mistakes.add(JobError(_at(self._name, mark.line, mark.column), found, expected))
+        self.problems.add(JobError(_at(self._name, mark.line, mark.column), found, expected))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from t2vbatch.media.video import Video
 _ONE_COLOUR_STEPS = 3
 
 
-def flaw(video: Video) -> str | None:
+def degenerate_reason(video: Video) -> str | None:
     """Why this video shows nothing, as a sentence, or None where it may show something.
 
     A video of more than one frame that are all equal to the bit is frozen: a diffusion model that means
@@ -31,7 +31,7 @@ def flaw(video: Video) -> str | None:
     return None
 
 
-def unheard_seeds(samples: pa.Table) -> list[str]:
+def ignored_seeds(samples: pa.Table) -> list[str]:
     """A sentence for each set of samples of one row and model whose seeds differ and whose frames do not.
 
     Neither of two equal videos is the wrong one, so no record is changed for it: what is wrong is the model,

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from t2vbatch.errors import MetricError, Mistakes, MistakesError, UsageError, nearest
+from t2vbatch.errors import CombinedJobError, ErrorCollector, MetricError, UsageError, nearest
 from t2vbatch.job import Clip, Job
-from t2vbatch.job.validation import mistakes
+from t2vbatch.job.validation import problems
 from t2vbatch.job.yaml_source import dotted
 from t2vbatch.metrics.aesthetic import Aesthetic
 from t2vbatch.metrics.clip_image import ClipImage
@@ -89,11 +89,11 @@ def job_clip(job: Job) -> Clip:
 
 def job_metrics(job: Job) -> dict[str, Metric]:
     """The job's metrics by name. Raises MetricError for an unknown metric, option or value."""
-    clip, wrong, metrics = job_clip(job), Mistakes(), {}
+    clip, wrong, metrics = job_clip(job), ErrorCollector(), {}
     for name, options in job.metrics.items():
-        with wrong.gathered():
+        with wrong.collect():
             metrics[name] = build_metric(name, options, clip)
-    wrong.tell()
+    wrong.raise_if_any()
     return metrics
 
 
@@ -139,7 +139,9 @@ def metric_columns(job: Job) -> tuple[str, ...]:
 def _explain(name: str, kind: type[Metric], options: Mapping[str, Any], error: ValidationError) -> UsageError:
     assert issubclass(kind, BaseModel)
     wrong = [
-        MetricError(f"metrics.{name}.{dotted(path)}".rstrip("."), said.found, said.expected, said.fix)
-        for path, said in mistakes(error, kind, options).items()
+        MetricError(
+            f"metrics.{name}.{dotted(path)}".rstrip("."), problem.found, problem.expected, problem.fix
+        )
+        for path, problem in problems(error, kind, options).items()
     ]
-    return wrong[0] if len(wrong) == 1 else MistakesError(wrong)
+    return wrong[0] if len(wrong) == 1 else CombinedJobError(wrong)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from t2vbatch.models.catalog import PipelineCard, describe_pipeline, list_pipelines, missing_packages
     from t2vbatch.models.checkpoints.hub import hub_reachable
     from t2vbatch.models.checkpoints.loading import load_model
-    from t2vbatch.models.checkpoints.memory_check import shortages
+    from t2vbatch.models.checkpoints.memory_check import memory_problems
     from t2vbatch.models.determinism import set_up_torch
     from t2vbatch.models.facts import inspect_model
 
@@ -22,21 +22,21 @@ __all__ = [
     "inspect_model",
     "list_pipelines",
     "load_model",
+    "memory_problems",
     "missing_packages",
     "set_up_torch",
-    "shortages",
 ]
 
 _HOMES = {
     "PipelineCard": "catalog",
     "describe_pipeline": "catalog",
-    "hub_reachable": "hub",
+    "hub_reachable": "checkpoints.hub",
     "inspect_model": "facts",
     "list_pipelines": "catalog",
-    "load_model": "loading",
+    "load_model": "checkpoints.loading",
     "missing_packages": "catalog",
     "set_up_torch": "determinism",
-    "shortages": "room",
+    "memory_problems": "checkpoints.memory_check",
 }
 
 

@@ -173,9 +173,9 @@ def _check_settings(where: str, given: Mapping[str, Any], known: Mapping[str, Se
             options_of(value)
         except ValueError as error:
             raise ModelError(f"{where}.{name}", repr(value), str(error)) from None
-    placing = sorted(OFFLOADS & given.keys())
-    if len(placing) > 1:
-        raise ModelError(where, " and ".join(placing), "one of them: each decides where all weights are")
+    offloads = sorted(OFFLOADS & given.keys())
+    if len(offloads) > 1:
+        raise ModelError(where, " and ".join(offloads), "one of them: each decides where all weights are")
 
 
 def _identity(where: str, spec: Model, checkpoint: Checkpoint, pipeline: type) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Denoising steps: where a call of minutes is seen to go on, and is ended without losing the loaded model.
 
-Whoever calls a model opens ``Steps.within``; a model that works in steps says ``step_done()`` after each. A
+A caller opens ``StepClock.deadline``; a model that works in steps calls ``step_done()`` after each step. A
 call that takes no steps, or hangs in one, is ended from outside, with its process: see schedule/limits.py.
 """
 
@@ -11,10 +11,10 @@ from contextvars import ContextVar
 
 from t2vbatch.errors import DeadlineError
 
-_current: ContextVar["Steps | None"] = ContextVar("steps", default=None)
+_current: ContextVar["StepClock | None"] = ContextVar("steps", default=None)
 
 
-class Steps:
+class StepClock:
     """The steps of one worker's calls.
 
     Attributes:
@@ -26,7 +26,7 @@ class Steps:
         self._seconds, self._until = float("inf"), float("inf")
 
     @contextmanager
-    def within(self, seconds: float | None) -> Iterator[None]:
+    def deadline(self, seconds: float | None) -> Iterator[None]:
         """Count the steps that this thread does in the block; None: without a deadline."""
         self._seconds = float("inf") if seconds is None else seconds
         self._until = time.monotonic() + self._seconds
@@ -36,7 +36,7 @@ class Steps:
         finally:
             _current.reset(token)
 
-    def done(self) -> None:
+    def tick(self) -> None:
         """Count a step. Raises DeadlineError where it ended too late."""
         self.count += 1
         if time.monotonic() > self._until:
@@ -50,4 +50,4 @@ def step_done() -> None:
         DeadlineError: the unit has taken longer than the job allows. Let it pass: it is charged as a timeout.
     """
     if (steps := _current.get()) is not None:
-        steps.done()
+        steps.tick()

@@ -94,13 +94,13 @@ class Store:
             return earlier
         draft = _draft(record.sample_id)
         if not self.folder.create(draft, record.to_json()):
-            if record.video and (earlier := self.left_behind(record.sample_id, record.video)):
+            if record.video and (earlier := self.find_orphan(record.sample_id, record.video)):
                 return earlier
             self.folder.write(draft, record.to_json())
         self._place(str(record.video), local)
         return record
 
-    def left_behind(self, sample_id: str, video: str) -> Record | None:
+    def find_orphan(self, sample_id: str, video: str) -> Record | None:
         """The draft of a sample whose video lies under this name, and whose record was never written.
 
         The draft names sample and digest, so that another sample's file is never taken for this one's.

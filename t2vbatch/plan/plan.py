@@ -70,7 +70,7 @@ class Unit:
     """
 
     model: str
-    samples: tuple[int, ...]
+    positions: tuple[int, ...]
     cost: float
 
 

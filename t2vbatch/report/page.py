@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from t2vbatch.analysis.compare import Comparison, compare, entrants
+from t2vbatch.analysis.compare import Comparison, compare, models_by_name
 from t2vbatch.analysis.compare_text import difference_text, p_text
 from t2vbatch.analysis.summary import ScoreSummary, Summary
 from t2vbatch.analysis.summary_text import distance_notes, distance_text, interval_text, sorted_distances
@@ -50,7 +50,7 @@ def write_report(folder: Folder, results: pa.Table, summary: Summary, title: str
     results = results.filter(pc.is_valid(results["status"]))
     columns = known_columns()
     better = {name: column.better for name, column in columns.items()}
-    comparison = compare(entrants({"": results}), better)
+    comparison = compare(models_by_name({"": results}), better)
     data = page_data(results, columns, write_posters(folder, results))
     for asset in (*_STYLES, *_SCRIPTS, *_LICENSES):
         folder.write(f"report/{asset}", files(__package__).joinpath("assets", *asset.split("/")).read_bytes())

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from t2vbatch.plan import Unit
-from t2vbatch.worker.protocol import FOOTPRINTS
+from t2vbatch.worker.protocol import OFFLOAD_LEVELS
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class Attempt:
 
     Attributes:
         samples: positions in the plan.
-        level: of memory saving, an index of FOOTPRINTS.
+        offload_level: an index of OFFLOAD_LEVELS.
         alone: a process died under it: it wants a fresh worker to itself.
         retried: it was given to a worker before.
     """
 
     model: str
-    samples: tuple[int, ...]
-    level: int = 0
+    positions: tuple[int, ...]
+    offload_level: int = 0
     alone: bool = False
     retried: bool = False
 
@@ -55,59 +55,59 @@ class Backlog:
     def __init__(self, model: str, units: Sequence[Unit]) -> None:
         self._model, self._units = model, units
         costs = np.empty(len(units))
-        self.samples = 0
+        self.positions = 0
         for index, unit in enumerate(units):
             costs[index] = unit.cost
-            self.samples += len(unit.samples)
+            self.positions += len(unit.positions)
         even = costs.size == 0 or bool((costs == costs[0]).all())
         self._order = None if even else np.argsort(-costs, kind="stable").astype(np.int32)
         self._next = 0
-        self._returned = [_Returned() for _ in FOOTPRINTS]
-        self.level = 0
+        self._returned = [_Returned() for _ in OFFLOAD_LEVELS]
+        self.offload_level = 0
 
-    def waiting(self, level: int) -> int:
+    def waiting(self, offload_level: int) -> int:
         """How many attempts wait for a worker of this level."""
-        untried = len(self._units) - self._next if level == self.level else 0
-        return untried + len(self._returned[level])
+        untried = len(self._units) - self._next if offload_level == self.offload_level else 0
+        return untried + len(self._returned[offload_level])
 
     def __len__(self) -> int:
         return len(self._units) - self._next + sum(map(len, self._returned))
 
-    def take(self, level: int, fresh: bool) -> Attempt | None:
+    def next_attempt(self, offload_level: int, fresh: bool) -> Attempt | None:
         """The next attempt for a worker of this level, or None. Suspects go to fresh workers only."""
-        returned = self._returned[level]
+        returned = self._returned[offload_level]
         if fresh and returned.alone:
             attempt = returned.alone.popleft()
         elif returned.soon:
             attempt = returned.soon.popleft()
-        elif level == self.level and self._next < len(self._units):
+        elif offload_level == self.offload_level and self._next < len(self._units):
             attempt = self._untried()
         elif returned.later:
             attempt = returned.later.popleft()
         else:
             return None
-        self.samples -= len(attempt.samples)
+        self.positions -= len(attempt.positions)
         return attempt
 
-    def put(self, attempt: Attempt, soon: bool = False) -> None:
+    def requeue(self, attempt: Attempt, soon: bool = False) -> None:
         """Take an attempt back, to be repeated: soon, or after all others."""
-        attempt = replace(attempt, level=max(attempt.level, self.level), retried=True)
-        self.samples += len(attempt.samples)
-        returned = self._returned[attempt.level]
+        attempt = replace(attempt, offload_level=max(attempt.offload_level, self.offload_level), retried=True)
+        self.positions += len(attempt.positions)
+        returned = self._returned[attempt.offload_level]
         queue = returned.alone if attempt.alone else returned.soon if soon else returned.later
         queue.append(attempt)
 
-    def step_down(self, level: int) -> None:
+    def step_down(self, offload_level: int) -> None:
         """From now on, try everything with the memory of this level or less."""
-        while self.level < level:
-            left = self._returned[self.level]
-            self.level += 1
+        while self.offload_level < offload_level:
+            left = self._returned[self.offload_level]
+            self.offload_level += 1
             for attempt in (*left.soon, *left.later, *left.alone):
-                self.samples -= len(attempt.samples)
-                self.put(attempt)
-            self._returned[self.level - 1] = _Returned()
+                self.positions -= len(attempt.positions)
+                self.requeue(attempt)
+            self._returned[self.offload_level - 1] = _Returned()
 
     def _untried(self) -> Attempt:
         index = self._next if self._order is None else int(self._order[self._next])
         self._next += 1
-        return Attempt(self._model, self._units[index].samples, self.level)
+        return Attempt(self._model, self._units[index].positions, self.offload_level)

@@ -19,7 +19,7 @@ class _History:
     refunded: bool = False
 
 
-class Blame:
+class Charges:
     """What the samples in trouble have been through; a sample that never failed leaves nothing here."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Blame:
         history.losses += 1
         return history.losses
 
-    def suspect(self, model: str, streak: Sequence[Collection[int]]) -> bool:
+    def is_worker_fault(self, model: str, streak: Sequence[Collection[int]]) -> bool:
         """Whether a worker is at fault rather than the samples that were charged on it.
 
         Where it is, the charges are given back. Each suspicion asks for twice as long a streak the next

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from t2vbatch.schedule.backlog import Backlog
 from t2vbatch.schedule.limits import Limits
 from t2vbatch.schedule.messages import Cluster
-from t2vbatch.schedule.worker_state import Worker
-from t2vbatch.worker.protocol import FOOTPRINTS
+from t2vbatch.schedule.worker_state import WorkerState
+from t2vbatch.worker.protocol import OFFLOAD_LEVELS
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Model:
     start_after: float = 0.0
 
 
-class Staff:
+class WorkerPool:
     """All workers by number. Numbers are never used twice.
 
     Attributes:
@@ -36,13 +36,13 @@ class Staff:
     """
 
     def __init__(self, limits: Limits) -> None:
-        self.workers: dict[int, Worker] = {}
+        self.workers: dict[int, WorkerState] = {}
         self._limits = limits
         self._capacity = limits.workers
         self._draining: frozenset[str] = frozenset()
         self._last = 0
 
-    def __iter__(self) -> Iterator[Worker]:
+    def __iter__(self) -> Iterator[WorkerState]:
         """The workers there are now; some may go while they are gone through."""
         return iter(list(self.workers.values()))
 
@@ -56,19 +56,19 @@ class Staff:
         for worker in self.workers.values():
             worker.leaving = worker.leaving or worker.node in self._draining
 
-    def settle(self, worker: Worker, node: str) -> None:
+    def mark_ready(self, worker: WorkerState, node: str) -> None:
         """A worker is ready, on this node."""
         worker.ready, worker.node = True, node
         worker.leaving = node in self._draining
 
-    def hire(self, models: Mapping[str, Model], now: float) -> Iterator[Worker]:
+    def start_workers(self, models: Mapping[str, Model], now: float) -> Iterator[WorkerState]:
         """Workers to start, as long as there is room and somebody wants one."""
         while len(self.workers) < self._capacity and (wanted := self._wanted(models, now)):
             self._last += 1
-            self.workers[self._last] = Worker(self._last, *wanted)
+            self.workers[self._last] = WorkerState(self._last, *wanted)
             yield self.workers[self._last]
 
-    def keeps(self, worker: Worker, model: Model, has_running: bool) -> bool:
+    def keeps(self, worker: WorkerState, model: Model, has_running: bool) -> bool:
         """Whether a worker with nothing to do stays: one of the minimum, whose model's work may come back."""
         may_come_back = has_running and not len(model.backlog)
         return may_come_back and not worker.leaving and self.count(worker.model) <= self._limits.minimum
@@ -83,17 +83,19 @@ class Staff:
         for order, (name, model) in enumerate(models.items()):
             own = [worker for worker in self.workers.values() if worker.model == name]
             full = self._limits.maximum is not None and len(own) >= self._limits.maximum
-            for level in range(len(FOOTPRINTS)):
-                share = _share(model.backlog.waiting(level), [w for w in own if w.level == level])
+            for offload_level in range(len(OFFLOAD_LEVELS)):
+                share = _share(
+                    model.backlog.waiting(offload_level), [w for w in own if w.offload_level == offload_level]
+                )
                 if share and not full and now >= model.start_after:
-                    wanted.append((len(own) >= self._limits.minimum, -share, order, level, name))
+                    wanted.append((len(own) >= self._limits.minimum, -share, order, offload_level, name))
         if not wanted:
             return None
-        *_, level, name = min(wanted)
-        return name, level
+        *_, offload_level, name = min(wanted)
+        return name, offload_level
 
 
-def _share(waiting: int, pool: list[Worker]) -> float:
+def _share(waiting: int, pool: list[WorkerState]) -> float:
     """Waiting attempts for each worker, with one more; 0 where those that are starting are enough."""
     starting = sum(not worker.ready for worker in pool)
     return waiting / (len(pool) + 1) if waiting > starting else 0.0

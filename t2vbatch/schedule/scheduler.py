@@ -12,11 +12,11 @@ from t2vbatch.errors import WorkerError
 from t2vbatch.plan import Unit
 from t2vbatch.schedule import messages as m
 from t2vbatch.schedule.backlog import Attempt, Backlog
-from t2vbatch.schedule.charges import Blame
+from t2vbatch.schedule.charges import Charges
 from t2vbatch.schedule.limits import Limits
-from t2vbatch.schedule.pool import Model, Staff
-from t2vbatch.schedule.worker_state import Worker
-from t2vbatch.worker.protocol import FOOTPRINTS, Failure, Outcome
+from t2vbatch.schedule.pool import Model, WorkerPool
+from t2vbatch.schedule.worker_state import WorkerState
+from t2vbatch.worker.protocol import OFFLOAD_LEVELS, Failure, Outcome
 
 STALL_S = 30.0
 """The engine ticks many times a second. A gap this long means that it slept itself (a suspended machine, a
@@ -41,8 +41,8 @@ class Scheduler:
     def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
         self._limits = limits
         self._models = {name: Model(Backlog(name, of)) for name, of in units.items()}
-        self._blame = Blame()
-        self._staff = Staff(limits)
+        self._charges = Charges()
+        self._pool = WorkerPool(limits)
         self._running: dict[int, Attempt] = {}
         self._counts = {"ok": 0, "degenerate": 0, "failed": 0}
         self._interrupts = 0
@@ -66,23 +66,23 @@ class Scheduler:
             self._take_in(event)
             if self.ending is None:
                 self._assign()
-                self._hire()
+                self._start_workers()
                 self._conclude()
         return self._actions
 
     def progress(self) -> m.Progress:
         """Where the run stands."""
-        ready = sum(worker.ready for worker in self._staff)
+        ready = sum(worker.ready for worker in self._pool)
         return m.Progress(
             ok=self._counts["ok"],
             degenerate=self._counts["degenerate"],
             failed=self._counts["failed"],
-            running=sum(len(attempt.samples) for attempt in self._running.values()),
-            pending=sum(model.backlog.samples for model in self._models.values()),
+            running=sum(len(attempt.positions) for attempt in self._running.values()),
+            pending=sum(model.backlog.positions for model in self._models.values()),
             workers=ready,
-            starting=len(self._staff.workers) - ready,
-            loading=dict(Counter(worker.model for worker in self._staff if not worker.ready)),
-            steps=sum(worker.steps for worker in self._staff),
+            starting=len(self._pool.workers) - ready,
+            loading=dict(Counter(worker.model for worker in self._pool if not worker.ready)),
+            steps=sum(worker.steps for worker in self._pool),
         )
 
     # Events.
@@ -92,21 +92,21 @@ class Scheduler:
             case m.Interrupted():
                 self._interrupt()
             case m.Cluster():
-                self._staff.resize(event)
+                self._pool.resize(event)
             case m.Fatal():
                 self._abort(m.Abort(event.error))
             case m.Tick():
                 self._end_overdue()
             case _:
-                if worker := self._staff.workers.get(event.worker):
+                if worker := self._pool.workers.get(event.worker):
                     worker.heard = self._now
                     self._hear(event, worker)
                 # Else a late word from a worker that is gone; its units are in other hands.
 
-    def _hear(self, event: m.WorkerEvent, worker: Worker) -> None:
+    def _hear(self, event: m.WorkerEvent, worker: WorkerState) -> None:
         match event:
             case m.Started() if not worker.ready:
-                self._staff.settle(worker, event.node)
+                self._pool.mark_ready(worker, event.node)
                 self._models[worker.model].failed_starts = 0
             case m.StartFailed():
                 self._kill(worker)
@@ -124,10 +124,10 @@ class Scheduler:
             case _:
                 pass  # an answer given twice
 
-    def _start_failed(self, worker: Worker, failure: Failure, out_of_memory: bool = False) -> None:
+    def _start_failed(self, worker: WorkerState, failure: Failure, out_of_memory: bool = False) -> None:
         model = self._models[worker.model]
-        if out_of_memory and worker.level + 1 < len(FOOTPRINTS):
-            model.backlog.step_down(worker.level + 1)
+        if out_of_memory and worker.offload_level + 1 < len(OFFLOAD_LEVELS):
+            model.backlog.step_down(worker.offload_level + 1)
             return
         model.failed_starts += 1
         self._pause(model)
@@ -139,39 +139,39 @@ class Scheduler:
     def _pause(self, model: Model) -> None:
         model.start_after = self._now + min(START_PAUSE_S, 0.1 * 2**model.failed_starts)
 
-    def _generated(self, worker: Worker, key: int) -> None:
+    def _generated(self, worker: WorkerState, key: int) -> None:
         worker.generating = None
         worker.finishing.append(key)
         if worker.finishing[0] == key:
             worker.finish_until = self._now + self._limits.overdue_s
         self._actions.append(m.Finish(worker.number, key))
 
-    def _finished(self, worker: Worker, attempt: Attempt, event: m.Finished) -> None:
-        left = set(attempt.samples)
+    def _finished(self, worker: WorkerState, attempt: Attempt, event: m.Finished) -> None:
+        left = set(attempt.positions)
         for outcome in event.outcomes:
             if outcome.position not in left:
                 continue
             left.remove(outcome.position)
             if outcome.status == "failed":
                 failure = outcome.failure or Failure("RowError", "failed without a reason")
-                self._charge(replace(attempt, samples=(outcome.position,)), failure, worker, event.key)
+                self._charge(replace(attempt, positions=(outcome.position,)), failure, worker, event.key)
             else:
                 worker.succeeded(event.key)
                 self._succeeded(attempt, outcome)
         if left:
-            rest = tuple(position for position in attempt.samples if position in left)
-            self._put(replace(attempt, samples=rest), soon=True)
+            rest = tuple(position for position in attempt.positions if position in left)
+            self._requeue(replace(attempt, positions=rest), soon=True)
 
     def _succeeded(self, attempt: Attempt, outcome: Outcome) -> None:
         self._counts[outcome.status] += 1
         model = self._models[attempt.model]
         model.succeeded = True
-        if attempt.level == model.backlog.level:
+        if attempt.offload_level == model.backlog.offload_level:
             model.misfits = 0
-        self._blame.clear(attempt.model, outcome.position)
+        self._charges.clear(attempt.model, outcome.position)
 
-    def _failed(self, worker: Worker, attempt: Attempt, event: m.Failed) -> None:
-        if event.charge == "memory" and attempt.level + 1 < len(FOOTPRINTS):
+    def _failed(self, worker: WorkerState, attempt: Attempt, event: m.Failed) -> None:
+        if event.charge == "memory" and attempt.offload_level + 1 < len(OFFLOAD_LEVELS):
             self._step_down(attempt)
         elif event.charge == "input":
             self._charge(attempt, event.failure)
@@ -179,15 +179,15 @@ class Scheduler:
             self._charge(attempt, event.failure, worker, event.key)
 
     def _step_down(self, attempt: Attempt) -> None:
-        self._put(replace(attempt, level=attempt.level + 1))
+        self._requeue(replace(attempt, offload_level=attempt.offload_level + 1))
         model = self._models[attempt.model]
-        if attempt.level == model.backlog.level:
+        if attempt.offload_level == model.backlog.offload_level:
             model.misfits += 1
             if model.misfits >= MEMORY_STREAK:
                 model.misfits = 0
-                model.backlog.step_down(attempt.level + 1)
+                model.backlog.step_down(attempt.offload_level + 1)
 
-    def _died(self, worker: Worker, event: m.Died) -> None:
+    def _died(self, worker: WorkerState, event: m.Died) -> None:
         self._kill(worker)
         if event.death == "infrastructure" and not worker.ready:
             self._pause(self._models[worker.model])  # No failed start: a node may take ten workers along.
@@ -201,10 +201,10 @@ class Scheduler:
 
     # Failures.
 
-    def _crash(self, worker: Worker, suspects: Sequence[int], failure: Failure) -> None:
+    def _crash(self, worker: WorkerState, suspects: Sequence[int], failure: Failure) -> None:
         """The process died of one of the suspects; what else was in it is innocent."""
         for key in set(worker.keys) - set(suspects):
-            self._put(self._running.pop(key), soon=True)
+            self._requeue(self._running.pop(key), soon=True)
         attempts = [replace(self._running.pop(key), alone=True) for key in suspects]
         if len(attempts) == 1:
             self._charge(attempts[0], failure)
@@ -212,61 +212,65 @@ class Scheduler:
             for attempt in attempts:
                 self._split(attempt)
 
-    def _charge(self, attempt: Attempt, failure: Failure, worker: Worker | None = None, key: int = 0) -> None:
+    def _charge(
+        self, attempt: Attempt, failure: Failure, worker: WorkerState | None = None, key: int = 0
+    ) -> None:
         """Charge the one sample that failed; of several, let each show by itself whether it is the one."""
-        if len(attempt.samples) > 1:
+        if len(attempt.positions) > 1:
             self._split(attempt)
             return
-        [position] = attempt.samples
+        [position] = attempt.positions
         if worker and worker.sick:
-            self._put(attempt)
+            self._requeue(attempt)
             return
-        charges = self._blame.charge(position)
+        charges = self._charges.charge(position)
         if worker:
             worker.streak.setdefault(key, []).append(position)
             if self._is_sick(worker):
-                self._put(attempt)
+                self._requeue(attempt)
                 return
         if charges < self._limits.attempts:
-            self._put(attempt)
+            self._requeue(attempt)
             return
-        self._blame.forget(position)
+        self._charges.forget(position)
         self._counts["failed"] += 1
         self._actions.append(m.Quarantine(position, charges, failure))
 
-    def _is_sick(self, worker: Worker) -> bool:
+    def _is_sick(self, worker: WorkerState) -> bool:
         """Whether to replace a worker on which everything fails, though others succeed or may succeed."""
         model = self._models[worker.model]
-        others = model.succeeded or worker.finishing or self._staff.count(worker.model) > 1
-        worker.sick = bool(others) and self._blame.suspect(worker.model, list(worker.streak.values()))
+        others = model.succeeded or worker.finishing or self._pool.count(worker.model) > 1
+        worker.sick = bool(others) and self._charges.is_worker_fault(
+            worker.model, list(worker.streak.values())
+        )
         worker.leaving = worker.leaving or worker.sick
         return worker.sick
 
     def _lose(self, attempt: Attempt, failure: Failure) -> None:
         """The unit was taken away with its node: free, but not for ever."""
-        if max(self._blame.lose(position) for position in attempt.samples) > self._limits.losses:
+        if max(self._charges.lose(position) for position in attempt.positions) > self._limits.losses:
             self._charge(attempt, failure)
         else:
-            self._put(attempt, soon=True)
+            self._requeue(attempt, soon=True)
 
     def _split(self, attempt: Attempt) -> None:
-        for position in attempt.samples:
-            self._put(replace(attempt, samples=(position,)))
+        for position in attempt.positions:
+            self._requeue(replace(attempt, positions=(position,)))
 
-    def _put(self, attempt: Attempt, soon: bool = False) -> None:
-        self._models[attempt.model].backlog.put(attempt, soon)
+    def _requeue(self, attempt: Attempt, soon: bool = False) -> None:
+        self._models[attempt.model].backlog.requeue(attempt, soon)
 
     # Time.
 
     def _pass_time(self, now: float) -> None:
         gap = now - self._now
         if gap > STALL_S:
-            for worker in self._staff:
+            for worker in self._pool:
                 worker.delay(gap)
         self._now = max(now, self._now)
 
     def _end_overdue(self) -> None:
-        for worker in self._staff:
+        for worker in self._pool:
             if fault := worker.fault(self._now, self._limits):
                 self._kill(worker)
                 self._crash(worker, fault.suspects, fault.failure)
@@ -274,42 +278,44 @@ class Scheduler:
     # Workers.
 
     def _assign(self) -> None:
-        for worker in self._staff:
+        for worker in self._pool:
             if worker.free and not self._interrupts:
-                attempt = self._models[worker.model].backlog.take(worker.level, worker.fresh)
+                attempt = self._models[worker.model].backlog.next_attempt(worker.offload_level, worker.fresh)
                 if attempt:
                     self._generate(worker, attempt)
             if worker.idle and not self._is_kept(worker):
-                del self._staff.workers[worker.number]
+                del self._pool.workers[worker.number]
                 self._actions.append(m.Stop(worker.number))
 
-    def _generate(self, worker: Worker, attempt: Attempt) -> None:
+    def _generate(self, worker: WorkerState, attempt: Attempt) -> None:
         self._last_key += 1
         key = self._last_key
         self._running[key] = attempt
         worker.generating, worker.fresh, worker.alone = key, False, attempt.alone
         worker.generate_until = self._now + self._limits.overdue_s
-        tries = tuple(1 + self._blame.charges(position) for position in attempt.samples)
-        self._actions.append(m.Generate(worker.number, key, attempt.samples, tries, attempt.retried))
+        tries = tuple(1 + self._charges.charges(position) for position in attempt.positions)
+        self._actions.append(m.Generate(worker.number, key, attempt.positions, tries, attempt.retried))
 
-    def _hire(self) -> None:
+    def _start_workers(self) -> None:
         if not self._interrupts:
-            for worker in self._staff.hire(self._models, self._now):
-                self._actions.append(m.Start(worker.number, worker.model, FOOTPRINTS[worker.level]))
+            for worker in self._pool.start_workers(self._models, self._now):
+                self._actions.append(
+                    m.Start(worker.number, worker.model, OFFLOAD_LEVELS[worker.offload_level])
+                )
 
-    def _is_kept(self, worker: Worker) -> bool:
+    def _is_kept(self, worker: WorkerState) -> bool:
         has_running = any(attempt.model == worker.model for attempt in self._running.values())
-        kept = self._staff.keeps(worker, self._models[worker.model], has_running)
+        kept = self._pool.keeps(worker, self._models[worker.model], has_running)
         return kept and not self._interrupts
 
-    def _withdraw(self, worker: Worker, key: int) -> Attempt:
+    def _withdraw(self, worker: WorkerState, key: int) -> Attempt:
         if worker.finishing[:1] == [key]:
             worker.finish_until = self._now + self._limits.overdue_s  # The next one comes into hand.
         worker.drop(key)
         return self._running.pop(key)
 
-    def _kill(self, worker: Worker) -> None:
-        del self._staff.workers[worker.number]
+    def _kill(self, worker: WorkerState) -> None:
+        del self._pool.workers[worker.number]
         self._actions.append(m.Kill(worker.number))
 
     # The end.
@@ -321,10 +327,10 @@ class Scheduler:
 
     def _dismiss(self) -> None:
         """End every worker at once; what was in them waits for the next run."""
-        for worker in self._staff:
+        for worker in self._pool:
             self._kill(worker)
             for key in worker.keys:
-                self._put(self._running.pop(key), soon=True)
+                self._requeue(self._running.pop(key), soon=True)
 
     def _abort(self, abort: m.Abort) -> None:
         self._dismiss()

@@ -12,7 +12,7 @@ evens out uneven times; more would only hold more frames in memory."""
 
 
 @dataclass(frozen=True)
-class Fault:
+class WorkerFault:
     """Why a worker is ended, and the keys of the units that may have caused it."""
 
     suspects: Sequence[int]
@@ -20,11 +20,11 @@ class Fault:
 
 
 @dataclass
-class Worker:
+class WorkerState:
     """One worker.
 
     Attributes:
-        level: of memory saving, an index of FOOTPRINTS.
+        offload_level: an index of OFFLOAD_LEVELS.
         ready: its model is loaded.
         leaving: it gets nothing new.
         sick: everything failed on it; what still fails is not charged.
@@ -40,7 +40,7 @@ class Worker:
 
     number: int
     model: str
-    level: int
+    offload_level: int
     node: str = ""
     ready: bool = False
     leaving: bool = False
@@ -99,15 +99,15 @@ class Worker:
         self.finish_until += seconds
         self.heard += seconds
 
-    def fault(self, now: float, limits: Limits) -> Fault | None:
+    def fault(self, now: float, limits: Limits) -> WorkerFault | None:
         """What is wrong with the worker now, if it is overdue or silent."""
         if self.generating is not None and now > self.generate_until:
-            return Fault([self.generating], _late("generated", limits))
+            return WorkerFault([self.generating], _late("generated", limits))
         if self.finishing and now > self.finish_until:
-            return Fault(self.finishing[:1], _late("finished", limits))
+            return WorkerFault(self.finishing[:1], _late("finished", limits))
         if self.ready and limits.silence_s is not None and now - self.heard > limits.silence_s:
             silent = f"the process gave no sign of life for {limits.silence_s:g} s"
-            return Fault(self.in_hand, Failure("CrashError", silent))
+            return WorkerFault(self.in_hand, Failure("CrashError", silent))
         return None
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from t2vbatch.output.records import Status
 from t2vbatch.plan import Sample
 
-FOOTPRINTS: tuple[tuple[str, ...], ...] = ((), ("model_cpu_offload",), ("sequential_cpu_offload",))
+OFFLOAD_LEVELS: tuple[tuple[str, ...], ...] = ((), ("model_cpu_offload",), ("sequential_cpu_offload",))
 """Savings of device memory, each smaller and slower than the one before; the pixels stay the same. A unit
 that runs out of memory is tried with the next one."""
 
@@ -88,7 +88,7 @@ class Factory(Protocol):
         Args:
             name: what records call this worker.
             device: a torch device, ``cuda`` or ``cpu``.
-            memory: savings on top of the job's own, one of FOOTPRINTS.
+            memory: savings on top of the job's own, one of OFFLOAD_LEVELS.
 
         Raises:
             UsageError or RunError: where no retry can help.

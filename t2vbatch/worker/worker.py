@@ -21,7 +21,7 @@ import torch
 
 from t2vbatch.errors import DegenerateError, EncodeError, SampleError
 from t2vbatch.job import Job, Model, VideoFile
-from t2vbatch.media.degenerate import flaw
+from t2vbatch.media.degenerate import degenerate_reason
 from t2vbatch.media.poster import poster, poster_name
 from t2vbatch.media.video import Video, decode, decode_audio, digest_file, encode, ffmpeg_version, holds_audio
 from t2vbatch.metrics.scorer import Scorer, load_metrics
@@ -40,7 +40,7 @@ _SOUND_SLACK_S = 0.05
 
 
 @dataclass(frozen=True)
-class _Made:
+class _Generated:
     """A unit that waits to be finished.
 
     Attributes:
@@ -49,23 +49,25 @@ class _Made:
     """
 
     work: Work
-    answers: Sequence["_Answer | Record"]
+    answers: Sequence["_ModelOutput | Record"]
     started_at: datetime
     generate_s: float
     peak_memory_bytes: int
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _ModelOutput:
     """What the model said, and why it was asked a second time, if it was."""
 
-    said: Video | DegenerateError
+    result: Video | DegenerateError
     retry_reason: str | None = None
 
     @property
-    def flaw(self) -> str | None:
+    def degenerate_reason(self) -> str | None:
         """Why this shows nothing, None where it may show something."""
-        return str(self.said) if isinstance(self.said, DegenerateError) else flaw(self.said)
+        return (
+            str(self.result) if isinstance(self.result, DegenerateError) else degenerate_reason(self.result)
+        )
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class WorkerFactory:
         """Load the model and the metrics; see Factory."""
         set_up_torch(self.job.workers.cpus)
         start = time.perf_counter()
-        with self.job.placing(f"models.{self.model}"):
+        with self.job.with_location(f"models.{self.model}"):
             model = load_model(self._spec(memory), self.facts, device)
         scorer = load_metrics(self.job, device)
         load_s = time.perf_counter() - start
@@ -124,7 +126,7 @@ class Worker:
         self._model, self._scorer = model, scorer
         self._name, self._device, self._load_s = name, device, load_s
         self._store = store
-        self._made: dict[int, _Made] = {}
+        self._made: dict[int, _Generated] = {}
 
     def generate(self, work: Work) -> None:
         """Make the unit's videos and keep them here until ``finish``; what lies there already is not made.
@@ -135,14 +137,14 @@ class Worker:
         """
         started_at, start = datetime.now(UTC), time.perf_counter()
         _reset_peak(self._device)
-        there = [self._store.left_behind(sample.sample_id, sample.video) for sample in work.samples]
+        there = [self._store.find_orphan(sample.sample_id, sample.video) for sample in work.samples]
         missing = [
             self._request(sample) for sample, draft in zip(work.samples, there, strict=True) if not draft
         ]
         made = iter(self._answers(missing) if missing else ())
         answers = [draft or next(made) for draft in there]
         seconds = (time.perf_counter() - start) / max(1, len(missing))
-        self._made[work.key] = _Made(work, answers, started_at, seconds, _peak(self._device))
+        self._made[work.key] = _Generated(work, answers, started_at, seconds, _peak(self._device))
 
     def finish(self, key: int) -> tuple[Outcome, ...]:
         """Encode, verify, score and commit what ``generate`` made, and forget the frames."""
@@ -161,11 +163,11 @@ class Worker:
         call = self._job.call_values(sample.model, sample.call)
         return Request(sample.prompt, sample.negative_prompt, sample.seed, sample.media, call)
 
-    def _answers(self, requests: list[Request]) -> Sequence[_Answer]:
+    def _answers(self, requests: list[Request]) -> Sequence[_ModelOutput]:
         answers = self._asked(self._model, requests)
         if self.retry_with is None:
             return answers
-        reasons = [answer.flaw for answer in answers]
+        reasons = [answer.degenerate_reason for answer in answers]
         return [
             answer
             if reason is None
@@ -173,30 +175,30 @@ class Worker:
             for answer, reason, request in zip(answers, reasons, requests, strict=True)
         ]
 
-    def _asked(self, model: VideoModel, requests: list[Request]) -> list[_Answer]:
+    def _asked(self, model: VideoModel, requests: list[Request]) -> list[_ModelOutput]:
         # A full batch, whatever is left: other shapes of a batch give other bits.
         padded = requests + [requests[-1]] * (self._batch - len(requests))
         try:
-            return [_Answer(video) for video in model.generate(padded)[: len(requests)]]
+            return [_ModelOutput(video) for video in model.generate(padded)[: len(requests)]]
         except DegenerateError as error:
             if len(requests) > 1:
                 raise  # Which of them it was shows when each is made alone.
-            return [_Answer(error)]
+            return [_ModelOutput(error)]
 
-    def _finished(self, made: _Made, index: int) -> Record:
+    def _finished(self, made: _Generated, index: int) -> Record:
         sample = made.work.samples[index]
-        record = self._begun(sample, made, made.work.attempts[index])
+        record = self._base_record(sample, made, made.work.attempts[index])
         match made.answers[index]:
             case Record() as draft:
-                record = self._taken_over(draft, sample)
-            case _Answer(DegenerateError() as error, reason):
+                record = self._resume_draft(draft, sample)
+            case _ModelOutput(DegenerateError() as error, reason):
                 record = replace(record, status="degenerate", error_type="DegenerateError")
                 record = replace(record, error=str(error), retry_reason=reason)
-            case _Answer(Video() as video, reason):
+            case _ModelOutput(Video() as video, reason):
                 record = self._published(replace(record, retry_reason=reason), sample, video)
         return replace(record, finished_at=record.finished_at or datetime.now(UTC).isoformat())
 
-    def _begun(self, sample: Sample, made: _Made, attempts: int) -> Record:
+    def _base_record(self, sample: Sample, made: _Generated, attempts: int) -> Record:
         return replace(
             Record.of(sample, "ok", attempts),
             load_s=self._load_s,
@@ -218,7 +220,7 @@ class Worker:
             read_back = _verified(video, decode(staged))
             record = _with_sound(record, video, staged, self._job.video)
             sha256, size = digest_file(staged)
-            reason = flaw(video)
+            reason = degenerate_reason(video)
             record = replace(
                 record,
                 status="degenerate" if reason else "ok",
@@ -239,10 +241,10 @@ class Worker:
         finally:
             _remove(staged)
         if published is not record:
-            return self._taken_over(published, sample)
+            return self._resume_draft(published, sample)
         return self._scored(record, sample, Video(read_back.frames, video.fps))
 
-    def _taken_over(self, earlier: Record, sample: Sample) -> Record:
+    def _resume_draft(self, earlier: Record, sample: Sample) -> Record:
         """The record of a video that an earlier attempt published, scored from its file."""
         if earlier.finished_at is not None or earlier.fps is None:
             return earlier

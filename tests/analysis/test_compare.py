@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from t2vbatch.analysis.compare import Comparison, compare, entrants, holm, sign_flip_p
+from t2vbatch.analysis.compare import Comparison, compare, holm, models_by_name, sign_flip_p
 from t2vbatch.analysis.compare_text import render_comparison
 from t2vbatch.output.records import results_schema
 
@@ -37,7 +37,7 @@ def table(*models: list[dict[str, Any]]) -> pa.Table:
 
 def compared(*models: list[dict[str, Any]], better: Any = "higher") -> Comparison:
     """The comparison of the models of one output."""
-    return compare(entrants({"out": table(*models)}), {"clip_score": better})
+    return compare(models_by_name({"out": table(*models)}), {"clip_score": better})
 
 
 def noisy(rows: int, seeds: int, shift: float, seed: int) -> dict[tuple[int, int], float | None]:
@@ -120,7 +120,7 @@ def test_models_of_two_outputs_keep_their_names_where_they_can() -> None:
         table(rows_of("a", {(0, 0): 1.0}), rows_of("b", {(0, 0): 1.0})),
         table(rows_of("a", {(0, 0): 2.0})),
     )
-    assert list(entrants({"x": first, "y": second})) == ["x/a", "b", "y/a"]
+    assert list(models_by_name({"x": first, "y": second})) == ["x/a", "b", "y/a"]
 
 
 def test_p_values_are_right_under_the_hypothesis() -> None:

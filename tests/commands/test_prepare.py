@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from t2vbatch.commands.prepare import prepare
-from t2vbatch.errors import JobError, MistakesError, ModelError
+from t2vbatch.errors import CombinedJobError, JobError, ModelError
 from t2vbatch.job import load_job
 
 _JOB = """
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 def test_everything_that_a_job_names_is_looked_at(folder: Path) -> None:
     """A manifest, metrics, arguments and a folder that are not there: six mistakes, one message."""
     job = folder / "job.yaml"
-    with pytest.raises(MistakesError) as caught:
+    with pytest.raises(CombinedJobError) as caught:
         prepare(load_job(job))
     assert [error.where.removeprefix(str(job)) for error in caught.value.errors] == [
         ":2:1: manifest",

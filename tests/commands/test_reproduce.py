@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from t2vbatch.commands.prepare import prepare
-from t2vbatch.commands.reproduce import remake
+from t2vbatch.commands.reproduce import reproduce
 from t2vbatch.commands.run import run_job
 from t2vbatch.engines import engine_for
 from t2vbatch.errors import UsageError
@@ -42,8 +42,8 @@ def _files(store: Store) -> dict[str, bytes]:
 def test_the_same_comes_out_again(output: Store) -> None:
     """At most as many as have a video, and the output stays as it is."""
     before = _files(output)
-    assert list(remake(output, 2, engine_for)) == [None, None]
-    assert list(remake(output, 99, engine_for)) == [None, None, None]
+    assert list(reproduce(output, 2, engine_for)) == [None, None]
+    assert list(reproduce(output, 99, engine_for)) == [None, None, None]
     assert _files(output) == before
 
 
@@ -56,7 +56,7 @@ def test_a_model_that_gives_other_bytes_is_found(output: Store, monkeypatch: pyt
         return [Video(np.ascontiguousarray(video.frames[:, ::-1]), video.fps) for video in videos]
 
     monkeypatch.setattr(FakeModel, "generate", drifting)
-    findings = list(remake(output, 3, engine_for))
+    findings = list(reproduce(output, 3, engine_for))
     assert all(finding and "videos/fake/" in finding.place for finding in findings)
     assert len(findings) == 3
 
@@ -64,4 +64,4 @@ def test_a_model_that_gives_other_bytes_is_found(output: Store, monkeypatch: pyt
 def test_there_must_have_been_a_run(tmp_path: Path) -> None:
     """An empty folder has nothing that could be made again."""
     with pytest.raises(UsageError, match="no run has begun"):
-        list(remake(open_store(str(tmp_path)), 1, engine_for))
+        list(reproduce(open_store(str(tmp_path)), 1, engine_for))

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2vbatch.errors import JobError, MistakesError, ModelError
+from t2vbatch.errors import CombinedJobError, JobError, ModelError
 from t2vbatch.job import Job, Model, dump_job, keys, load_job, parse_job
 
 _SMALL = """
@@ -110,7 +110,7 @@ def test_a_mistake_gets_one_message_that_names_the_place(
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     """In the order of the file, options last; each with its line, none in pydantic's words."""
     text = _SMALL.replace("path: bundled:shapes", "paht: x, fps: fast") + "sampels: 2\nseed: ${T2V_NOT_SET}\n"
-    with pytest.raises(MistakesError) as caught:
+    with pytest.raises(CombinedJobError) as caught:
         load_job(_write(tmp_path, text), ["workers.count=0"])
     assert [error.where.removeprefix(str(tmp_path / "job.yaml")) for error in caught.value.errors] == [
         ":7:1: seed",
@@ -145,9 +145,9 @@ def test_an_error_that_names_a_key_gets_its_line(tmp_path: Path) -> None:
         ("workers.count", "--set workers.count=2"),
         ("video.crf", f"{file}: video.crf"),
     ):
-        assert job.placed(ModelError(key, "x")).where == where
+        assert job.located(ModelError(key, "x")).where == where
     other = ModelError("/weights/wan", "nothing")
-    assert job.placed(other) is other
+    assert job.located(other) is other
 
 
 @pytest.mark.parametrize("override", ["seed", "=3", "models..x=1", "seed.x=1"])

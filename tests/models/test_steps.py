@@ -11,7 +11,7 @@ from t2vbatch.job import Model
 from t2vbatch.models import inspect_model, load_model
 from t2vbatch.models.calls.diffusers_model import DiffusersModel
 from t2vbatch.models.protocol import Request
-from t2vbatch.models.steps import Steps
+from t2vbatch.models.steps import StepClock
 from tests.models import tiny
 
 
@@ -25,11 +25,11 @@ def test_a_deadline_ends_a_call_and_nothing_else(name: str, checkpoint: Callable
     model = load_model(spec, inspect_model("mine", spec), "cpu")
     assert isinstance(model, DiffusersModel)
     call = tiny.TWINS[name].call
-    request, steps = Request("a red ball rolls", None, 7, {}, call), Steps()
-    with steps.within(None):
+    request, steps = Request("a red ball rolls", None, 7, {}, call), StepClock()
+    with steps.deadline(None):
         watched = model.generate([request])[0].sha256()
     assert steps.count == call["num_inference_steps"]
-    with steps.within(0.0), pytest.raises(DeadlineError, match=r"within 0 s \(workers\.timeout_s\)"):
+    with steps.deadline(0.0), pytest.raises(DeadlineError, match=r"within 0 s \(workers\.timeout_s\)"):
         model.generate([request])
     assert steps.count == call["num_inference_steps"] + 1
     assert model.generate([request])[0].sha256() == watched

@@ -217,7 +217,7 @@ def test_what_has_a_record_is_not_pending(tmp_path: Path) -> None:
     """Only the others are in units."""
     plan = _plan(tmp_path, [{"prompt": str(n)} for n in range(5)])
     units = pending(plan, _records(_ids(plan)[1:4]), _job())
-    assert [unit.samples for unit in units["a"]] == [(0,), (4,)]
+    assert [unit.positions for unit in units["a"]] == [(0,), (4,)]
     assert pending(plan, _records(_ids(plan)), _job()) == {}
 
 
@@ -227,7 +227,7 @@ def test_units_are_full_of_equal_calls_longest_first(tmp_path: Path) -> None:
     frames = [4, 8, 4, 8, 8, 16]
     plan = _plan(tmp_path, [{"prompt": str(n), "num_frames": f} for n, f in enumerate(frames)], job)
     units = list(pending(plan, _records([]), job)["a"])
-    assert [unit.samples for unit in units] == [(5,), (1, 3), (4,), (0, 2)]
+    assert [unit.positions for unit in units] == [(5,), (1, 3), (4,), (0, 2)]
     assert [unit.cost for unit in units] == [160.0, 80.0, 80.0, 40.0]
 
 

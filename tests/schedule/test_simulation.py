@@ -10,8 +10,8 @@ from t2vbatch.plan import Unit
 from t2vbatch.schedule import Action, Event, Limits, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.schedule.backlog import Attempt
-from t2vbatch.schedule.charges import Blame
-from t2vbatch.schedule.worker_state import Worker
+from t2vbatch.schedule.charges import Charges
+from t2vbatch.schedule.worker_state import WorkerState
 from t2vbatch.worker.protocol import Failure
 from tests.simulator import World, play
 
@@ -51,9 +51,9 @@ def test_history_is_a_function_of_its_seed() -> None:
 
 
 class _LosesUnits(Scheduler):
-    def _put(self, attempt: Attempt, soon: bool = False) -> None:
+    def _requeue(self, attempt: Attempt, soon: bool = False) -> None:
         if not soon:
-            super()._put(attempt, soon)
+            super()._requeue(attempt, soon)
 
 
 class _ChargesLosses(Scheduler):
@@ -62,7 +62,7 @@ class _ChargesLosses(Scheduler):
 
 
 class _CountsAnswersTwice(Scheduler):
-    def _hear(self, event: m.WorkerEvent, worker: Worker) -> None:
+    def _hear(self, event: m.WorkerEvent, worker: WorkerState) -> None:
         super()._hear(event, worker)
         if isinstance(event, m.Finished):
             for outcome in event.outcomes:
@@ -77,39 +77,41 @@ class _NeverLooksForCommitted(Scheduler):
 
 
 class _SuspectsEverythingInTheProcess(Scheduler):
-    def _crash(self, worker: Worker, suspects: Sequence[int], failure: Failure) -> None:
+    def _crash(self, worker: WorkerState, suspects: Sequence[int], failure: Failure) -> None:
         for key in worker.keys:
             self._charge(self._running.pop(key), failure)
 
 
 class _SuspectsTogether(Scheduler):
-    def _put(self, attempt: Attempt, soon: bool = False) -> None:
-        super()._put(replace(attempt, alone=False), soon)
+    def _requeue(self, attempt: Attempt, soon: bool = False) -> None:
+        super()._requeue(replace(attempt, alone=False), soon)
 
 
 class _ChargesWholeBatches(Scheduler):
     def _split(self, attempt: Attempt) -> None:
-        for position in attempt.samples:
-            self._charge(replace(attempt, samples=(position,)), Failure("RowError", "charged"))
+        for position in attempt.positions:
+            self._charge(replace(attempt, positions=(position,)), Failure("RowError", "charged"))
 
 
 class _TrustsSickWorkers(Scheduler):
-    def _is_sick(self, worker: Worker) -> bool:
+    def _is_sick(self, worker: WorkerState) -> bool:
         return False
 
 
 class _KeepsTheChargesOfSickWorkers(Scheduler):
-    class _Unforgiving(Blame):
+    class _Unforgiving(Charges):
         def _refund(self, positions: Collection[int]) -> None:
             pass
 
     def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
         super().__init__(units, limits)
-        self._blame = self._Unforgiving()
+        self._charges = self._Unforgiving()
 
 
 class _GivesUpTooLate(Scheduler):
-    def _charge(self, attempt: Attempt, failure: Failure, worker: Worker | None = None, key: int = 0) -> None:
+    def _charge(
+        self, attempt: Attempt, failure: Failure, worker: WorkerState | None = None, key: int = 0
+    ) -> None:
         self._limits = replace(self._limits, attempts=4)
         super()._charge(attempt, failure, worker, key)
 
@@ -131,7 +133,7 @@ class _IgnoresCapacity(Scheduler):
         return super().handle(event, now)
 
 
-class _BlamesTheClock(Scheduler):
+class _ChargesTheClock(Scheduler):
     def _pass_time(self, now: float) -> None:
         self._now = now
 
@@ -153,7 +155,7 @@ class _ForgetsWorkers(Scheduler):
 
 class _NeverStepsDown(Scheduler):
     def _step_down(self, attempt: Attempt) -> None:
-        self._put(attempt)
+        self._requeue(attempt)
 
 
 class _EndsEarly(Scheduler):
@@ -179,7 +181,7 @@ class _EndsEarly(Scheduler):
         (_DispatchesAfterAnInterrupt, "after an interrupt"),
         (_IgnoresDraining, "work for a draining node"),
         (_IgnoresCapacity, "more workers than there is room for"),
-        (_BlamesTheClock, "an innocent was charged"),
+        (_ChargesTheClock, "an innocent was charged"),
         (_ForgetsDeadlines, "the run does not end"),
         (_WaitsForTheSilent, "the run does not end"),
         (_ForgetsWorkers, "a worker was not let go"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from t2vbatch.analysis.distance.kinds import KINDS, resized
-from t2vbatch.analysis.distance.question import Question
+from t2vbatch.analysis.distance.question import DistanceSpec
 from t2vbatch.engines import Ending, Engine, Progress
 from t2vbatch.errors import EncodeError
 from t2vbatch.job import Distance, Job
@@ -35,7 +35,7 @@ Found = FloatArray | str
 
 
 @dataclass(frozen=True)
-class Film:
+class VideoRef:
     """A video to look at, of the run or of the reference.
 
     Attributes:
@@ -49,7 +49,7 @@ class Film:
 
 
 @dataclass(frozen=True)
-class Keeper:
+class FeatureCache:
     """Where features wait. ``about`` names what computed them: others' are not taken for these."""
 
     store: Store
@@ -91,9 +91,9 @@ def clear_features(store: Store) -> None:
 
 
 def extract(
-    films: Sequence[Film],
-    question: Question,
-    keeper: Keeper,
+    films: Sequence[VideoRef],
+    question: DistanceSpec,
+    keeper: FeatureCache,
     job: Job,
     engine: Callable[[Job], Engine],
     watch: Callable[[Progress], None],
@@ -107,7 +107,7 @@ def extract(
     factories: dict[str, Factory] = {
         _FOLDER: ExtractorFactory(question.asked, question.weights, keeper, job.workers.cpus)
     }
-    return engine(job).run(units, job, factories, _Ledger(missing, keeper, watch))
+    return engine(job).run(units, job, factories, _RunCallbacks(missing, keeper, watch))
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class ExtractorFactory:
 
     asked: Distance
     weights: Weights
-    keeper: Keeper
+    keeper: FeatureCache
     threads: int
 
     def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "Extractor":
@@ -128,7 +128,7 @@ class ExtractorFactory:
 class Extractor:
     """Turns videos into features, one at a time, so that none depends on its neighbours."""
 
-    def __init__(self, asked: Distance, network: Network, keeper: Keeper) -> None:
+    def __init__(self, asked: Distance, network: Network, keeper: FeatureCache) -> None:
         self._asked, self._network, self._keeper = asked, network, keeper
         self._found: dict[int, tuple[Work, list[Found]]] = {}
 
@@ -157,11 +157,11 @@ class Extractor:
 
 
 @dataclass(frozen=True)
-class _Ledger:
+class _RunCallbacks:
     """What the engine asks, and tells."""
 
-    films: Sequence[Film]
-    keeper: Keeper
+    films: Sequence[VideoRef]
+    keeper: FeatureCache
     watch: Callable[[Progress], None]
 
     def sample(self, position: int) -> Sample:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from t2vbatch.analysis.distance.extrapolation import extrapolate, too_few
-from t2vbatch.analysis.distance.features import Film, Keeper, clear_features, extract
+from t2vbatch.analysis.distance.features import FeatureCache, VideoRef, clear_features, extract
 from t2vbatch.analysis.distance.frechet import FloatArray, Moments, Statistics, frechet_distance
-from t2vbatch.analysis.distance.question import Question
+from t2vbatch.analysis.distance.question import DistanceSpec
 from t2vbatch.analysis.distance.reference import Reference, save_reference
 from t2vbatch.analysis.distance.result import (
     ENOUGH_VIDEOS,
@@ -33,7 +33,7 @@ def measure(
     store: Store,
     plan: Plan,
     job: Job,
-    questions: Sequence[Question],
+    distance_specs: Sequence[DistanceSpec],
     engine: Callable[[Job], Engine],
     watch: Callable[[Progress], None] = lambda progress: None,
     save: str | None = None,
@@ -52,8 +52,8 @@ def measure(
         RunError: it cannot go on, or the reference has too few videos that can be used.
     """
     results = make_results(plan, store.records(), ())
-    for question in questions:
-        asker = _Asker(store, results, question, Keeper(store, digest(question.about)[:16]))
+    for question in distance_specs:
+        asker = _Asker(store, results, question, FeatureCache(store, digest(question.about)[:16]))
         models = asker.unanswered(list(job.models))
         if not models and save is None:
             continue
@@ -88,8 +88,8 @@ class _Asker:
 
     store: Store
     results: pa.Table
-    question: Question
-    keeper: Keeper
+    question: DistanceSpec
+    keeper: FeatureCache
 
     def unanswered(self, models: Sequence[str]) -> list[str]:
         """Those of whose videos, as they are now, this was not asked before."""
@@ -98,16 +98,16 @@ class _Asker:
         answered = {one.model for one in valid if (one.name, one.asked) == asked}
         return [model for model in models if model not in answered]
 
-    def films(self, model: str) -> list[Film]:
+    def films(self, model: str) -> list[VideoRef]:
         """The model's videos."""
         rows = ok_videos(self.results, model).to_pylist()
-        return [Film(self.store.uri, row["video"], row["video_sha256"]) for row in rows]
+        return [VideoRef(self.store.uri, row["video"], row["video_sha256"]) for row in rows]
 
-    def reference_films(self) -> list[Film]:
+    def reference_films(self) -> list[VideoRef]:
         """The reference's videos; none where its statistics are saved."""
         folder = self.question.asked.reference
         return [
-            Film(folder, name, digest(["reference", folder, name, size]))
+            VideoRef(folder, name, digest(["reference", folder, name, size]))
             for name, size in self.question.films
         ]
 
@@ -154,7 +154,7 @@ class _Asker:
         others = [one for one in read_distances(self.store) if (one.name, one.model) not in said]
         write_distances(self.store, (*others, *measured))
 
-    def _set(self, films: Sequence[Film]) -> _Set:
+    def _set(self, films: Sequence[VideoRef]) -> _Set:
         moments, left_out, few, videos = Moments(), Counter[str](), list[FloatArray](), 0
         for found in self.keeper.read([film.key for film in films]):
             if isinstance(found, str):

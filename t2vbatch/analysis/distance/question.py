@@ -19,7 +19,7 @@ Where = Callable[[str], str]
 
 
 @dataclass(frozen=True)
-class Question:
+class DistanceSpec:
     """One distance of a job, whose parts are all there.
 
     Attributes:
@@ -49,7 +49,7 @@ class Question:
         return digest({**self.about, "reference": [found.mean.tobytes(), found.covariance.tobytes()]})
 
 
-def questions(job: Job, where: Callable[[str], Where] | None = None) -> tuple[Question, ...]:
+def distance_specs(job: Job, where: Callable[[str], Where] | None = None) -> tuple[DistanceSpec, ...]:
     """The job's distances.
 
     Args:
@@ -64,15 +64,15 @@ def questions(job: Job, where: Callable[[str], Where] | None = None) -> tuple[Qu
 
 def check_distances(job: Job) -> None:
     """Refuse before anything starts what no worker could measure. Raises MetricError."""
-    questions(job)
+    distance_specs(job)
 
 
-def _question(name: str, asked: Distance, where: Where) -> Question:
+def _question(name: str, asked: Distance, where: Where) -> DistanceSpec:
     weights = _weights(asked, where)
     backbone = digest(locate(weights).identity())
     if is_saved(asked.reference):
         saved = read_reference(asked.reference, _about(asked, backbone), where("reference"))
-        return Question(name, asked, weights, backbone, saved, ())
+        return DistanceSpec(name, asked, weights, backbone, saved, ())
     if open_folder(asked.reference).size("plan.parquet") is not None:
         found = f"{asked.reference}, the output of a run, whose report has pictures too"
         raise MetricError(where("reference"), found, f"its videos: {asked.reference}/videos/MODEL")
@@ -83,7 +83,7 @@ def _question(name: str, asked: Distance, where: Where) -> Question:
             f"{asked.reference}, where {len(films)} videos are",
             "a folder of two videos or more, better of thousands, or an .npz of statistics",
         )
-    return Question(name, asked, weights, backbone, None, tuple(films))
+    return DistanceSpec(name, asked, weights, backbone, None, tuple(films))
 
 
 def _about(asked: Distance, backbone: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from t2vbatch.errors import Mistakes, ModelError, nearest
+from t2vbatch.errors import ErrorCollector, ModelError, nearest
 from t2vbatch.models.protocol import ModelFacts
 
 
@@ -13,15 +13,15 @@ def check_call(name: str, call: Mapping[str, Any], facts: ModelFacts) -> None:
     Raises:
         ModelError: with what could stand there instead; a MistakesError for several.
     """
-    mistakes = Mistakes()
+    problems = ErrorCollector()
     for argument in call:
         if argument not in facts.parameters:
-            mistakes.add(_unknown(f"models.{name}.call.{argument}", argument, facts))
+            problems.add(_unknown(f"models.{name}.call.{argument}", argument, facts))
     count = frame_count(call, facts)
     if count is not None and not facts.frames.allows(count):
         where = f"models.{name}.call.{facts.frames_argument}"
-        mistakes.add(ModelError(where, f"{count} frames", expected_frames(count, facts)))
-    mistakes.tell()
+        problems.add(ModelError(where, f"{count} frames", expected_frames(count, facts)))
+    problems.raise_if_any()
 
 
 def _unknown(where: str, argument: str, facts: ModelFacts) -> ModelError:

@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Shortage:
+class MemoryProblem:
     """Something that there is too little of.
 
     Attributes:
@@ -57,7 +57,7 @@ class Shortage:
         return f"{self.where}: {self.found}; {self.fix}"
 
 
-def shortages(spec: Model, facts: ModelFacts, device: str, probe: bool = True) -> list[Shortage]:
+def memory_problems(spec: Model, facts: ModelFacts, device: str, probe: bool = True) -> list[MemoryProblem]:
     """What a worker that loads the model here onto ``device`` would lack.
 
     Args:
@@ -82,7 +82,7 @@ def check_room(spec: Model, facts: ModelFacts, device: str) -> None:
         ModelError: the disk or the machine's memory is too small, or a part has no weights that may be read.
         MemoryExceededError: the device is too small; with an offload, which a run tries by itself, it may do.
     """
-    for shortage in shortages(spec, facts, device):
+    for shortage in memory_problems(spec, facts, device):
         if not shortage.sure:
             _log.warning("%s", shortage)
         elif shortage.of == "device":
@@ -91,19 +91,23 @@ def check_room(spec: Model, facts: ModelFacts, device: str) -> None:
             raise shortage.error()
 
 
-def _disk(sizes: Sequence[PartSize]) -> Shortage | None:
+def _disk(sizes: Sequence[PartSize]) -> MemoryProblem | None:
     repositories = sorted({size.repository for size in sizes if size.missing_bytes})
     cache = Path(constants.HF_HUB_CACHE)
-    missing = sum(size.missing_bytes for size in sizes) - sum(_begun(cache, name) for name in repositories)
+    missing = sum(size.missing_bytes for size in sizes) - sum(
+        _partial_bytes(cache, name) for name in repositories
+    )
     place = next(folder for folder in (cache, *cache.absolute().parents) if folder.exists())
     free = shutil.disk_usage(place).free
     if missing <= free:
         return None
     found = f"{_gib(missing)} to fetch of {', '.join(repositories)}, and {_gib(free)} free in {cache}"
-    return Shortage("disk", "path", found, "free some, or set HF_HOME to a folder on a larger disk", True)
+    return MemoryProblem(
+        "disk", "path", found, "free some, or set HF_HOME to a folder on a larger disk", True
+    )
 
 
-def _begun(cache: Path, repository: str) -> int:
+def _partial_bytes(cache: Path, repository: str) -> int:
     """Bytes of files that another worker, or an earlier one, has fetched in part."""
     blobs = cache / f"models--{repository.replace('/', '--')}" / "blobs"
     begun = 0
@@ -113,7 +117,7 @@ def _begun(cache: Path, repository: str) -> int:
     return begun
 
 
-def _memory(sizes: Sequence[PartSize], spec: Model, device: str) -> Shortage | None:
+def _memory(sizes: Sequence[PartSize], spec: Model, device: str) -> MemoryProblem | None:
     """Of the machine, where weights lie there all the time: on a CPU, and when they are offloaded to it."""
     offloads = memory_settings(spec).keys() & OFFLOADS
     if torch.device(device).type != "cpu" and not offloads:
@@ -124,10 +128,10 @@ def _memory(sizes: Sequence[PartSize], spec: Model, device: str) -> Shortage | N
     what = "for weights that are offloaded" if offloads else "for weights"
     found = f"{_gib(needed)} of memory {what}, and {_gib(there.available)} of {_gib(there.total)} free here"
     fix = "take a larger machine, fewer workers, a 16-bit dtype, or speed: {quantization: ...}"
-    return Shortage("memory", "memory", found, fix, needed > there.total)
+    return MemoryProblem("memory", "memory", found, fix, needed > there.total)
 
 
-def _device(sizes: Sequence[PartSize], spec: Model, device: str) -> Shortage | None:
+def _device(sizes: Sequence[PartSize], spec: Model, device: str) -> MemoryProblem | None:
     held, offloads = _held(sizes, spec), memory_settings(spec).keys() & OFFLOADS
     if offloads - {"model_cpu_offload"} or not held:
         return None  # A layer at a time fits anywhere.
@@ -142,7 +146,7 @@ def _device(sizes: Sequence[PartSize], spec: Model, device: str) -> Shortage | N
     if not offloads:
         most = f"{largest} ({_gib(held[largest])}) at most"
         fix = f"write memory: [model_cpu_offload], which holds {most}; or {fix}"
-    return Shortage("device", "memory", found, fix, needed > total)
+    return MemoryProblem("device", "memory", found, fix, needed > total)
 
 
 def _held(sizes: Sequence[PartSize], spec: Model) -> dict[str, int]:

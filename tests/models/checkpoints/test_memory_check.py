@@ -17,7 +17,7 @@ from t2vbatch.errors import MemoryExceededError, ModelError
 from t2vbatch.job import Model, load_job
 from t2vbatch.models import inspect_model, load_model
 from t2vbatch.models.checkpoints import hub, sizes
-from t2vbatch.models.checkpoints.memory_check import Shortage, check_room, shortages
+from t2vbatch.models.checkpoints.memory_check import MemoryProblem, check_room, memory_problems
 from tests.models import original, tiny
 from tests.models.tiny_parts import diffusers
 
@@ -82,8 +82,8 @@ def _gpu(monkeypatch: pytest.MonkeyPatch, total: int, free: int) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, total))
 
 
-def _found(spec: Model, device: str) -> list[Shortage]:
-    return shortages(spec, inspect_model("mine", spec), device)
+def _found(spec: Model, device: str) -> list[MemoryProblem]:
+    return memory_problems(spec, inspect_model("mine", spec), device)
 
 
 def test_a_machine_that_is_too_small_is_refused(

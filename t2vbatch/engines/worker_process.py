@@ -8,13 +8,13 @@ import platform
 from collections.abc import Sequence
 
 from t2vbatch.errors import DeadlineError, MemoryExceededError, RunError, UsageError
-from t2vbatch.models.steps import Steps
+from t2vbatch.models.steps import StepClock
 from t2vbatch.schedule import Event
 from t2vbatch.schedule import messages as m
 from t2vbatch.worker.protocol import Factory, Failure, Work, WorkerLike
 
 
-class Host:
+class WorkerProcess:
     """Holds one worker once ``load`` has been called.
 
     Args:
@@ -23,7 +23,7 @@ class Host:
 
     def __init__(self, number: int, timeout_s: float | None = None) -> None:
         self._number, self._timeout_s = number, timeout_s
-        self._steps = Steps()
+        self._steps = StepClock()
         self._worker: WorkerLike | None = None
 
     def load(self, factory: Factory, name: str, device: str, memory: Sequence[str]) -> Event:
@@ -37,7 +37,7 @@ class Host:
     def generate(self, work: Work) -> Event:
         """Generate a unit: Generated, Failed or Fatal."""
         try:
-            with self._steps.within(self._timeout_s):
+            with self._steps.deadline(self._timeout_s):
                 self._loaded.generate(work)
         except (Exception, SystemExit) as error:
             return failed(self._number, work.key, error)
