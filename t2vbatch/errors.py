@@ -5,7 +5,7 @@
     T2VBatchError
     ├── UsageError              the command, job or manifest is wrong; nothing was started   (exit 2)
     │   ├── JobError            a key or value of the job file
-    │   │   └── MistakesError   several mistakes of one job, told at once
+    │   │   └── CombinedJobError  all problems of one job
     │   ├── ManifestError       rows or columns of the manifest; carries every problem found
     │   ├── ModelError          a path that is no pipeline, an argument it does not take, a missing package
     │   └── MetricError         an unknown metric, or one whose weights cannot be had
@@ -63,7 +63,7 @@ class JobError(UsageError):
 
 
 class CombinedJobError(JobError):
-    """Several mistakes of one job: ``errors`` lists all that was found, each an error of its own kind."""
+    """Several problems of one job; ``errors`` lists them, each an error of its own class."""
 
     def __init__(self, errors: Sequence[UsageError]) -> None:
         self.errors = tuple(errors)
@@ -72,31 +72,31 @@ class CombinedJobError(JobError):
         self.args = (self.errors,)
 
     def __str__(self) -> str:
-        return "\n".join([f"{len(self.errors)} mistakes", *map(str, self.errors)])
+        return "\n".join([f"{len(self.errors)} problems", *map(str, self.errors)])
 
 
 class ErrorCollector:
-    """Gathers what independent checks refuse, so that the user hears of all of it at once."""
+    """Collects the errors of independent checks, so that the user reads all of them together."""
 
     def __init__(self) -> None:
         self._errors: list[UsageError] = []
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """A check: what it refuses is kept, and the next one goes on."""
+        """Runs one check: its error is kept, and the code after the block goes on."""
         try:
             yield
         except UsageError as error:
             self.add(error)
 
     def add(self, error: UsageError) -> None:
-        """Keep a mistake. Of several at one place the first is the cause of the others."""
+        """Keep an error. Of several at one place the first is kept, because it causes the others."""
         for found in error.errors if isinstance(error, CombinedJobError) else (error,):
             if found.where not in {known.where for known in self._errors}:
                 self._errors.append(found)
 
     def raise_if_any(self) -> None:
-        """Raise what was gathered: one error as it is, several as a MistakesError, none where all is well."""
+        """Raise the collected errors: a single one as it is, several as a CombinedJobError."""
         if len(self._errors) == 1:
             raise self._errors[0]
         if self._errors:

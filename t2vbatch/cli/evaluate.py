@@ -160,9 +160,9 @@ def _parts(models: dict[str, "pa.Table"], by: str | None) -> dict[str, dict[str,
 
 def _column(table: "pa.Table", name: str, by: str) -> str:
     """The manifest's column of that name, which the results may hold under another: see make_results."""
-    from t2vbatch.output.records import rider_columns
+    from t2vbatch.output.records import extra_columns
 
-    columns = rider_columns(table.schema)
+    columns = extra_columns(table.schema)
     found = next((column for column in columns if column in (by, f"manifest_{by}")), None)
     if found is None:
         expected = nearest(by, columns) or "a manifest with columns of its own beside the prompt"

@@ -32,7 +32,7 @@ def prepare(job: Job) -> Prepared:
     """Check the job and plan it.
 
     Raises:
-        UsageError: what is wrong, with file and line of the job; a MistakesError where it is several things.
+        UsageError: the problem, with file and line of the job; a CombinedJobError for several.
     """
     problems = ErrorCollector()
     with problems.collect():
@@ -56,7 +56,7 @@ def prepare(job: Job) -> Prepared:
 
 
 def _facts(job: Job, problems: ErrorCollector) -> dict[str, ModelFacts]:
-    """What is known of each model that can be used; the others are among the mistakes."""
+    """What is known of each model that can be used; the problems of the others are collected."""
     there = {}
     for name, model in job.models.items():
         with problems.collect():

@@ -124,7 +124,7 @@ def load_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
     """Read a job file, apply ``key.path=value`` overrides, fill in defaults, make paths absolute.
 
     Raises:
-        JobError: of every mistake, the file, line and key, what was found, what was expected, what to do.
+        JobError: with every problem: file, line and key, what was found, what was expected, what to do.
     """
     file = Path(path)
     try:
@@ -140,8 +140,8 @@ def parse_job(text: str, where: str, overrides: Sequence[str] = ()) -> Job:
     """The job in a YAML text, its paths as they are written. Raises JobError, which names ``where``."""
     data, document = read_document(text, where, overrides)
     found = ErrorCollector()
-    for mistake in _invented_models(data, document):
-        found.add(mistake)
+    for invented in _invented_models(data, document):
+        found.add(invented)
     variables: dict[str, str] = {}
     with found.collect():
         variables = collect(data, os.environ, document.where)

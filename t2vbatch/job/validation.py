@@ -28,7 +28,7 @@ class ValueProblem:
 
 
 def problems(error: ValidationError, schema: type[BaseModel], data: object) -> dict[Path, ValueProblem]:
-    """Every mistake that a validation found, by the path of the value.
+    """Every problem that a validation found, by the path of the value.
 
     Args:
         schema: what was validated against.

@@ -9,7 +9,7 @@
     columns     which column means what; aliases
     build       raw cells -> one Arrow table
     cells         what a cell of each canonical column may hold
-    riders        types of the other columns
+    extra_columns types of the extra columns
     identity      ids from content; equal rows once
     verify      media are allowed, there, and whole
     table       Manifest and Row

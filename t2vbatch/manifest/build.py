@@ -12,7 +12,7 @@ import pyarrow as pa
 from t2vbatch.job import Limits
 from t2vbatch.manifest.cells import Reader, readers
 from t2vbatch.manifest.columns import CANONICAL, CONTENT, MEDIA, Naming
-from t2vbatch.manifest.extra_columns import Riders, plain_values
+from t2vbatch.manifest.extra_columns import ExtraColumns, plain_values
 from t2vbatch.manifest.identity import derived_id
 from t2vbatch.manifest.problems import BadCell, Problems
 from t2vbatch.manifest.raw import Batch, Raw
@@ -52,7 +52,7 @@ class _Builder:
     def __init__(self, textual: bool, naming: Naming, problems: Problems, limits: Limits) -> None:
         self._textual, self._naming, self._problems = textual, naming, problems
         self._readers = readers(limits, textual)
-        self._riders = Riders(textual, problems)
+        self._extra = ExtraColumns(textual, problems)
 
     def part(self, batch: Batch, first: int) -> pa.Table:
         """The rows of one batch; ``first`` is the number of its first row."""
@@ -62,21 +62,21 @@ class _Builder:
             for name, written in self._naming.known.items()
         }
         self._require(known, range(first, first + batch.length), bad)
-        riders = {
-            name: self._riders.array(name, batch.cells.get(name, [None] * batch.length), first)
-            for name in self._naming.riders
+        extra = {
+            name: self._extra.array(name, batch.cells.get(name, [None] * batch.length), first)
+            for name in self._naming.extra
         }
         if "id" not in known:
-            known["id"] = _derived(known, riders, self._textual)
+            known["id"] = _derived(known, extra, self._textual)
         columns = {name: pa.array(known[name], TYPES[name]) for name in CANONICAL if name in known}
-        return pa.table({**columns, **riders})
+        return pa.table({**columns, **extra})
 
     def joined(self, parts: Sequence[pa.Table]) -> pa.Table:
         """The table of all parts."""
         names = parts[0].column_names
         canonical = pa.concat_tables(part.select([name for name in names if name in TYPES]) for part in parts)
-        riders = {name: self._riders.joined(parts, name) for name in self._naming.riders}
-        return pa.table({**dict(zip(canonical.column_names, canonical.columns, strict=True)), **riders})
+        extra = {name: self._extra.joined(parts, name) for name in self._naming.extra}
+        return pa.table({**dict(zip(canonical.column_names, canonical.columns, strict=True)), **extra})
 
     def _values(self, batch: Batch, name: str) -> Sequence[Any]:
         cells = batch.cells.get(name)
@@ -109,9 +109,9 @@ class _Builder:
                 self._problems.add(row, column, "no id", "an id in every row, or no such column")
 
 
-def _derived(known: Mapping[str, list[Any]], riders: Mapping[str, pa.Array], textual: bool) -> list[str]:
+def _derived(known: Mapping[str, list[Any]], extra: Mapping[str, pa.Array], textual: bool) -> list[str]:
     columns = {name: _as_written(cells) if name in MEDIA else cells for name, cells in known.items()}
-    for name, array in riders.items():
+    for name, array in extra.items():
         cells = array.to_pylist()
         # A number is the same number in every format, so that a CSV turned into Parquet keeps its ids.
         columns[name] = [cell and recognised(cell) for cell in cells] if textual else cells

@@ -15,7 +15,7 @@ IMAGES = ("image", "last_image")
 """Media columns that hold one image, which is verified before anything starts."""
 
 CANONICAL = ("id", "prompt", "negative_prompt", *MEDIA, "seed", "model")
-"""Columns with a meaning of their own. Every other one is a call argument, or rides along."""
+"""Columns with a meaning of their own. Every other one is a call argument or an extra column."""
 
 CONTENT = ("prompt", "image", "video")
 """A row needs one of these."""
@@ -43,12 +43,12 @@ class Naming:
 
     Attributes:
         known: canonical name: the name that stands in the manifest.
-        riders: the other columns, in their order.
+        extra: the extra columns, in their order.
         notes: what was decided, in sentences.
     """
 
     known: dict[str, str]
-    riders: tuple[str, ...]
+    extra: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -64,7 +64,10 @@ def name_columns(names: Sequence[str], problems: Problems, limits: Limits) -> Na
     for name in CANONICAL:
         aliases = [alias for alias in named if ALIASES.get(alias) == name]
         if name in known:
-            notes += [f"column {alias!r} rides along: column {name!r} is there too" for alias in aliases]
+            notes += [
+                f"column {alias!r} stays an extra column, because the manifest has a column {name!r} too"
+                for alias in aliases
+            ]
         elif len(aliases) == 1:
             known[name] = aliases[0]
             notes.append(f"column {aliases[0]!r} is read as {name!r}")
@@ -72,8 +75,8 @@ def name_columns(names: Sequence[str], problems: Problems, limits: Limits) -> Na
             both = " and ".join(repr(alias) for alias in aliases)
             problems.add(None, None, f"the columns {both}", f"one that means {name!r}: rename it to that")
     _require_content(known, named, problems)
-    riders = tuple(name for name in named if name not in known.values())
-    return Naming(known, riders, tuple(notes))
+    extra = tuple(name for name in named if name not in known.values())
+    return Naming(known, extra, tuple(notes))
 
 
 def _refuse_twice(named: Sequence[str], problems: Problems) -> None:

@@ -14,7 +14,7 @@ from t2vbatch.manifest.raw import Cells
 from t2vbatch.manifest.typing_csv import typed
 
 
-class Riders:
+class ExtraColumns:
     """Makes Arrow columns of cells, batch by batch; remembers the kind of each column."""
 
     def __init__(self, textual: bool, problems: Problems) -> None:

@@ -17,7 +17,7 @@ _ROWS_AT_ONCE = 4_096
 
 @dataclass(frozen=True)
 class Row:
-    """One row. ``columns`` holds what has no meaning of its own here: call arguments and riders.
+    """One row. ``columns`` holds what has no meaning of its own here: call arguments and extra columns.
 
     Attributes:
         row_id: the id of the manifest, or one derived from the row's content.
@@ -74,15 +74,15 @@ class Manifest:
 
     @property
     def columns(self) -> pa.Schema:
-        """Names and types of the other columns: call arguments and riders."""
-        return self.rider_table().schema
+        """Names and types of the other columns: call arguments and extra columns."""
+        return self.extra_table().schema
 
-    def rider_table(self) -> pa.Table:
+    def extra_table(self) -> pa.Table:
         """The other columns as an Arrow table, row by row as in the manifest."""
         return self.table.select([name for name in self.table.column_names if name not in CANONICAL])
 
     def row_ids(self) -> pa.ChunkedArray:
-        """The ids of all rows, in order, for joining tables to ``rider_table``."""
+        """The ids of all rows, in order, for joining tables to ``extra_table``."""
         return self.table.column("id")
 
     def _row(self, cells: Mapping[str, Any]) -> Row:

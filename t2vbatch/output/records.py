@@ -202,18 +202,18 @@ def to_table(records: Iterable[Record]) -> pa.Table:
     return pa.Table.from_pylist([_flat(record) for record in records], RECORDS)
 
 
-def results_schema(scores: Sequence[str], riders: pa.Schema) -> pa.Schema:
+def results_schema(scores: Sequence[str], extra: pa.Schema) -> pa.Schema:
     """The schema of a results table with these score columns and these other columns of the manifest."""
     scored = [pa.field(name, pa.float64(), metadata=_SCORE) for name in scores]
-    return pa.schema([*RESULTS, *scored, *riders])
+    return pa.schema([*RESULTS, *scored, *extra])
 
 
 def score_columns(schema: pa.Schema) -> list[str]:
-    """The score columns of a results table: they are marked, because riders may be numbers too."""
+    """The score columns of a results table: they are marked, because extra columns may be numbers too."""
     return [field.name for field in schema if (field.metadata or {}).items() >= _SCORE.items()]
 
 
-def rider_columns(schema: pa.Schema) -> list[str]:
+def extra_columns(schema: pa.Schema) -> list[str]:
     """The manifest's own columns in a results table that can be shown: bytes and nested values cannot."""
     scores = score_columns(schema)
     return [

@@ -40,15 +40,15 @@ def make_results(plan: Plan, records: pa.Table, metrics: Sequence[str]) -> pa.Ta
     sources = {name: planned if name in _PLANNED else finished for name in RESULTS.names}
     columns = [sources[name][name].cast(RESULTS.field(name).type) for name in RESULTS.names]
     columns += [pa.array([row.get(name) for row in scores], pa.float64()) for name in names]
-    riders = plan.manifest.rider_table().take(planned["row"])
-    riders = riders.rename_columns(_renamed(riders.column_names, {*RESULTS.names, *names}))
-    return pa.Table.from_arrays([*columns, *riders.columns], schema=results_schema(names, riders.schema))
+    extra = plan.manifest.extra_table().take(planned["row"])
+    extra = extra.rename_columns(_renamed(extra.column_names, {*RESULTS.names, *names}))
+    return pa.Table.from_arrays([*columns, *extra.columns], schema=results_schema(names, extra.schema))
 
 
-def _renamed(riders: Sequence[str], taken: set[str]) -> list[str]:
+def _renamed(extra: Sequence[str], taken: set[str]) -> list[str]:
     """Names for the manifest's columns beside the results' own; no two are equal."""
     names: list[str] = []
-    for name in riders:
+    for name in extra:
         while name in taken:
             name = f"manifest_{name}"
         taken = taken | {name}

@@ -307,10 +307,10 @@ def _problems(manifest: Manifest, row: Row, makers: Mapping[str, _Maker]) -> lis
 
 
 def _misspelt(columns: Iterable[str], models: Mapping[str, ModelFacts]) -> Iterator[str]:
-    """A sentence for each column that is nearly an argument, and rides along instead."""
+    """A sentence for each column that is nearly an argument, but stays an extra column."""
     arguments = frozenset().union(*(facts.parameters for facts in models.values()))
     for column in columns:
-        # Stricter than for a key that is surely wrong: most columns are meant to ride along.
+        # Stricter than for a key that is surely wrong: most columns are meant as extra columns.
         close = get_close_matches(column, sorted(arguments), n=1, cutoff=0.8)
         if close and column not in arguments:
-            yield f"column {column!r} is no argument and rides along; did you mean {close[0]!r}?"
+            yield f"column {column!r} is an extra column, not an argument; did you mean {close[0]!r}?"

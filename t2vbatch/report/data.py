@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from t2vbatch.media.poster import poster_name
 from t2vbatch.metrics.protocol import Column
-from t2vbatch.output.records import RESULTS, rider_columns, score_columns
+from t2vbatch.output.records import RESULTS, extra_columns, score_columns
 from t2vbatch.output.tables import LARGEST_EXACT
 
 _LEFT_OUT = {"video_sha256", "score_errors"}
@@ -29,14 +29,14 @@ def page_data(results: pa.Table, columns: Mapping[str, Column], posters: Collect
 
     Returns:
         ``count``, ``columns`` (name: ``{"values": [...]}`` or, for text,
-        ``{"words": [...], "at": [...]}`` with -1 for nothing), ``scores``, ``riders``, and ``measures``:
+        ``{"words": [...], "at": [...]}`` with -1 for nothing), ``scores``, ``extra``, and ``measures``:
         numbers that differ between samples, by where they come from; ``call.NAME`` is a call's argument.
     """
-    scores, riders = score_columns(results.schema), rider_columns(results.schema)
-    shown = [name for name in RESULTS.names if name not in _LEFT_OUT] + scores + riders
+    scores, extra = score_columns(results.schema), extra_columns(results.schema)
+    shown = [name for name in RESULTS.names if name not in _LEFT_OUT] + scores + extra
     data = {name: _column(results[name]) for name in shown}
     calls = {name: column for name, column in _calls(results["call"]) if name not in data}
-    sources = {"scores": scores, "manifest": riders, "call": [*calls], "made": RESULTS.names}
+    sources = {"scores": scores, "manifest": extra, "call": [*calls], "made": RESULTS.names}
     data |= calls
     sheets = [digest and poster_name(digest) for digest in results["frames_sha256"].to_pylist()]
     there = [sheet.removeprefix("report/") if sheet in posters else None for sheet in sheets]
@@ -44,7 +44,7 @@ def page_data(results: pa.Table, columns: Mapping[str, Column], posters: Collect
         "count": results.num_rows,
         "columns": data | {"poster": _column(pa.chunked_array([pa.array(there, pa.string())]))},
         "scores": [{"name": name, "better": _better(columns.get(name))} for name in scores],
-        "riders": riders,
+        "extra": extra,
         "measures": [
             {"name": name, "group": group}
             for group, names in sources.items()

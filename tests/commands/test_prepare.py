@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_everything_that_a_job_names_is_looked_at(folder: Path) -> None:
-    """A manifest, metrics, arguments and a folder that are not there: six mistakes, one message."""
+    """A manifest, metrics, arguments and a folder that are not there: six problems, one message."""
     job = folder / "job.yaml"
     with pytest.raises(CombinedJobError) as caught:
         prepare(load_job(job))
@@ -48,7 +48,7 @@ def test_everything_that_a_job_names_is_looked_at(folder: Path) -> None:
     assert not (folder / "out").exists()
 
 
-def test_one_mistake_is_an_error_of_its_own_kind(folder: Path) -> None:
+def test_one_problem_is_an_error_of_its_own_class(folder: Path) -> None:
     """With the file and line all the same; the option, where an option says it."""
     (folder / "row.csv").write_text("id,prompt\na,one\n")
     sets = ["metrics=[]", "models={fake: {path: x, pipeline: 't2vbatch.models.fake:FakeModel'}}"]

@@ -111,7 +111,7 @@ def test_a_row_that_comes_back_is_made_again_only_if_its_file_is_gone(tmp_path: 
     assert [finding for finding in verify(open_store(again.output)) if finding] == []
 
 
-def test_changing_a_rider_changes_the_table_alone(tmp_path: Path) -> None:
+def test_changing_an_extra_column_changes_the_table_alone(tmp_path: Path) -> None:
     """Results show the manifest as it is now."""
     _run(_write(tmp_path))
     result = _run(_write(tmp_path, [{**row, "topic": "new"} for row in _PROMPTS]))
@@ -227,7 +227,7 @@ def test_partial_units_are_padded(tmp_path: Path) -> None:
 
 
 def test_results_survive_a_column_of_the_same_name(tmp_path: Path) -> None:
-    """A manifest's own 'status' column rides along under another name."""
+    """A manifest's own 'status' column keeps its values under another name."""
     result = _run(_write(tmp_path, [{"prompt": "x", "status": "mine", "manifest_status": "too"}]))
     row = _results(result.output)[0]
     assert row["status"] == "ok"

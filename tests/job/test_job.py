@@ -1,4 +1,4 @@
-"""The job file: defaults in one place, and one clear message for each mistake."""
+"""The job file: defaults in one place, and one clear message for each problem."""
 
 import pickle
 from pathlib import Path
@@ -97,7 +97,7 @@ def test_the_resolved_job_reads_back_as_itself(tmp_path: Path) -> None:
         ("", "job.yaml", "mapping"),
     ],
 )
-def test_a_mistake_gets_one_message_that_names_the_place(
+def test_a_problem_gets_one_message_that_names_the_place(
     tmp_path: Path, text: str, where: str, said: str
 ) -> None:
     """Where, what was found, what was expected."""
@@ -107,7 +107,7 @@ def test_a_mistake_gets_one_message_that_names_the_place(
     assert said in str(caught.value)
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_together(tmp_path: Path) -> None:
     """In the order of the file, options last; each with its line, none in pydantic's words."""
     text = _SMALL.replace("path: bundled:shapes", "paht: x, fps: fast") + "sampels: 2\nseed: ${T2V_NOT_SET}\n"
     with pytest.raises(CombinedJobError) as caught:
@@ -120,7 +120,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "--set workers.count=0",
     ]
     assert "nput should be" not in str(caught.value)
-    assert str(caught.value).startswith("5 mistakes")
+    assert str(caught.value).startswith("5 problems")
 
 
 def test_set_does_not_invent_a_model(tmp_path: Path) -> None:

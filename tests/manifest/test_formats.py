@@ -121,7 +121,7 @@ def test_types_hold_over_many_batches(tmp_path: Path) -> None:
 
 
 def test_json_columns_may_come_late(tmp_path: Path) -> None:
-    """A key that first stands in the last of 40,000 lines is a column; nested values ride along."""
+    """A key that first stands in the last of 40,000 lines is a column; nested values are kept."""
     lines = "".join(json.dumps({"prompt": f"p{index}"}) + "\n" for index in range(40_000))
     last = json.dumps({"prompt": "last", "tags": ["a", "b"], "meta": {"by": {"name": "n"}, "empty": {}}})
     manifest = read_manifest(write(tmp_path / "m.jsonl", lines + last))
@@ -136,12 +136,12 @@ def test_json_objects_keep_their_own_fields(tmp_path: Path) -> None:
     assert (first.columns, second.columns) == ({"o": {"x": 1}}, {"o": {"y": [None, {"z": 2}]}})
 
 
-def test_every_rider_can_be_written_as_parquet(tmp_path: Path) -> None:
+def test_every_extra_column_can_be_written_as_parquet(tmp_path: Path) -> None:
     """Columns that are null or empty throughout still have types that Parquet and pandas read."""
     line = '{"prompt":"a","none":null,"list":[],"deep":{"x":null,"y":[[]]},"bare":{}}'
-    riders = read_manifest(write(tmp_path / "m.jsonl", line)).rider_table()
-    pq.write_table(riders, tmp_path / "riders.parquet")
-    assert not any("null" in str(field.type) for field in pq.read_schema(tmp_path / "riders.parquet"))
+    extra = read_manifest(write(tmp_path / "m.jsonl", line)).extra_table()
+    pq.write_table(extra, tmp_path / "extra.parquet")
+    assert not any("null" in str(field.type) for field in pq.read_schema(tmp_path / "extra.parquet"))
 
 
 def test_parquet_folder_is_read_by_name(tmp_path: Path) -> None:
@@ -162,8 +162,8 @@ def test_parquet_folder_with_two_types(tmp_path: Path) -> None:
     assert "column 'n': found int64 and string" in complaint(str(tmp_path))
 
 
-def test_parquet_types_ride_along(tmp_path: Path) -> None:
-    """Dates, decimals, categories and structs stay what they are, in rows and in the rider table."""
+def test_parquet_types_stay(tmp_path: Path) -> None:
+    """Dates, decimals, categories and structs stay what they are, in rows and in the extra table."""
     frame = pd.DataFrame({"prompt": ["a", "b"], "when": [pd.Timestamp("2026-01-01"), None], "n": [3, None]})
     frame["kind"] = pd.Categorical(["x", None])
     frame["n"] = frame["n"].astype("Int64")

@@ -93,7 +93,7 @@ def use(manifest: Manifest) -> None:
                 assert SECRET not in media.read()
             except RowError:
                 continue
-    pq.write_table(manifest.rider_table(), io.BytesIO())
+    pq.write_table(manifest.extra_table(), io.BytesIO())
 
 
 def as_jsonl(rows: list[dict[str, Any]]) -> bytes:

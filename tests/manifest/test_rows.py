@@ -60,13 +60,13 @@ def test_image_aliases(tmp_path: Path, alias: str) -> None:
 
 
 def test_canonical_name_wins(tmp_path: Path) -> None:
-    """Where the column itself is there too, its alias rides along, and this is said."""
+    """Where the column itself is there too, its alias stays an extra column, and a note says so."""
     manifest = read(tmp_path, {"prompt": "a", "text": "b", "caption": "c"})
     assert manifest.row(0).prompt == "a"
     assert manifest.row(0).columns == {"text": "b", "caption": "c"}
     assert manifest.notes == (
-        "column 'text' rides along: column 'prompt' is there too",
-        "column 'caption' rides along: column 'prompt' is there too",
+        "column 'text' stays an extra column, because the manifest has a column 'prompt' too",
+        "column 'caption' stays an extra column, because the manifest has a column 'prompt' too",
     )
 
 
@@ -265,14 +265,14 @@ def test_equal_rows_with_ids_stay(tmp_path: Path) -> None:
     assert len(read(tmp_path, {"prompt": "a", "id": 1}, {"prompt": "a", "id": 2})) == 2
 
 
-def test_rider_table_goes_with_the_rows(tmp_path: Path) -> None:
+def test_extra_table_goes_with_the_rows(tmp_path: Path) -> None:
     """The other columns are an Arrow table in the order of the rows, with names and types as they stand."""
     manifest = read(
         tmp_path, {"prompt": "a", "n": 1, "video_id": "v"}, {"prompt": "b", "n": None, "row_id": 5}
     )
-    riders = manifest.rider_table()
-    assert riders.to_pydict() == {"n": [1, None], "video_id": ["v", None], "row_id": [None, 5]}
-    assert riders.schema == manifest.columns
+    extra = manifest.extra_table()
+    assert extra.to_pydict() == {"n": [1, None], "video_id": ["v", None], "row_id": [None, 5]}
+    assert extra.schema == manifest.columns
     assert manifest.columns.field("n").type == pa.int64()
     assert manifest.row_ids().to_pylist() == [row.row_id for row in manifest]
 

@@ -110,7 +110,7 @@ def test_the_model_is_in_the_identity(tmp_path: Path) -> None:
 
 
 def test_a_column_that_is_an_argument_overrides_the_call(tmp_path: Path) -> None:
-    """The row's value wins over the job's, and other columns ride along."""
+    """The row's value wins over the job's, and other columns stay extra columns."""
     rows: list[dict[str, Any]] = [
         {"prompt": "one", "num_frames": 4, "topic": "x"},
         {"prompt": "one", "num_frames": None},
@@ -120,7 +120,7 @@ def test_a_column_that_is_an_argument_overrides_the_call(tmp_path: Path) -> None
     assert plan.table["cost"].to_pylist() == [40.0, 80.0]
 
 
-def test_a_rider_does_not_change_a_row_with_an_id(tmp_path: Path) -> None:
+def test_an_extra_column_does_not_change_a_row_with_an_id(tmp_path: Path) -> None:
     """A note about a row is no reason to make its video again."""
     first = _plan(tmp_path, [{"id": "r", "prompt": "one", "topic": "x"}])
     second = _plan(tmp_path, [{"id": "r", "prompt": "one", "topic": "y"}])
@@ -128,7 +128,7 @@ def test_a_rider_does_not_change_a_row_with_an_id(tmp_path: Path) -> None:
 
 
 def test_a_column_that_is_nearly_an_argument_gets_a_note(tmp_path: Path) -> None:
-    """It rides along, and the user is told what it looks like."""
+    """It stays an extra column, and a note names the likely argument."""
     plan = _plan(tmp_path, [{"prompt": "one", "guidance_scal": 3.0, "category": "x"}])
     assert [note for note in plan.notes if "guidance_scal" in note and "'guidance_scale'" in note]
     assert not [note for note in plan.notes if "category" in note]

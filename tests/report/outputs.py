@@ -24,7 +24,7 @@ FIRST_SEED = 2**62 + 1
 """Seeds are digests; this one is beyond what JavaScript can count to."""
 
 SCORES = ("clip_score", "clip_temporal")
-RIDERS = pa.schema([("category", pa.string())])
+EXTRA = pa.schema([("category", pa.string())])
 
 
 def rolling(colour: tuple[int, int, int], side: int = 64, frames: int = 16) -> Video:
@@ -68,10 +68,10 @@ def results(models: Sequence[str], prompts: Sequence[str], seeds: int) -> list[d
 
 
 def write_output(
-    folder: Path, rows: Sequence[dict[str, Any]], pending: int = 0, riders: pa.Schema = RIDERS
+    folder: Path, rows: Sequence[dict[str, Any]], pending: int = 0, extra: pa.Schema = EXTRA
 ) -> Path:
     """A folder with the report on these results; returns its page."""
-    schema = results_schema(SCORES, riders)
+    schema = results_schema(SCORES, extra)
     table = pa.Table.from_pylist(list(rows), schema)
     planned = Counter(row["model"] for row in rows)
     planned[rows[0]["model"]] += pending

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.report.outputs import add_videos, results, write_output
 
 LENGTHS = (3, 11, 6)
-RIDERS = pa.schema([("length", pa.int64()), ("same", pa.float64()), ("flag", pa.bool_())])
+EXTRA = pa.schema([("length", pa.int64()), ("same", pa.float64()), ("flag", pa.bool_())])
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def output(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]])
     """The page on these videos."""
     folder = tmp_path_factory.mktemp("charts")
     add_videos(folder, rows)
-    return write_output(folder, rows, riders=RIDERS)
+    return write_output(folder, rows, extra=EXTRA)
 
 
 @pytest.fixture

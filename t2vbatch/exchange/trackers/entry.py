@@ -17,7 +17,7 @@ from t2vbatch.canonical import digest
 from t2vbatch.errors import EncodeError, StoreError
 from t2vbatch.job import Tracker
 from t2vbatch.media.video import play_file, play_name
-from t2vbatch.output.records import rider_columns, score_columns
+from t2vbatch.output.records import extra_columns, score_columns
 from t2vbatch.output.store import Store, no_run_here
 from t2vbatch.output.tables import LARGEST_EXACT
 
@@ -121,7 +121,7 @@ def _fetch(store: Store, folder: Path) -> None:
 
 
 def _samples(results: pa.Table) -> pa.Table:
-    names = [*_COLUMNS, *score_columns(results.schema), *rider_columns(results.schema)]
+    names = [*_COLUMNS, *score_columns(results.schema), *extra_columns(results.schema)]
     table = results.select(names).slice(0, SAMPLES)
     return pa.table({name: _readable(table[name]) for name in names})
 

@@ -11,7 +11,7 @@ def check_call(name: str, call: Mapping[str, Any], facts: ModelFacts) -> None:
     """Refuse arguments of ``models.NAME.call`` that the model cannot take.
 
     Raises:
-        ModelError: with what could stand there instead; a MistakesError for several.
+        ModelError: with what could stand there instead; a CombinedJobError for several.
     """
     problems = ErrorCollector()
     for argument in call:

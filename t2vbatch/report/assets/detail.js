@@ -86,7 +86,7 @@ function factRows(sample) {
     rows.push(["video", `${size}, ${length}${sound}`], ["file", value(sample, "video")]);
   }
   if (value(sample, "generate_s") !== null) rows.push(["made in", `${number(value(sample, "generate_s"))} s`]);
-  return rows.concat(riders.map((name) => [name, value(sample, name)]));
+  return rows.concat(extra.map((name) => [name, value(sample, name)]));
 }
 
 function allRows(sample) {

@@ -8,12 +8,12 @@ const control = Object.fromEntries(
   ]),
 );
 const views = { grid, sidebyside: sideBySide, rows };
-const chosen = { view: grid, riders: new Map() };
+const chosen = { view: grid, extra: new Map() };
 
 function fits(sample, search) {
   if (control.model.value && value(sample, "model") !== control.model.value) return false;
   if (control.status.value && value(sample, "status") !== control.status.value) return false;
-  for (const [name, select] of chosen.riders) {
+  for (const [name, select] of chosen.extra) {
     if (select.value && value(sample, name) !== select.value) return false;
   }
   if (!search) return true;
@@ -95,7 +95,7 @@ function fillControls() {
     if (words("model").length > 1) sorting(`${name}: largest disagreement first`, "disagreement", -1, name);
   }
   sorting("slowest first", "value", -1, "generate_s");
-  for (const name of riders) addRider(name);
+  for (const name of extra) addExtraColumn(name);
   charts.fill();
   control.size.value = Math.max(0, ...columns.width.values) > PIXELATED_UP_TO ? 280 : 180;
   for (const name of ["model", "status"]) control[name].closest("label").hidden = words(name).length < 2;
@@ -104,7 +104,7 @@ function fillControls() {
 }
 
 // A column of the manifest with few different texts is a filter.
-function addRider(name) {
+function addExtraColumn(name) {
   const texts = columns[name].words;
   if (!texts || texts.length < 2 || texts.length > 30) return;
   const [label, select] = [element("label", "", `${name} `), element("select")];
@@ -113,7 +113,7 @@ function addRider(name) {
   select.addEventListener("change", refresh);
   label.append(select);
   control.status.closest("label").after(label);
-  chosen.riders.set(name, select);
+  chosen.extra.set(name, select);
 }
 
 function resize() {

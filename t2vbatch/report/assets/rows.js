@@ -26,7 +26,7 @@ const rows = (() => {
   }
 
   function order() {
-    const first = ["prompt", "model", "seed", "status", ...scores.map(({ name }) => name), ...riders];
+    const first = ["prompt", "model", "seed", "status", ...scores.map(({ name }) => name), ...extra];
     const known = Object.keys(columns).filter((name) => !hidden.has(name) && !empty(name));
     return [...first.filter((name) => !empty(name)), ...known.filter((name) => !first.includes(name))];
   }

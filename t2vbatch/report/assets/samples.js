@@ -1,7 +1,7 @@
 "use strict";
 // The samples. One sample is a number, from 0; its fields are looked up in columns.
 
-const { count, columns, scores, riders, measures, sheet_frames: sheetFrames } = window.REPORT;
+const { count, columns, scores, extra, measures, sheet_frames: sheetFrames } = window.REPORT;
 
 function value(sample, name) {
   const column = columns[name];
