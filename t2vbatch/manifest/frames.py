@@ -1,10 +1,9 @@
-"""A folder of frames as one value: which files it is, in what order, and their one byte form.  [pure]
+"""A folder of frames as bytes: its files, their order, and the tar that holds them.  [pure]
 
-The byte form is an uncompressed tar (ustar) of the image files that lie directly in the folder, in natural
-order of their names (``2.png`` before ``10.png``), as members ``00000000.png``, ``00000001.png``, ... with
-mode 0644 and every time, owner and group zero. Equal frames give equal bytes, whatever the folder, the
-machine or the names were. Hidden files and files that are no images (``.DS_Store``, ``Thumbs.db``) do not
-count.
+The bytes are an uncompressed tar (ustar) of the image files directly in the folder, in natural order of
+their names (``2.png`` before ``10.png``). The members are named ``00000000.png``, ``00000001.png``, ...;
+their mode is 0644, and time, owner and group are zero. Equal frames therefore give equal bytes, whatever the
+folder, the machine or the file names. Hidden and other files (``.DS_Store``, ``Thumbs.db``) are left out.
 """
 
 import io
@@ -14,19 +13,19 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
 SUFFIXES = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Endings of the files that count as frames."""
+"""File extensions of frames."""
 
 _DIGITS = re.compile(r"([0-9]+)")
 
 
 def frame_names(names: Iterable[str]) -> list[str]:
-    """The names of frames among the names of a folder's files, in the order of the frames."""
+    """The frames among a folder's file names, in natural order."""
     chosen = [name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
     return sorted(chosen, key=_natural)
 
 
 def pack_frames(names: Iterable[str], read: Callable[[str], bytes]) -> bytes:
-    """The byte form of the frames that stand under ``names``, in that order."""
+    """The tar of the frames ``names``, in that order."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for index, name in enumerate(names):
@@ -38,9 +37,9 @@ def pack_frames(names: Iterable[str], read: Callable[[str], bytes]) -> bytes:
 
 
 def unpack_frames(data: bytes) -> tuple[bytes, ...] | None:
-    """The image files of a folder of frames, in order; None where ``data`` is no such byte form.
+    """The image files of a folder of frames, in order; None when ``data`` is not such a tar.
 
-    Only what lies in ``data`` is given: a member that would be longer than that (a sparse one) is none.
+    Sparse members are left out: they can expand to more bytes than ``data`` has.
     """
     if data[257:262] != b"ustar":
         return None
@@ -55,5 +54,5 @@ def unpack_frames(data: bytes) -> tuple[bytes, ...] | None:
 
 def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
     parts = _DIGITS.split(name)
-    # Digits stand at the odd places; the name itself decides between 1.png and 01.png.
+    # Odd parts are digits. The name itself is the second key, for 1.png beside 01.png.
     return [(int(part), "") if index % 2 else (0, part) for index, part in enumerate(parts)], name

@@ -1,6 +1,6 @@
-"""Opening images that somebody else wrote: known formats, bounded size, and no surprise later.
+"""Opening untrusted images: known formats and bounded size.
 
-Owns Pillow's open. Its other formats are left out on purpose: one of them starts Ghostscript.
+Pillow's other formats are left out on purpose: one of them starts Ghostscript.
 """
 
 import io
@@ -14,39 +14,39 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
 
 MAX_PIXELS = 64_000_000
-"""Most pixels of one image, known from its header before anything is decoded."""
+"""Limit for the pixels of one image. The header has the size, so nothing is decoded to check it."""
 
 
 def image_fault(data: bytes) -> str | None:
-    """Why ``data`` is no image that can be used, or None where it is one.
+    """Why ``data`` is not a usable image; None if it is one.
 
-    Costs about a millisecond: PNG is checked by its checksums, WebP and AVIF by their structure when they are
-    opened. The others have neither and are decoded; JPEG at an eighth of its size, which reads all of it.
+    Takes about a millisecond: PNG is checked by its checksums, WebP and AVIF by their structure. The other
+    formats have neither and are decoded; JPEG at an eighth of its size, which reads the whole file.
     """
     try:
         image = _open(data)
         if image.format in ("PNG", "WEBP", "AVIF"):
             image.verify()
         else:
-            image.draft("RGB", (image.width // 8, image.height // 8))  # only JPEG heeds it
+            image.draft("RGB", (image.width // 8, image.height // 8))  # only JPEG supports it
             image.load()
     except Exception as error:
-        # Whatever a codec raises on hostile bytes (it is a long list), it means one thing.
+        # A codec raises many kinds of exception on hostile bytes; each means a broken image.
         return _reason(error)
     return None
 
 
 def decode_image(data: bytes) -> Image.Image:
-    """The image in RGB, upright (its EXIF orientation applied).
+    """The image in RGB, upright (with its EXIF orientation applied).
 
     Raises:
-        RowError: when it is broken, of another format, or of more than ``MAX_PIXELS`` pixels.
+        RowError: the image is broken, in another format, or has more than ``MAX_PIXELS`` pixels.
     """
     try:
         upright = ImageOps.exif_transpose(_open(data))
         return upright.convert("RGB")
     except Exception as error:
-        raise RowError(f"the image cannot be read: {_reason(error)}") from error
+        raise RowError(f"cannot read the image: {_reason(error)}") from error
 
 
 def _open(data: bytes) -> Image.Image:
@@ -58,5 +58,5 @@ def _open(data: bytes) -> Image.Image:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return f"no image of a known format ({', '.join(FORMATS)})"
+        return f"not an image in a known format ({', '.join(FORMATS)})"
     return str(error) or type(error).__name__

@@ -1,8 +1,8 @@
-"""Media that rows name: where they are, whether a manifest may name them, and their bytes.
+"""Media of a manifest's rows: their location, whether the manifest may read it, and their bytes.
 
-A manifest is written by anybody. It may name what lies in its own folder, after symbolic links are followed,
-and what lies at explicit URIs: ``s3://``, ``gs://``, ``az://``, and ``https://`` or ``http://`` at public
-addresses. Other paths of this machine are read only where the caller allows it.
+A manifest is untrusted. It may name files in its own folder (after symbolic links are resolved) and explicit
+URIs: ``s3://``, ``gs://``, ``az://``, and ``https://`` or ``http://`` at public addresses. Other local paths
+are read only when the caller allows them.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ STORES = ("s3", "gs", "az")
 
 @dataclass(frozen=True)
 class Media:
-    """An image, video or control sequence that a row names: bytes in the manifest, or a path or URI.
+    """An image, video or control sequence of a row: bytes in the manifest, or a path or URI.
 
     Attributes:
         name: the manifest column: ``image``, ``last_image``, ``video`` or ``control``.
-        uri: absolute path or URI; None where the manifest holds the bytes themselves.
-        data: the bytes, where they are here already.
-        within: the manifest's folder, where ``uri`` is a path in it. A path of this machine is then not read
-            when it leads out of it, and a web server that holds the manifest may have a private address.
+        uri: absolute path or URI; None when the manifest holds the bytes.
+        data: the bytes, when they are already in memory.
+        within: the manifest's folder, when ``uri`` must be inside it. A local path outside it is not read
+            then. A web server that holds the manifest may have a private address.
     """
 
     name: str
@@ -41,19 +41,19 @@ class Media:
     within: str | None = None
 
     def read(self) -> bytes:
-        """The bytes: of a file as it is, of a folder of frames as ``manifest.frames`` says.
+        """The bytes of the file; for a folder of frames, the tar that ``manifest.frames`` describes.
 
         A folder is a local path to one, or the URI of a store that ends with ``/``.
 
         Raises:
-            RowError: where they cannot be had, with the reason.
+            RowError: the bytes cannot be read; the message has the reason.
         """
         if self.data is not None:
             return self.data
         try:
             return self._fetched(self.uri or "")
         except FileNotFoundError as error:
-            raise RowError(f"{self.name}: nothing is at {self.uri}") from error
+            raise RowError(f"{self.name}: no file at {self.uri}") from error
         except (StoreError, OSError, ValueError) as error:
             raise RowError(f"{self.name} at {self.uri}: {error}") from error
 
@@ -62,7 +62,7 @@ class Media:
         return hashlib.sha256(self.read()).hexdigest()
 
     def loaded(self) -> "Media":
-        """The same media with its bytes inside, to be sent to a worker on another machine."""
+        """The same media with its bytes in memory, to send it to a worker on another machine."""
         return self if self.data is not None else replace(self, data=self.read())
 
     def _fetched(self, uri: str) -> bytes:
@@ -80,7 +80,7 @@ class Media:
 
 
 def located(cell: str, base: str) -> str:
-    """The absolute path or URI that a cell means in a manifest whose folder is ``base``."""
+    """The absolute path or URI of a cell in a manifest whose folder is ``base``."""
     if "://" in cell:
         return cell
     if local_path(base) is not None or posixpath.isabs(cell):
@@ -89,7 +89,7 @@ def located(cell: str, base: str) -> str:
 
 
 def refusal(cell: str, base: str, allow_paths: bool) -> str | None:
-    """Why a manifest whose folder is ``base`` may not name this path or URI, or None where it may."""
+    """Why a manifest in the folder ``base`` may not name this path or URI; None if it may."""
     scheme, separator, _ = cell.partition("://")
     if separator or cell.startswith("file:"):
         return _uri_refusal(cell, scheme.lower(), allow_paths)
@@ -102,11 +102,11 @@ def refusal(cell: str, base: str, allow_paths: bool) -> str | None:
         if local_path(base) is None
         else not _inside(posixpath.join(base, cell), base)
     )
-    return "a path that leads out of the manifest's folder" if outside else None
+    return "a path outside the manifest's folder" if outside else None
 
 
 def is_frame_folder(path: Path) -> bool:
-    """Whether a local folder holds frames. Raises OSError where it cannot be listed."""
+    """Whether a local folder holds frames. Raises OSError when it cannot be listed."""
     return bool(frame_names(entry.name for entry in path.iterdir()))
 
 
@@ -122,8 +122,8 @@ def _uri_refusal(uri: str, scheme: str, allow_paths: bool) -> str | None:
     if scheme in STORES:
         return None
     if scheme.startswith("file"):
-        return None if allow_paths and scheme == "file" else "a path of this machine as a URI"
-    return f"a URI of the unknown kind {scheme[:20]!r}"
+        return None if allow_paths and scheme == "file" else "a local path as a URI"
+    return f"a URI with the unknown scheme {scheme[:20]!r}"
 
 
 def _inside(path: str, folder: str) -> bool:
@@ -133,21 +133,21 @@ def _inside(path: str, folder: str) -> bool:
 
 def _local_bytes(path: Path, within: str | None) -> bytes:
     if within is not None and not _inside(str(path), within):
-        raise StoreError("it leads out of the manifest's folder")
+        raise StoreError("it is outside the manifest's folder")
     found = path.stat()
     if stat.S_ISDIR(found.st_mode):
         return _local_frames(path, within)
     if not stat.S_ISREG(found.st_mode):
         raise StoreError("it is neither a file nor a folder")
     if found.st_size > MAX_BYTES:
-        raise StoreError(f"it is longer than {MAX_BYTES:,} bytes")
+        raise StoreError(f"it has more than {MAX_BYTES:,} bytes")
     return path.read_bytes()
 
 
 def _local_frames(folder: Path, within: str | None) -> bytes:
     def read(name: str) -> bytes:
         if (folder / name).is_dir():
-            raise StoreError(f"{name} in it is a folder, not a frame")
+            raise StoreError(f"its entry {name} is a folder, not a frame")
         return _local_bytes(folder / name, within)
 
     return pack_frames(_some_frames(entry.name for entry in folder.iterdir()), read)

@@ -1,6 +1,6 @@
-"""The sound of a video: a waveform as it lies in memory, and its WAV file.
+"""The sound of a video: a waveform in memory, and its WAV file.
 
-Owns no other format: what is compressed is ffmpeg's, and ``video`` runs that.
+This module reads and writes WAV only. ``video`` runs ffmpeg for compressed sound.
 """
 
 import hashlib
@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Audio:
-    """A waveform and its rate.
+    """A waveform and its sample rate.
 
     Attributes:
-        waveform: int16, shape (channels, N), one channel or two.
-        rate_hz: values a second, of each channel.
+        waveform: int16, shape (channels, N), with one or two channels.
+        rate_hz: samples per second, of each channel.
     """
 
     waveform: npt.NDArray[np.int16]
@@ -27,7 +27,7 @@ class Audio:
     def __post_init__(self) -> None:
         shape, kind = self.waveform.shape, self.waveform.dtype
         if kind != np.int16 or len(shape) != 2 or shape[0] not in (1, 2) or shape[1] < 1:
-            raise ValueError(f"a waveform is int16 of shape (1 or 2, N), not {kind} of shape {shape}")
+            raise ValueError(f"a waveform must be int16 of shape (1 or 2, N), not {kind} of shape {shape}")
 
     @property
     def channels(self) -> int:
@@ -36,24 +36,24 @@ class Audio:
 
     @property
     def duration_s(self) -> float:
-        """How long it plays, in seconds."""
+        """Duration in seconds."""
         return float(self.waveform.shape[1] / self.rate_hz)
 
     def lasting(self, duration_s: float) -> "Audio":
-        """The same sound for so many seconds: cut there, or followed by silence."""
+        """The same sound with this duration: cut, or padded with silence."""
         length = max(1, round(duration_s * self.rate_hz))
         kept = self.waveform[:, :length]
         return Audio(np.pad(kept, ((0, 0), (0, length - kept.shape[1]))), self.rate_hz)
 
     def sha256(self) -> str:
-        """Digest of shape, rate and values, as 64 hexadecimal digits."""
+        """SHA-256 of shape, rate and values, as 64 hexadecimal digits."""
         digest = hashlib.sha256(repr((self.waveform.shape, self.rate_hz)).encode())
         digest.update(np.ascontiguousarray(self.waveform, "<i2").data)
         return digest.hexdigest()
 
 
 def write_wav(audio: Audio, path: Path) -> None:
-    """Write a WAV file of 16 bits, which keeps every value. Raises OSError."""
+    """Write a 16-bit WAV file, which is lossless. Raises OSError."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(audio.channels)
         file.setsampwidth(2)
@@ -62,12 +62,12 @@ def write_wav(audio: Audio, path: Path) -> None:
 
 
 def read_wav(path: Path) -> Audio:
-    """Read what ``write_wav`` wrote. Raises OSError, and ValueError for anything else."""
+    """Read a 16-bit WAV file. Raises OSError, or ValueError for any other file."""
     try:
         with wave.open(str(path), "rb") as file:
             if file.getsampwidth() != 2:
-                raise wave.Error(f"it has {8 * file.getsampwidth()}")
+                raise wave.Error(f"it has {8 * file.getsampwidth()} bits")
             data = np.frombuffer(file.readframes(file.getnframes()), "<i2")
             return Audio(data.reshape(-1, file.getnchannels()).T.astype(np.int16), file.getframerate())
     except (wave.Error, EOFError) as error:
-        raise ValueError(f"{path.name}: no WAV file of 16 bits ({error})") from error
+        raise ValueError(f"{path.name}: not a 16-bit WAV file ({error})") from error

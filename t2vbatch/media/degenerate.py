@@ -1,7 +1,7 @@
-"""What makes frames no video worth counting: the reasons behind ``status=degenerate``.  [pure]
+"""Videos that show nothing: the reasons for ``status=degenerate``.  [pure]
 
-Frames that are wrong before they are pixels (NaN, infinity, a wrong shape) are the model's errors, and are
-found where the model's output is converted. Here are those that look like a video and show nothing.
+Model outputs that are not pixels (NaN, infinity, a wrong shape) are found earlier, where the output is
+converted to uint8. This module finds valid frames without content.
 """
 
 import numpy as np
@@ -10,15 +10,15 @@ import pyarrow.compute as pc
 
 from t2vbatch.media.video import Video
 
-# Values that all lie within this many of 255 steps are one colour to the eye, whatever noise they have.
+# Values within this range (of 255) are one colour to the eye, even with noise.
 _ONE_COLOUR_STEPS = 3
 
 
 def degenerate_reason(video: Video) -> str | None:
-    """Why this video shows nothing, as a sentence, or None where it may show something.
+    """Why this video shows nothing, as a sentence; None for a normal video.
 
-    A video of more than one frame that are all equal to the bit is frozen: a diffusion model that means
-    stillness does not hit the same values twice.
+    A video of several bit-equal frames is frozen: a diffusion model never renders a still scene with the same
+    values twice.
     """
     frames = video.frames
     low, high = frames.min(axis=(0, 1, 2)).astype(int), frames.max(axis=(0, 1, 2)).astype(int)
@@ -32,10 +32,10 @@ def degenerate_reason(video: Video) -> str | None:
 
 
 def ignored_seeds(samples: pa.Table) -> list[str]:
-    """A sentence for each set of samples of one row and model whose seeds differ and whose frames do not.
+    """A sentence for each group of samples of one row and model that have different seeds and equal frames.
 
-    Neither of two equal videos is the wrong one, so no record is changed for it: what is wrong is the model,
-    which does not hear its seed, and who averages over seeds must know.
+    The model ignores its seed, so an average over seeds is meaningless. No record is changed: each of the
+    videos is valid on its own.
 
     Args:
         samples: columns ``row_id``, ``model``, ``seed``, ``sample_index``, ``status``, ``frames_sha256``.

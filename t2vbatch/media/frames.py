@@ -1,14 +1,14 @@
-"""Which frames of a video are looked at.  [pure]"""
+"""Choosing frames of a video.  [pure]"""
 
 import numpy as np
 import numpy.typing as npt
 
 
 def sampled(frames: npt.NDArray[np.uint8], count: int | None) -> npt.NDArray[np.uint8]:
-    """``count`` frames at equal distances, the first and the last among them; all where count is None.
+    """``count`` evenly spaced frames, including the first and the last; all frames when count is None.
 
-    Of a video with fewer frames every one is taken once: a repeated frame would count double in a mean.
-    One frame is the middle one.
+    A video with fewer frames gives each frame once: a repeated frame would count twice in a mean.
+    A count of 1 gives the middle frame.
     """
     if count is None or count >= len(frames):
         return frames
@@ -16,7 +16,7 @@ def sampled(frames: npt.NDArray[np.uint8], count: int | None) -> npt.NDArray[np.
 
 
 def repeated(frames: npt.NDArray[np.uint8], count: int) -> npt.NDArray[np.uint8]:
-    """As ``sampled``, but always ``count``: for networks that take a fixed number, frames come twice."""
+    """Like ``sampled``, but always ``count`` frames: a short video repeats some of its frames."""
     if count == 1:
         return frames[[len(frames) // 2]]
     at = np.linspace(0, len(frames) - 1, count).round().astype(int)

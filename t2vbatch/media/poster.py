@@ -1,7 +1,7 @@
-"""Contact sheets: a few frames of each video side by side in one small picture.
+"""Posters: a few frames of one video side by side in a small picture.
 
-They let a page show ten thousand videos without opening one. A worker writes them while it has the frames at
-hand; those that are not there are made from the files. Each is named by the digest of the video's frames.
+With them a page shows ten thousand videos without decoding any. A worker writes a video's poster while it
+holds the frames; missing posters are made from the video files. The digest of the video's frames is its name.
 """
 
 import logging
@@ -21,16 +21,16 @@ from t2vbatch.storage.files import Folder
 
 FRAMES = 6
 SIDE = 160
-"""Longest side of one frame in pixels: what a gallery's card shows."""
+"""Longest side of one frame in pixels, as a card of the gallery shows it."""
 
 _FOLDER = "report/posters"
 _log = logging.getLogger(__name__)
 
 
 def poster(video: Video) -> bytes:
-    """The contact sheet of a video as JPEG: FRAMES frames in a row, the first and the last among them.
+    """The poster of a video as JPEG: FRAMES frames in a row, including the first and the last.
 
-    A video of fewer frames gets its last one repeated, so that every sheet has FRAMES equal parts.
+    A shorter video repeats its last frame, so that every poster has FRAMES equal parts.
     """
     frames = sampled(video.frames, FRAMES)
     frames = np.concatenate([frames, frames[-1:].repeat(FRAMES - len(frames), axis=0)])
@@ -41,14 +41,14 @@ def poster(video: Video) -> bytes:
 
 
 def poster_name(frames_sha256: str) -> str:
-    """The poster of the video with these frames, relative to the output folder."""
+    """File name of the poster for these frames, relative to the output folder."""
     return f"{_FOLDER}/{frames_sha256[:20]}.jpg"
 
 
 def write_posters(folder: Folder, results: pa.Table) -> set[str]:
-    """Write the posters that are missing, delete those of no video, and return the names of all there are.
+    """Write the missing posters, delete the stale ones, and return the names of all posters.
 
-    A video that cannot be read gets none; ``t2vbatch verify`` says why.
+    A video that cannot be decoded gets no poster; ``t2vbatch verify`` reports the reason.
     """
     wanted = dict(_wanted(results))
     there = set(folder.names(_FOLDER))
@@ -61,7 +61,7 @@ def write_posters(folder: Folder, results: pa.Table) -> set[str]:
 
 
 def _wanted(results: pa.Table) -> Iterator[tuple[str, str]]:
-    """Poster and video of every sample that has both."""
+    """Poster and video file of every sample that has a video."""
     pairs = zip(results["frames_sha256"].to_pylist(), results["video"].to_pylist(), strict=True)
     return ((poster_name(digest), video) for digest, video in pairs if digest and video)
 

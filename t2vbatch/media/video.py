@@ -1,8 +1,8 @@
-"""A video, and the way to and from a file.
+"""A video, and reading and writing it as a file.
 
-Owns ffmpeg: no other module runs it. Every file is written by one command whose bytes depend on nothing but
-the video and the settings: one thread, no assembly that varies with the processor, no time stamps. Colours
-are converted and tagged as BT.709, because players guess at untagged files, and guess differently.
+Only this module runs ffmpeg. The bytes of a file depend on the video and the settings only: one thread, no
+processor-dependent assembly, no time stamps. Colours are converted and tagged as BT.709, because players
+guess the colours of untagged files, and guess differently.
 """
 
 import errno
@@ -35,16 +35,16 @@ _BT709 = (
 )
 _PALETTE = "split[frames][seen];[seen]palettegen=reserve_transparent=0[palette];[frames][palette]paletteuse"
 _ANONYMOUS = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1")
-# Sound is computed in floats, and vector instructions round otherwise. The frames stay the same without them.
+# Sound is computed in floats, and vector instructions round differently. Frames are equal with and without.
 _PORTABLE = ("-cpuflags", "0")
-# Opus has few rates, and 44.1 kHz is none of them; 48 kHz holds them all.
+# Opus has few sample rates and lacks 44.1 kHz; 48 kHz covers all of them.
 _SOUND = {
     "mp4": ("-c:a", "aac", "-flags:a", "+bitexact"),
     "webm": ("-c:a", "libopus", "-flags:a", "+bitexact", "-ar", "48000"),
 }
 _BITS_PER_CHANNEL = 96_000
 _WAV = "audio.wav"
-# No playlists: they name other files, and a manifest's video must not.
+# No playlists: they name other files, and a manifest's video must not read those.
 _CONTAINERS = (
     "mov,matroska,avi,gif,mpegts,mpeg,flv,ogg,asf,mpegvideo,h264,hevc,apng,webp_anim,webp_pipe,png_pipe,"
     "yuv4mpegpipe"
@@ -56,12 +56,12 @@ _STREAM = re.compile(r"Video: .*?\b(?P<width>\d{1,5})x(?P<height>\d{1,5})\b.*?(?
 
 @dataclass(frozen=True)
 class Video:
-    """Frames and their rate, and their sound where they have one.
+    """Frames, their rate, and their sound if any.
 
     Attributes:
         frames: uint8, shape (T, H, W, 3), RGB.
         fps: frames per second.
-        audio: begins with the first frame; its file gets as much of it as the frames last, see ``encode``.
+        audio: starts with the first frame; ``encode`` cuts or pads it to the duration of the frames.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -71,42 +71,42 @@ class Video:
     def __post_init__(self) -> None:
         shape, kind = self.frames.shape, self.frames.dtype
         if kind != np.uint8 or len(shape) != 4 or shape[3] != 3 or min(shape[:3]) < 1:
-            raise ValueError(f"frames are uint8 of shape (T, H, W, 3), not {kind} of shape {shape}")
+            raise ValueError(f"frames must be uint8 of shape (T, H, W, 3), not {kind} of shape {shape}")
 
     @property
     def duration_s(self) -> float:
-        """How long it plays, in seconds."""
+        """Duration in seconds."""
         return len(self.frames) / self.fps
 
     def sha256(self) -> str:
-        """Digest of shape and pixels, and nothing else, as 64 hexadecimal digits."""
+        """SHA-256 of shape and pixels only, as 64 hexadecimal digits."""
         digest = hashlib.sha256(repr(self.frames.shape).encode())
         digest.update(np.ascontiguousarray(self.frames).data)
         return digest.hexdigest()
 
 
 def suffix(settings: VideoFile) -> str:
-    """What the name of a video ends in; empty for a folder of frames."""
+    """File extension of a video; empty for a folder of frames."""
     return "" if settings.format == "png" else f".{settings.format}"
 
 
 def holds_audio(settings: VideoFile) -> bool:
-    """Whether such a file can have a sound; a GIF cannot."""
+    """Whether the format can hold sound; a GIF cannot."""
     return settings.format != "gif"
 
 
 def encode(video: Video, path: Path, settings: VideoFile) -> None:
-    """Write the video to ``path``, which is replaced; for ``png`` it becomes a folder of numbered frames.
+    """Write the video to ``path`` and replace an existing file; ``png`` writes a folder of numbered frames.
 
-    Its sound becomes AAC in an mp4, Opus in a webm and ``audio.wav`` beside png frames; a gif leaves it out.
-    It is cut where the frames end, or followed by silence until they do.
+    The sound becomes AAC in an mp4, Opus in a webm and ``audio.wav`` beside png frames; a gif has no sound.
+    It is cut at the end of the frames, or padded with silence.
 
-    The same frames and settings give the same bytes, on every machine. The same sound does on machines of one
-    architecture; as Opus, whose library chooses its instructions itself, on processors of one kind.
+    The same frames and settings give the same bytes on every machine. The same sound gives the same bytes on
+    machines of one architecture; Opus chooses its instructions at run time, so it needs the same processor.
 
     Raises:
-        EncodeError: when ffmpeg fails.
-        StoreError: when the disk is full or cannot be written, which is no fault of this video.
+        EncodeError: ffmpeg failed.
+        StoreError: the disk is full or not writable, which is not a failure of this video.
     """
     if settings.format == "png":
         _write_folder(video, path)
@@ -114,7 +114,7 @@ def encode(video: Video, path: Path, settings: VideoFile) -> None:
     height, width = video.frames.shape[1:3]
     rate = str(Fraction(video.fps).limit_denominator(1001))
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-framerate", rate, "-i", "-"]
-    # The file's format is named, since a temporary file's name may end in anything.
+    # Name the format: a temporary file's name has no extension.
     target = [*_codec(settings, width, height), *_ANONYMOUS, "-f", settings.format, "-y", str(path)]
     frames = np.ascontiguousarray(video.frames).data
     if video.audio is None or not holds_audio(settings):
@@ -132,7 +132,7 @@ def decode(path: Path) -> Video:
     """Read a video file, or a folder of frames in name order (at 8 frames a second: pictures have no rate).
 
     Raises:
-        EncodeError: when the file holds no video that can be read to its end.
+        EncodeError: the file is not a video, or cannot be decoded to its end.
     """
     if path.is_dir():
         return _read_folder(path)
@@ -155,7 +155,7 @@ def decode_audio(path: Path) -> Audio:
     """Read the sound of a video file, or of a folder of frames.
 
     Raises:
-        EncodeError: when there is none that can be read to its end.
+        EncodeError: there is no sound, or it cannot be decoded to its end.
     """
     try:
         if path.is_dir():
@@ -166,11 +166,11 @@ def decode_audio(path: Path) -> Audio:
             _ffmpeg([*source, "-map", "0:a:0", "-c:a", "pcm_s16le", str(sound)], EncodeError)
             return read_wav(sound)
     except (OSError, ValueError) as error:
-        raise EncodeError(f"{path.name}: no sound that can be read ({error})") from error
+        raise EncodeError(f"{path.name}: the sound cannot be decoded ({error})") from error
 
 
 def digest_file(path: Path) -> tuple[str, int]:
-    """SHA-256 and size in bytes of a video as it lies on the disk; of a folder, its files in name order."""
+    """SHA-256 and size in bytes of a video file; for a folder, of its files in name order."""
     digest, size = hashlib.sha256(), 0
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         data = file.read_bytes()
@@ -181,23 +181,23 @@ def digest_file(path: Path) -> tuple[str, int]:
 
 @functools.cache
 def ffmpeg_version() -> str:
-    """The version of the ffmpeg in use, such as ``7.0.2-static``."""
+    """Version of the ffmpeg in use, such as ``7.0.2-static``."""
     return str(imageio_ffmpeg.get_ffmpeg_version())
 
 
 def play_name(video: str) -> str:
-    """The name of a video's file: its own, with ``.mp4`` behind that of a folder of frames."""
+    """File name of a playable video: its own, or with ``.mp4`` appended for a folder of frames."""
     return video if PurePosixPath(video).suffix in _PLAYABLE else f"{video}.mp4"
 
 
 def play_file(path: Path, fps: float, target: Path) -> None:
-    """Put the video at ``path`` under ``target``, which ends as ``play_name`` says.
+    """Copy the video at ``path`` to ``target`` (see ``play_name``); a folder of frames becomes an mp4.
 
     Args:
-        fps: of a folder of frames, which has no rate of its own.
+        fps: frame rate for a folder of frames, which has none of its own.
 
     Raises:
-        EncodeError: the frames cannot be read.
+        EncodeError: the frames cannot be decoded.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file():
@@ -226,7 +226,7 @@ def _ffmpeg(arguments: Sequence[str], error: type[Exception], data: Any = None) 
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostats", *arguments]
     if data is None:
         command.insert(1, "-nostdin")
-    # In a session of its own: a Ctrl-C on the terminal is the run's to answer, and must not spoil a video.
+    # In its own session: the run handles Ctrl-C, and ffmpeg must finish the video.
     done = subprocess.run(command, input=data, capture_output=True, check=False, start_new_session=True)
     log = done.stderr.decode(errors="replace")
     if done.returncode != 0:

@@ -1,4 +1,4 @@
-"""What a storage refuses, told apart and in words for people."""
+"""Errors of a storage, in two kinds and in plain words."""
 
 import contextlib
 import errno
@@ -11,10 +11,13 @@ from t2vbatch.errors import StoreError
 
 @contextlib.contextmanager
 def explained(act: str, place: object, missing: bool = False) -> Iterator[None]:
-    """Turn what a storage raises into the two errors that callers handle.
+    """Turn the errors of a storage into the two that callers handle: FileNotFoundError and StoreError.
 
-    ``missing``: a name that is not there is told apart from a storage that refuses. Where one writes, what
-    is not there is the bucket or the folder, and that is a refusal.
+    Args:
+        act: the verb of the message, such as ``write``.
+        place: the path or URI in the message.
+        missing: raise FileNotFoundError for a missing file. Leave it off for writing: then the bucket or the
+            folder is missing, and that is a StoreError.
     """
     try:
         yield
@@ -29,8 +32,8 @@ def explained(act: str, place: object, missing: bool = False) -> Iterator[None]:
 def _reason(error: Exception) -> str:
     match getattr(error, "errno", None):
         case errno.ENOSPC | errno.EDQUOT:
-            return "no space is left there; free some, or choose another output, and run again"
+            return "no space is left on the device; free some or choose another output, then run again"
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            return "writing or reading is not allowed there; change its permissions, or choose another place"
+            return "permission denied; fix the permissions or choose another folder"
         case _:
             return str(error).splitlines()[0] if str(error) else type(error).__name__

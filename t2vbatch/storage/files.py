@@ -1,16 +1,16 @@
 """Folders on any filesystem: read, replace, create once, list, delete.
 
-Owns the difference between a local disk and an object store, and nothing else: what the files mean is the
-store's business. Two things are promised on both. A reader never sees half a file: bytes appear under a
-name whole or not at all. ``create`` succeeds for one caller only, however many try at once.
+This module hides the difference between a local disk and an object store. It does not know what the files
+mean; ``output.store`` does. Both kinds of folder keep two promises. A reader never sees half of a file: it
+appears under its name whole or not at all. When several callers ``create`` one name, one of them succeeds.
 
 A URI is a local path, ``file:///path``, ``s3://bucket/prefix``, ``gs://bucket/prefix`` or
-``az://container/prefix``; single files are also read from ``https://`` and ``http://``. Names stand in a URI
-as they are: a ``%`` or ``#`` in one means itself. Credentials come from the environment, by the names that
-each cloud's own tools use: ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION`` (or an instance
+``az://container/prefix``; single files are also read from ``https://`` and ``http://``. Names in a URI are
+not percent-encoded: ``%`` and ``#`` mean themselves. Credentials come from the environment variables that
+each cloud's own tools read: ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION`` (or an instance
 role); ``GOOGLE_APPLICATION_CREDENTIALS``; ``AZURE_STORAGE_ACCOUNT_NAME``, ``AZURE_STORAGE_ACCOUNT_KEY``.
-Another S3, such as MinIO, Ceph or a test's, is ``AWS_ENDPOINT_URL``; one without TLS needs
-``AWS_ALLOW_HTTP=true`` too.
+``AWS_ENDPOINT_URL`` selects another S3 server, such as MinIO or Ceph; a server without TLS also needs
+``AWS_ALLOW_HTTP=true``.
 """
 
 import contextlib
@@ -40,62 +40,63 @@ if TYPE_CHECKING:
 
 
 class Folder(Protocol):
-    """A folder; names are relative, with ``/`` between their parts.
+    """A folder. Names are relative to it, with ``/`` between their parts.
 
-    Every method raises StoreError when the storage refuses, or for a name that no storage could hold (empty
-    parts, ``.``, ``..``, control characters). What reads raises FileNotFoundError for a name not there.
+    Every method raises StoreError when the storage fails, and for a name that not every storage accepts
+    (empty parts, ``.``, ``..``, control characters). Methods that read raise FileNotFoundError for a missing
+    name.
     """
 
     @property
     def uri(self) -> str:
-        """Where it is, as a path or URI."""
+        """Path or URI of the folder."""
 
     def read(self, name: str) -> bytes:
-        """The bytes under ``name``."""
+        """The bytes of the file ``name``."""
 
     def size(self, name: str) -> int | None:
-        """The size in bytes, or None where nothing has that name."""
+        """Size of the file in bytes; None if it does not exist."""
 
     def write(self, name: str, data: bytes) -> None:
-        """Put ``data`` under ``name``, replacing what is there."""
+        """Write the file ``name``, replacing an existing one."""
 
     def create(self, name: str, data: bytes) -> bool:
-        """Put ``data`` under ``name`` unless something is there; whether this call did it."""
+        """Write the file ``name`` if it does not exist; return whether this call wrote it."""
 
     def publish(self, name: str, local: Path) -> None:
-        """Move the local file to ``name``, replacing what is there."""
+        """Move a local file to ``name``, replacing an existing one."""
 
     def delete(self, name: str) -> None:
-        """Remove ``name``; nothing happens where it is not there."""
+        """Delete ``name``; a missing file is not an error."""
 
     def names(self, prefix: str) -> Iterator[str]:
-        """All names in the folder ``prefix`` and below it, in no particular order; ``""`` is all of them."""
+        """All names in the folder ``prefix`` and below it, in any order; ``""`` lists every name."""
 
     def local(self, name: str) -> contextlib.AbstractContextManager[Path]:
-        """The file, or folder of files, as a path for programs that read paths; a copy where it must be."""
+        """A local path to the file or folder of files; a temporary copy when the storage is remote."""
 
     def staging(self) -> Path:
-        """A local folder where a file is prepared before ``publish``."""
+        """A local folder for files that wait for ``publish``."""
 
 
 def open_folder(uri: str | Path) -> Folder:
-    """The folder at a path or URI. A local one is created when something is written into it."""
+    """The folder at a path or URI. A local folder is created by the first write into it."""
     text = str(uri)
     path = local_path(text)
     return LocalFolder(path) if path is not None else ObjectFolder(text)
 
 
 def local_path(uri: str) -> Path | None:
-    """The path that a URI means on this machine, or None where it points elsewhere."""
+    """The local path of a URI; None for a remote one."""
     parts = urlsplit(uri)
     if parts.scheme == "file":
         return Path(unquote(parts.path))
-    # One letter before the colon is a Windows drive, and no scheme of ours.
+    # A single letter before the colon is a Windows drive, not a scheme.
     return Path(uri) if len(parts.scheme) <= 1 or "://" not in uri else None
 
 
 def read_uri(uri: str | Path) -> bytes:
-    """The bytes of one file at a path or URI. Raises FileNotFoundError and StoreError."""
+    """The bytes of one file at a path or URI. Raises FileNotFoundError or StoreError."""
     text = str(uri)
     path = local_path(text)
     if path is not None:
@@ -184,7 +185,7 @@ class LocalFolder:
         yield path
 
     def staging(self) -> Path:
-        # Inside the output, so that publishing is a rename and never a copy across filesystems.
+        # Inside the output folder, so that publish renames and does not copy across filesystems.
         folder = self._root / _STAGING
         with explained("create", folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -213,7 +214,7 @@ class LocalFolder:
 _SCHEMES = ("s3", "gs", "az")
 
 _PATIENCE: "RetryConfig" = {"max_retries": 100, "retry_timeout": timedelta(seconds=60)}
-"""A store that is away for a minute must not end a run of days."""
+"""A store that is unreachable for a minute must not end a run of several days."""
 
 
 class ObjectFolder:
@@ -223,9 +224,9 @@ class ObjectFolder:
         self._uri = uri.rstrip("/")
         scheme, _, place = self._uri.partition("://")
         if scheme not in _SCHEMES:
-            raise StoreError(f"cannot open {uri}: a folder is a local path, s3://, gs:// or az://")
+            raise StoreError(f"cannot open {uri}: a folder is a local path or an s3://, gs:// or az:// URI")
         with explained("open", uri):
-            # What is not quoted, URL rules would decode or cut off: a '#' would end the prefix.
+            # Quote the name: URL rules would decode '%' and end the prefix at '#'.
             self._store = from_url(f"{scheme}://{quote(place)}", retry_config=_PATIENCE)
 
     def __reduce__(self) -> tuple[type["ObjectFolder"], tuple[str]]:
@@ -262,7 +263,9 @@ class ObjectFolder:
         with explained("write", self._name(name)):
             obstore.put(self._store, _checked(name), local)
         if self.size(name) != local.stat().st_size:
-            raise StoreError(f"{self._name(name)}: the upload is not as long as the file; run again")
+            raise StoreError(
+                f"{self._name(name)}: the upload has another size than the local file; run again"
+            )
         local.unlink()
 
     def delete(self, name: str) -> None:
@@ -302,9 +305,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 def _checked(name: str) -> str:
     parts = name.split("/")
     if ".." in parts or name.startswith("/"):
-        raise StoreError(f"{name!r} leads out of its folder")
+        raise StoreError(f"{name!r} points outside its folder")
     if "" in parts or "." in parts or _CONTROL.search(name):
-        raise StoreError(f"{name!r} is no name of a file: it has an empty part, a '.', or control characters")
+        raise StoreError(
+            f"{name!r} is not a valid file name: it has an empty part, '.' or control characters"
+        )
     return name
 
 
@@ -314,10 +319,10 @@ def _sync(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Make a new name last: after a power cut a record must not stand there without its video."""
+    """Write the folder to the disk: after a power cut, a record must not exist without its video."""
     handle = os.open(path, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # some network filesystems do not know it for folders
+        with contextlib.suppress(OSError):  # some network filesystems cannot sync a folder
             os.fsync(handle)
     finally:
         os.close(handle)

@@ -1,4 +1,4 @@
-"""Folders of frames: their order, their byte form, and what is refused."""
+"""Folders of frames: order, bytes, and refused contents."""
 
 import io
 import os
@@ -13,7 +13,7 @@ from tests.pictures import manifest, picture
 
 
 def test_folder_of_frames(tmp_path: Path) -> None:
-    """Frames are packed in natural order; only frames, their bytes and their order make the digest."""
+    """Frames are packed in natural order; the digest depends on their bytes and order only."""
     for folder, names in {
         "a": ["1.png", "2.png", "10.png"],
         "b": ["f001.PNG", "f002.PNG", "f010.PNG"],
@@ -32,8 +32,8 @@ def test_folder_of_frames(tmp_path: Path) -> None:
     assert first.media["control"].sha256() != second.media["control"].sha256()
 
 
-def test_byte_form_of_frames_is_fixed(tmp_path: Path) -> None:
-    """The byte form is a plain tar that any program reads, with nothing of the machine in it."""
+def test_bytes_of_a_folder_of_frames_are_fixed(tmp_path: Path) -> None:
+    """The bytes are a plain tar without any value of the machine."""
     (tmp_path / "x.JPG").write_bytes(b"frame")
     with tarfile.open(fileobj=io.BytesIO(Media("control", str(tmp_path)).read())) as tar:
         (member,) = tar.getmembers()
@@ -47,26 +47,26 @@ def test_byte_form_of_frames_is_fixed(tmp_path: Path) -> None:
     assert (member.uname, member.gname) == ("", "")
 
 
-def test_frames_that_lead_out(tmp_path: Path) -> None:
-    """Frames that are links out of the manifest's folder, or folders themselves, are refused."""
+def test_frames_outside_the_manifest_folder(tmp_path: Path) -> None:
+    """Frames that are folders, or links to files outside the manifest's folder, are refused."""
     (tmp_path / "secret.png").write_bytes(picture())
     frames = tmp_path / "set" / "frames"
     frames.mkdir(parents=True)
     (frames / "0.png").symlink_to(tmp_path / "secret.png")
     source = manifest(tmp_path / "set", {"control": "frames"})
-    with pytest.raises(RowError, match="out of the manifest's folder"):
+    with pytest.raises(RowError, match="outside the manifest's folder"):
         read_manifest(source).row(0).media["control"].read()
     assert unpack_frames(read_manifest(source, allow_paths=True).row(0).media["control"].read()) == (
         picture(),
     )
     (frames / "0.png").unlink()
     (frames / "0.png").mkdir()
-    with pytest.raises(RowError, match=r"0\.png in it is a folder"):
+    with pytest.raises(RowError, match=r"entry 0\.png is a folder"):
         read_manifest(source).row(0).media["control"].read()
 
 
-def test_what_is_no_folder_of_frames() -> None:
-    """Videos, cut-off archives and members that pretend to be long give no frames beyond their bytes."""
+def test_other_bytes_are_not_a_folder_of_frames() -> None:
+    """Videos, truncated archives and sparse members give no frames."""
     assert unpack_frames(b"a video") is None
     assert unpack_frames(bytes(257) + b"ustar" + bytes(1000)) in (None, ())
     packed = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Images of manifests: whole, broken, too large, and as they are decoded."""
+"""Images of manifests: complete, broken and too large ones, and their decoded pixels."""
 
 import io
 from pathlib import Path
@@ -15,13 +15,13 @@ from tests.pictures import bomb, finding, manifest, picture
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
 def test_images(tmp_path: Path, kind: str) -> None:
-    """Whole images of each format pass; the same file cut off is found before anything starts."""
+    """Complete images of each format pass; a truncated file is reported before anything starts."""
     (tmp_path / "whole").write_bytes(picture(kind))
     assert check_manifest(manifest(tmp_path, {"image": "whole"})) == ()
     assert decode_image(picture(kind)).size == (64, 48)
     (tmp_path / "cut").write_bytes(picture(kind)[: len(picture(kind)) // 2])
     assert "'cut', a broken image" in finding(manifest(tmp_path, {"last_image": "cut"}))
-    with pytest.raises(RowError, match="the image cannot be read"):
+    with pytest.raises(RowError, match="cannot read the image"):
         decode_image(picture(kind)[: len(picture(kind)) // 2])
 
 
@@ -29,21 +29,21 @@ def test_images(tmp_path: Path, kind: str) -> None:
     ("data", "says"),
     [
         (b"", "a file of 0 bytes"),
-        (b"not an image", "no image of a known format"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image of a known format"),
-        (b"P6 2 2 255 " + bytes(12), "no image of a known format"),
+        (b"not an image", "not an image in a known format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image in a known format"),
+        (b"P6 2 2 255 " + bytes(12), "not an image in a known format"),
         (bomb(20_000, 20_000), "broken image"),
         (bomb(8_001, 8_000), "8001 x 8000 pixels, more than 64,000,000"),
     ],
 )
 def test_broken_images(tmp_path: Path, data: bytes, says: str) -> None:
-    """Empty files, other formats and images of too many pixels are refused without being decoded."""
+    """Empty files, other formats and images with too many pixels are refused before decoding."""
     (tmp_path / "x.png").write_bytes(data)
     assert says in finding(manifest(tmp_path, {"image": "x.png"}))
 
 
 def test_broken_bytes_are_found(tmp_path: Path) -> None:
-    """Images inside the manifest are looked at like files."""
+    """Images inside the manifest are checked like files."""
     cells = [picture(), picture("JPEG")[:500], b"x", b""]
     table = pa.table({"prompt": list("abcd"), "image": pa.array(cells, pa.binary())})
     pq.write_table(table, tmp_path / "m.parquet")
@@ -51,7 +51,7 @@ def test_broken_bytes_are_found(tmp_path: Path) -> None:
 
 
 def test_one_broken_image_in_many_rows(tmp_path: Path) -> None:
-    """Each row that names a broken file is told."""
+    """Each row that names a broken file is reported."""
     (tmp_path / "ok.png").write_bytes(picture())
     (tmp_path / "bad.png").write_bytes(b"x")
     rows = [{"prompt": f"p{index}", "image": "bad.png" if index % 2 else "ok.png"} for index in range(6)]
@@ -59,7 +59,7 @@ def test_one_broken_image_in_many_rows(tmp_path: Path) -> None:
 
 
 def test_images_come_upright_and_in_rgb() -> None:
-    """EXIF orientation is applied and transparency and palettes become RGB, as diffusers reads images."""
+    """EXIF orientation is applied, and palettes become RGB."""
     exif = Image.Exif()
     exif[0x0112] = 6
     assert decode_image(picture("JPEG", exif=exif)).size == (48, 64)

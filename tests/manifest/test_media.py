@@ -1,4 +1,4 @@
-"""Media of manifests: what may be named, what is there, and the bytes that come of it."""
+"""Media of manifests: allowed locations, missing files, and the bytes."""
 
 import functools
 import hashlib
@@ -20,7 +20,7 @@ from tests.pictures import finding, manifest, picture
 
 
 def test_paths_start_at_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path is relative to the manifest's folder, wherever the program runs and however it was called."""
+    """A path is relative to the manifest's folder, whatever the working directory."""
     source = manifest(tmp_path / "set", {"image": "images/a.png", "last_image": "./images/../images/b.png"})
     (tmp_path / "set" / "images").mkdir()
     (tmp_path / "set" / "images" / "a.png").write_bytes(picture(color=1))
@@ -38,7 +38,7 @@ def test_paths_start_at_the_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyP
     "kind", [pa.binary(), pa.large_binary(), pa.struct({"bytes": pa.binary(), "path": pa.string()})]
 )
 def test_bytes_in_the_manifest(tmp_path: Path, kind: pa.DataType) -> None:
-    """Bytes, plain or as {bytes, path} of HF datasets, are the media; a path beside them is a name."""
+    """Bytes, plain or as {bytes, path} of HF datasets, are the media; the path is only a name."""
     data = picture()
     cell = {"bytes": data, "path": "somewhere/else.png"} if pa.types.is_struct(kind) else data
     table = pa.table({"prompt": ["a", "b"], "image": pa.array([cell, None], kind)})
@@ -50,7 +50,7 @@ def test_bytes_in_the_manifest(tmp_path: Path, kind: pa.DataType) -> None:
 
 
 def test_path_of_a_struct(tmp_path: Path) -> None:
-    """{bytes, path} without bytes is its path; with neither it is no image."""
+    """{bytes, path} without bytes means the path; an empty one means no image."""
     (tmp_path / "a.png").write_bytes(picture())
     source = manifest(
         tmp_path, {"image": {"bytes": None, "path": "a.png"}}, {"prompt": "b", "image": {"path": None}}
@@ -63,8 +63,8 @@ def test_path_of_a_struct(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "cell", [5, ["a.png"], {"url": "a.png"}, {"path": 5}, "a\x00.png", "a\n.png", {"bytes": "x"}]
 )
-def test_cells_that_are_no_media(tmp_path: Path, cell: Any) -> None:
-    """Numbers, lists, other objects and control characters are problems of row and column."""
+def test_cells_of_other_types(tmp_path: Path, cell: Any) -> None:
+    """Numbers, lists, other objects and control characters are problems with row and column."""
     (problem,) = check_manifest(manifest(tmp_path, {"image": cell}))
     assert (problem.row, problem.column) == (1, "image")
 
@@ -83,7 +83,7 @@ def test_cells_that_are_no_media(tmp_path: Path, cell: Any) -> None:
     ],
 )
 def test_nothing_outside_is_read(tmp_path: Path, cell: str) -> None:
-    """Absolute paths, '..', links out of the folder and file: URIs are refused, whatever lies there."""
+    """Absolute paths, '..', links to outside and file: URIs are refused, even if the file exists."""
     secret = tmp_path / "secret.png"
     secret.write_bytes(picture())
     inside = tmp_path / "set"
@@ -96,7 +96,7 @@ def test_nothing_outside_is_read(tmp_path: Path, cell: str) -> None:
 
 @pytest.mark.parametrize("cell", ["{secret}", "../secret.png", "link.png", "file://{secret}"])
 def test_outside_is_read_where_it_is_allowed(tmp_path: Path, cell: str) -> None:
-    """With allow_paths a manifest may name any path of this machine."""
+    """With allow_paths a manifest may name any local path."""
     secret = tmp_path / "secret.png"
     secret.write_bytes(picture())
     (tmp_path / "set").mkdir()
@@ -106,7 +106,7 @@ def test_outside_is_read_where_it_is_allowed(tmp_path: Path, cell: str) -> None:
 
 
 def test_links_inside_are_followed(tmp_path: Path) -> None:
-    """A link within the folder, and a manifest that is reached by a link, are as good as files."""
+    """Links inside the folder, and a link to the manifest's folder, are followed."""
     inside = tmp_path / "set"
     manifest(inside, {"image": "link.png"})
     (inside / "a.png").write_bytes(picture())
@@ -116,15 +116,15 @@ def test_links_inside_are_followed(tmp_path: Path) -> None:
     assert media.read() == picture()
 
 
-def test_what_changes_after_the_check(tmp_path: Path) -> None:
-    """A file that is replaced by a link to a secret after the check is not read either."""
+def test_a_file_replaced_after_the_check(tmp_path: Path) -> None:
+    """A file that is replaced by a link to a secret after the check is not read."""
     (tmp_path / "secret").write_bytes(b"secret")
     source = manifest(tmp_path / "set", {"video": "v.mp4"})
     (tmp_path / "set" / "v.mp4").write_bytes(b"video")
     media = read_manifest(source).row(0).media["video"]
     (tmp_path / "set" / "v.mp4").unlink()
     (tmp_path / "set" / "v.mp4").symlink_to(tmp_path / "secret")
-    with pytest.raises(RowError, match="out of the manifest's folder"):
+    with pytest.raises(RowError, match="outside the manifest's folder"):
         media.read()
 
 
@@ -137,12 +137,12 @@ def test_what_changes_after_the_check(tmp_path: Path) -> None:
         ("http://169.254.169.254/latest/meta-data", "private address"),
         ("http:///a.png", "without a host"),
         ("http://[broken/a.png", "without a host"),
-        ("ftp://example.org/a.png", "unknown kind 'ftp'"),
-        ("memory:///a.png", "unknown kind 'memory'"),
+        ("ftp://example.org/a.png", "unknown scheme 'ftp'"),
+        ("memory:///a.png", "unknown scheme 'memory'"),
     ],
 )
 def test_uris_that_are_refused(tmp_path: Path, cell: str, says: str) -> None:
-    """Private addresses and unknown kinds of URI are found before anything starts, with allow_paths too."""
+    """Private addresses and unknown schemes are reported before anything starts, also with allow_paths."""
     source = manifest(tmp_path, {"image": cell})
     assert says in finding(source)
     assert says in finding(source, allow_paths=True)
@@ -154,13 +154,13 @@ def test_uris_that_are_refused(tmp_path: Path, cell: str, says: str) -> None:
     "cell", ["https://example.org/a.png", "s3://bucket/a.png", "gs://b/a.png", "az://c/a.png"]
 )
 def test_remote_media_are_read_later(tmp_path: Path, cell: str) -> None:
-    """Explicit URIs are kept as they are, and nothing is fetched by reading the manifest."""
+    """Explicit URIs are kept unchanged, and reading the manifest fetches nothing."""
     media = read_manifest(manifest(tmp_path, {"image": cell})).row(0).media["image"]
     assert (media.uri, media.data) == (cell, None)
 
 
 def test_manifest_on_the_web(tmp_path: Path) -> None:
-    """A manifest that is given by URL, query and all, may name files beside it, and nothing else there."""
+    """A manifest at a URL with a query may name files in its folder, and no other files of that server."""
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "a.mp4").write_bytes(b"video")
     (tmp_path / "secret.mp4").write_bytes(b"secret")
@@ -177,7 +177,7 @@ def test_manifest_on_the_web(tmp_path: Path) -> None:
 
 
 def test_media_on_s3(tmp_path: Path, s3: str) -> None:
-    """s3:// media are read, a missing one is a RowError, and a URI with a final '/' is a folder of frames."""
+    """s3:// media are read, a missing one is a RowError, and a URI that ends in '/' is a folder of frames."""
     folder = open_folder(f"{s3}/{tmp_path.name}")
     folder.write("a.mp4", b"video")
     for index in (10, 9):
@@ -191,7 +191,7 @@ def test_media_on_s3(tmp_path: Path, s3: str) -> None:
 
 
 def test_remote_manifest_stays_in_its_folder(tmp_path: Path, s3: str) -> None:
-    """Paths of a manifest on S3 mean files beside it; '..' and absolute paths are refused there as well."""
+    """Paths of a manifest on S3 are relative to its folder; '..' and absolute paths are refused."""
     folder = open_folder(f"{s3}/{tmp_path.name}/set")
     rows = ["a.mp4", "x/../a.mp4", "../a.mp4", "/etc/passwd"]
     folder.write(
@@ -204,7 +204,7 @@ def test_remote_manifest_stays_in_its_folder(tmp_path: Path, s3: str) -> None:
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
-    """Missing files, folders as images, empty folders and pipes are found, and the pipe is not waited for."""
+    """Missing files, folders as images, empty folders and pipes are reported without reading the pipe."""
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe.png")
     for cells, says in [
@@ -222,7 +222,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_loaded_media_travel(tmp_path: Path) -> None:
-    """Loaded media hold their bytes, survive pickling, and need their file no more."""
+    """Loaded media hold their bytes, survive pickling, and no longer need their file."""
     (tmp_path / "v.mp4").write_bytes(b"video")
     media = read_manifest(manifest(tmp_path, {"video": "v.mp4"})).row(0).media["video"]
     loaded = pickle.loads(pickle.dumps(media.loaded()))
@@ -230,12 +230,12 @@ def test_loaded_media_travel(tmp_path: Path) -> None:
     assert loaded.read() == b"video"
     assert loaded.sha256() == hashlib.sha256(b"video").hexdigest()
     assert loaded.loaded() is loaded
-    with pytest.raises(RowError, match=r"video: nothing is at .*v\.mp4"):
+    with pytest.raises(RowError, match=r"video: no file at .*v\.mp4"):
         media.read()
 
 
 def test_media_without_prompt(tmp_path: Path) -> None:
-    """An image or a video is enough for a row; a control sequence alone is not."""
+    """A row needs a prompt, an image or a video; a control sequence alone is not enough."""
     (tmp_path / "a.png").write_bytes(picture())
     cells: list[dict[str, Any]] = [{"image": "a.png"}, {"video": "a.png"}, {"control": "a.png"}]
     source = manifest(tmp_path, *({"prompt": None} | cell for cell in cells))
@@ -243,7 +243,7 @@ def test_media_without_prompt(tmp_path: Path) -> None:
 
 
 def test_ids_of_media_rows(tmp_path: Path) -> None:
-    """A derived id takes a path as it is written and bytes by their digest, wherever the manifest lies."""
+    """A derived id depends on the path as written, or on the bytes, not on the manifest's folder."""
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     for name in ("one", "two"):

@@ -1,4 +1,4 @@
-"""The sound of videos: it is written into their files, as long as their frames, the same bytes each time."""
+"""Sound in video files: its duration, its tones, and reproducible bytes."""
 
 import wave
 from pathlib import Path
@@ -40,7 +40,7 @@ def _loudest_hz(waveform: np.ndarray, rate_hz: int) -> float:
 @pytest.mark.parametrize("rate_hz", [16000, 24000, 44100, 48000])
 @pytest.mark.parametrize("name", _HEARING)
 def test_a_sound_survives_its_file(tmp_path: Path, name: str, rate_hz: int) -> None:
-    """Each channel keeps its tone and its loudness, and the whole its length, at every rate models use."""
+    """Each channel keeps its tone and loudness, and the sound its duration, at every rate that models use."""
     path = tmp_path / f"video{suffix(_settings(name))}"
     encode(_video(_tones(rate_hz=rate_hz)), path, _settings(name))
     heard = decode_audio(path)
@@ -53,7 +53,7 @@ def test_a_sound_survives_its_file(tmp_path: Path, name: str, rate_hz: int) -> N
 
 @pytest.mark.parametrize("name", _HEARING)
 def test_the_same_sound_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
-    """Two files under two names are equal to the last bit, and so is what is heard of them."""
+    """Encoding twice gives bit-equal files and bit-equal decoded sound."""
     video = _video(_tones())
     encode(video, tmp_path / "a", _settings(name))
     encode(video, tmp_path / "b", _settings(name))
@@ -63,7 +63,7 @@ def test_the_same_sound_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["mp4", "webm", "gif", "png"])
 def test_a_sound_leaves_the_frames_alone(tmp_path: Path, name: str) -> None:
-    """What is seen of a video with sound is bit for bit what is seen of the same one without."""
+    """The frames of a video are bit-equal with and without sound."""
     encode(_video(_tones()), tmp_path / "heard", _settings(name))
     encode(_video(None), tmp_path / "silent", _settings(name))
     assert decode(tmp_path / "heard").sha256() == decode(tmp_path / "silent").sha256()
@@ -73,7 +73,7 @@ def test_a_sound_leaves_the_frames_alone(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("sound_s", [0.4, 3.0])
 @pytest.mark.parametrize("name", _HEARING)
 def test_a_sound_ends_with_the_frames(tmp_path: Path, name: str, sound_s: float) -> None:
-    """A longer one is cut; after a shorter one it is silent."""
+    """A longer sound is cut; a shorter one is padded with silence."""
     encode(_video(_tones(sound_s)), tmp_path / "v", _settings(name))
     heard = decode_audio(tmp_path / "v")
     assert heard.duration_s == pytest.approx(1.5, abs=0.001)
@@ -83,22 +83,22 @@ def test_a_sound_ends_with_the_frames(tmp_path: Path, name: str, sound_s: float)
 
 
 def test_one_channel_stays_one(tmp_path: Path) -> None:
-    """Mono is not doubled."""
+    """Mono stays mono."""
     encode(_video(_tones(channels=1)), tmp_path / "v", _settings("mp4"))
     assert decode_audio(tmp_path / "v").channels == 1
 
 
 @pytest.mark.parametrize("name", ["mp4", "webm", "gif", "png"])
 def test_a_video_without_sound_has_none(tmp_path: Path, name: str) -> None:
-    """No silent track is made up; a gif has none in any case."""
+    """A video without sound gets no audio track; a gif never has one."""
     encode(_video(_tones() if name == "gif" else None), tmp_path / "v", _settings(name))
     assert holds_audio(_settings(name)) == (name != "gif")
     with pytest.raises(EncodeError):
         decode_audio(tmp_path / "v")
 
 
-def test_a_cut_file_is_not_heard(tmp_path: Path) -> None:
-    """Half of a sound is an error, as half of a video is."""
+def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
+    """A truncated sound raises."""
     path = tmp_path / "v.mp4"
     encode(_video(_tones()), path, _settings("mp4"))
     path.write_bytes(path.read_bytes()[:-3000])
@@ -107,7 +107,7 @@ def test_a_cut_file_is_not_heard(tmp_path: Path) -> None:
 
 
 def test_a_wav_file_keeps_every_value(tmp_path: Path) -> None:
-    """Full scale and both channels' order included."""
+    """A WAV file keeps every value, at full scale and in both channels."""
     waveform = np.array([[0, 1, -1, 32767], [5, 6, 7, -32768]], np.int16)
     write_wav(Audio(waveform, 22050), tmp_path / "a.wav")
     read_back = read_wav(tmp_path / "a.wav")
@@ -116,8 +116,8 @@ def test_a_wav_file_keeps_every_value(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["text", "empty", "8 bits"])
-def test_what_is_no_wav_file_is_refused(tmp_path: Path, damage: str) -> None:
-    """It is never read as noise."""
+def test_other_files_are_not_wav_files(tmp_path: Path, damage: str) -> None:
+    """Text, an empty file and 8-bit sound raise."""
     path = tmp_path / "a.wav"
     if damage == "8 bits":
         with wave.open(str(path), "wb") as file:
@@ -125,21 +125,21 @@ def test_what_is_no_wav_file_is_refused(tmp_path: Path, damage: str) -> None:
             file.writeframes(bytes(4))
     else:
         path.write_bytes(b"" if damage == "empty" else b"no sound")
-    with pytest.raises(ValueError, match="no WAV file of 16 bits"):
+    with pytest.raises(ValueError, match="not a 16-bit WAV file"):
         read_wav(path)
 
 
 @pytest.mark.parametrize(
     "waveform", [np.zeros((2, 9), np.float32), np.zeros(9, np.int16), np.zeros((6, 9), np.int16)]
 )
-def test_what_is_no_waveform_cannot_be_made_one(waveform: np.ndarray) -> None:
-    """Shape and type are checked where an Audio begins."""
+def test_a_waveform_needs_int16_values(waveform: np.ndarray) -> None:
+    """Audio checks the shape and type of its waveform."""
     with pytest.raises(ValueError, match="int16 of shape"):
         Audio(waveform, 16000)
 
 
-def test_the_digest_knows_rate_and_shape() -> None:
-    """The same values at another rate, or in other channels, are another sound."""
+def test_the_digest_covers_rate_and_shape() -> None:
+    """The same values at another rate, or in other channels, have another digest."""
     waveform = np.arange(8, dtype=np.int16).reshape(2, 4)
     digests = {
         Audio(waveform, 16000).sha256(),

@@ -1,4 +1,4 @@
-"""Frames that show nothing are told from those that may show something."""
+"""Degenerate videos are found, and normal ones pass."""
 
 import numpy as np
 import pyarrow as pa
@@ -12,25 +12,25 @@ _RANDOM = np.random.default_rng(0)
 
 @pytest.mark.parametrize(("value", "name"), [(0, "black"), (255, "white"), (90, "90,90,90")])
 def test_one_colour_is_named(value: int, name: str) -> None:
-    """Also with the noise that a decoder leaves."""
+    """A video of one colour is reported with the colour, also with a decoder's noise."""
     frames = np.full((4, 8, 8, 3), value, np.uint8)
     frames[1, 2, 3] = min(255, value + 1)
     assert name in (degenerate_reason(Video(frames, 8.0)) or "")
 
 
 def test_a_frozen_video_is_found() -> None:
-    """Every frame is the first one, to the bit."""
+    """A video of bit-equal frames is reported as frozen."""
     frame = _RANDOM.integers(0, 256, (1, 8, 8, 3), dtype=np.uint8)
     assert "nothing moves" in (degenerate_reason(Video(np.repeat(frame, 5, axis=0), 8.0)) or "")
 
 
 def test_a_single_frame_is_not_frozen() -> None:
-    """A picture is a video of one frame."""
+    """A video of one frame passes."""
     assert degenerate_reason(Video(_RANDOM.integers(0, 256, (1, 8, 8, 3), dtype=np.uint8), 8.0)) is None
 
 
 def test_the_smallest_movement_counts() -> None:
-    """One pixel in one frame is not nothing."""
+    """One changed pixel in one frame is enough to pass."""
     frames = np.repeat(_RANDOM.integers(0, 200, (1, 8, 8, 3), dtype=np.uint8), 5, axis=0)
     frames[3, 0, 0] += 10
     assert degenerate_reason(Video(frames, 8.0)) is None
@@ -44,7 +44,7 @@ def _samples(*rows: tuple[str, str, int, str, str]) -> pa.Table:
 
 
 def test_two_seeds_with_equal_frames_are_found() -> None:
-    """The sentence names model, row and both samples."""
+    """The sentence names the model, the row and both samples."""
     found = ignored_seeds(
         _samples(("m", "r", 1, "ok", "x"), ("m", "r", 2, "ok", "y"), ("m", "r", 3, "ok", "x"))
     )
@@ -62,5 +62,5 @@ def test_two_seeds_with_equal_frames_are_found() -> None:
     ids=["same seed", "another row", "another model", "counted already"],
 )
 def test_equal_frames_are_right_elsewhere(other: tuple[str, str, int, str, str]) -> None:
-    """One seed, or what differs in more than its seed, may well look the same."""
+    """Equal frames are normal with the same seed, and between rows or models."""
     assert ignored_seeds(_samples(("m", "r", 1, "ok", "x"), other)) == []

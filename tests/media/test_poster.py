@@ -1,4 +1,4 @@
-"""Contact sheets of single videos: made once, named by their frames."""
+"""Posters: made once per video, named by the digest of the frames."""
 
 import io
 from pathlib import Path
@@ -16,14 +16,14 @@ from tests.report.outputs import SCORES, add_videos, results
 
 
 def table(folder: Path, count: int = 3) -> pa.Table:
-    """Results with videos, each in its own colour."""
+    """Results with videos, each in another colour."""
     rows = results(["a"], ["a red square", "a green square", "a blue square"][:count], 1)
     add_videos(folder, rows)
     return pa.Table.from_pylist(rows, results_schema(SCORES, pa.schema([("category", pa.string())])))
 
 
 def test_only_missing_posters_are_made_and_stale_ones_go(tmp_path: Path) -> None:
-    """A poster that is there is kept as it is; one of no video is deleted."""
+    """An existing poster is kept unchanged; a poster without a video is deleted."""
     folder, found = open_folder(tmp_path), table(tmp_path)
     names = write_posters(folder, found)
     assert len(names) == 3
@@ -48,7 +48,7 @@ def test_a_video_that_cannot_be_read_costs_only_its_poster(
 
 @pytest.mark.parametrize("frames", [1, 4, 40])
 def test_a_poster_has_its_frames_side_by_side(frames: int) -> None:
-    """FRAMES equal parts, the first and the last frame among them; a short video's last one is repeated."""
+    """A poster has FRAMES equal parts with the first and last frame; a short video repeats its last frame."""
     ramp = np.linspace(0, 250, frames).astype(np.uint8)
     video = Video(np.broadcast_to(ramp[:, None, None, None], (frames, 90, 320, 3)).copy(), fps=8)
     sheet = np.asarray(Image.open(io.BytesIO(poster(video))), int)

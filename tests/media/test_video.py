@@ -1,4 +1,4 @@
-"""Videos: what is written is what is read, the same bytes each time, the right colours."""
+"""Video files: decoded frames, reproducible bytes, and colours."""
 
 import subprocess
 from pathlib import Path
@@ -25,7 +25,7 @@ def _frames(count: int = 9, height: int = 48, width: int = 64) -> npt.NDArray[np
 
 @pytest.mark.parametrize("name", _FORMATS)
 def test_a_video_reads_back_as_it_was_written(tmp_path: Path, name: str) -> None:
-    """Every format keeps count and size, and colours to a few steps of 255."""
+    """Every format keeps the frame count, the size, and colours to 4 of 255."""
     settings = VideoFile.model_validate({"format": name})
     path = tmp_path / f"video{suffix(settings)}"
     frames = _frames()
@@ -40,7 +40,7 @@ def test_a_video_reads_back_as_it_was_written(tmp_path: Path, name: str) -> None
 
 @pytest.mark.parametrize("name", _FORMATS)
 def test_the_same_frames_give_the_same_bytes(tmp_path: Path, name: str) -> None:
-    """Two files under two names are equal to the last bit."""
+    """Encoding twice gives bit-equal files."""
     settings = VideoFile.model_validate({"format": name})
     video = Video(_frames(), 8.0)
     encode(video, tmp_path / "a", settings)
@@ -50,13 +50,13 @@ def test_the_same_frames_give_the_same_bytes(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("fps", [1.0, 8.0, 12.5, 23.976, 29.97, 60.0])
 def test_the_rate_is_kept(tmp_path: Path, fps: float) -> None:
-    """Broadcast rates too, to the two digits that the file's reader prints."""
+    """The decoded rate equals the encoded one, for broadcast rates too."""
     encode(Video(_frames(), fps), tmp_path / "v", VideoFile.model_validate({}))
     assert decode(tmp_path / "v").fps == pytest.approx(fps, abs=0.006)
 
 
 def test_files_say_which_colours_they_mean(tmp_path: Path) -> None:
-    """Matrix, primaries, transfer and range are tagged, so that no player has to guess."""
+    """Matrix, primaries, transfer and range are tagged, so that players need not guess."""
     path = tmp_path / "v.mp4"
     encode(Video(_frames(), 8.0), path, VideoFile.model_validate({}))
     shown = subprocess.run(
@@ -67,20 +67,20 @@ def test_files_say_which_colours_they_mean(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(33, 64), (32, 65), (1, 1), (33, 65)])
 def test_odd_sizes_are_kept(tmp_path: Path, size: tuple[int, int]) -> None:
-    """No frame is cropped or padded for the encoder's convenience."""
+    """A frame with an odd side keeps its size."""
     frames = np.full((3, *size, 3), 90, np.uint8)
     encode(Video(frames, 8.0), tmp_path / "v", VideoFile.model_validate({}))
     assert decode(tmp_path / "v").frames.shape == frames.shape
 
 
 def test_a_folder_of_frames_is_exact(tmp_path: Path) -> None:
-    """PNG loses nothing."""
+    """PNG is lossless."""
     encode(Video(_frames(), 8.0), tmp_path / "frames", VideoFile.model_validate({"format": "png"}))
     assert np.array_equal(decode(tmp_path / "frames").frames, _frames())
 
 
 def test_a_smaller_crf_is_truer_and_larger(tmp_path: Path) -> None:
-    """The setting does what it says."""
+    """A smaller crf has less error and more bytes."""
     noise = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
     found = {}
     for crf in (5, 40):
@@ -94,7 +94,7 @@ def test_a_smaller_crf_is_truer_and_larger(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut", "missing", "no frames"])
 def test_a_broken_file_is_an_error(tmp_path: Path, damage: str) -> None:
-    """Never an empty video, never half of one."""
+    """A broken file raises, and never gives an empty or partial video."""
     path = tmp_path / "v.mp4"
     encode(Video(_frames(), 8.0), path, VideoFile.model_validate({}))
     match damage:
@@ -113,8 +113,8 @@ def test_a_broken_file_is_an_error(tmp_path: Path, damage: str) -> None:
         decode(path)
 
 
-def test_a_playlist_is_no_video(tmp_path: Path) -> None:
-    """A file that only names another one could lead out of the manifest's folder."""
+def test_a_playlist_is_not_a_video(tmp_path: Path) -> None:
+    """A playlist names other files, possibly outside the manifest's folder, and is refused."""
     encode(Video(_frames(), 8.0), tmp_path / "v.mp4", VideoFile.model_validate({}))
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile v.mp4\n")
     (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:1,\nv.mp4\n#EXT-X-ENDLIST\n")
@@ -123,8 +123,8 @@ def test_a_playlist_is_no_video(tmp_path: Path) -> None:
             decode(tmp_path / name)
 
 
-def test_writing_where_one_cannot_is_an_error(tmp_path: Path) -> None:
-    """ffmpeg's exit code is looked at."""
+def test_an_unwritable_target_is_an_error(tmp_path: Path) -> None:
+    """A failed ffmpeg process raises."""
     with pytest.raises(EncodeError, match="ffmpeg ended with code"):
         encode(Video(_frames(), 8.0), tmp_path / "no" / "folder" / "v.mp4", VideoFile.model_validate({}))
 
@@ -138,14 +138,14 @@ def test_writing_where_one_cannot_is_an_error(tmp_path: Path) -> None:
         np.zeros((2, 8, 8, 3), np.float32),
     ],
 )
-def test_what_is_no_video_cannot_be_made_one(frames: npt.NDArray[np.uint8]) -> None:
-    """Shape and type are checked where a Video begins."""
+def test_a_video_needs_uint8_frames(frames: npt.NDArray[np.uint8]) -> None:
+    """Video checks the shape and type of its frames."""
     with pytest.raises(ValueError, match="uint8 of shape"):
         Video(frames, 8.0)
 
 
 def test_the_digest_knows_shape_and_pixels() -> None:
-    """The same bytes in another shape are another video."""
+    """The digest depends on the shape and the pixels, not on the rate."""
     frames = np.arange(4 * 8 * 8 * 3, dtype=np.uint8).reshape(4, 8, 8, 3)
     assert Video(frames, 8.0).sha256() == Video(frames.copy(), 24.0).sha256()
     assert Video(frames, 8.0).sha256() != Video(frames.reshape(8, 4, 8, 3), 8.0).sha256()

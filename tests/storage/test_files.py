@@ -1,4 +1,4 @@
-"""Folders: one contract, held by a local disk and by an object store."""
+"""Folders: a local disk and an object store keep the same contract."""
 
 import os
 import pickle
@@ -31,8 +31,8 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
     return open_folder(f"{request.getfixturevalue('s3')}/{tmp_path.name}")
 
 
-def test_what_is_written_is_read(folder: Folder) -> None:
-    """Bytes come back whole, with their size, and a second write replaces the first."""
+def test_write_and_read(folder: Folder) -> None:
+    """A file has the written bytes and size, and a second write replaces the first."""
     folder.write("a/b.bin", b"first")
     folder.write("a/b.bin", b"second!")
     assert folder.read("a/b.bin") == b"second!"
@@ -40,14 +40,14 @@ def test_what_is_written_is_read(folder: Folder) -> None:
 
 
 def test_create_writes_once(folder: Folder) -> None:
-    """``create`` says whether it did it, and leaves what was there."""
+    """``create`` returns whether it wrote the file, and keeps an existing one."""
     assert folder.create("lease", b"mine")
     assert not folder.create("lease", b"yours")
     assert folder.read("lease") == b"mine"
 
 
 def test_create_has_one_winner(folder: Folder) -> None:
-    """Of many callers at once exactly one creates, and its bytes are the ones that stay."""
+    """Exactly one of many concurrent callers creates the file, and its bytes stay."""
     start = threading.Barrier(8)
 
     def attempt(number: int) -> bool:
@@ -60,8 +60,8 @@ def test_create_has_one_winner(folder: Folder) -> None:
     assert folder.read("lease") == b"%d" % won.index(True)
 
 
-def test_what_is_not_there(folder: Folder) -> None:
-    """A missing name has no size, cannot be read, and may be deleted."""
+def test_a_missing_name(folder: Folder) -> None:
+    """A missing name has no size, raises on reading, and can be deleted."""
     assert folder.size("nothing") is None
     with pytest.raises(FileNotFoundError):
         folder.read("nothing")
@@ -70,8 +70,8 @@ def test_what_is_not_there(folder: Folder) -> None:
     folder.delete("nothing")
 
 
-def test_a_folder_is_no_file(folder: Folder) -> None:
-    """The name of a folder has no size, and a file is no folder for others."""
+def test_a_folder_is_not_a_file(folder: Folder) -> None:
+    """A folder has no size, and a file contains no other files."""
     folder.write("a/b", b"x")
     assert folder.size("a") is None
     assert folder.size("a/b/c") is None
@@ -82,7 +82,7 @@ def test_a_folder_is_no_file(folder: Folder) -> None:
 
 
 def test_delete(folder: Folder) -> None:
-    """What is deleted is gone, and can be created again."""
+    """A deleted file is gone and can be created again."""
     folder.write("a", b"x")
     folder.delete("a")
     assert folder.size("a") is None
@@ -90,7 +90,7 @@ def test_delete(folder: Folder) -> None:
 
 
 def test_names(folder: Folder) -> None:
-    """Names are listed by folder, not by how they begin, and without what is still being written."""
+    """``names`` takes a folder, not a prefix of a name, and leaves out staged files."""
     for name in ("records/a", "records/deep/b", "records2/c", "d"):
         folder.write(name, b"")
     assert set(folder.names("records")) == {"records/a", "records/deep/b"}
@@ -99,7 +99,7 @@ def test_names(folder: Folder) -> None:
 
 
 def test_publish_moves(folder: Folder, tmp_path: Path) -> None:
-    """A prepared file appears under its name and leaves the staging folder."""
+    """A staged file moves to its name."""
     prepared = folder.staging() / f"{tmp_path.name}.mp4"
     prepared.write_bytes(b"video" * 1000)
     folder.write("videos/a.mp4", b"older")
@@ -109,7 +109,7 @@ def test_publish_moves(folder: Folder, tmp_path: Path) -> None:
 
 
 def test_publish_from_another_filesystem(tmp_path: Path) -> None:
-    """A file that cannot be renamed into the folder is copied, whole or not at all, and leaves its place."""
+    """A file on another filesystem is copied, whole or not at all, and then deleted."""
     memory = Path("/dev/shm")
     if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
         pytest.skip("no second filesystem here")
@@ -123,7 +123,7 @@ def test_publish_from_another_filesystem(tmp_path: Path) -> None:
 
 
 def test_local_gives_a_path(folder: Folder) -> None:
-    """Programs that read paths get one with the file's bytes and suffix."""
+    """The local path has the file's bytes and extension."""
     folder.write("videos/a.mp4", b"video")
     with folder.local("videos/a.mp4") as path:
         assert path.read_bytes() == b"video"
@@ -131,7 +131,7 @@ def test_local_gives_a_path(folder: Folder) -> None:
 
 
 def test_local_gives_a_folder_of_files_too(folder: Folder) -> None:
-    """A video may be a folder of frames: all of them are there, under their names."""
+    """A folder of frames is local with all its files and their names."""
     for name in ("videos/a/0.png", "videos/a/1.png", "videos/ab/2.png"):
         folder.write(name, name.encode())
     with folder.local("videos/a") as path:
@@ -143,7 +143,7 @@ def test_local_gives_a_folder_of_files_too(folder: Folder) -> None:
 
 @pytest.mark.parametrize("name", AWKWARD)
 def test_awkward_names_mean_themselves(folder: Folder, name: str) -> None:
-    """Blanks, percent signs, '#', '?' and letters beyond ASCII are kept in files, folders and whole URIs."""
+    """Spaces, '%', '#', '?' and non-ASCII letters are kept in file names, folder names and URIs."""
     inner = open_folder(f"{folder.uri}/{name}")
     inner.write(name, b"x")
     assert folder.read(f"{name}/{name}") == b"x"
@@ -152,8 +152,8 @@ def test_awkward_names_mean_themselves(folder: Folder, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "/etc/x", "../x", "a/../../x", "a//b", "a/", "./a", "a\nb", "a\0b"])
-def test_names_that_no_storage_could_hold(folder: Folder, name: str) -> None:
-    """Both kinds refuse the same names, so that a run on a disk also runs on an object store."""
+def test_invalid_names(folder: Folder, name: str) -> None:
+    """Both kinds of folder refuse the same names, so a run on a disk also works on an object store."""
     with pytest.raises(StoreError):
         folder.write(name, b"x")
     with pytest.raises(StoreError):
@@ -167,7 +167,7 @@ def test_folders_survive_pickling(folder: Folder) -> None:
 
 
 def test_missing_bucket_is_refused(s3: str) -> None:
-    """A bucket that is not there is the storage's refusal, not a file that is not there yet."""
+    """A missing bucket is a StoreError, not a missing file."""
     with pytest.raises(StoreError, match="cannot write s3://nowhere/a/b"):
         open_folder("s3://nowhere/a").write("b", b"x")
     with pytest.raises(StoreError, match="cannot list s3://nowhere"):
@@ -175,20 +175,20 @@ def test_missing_bucket_is_refused(s3: str) -> None:
 
 
 @pytest.mark.parametrize("uri", ["foo://x/y", "memory:///x", "https://example.org/x"])
-def test_unknown_places(uri: str) -> None:
-    """A URI of no storage is refused by naming the ones there are."""
+def test_unknown_schemes(uri: str) -> None:
+    """The error for an unknown scheme lists the known ones."""
     with pytest.raises(StoreError, match="s3://, gs:// or az://"):
         open_folder(uri)
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may do everything")
 def test_local_refusals_say_what_to_do(tmp_path: Path) -> None:
-    """A folder without permission is named, with the remedy, for writing and for listing."""
+    """The error for a folder without permission names the folder and the fix, for writing and listing."""
     locked = tmp_path / "locked"
     locked.mkdir()
     locked.chmod(0)
     try:
-        with pytest.raises(StoreError, match="change its permissions"):
+        with pytest.raises(StoreError, match="fix the permissions"):
             LocalFolder(locked).write("a", b"x")
         with pytest.raises(StoreError, match="cannot list"):
             list(LocalFolder(tmp_path).names(""))
@@ -197,7 +197,7 @@ def test_local_refusals_say_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
-    """Where the target cannot be replaced, the error is a StoreError and no temporary file stays."""
+    """A target that cannot be replaced is a StoreError, and no temporary file stays."""
     (tmp_path / "a" / "b").mkdir(parents=True)
     with pytest.raises(StoreError):
         LocalFolder(tmp_path).write("a", b"x")
@@ -206,7 +206,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_file_uris_are_local(tmp_path: Path) -> None:
-    """``file://`` URIs are paths, with their percent signs decoded as that scheme demands."""
+    """``file://`` URIs are paths; their percent-encoding is decoded, as the scheme requires."""
     (tmp_path / "a b").write_bytes(b"x")
     assert read_uri(f"file://{tmp_path}/a%20b") == b"x"
     with pytest.raises(FileNotFoundError):

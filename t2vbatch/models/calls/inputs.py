@@ -1,4 +1,4 @@
-"""From a row's media to what a pipeline's call takes: Pillow images in RGB, upright, of the call's size."""
+"""From a row's media to a pipeline's arguments: upright RGB Pillow images of the call's size."""
 
 import tempfile
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ Fit = Literal["crop", "pad", "stretch", "keep"]
 
 
 def read_image(media: Media) -> Image.Image:
-    """An image as the camera meant it: upright, RGB. Raises RowError."""
+    """An image, upright and in RGB. Raises RowError."""
     try:
         return decode_image(media.read())
     except RowError as error:
@@ -37,16 +37,16 @@ def read_frames(media: Media) -> list[Image.Image]:
         try:
             return [Image.fromarray(frame) for frame in decode(path).frames]
         except EncodeError as error:
-            raise RowError(f"{media.name}: no video that ffmpeg reads ({error})") from error
+            raise RowError(f"{media.name}: not a video that can be decoded ({error})") from error
 
 
 def fitted(image: Image.Image, size: tuple[int, int] | None, fit: Fit) -> Image.Image:
     """The image at ``size`` (width, height).
 
     Args:
-        size: None leaves the image to the pipeline, as ``keep`` does.
-        fit: ``crop`` fills the frame and cuts evenly what stands over; ``pad`` shows all of it between black
-            bars; ``stretch`` gives up its proportions.
+        size: None leaves the image to the pipeline, like ``keep``.
+        fit: ``crop`` fills the frame and cuts the rest evenly; ``pad`` shows the whole image between black
+            bars; ``stretch`` changes the aspect ratio.
     """
     if size is None or fit == "keep" or image.size == size:
         return image
@@ -65,7 +65,7 @@ def argument(parameter: str, kind: Any, given: Mapping[str, Any], call: Mapping[
     Args:
         parameter: its name.
         kind: its annotation.
-        given: manifest column: image or list of frames; one, except for conditions.
+        given: manifest column -> image or list of frames; one entry, except for conditions.
         call: the call's other arguments.
     """
     if parameter.endswith("conditions"):
@@ -79,12 +79,12 @@ def argument(parameter: str, kind: Any, given: Mapping[str, Any], call: Mapping[
 
 
 def _dataclass(kind: Any) -> Any:
-    """The condition's class among the types of an annotation such as ``Condition | list[Condition]``."""
+    """The condition class in an annotation such as ``Condition | list[Condition]``."""
     return next(part for part in get_args(kind) if is_dataclass(part))
 
 
 def _condition(kind: Any, column: str, value: Any, call: Mapping[str, Any]) -> Any:
-    """An image or a video at its place in time: the first frames, or the last one."""
+    """An image or a video at its time position: the first frames, or the last frame."""
     names = {field.name for field in fields(kind)}
     place = call.get("num_frames", 1) - 1 if column == "last_image" else 0
     known = {
@@ -98,7 +98,7 @@ def _condition(kind: Any, column: str, value: Any, call: Mapping[str, Any]) -> A
 
 
 def _tensor(value: Any, scale: float) -> torch.Tensor:
-    """Frames as (1, C, T, H, W); an image is one frame."""
+    """Frames as a tensor of shape (1, C, T, H, W); an image is one frame."""
     frames = [
         np.asarray(frame, np.float32) / scale for frame in (value if isinstance(value, list) else [value])
     ]
@@ -112,4 +112,4 @@ READERS: Mapping[str, Callable[[Media], Any]] = {
     "video": read_frames,
     "control": read_frames,
 }
-"""Manifest column: how it is read."""
+"""Manifest column -> its reader."""

@@ -1,4 +1,4 @@
-"""From manifest columns to call arguments: which parameter each fills, and in what form."""
+"""Call arguments from manifest columns: the parameter of each column, and its value."""
 
 from pathlib import Path
 from typing import Any
@@ -29,14 +29,14 @@ from tests.models.tiny_parts import diffusers
     ],
 )
 def test_columns_find_their_parameters(name: str, media: dict[str, str]) -> None:
-    """Each media column fills the parameter that a pipeline has for it, under whatever name."""
+    """Each media column fills the pipeline's parameter for it, whatever its name."""
     signature = read_signature(getattr(diffusers, name))
     assert signature.media == media
     assert signature.parameters.isdisjoint(media.values())
 
 
 def test_conditions_stand_at_their_places_in_time() -> None:
-    """A first and a last image become two conditions, at the first frame and at the last."""
+    """A first and a last image become two conditions, at the first and the last frame."""
     kind = read_signature(diffusers.LTXConditionPipeline).types["conditions"]
     image = Image.new("RGB", (4, 4))
     first, last = argument("conditions", kind, {"image": image, "last_image": image}, {"num_frames": 9})
@@ -56,7 +56,7 @@ def test_pipelines_that_want_tensors_get_tensors() -> None:
 
 
 def test_each_way_to_fit() -> None:
-    """crop fills the frame, pad shows the whole picture, stretch bends it, keep leaves it."""
+    """crop fills the frame, pad shows the whole image, stretch distorts it, keep leaves it unchanged."""
     wide = Image.new("RGB", (40, 20), "white")
     corner = {way: np.asarray(fitted(wide, (20, 20), way))[0, 0, 0] for way in ("crop", "pad", "stretch")}
     assert corner == {"crop": 255, "pad": 0, "stretch": 255}
@@ -65,7 +65,7 @@ def test_each_way_to_fit() -> None:
 
 
 def test_frames_come_from_a_file_or_a_folder(tmp_path: Path) -> None:
-    """A video file and a folder of pictures give the same kind of frames; a broken one names its column."""
+    """A video file and a folder of images both give frames; a broken file's error names the column."""
     video = Media("video", uri=str(tiny.write_video(tmp_path / "v.mp4", frames=5)))
     assert [frame.size for frame in read_frames(video)] == [(16, 16)] * 5
     folder = tmp_path / "frames"
@@ -73,12 +73,12 @@ def test_frames_come_from_a_file_or_a_folder(tmp_path: Path) -> None:
     for index in range(3):
         tiny.write_image(folder / f"{index}.png", 8, 12)
     assert [frame.size for frame in read_frames(Media("control", uri=str(folder)))] == [(12, 8)] * 3
-    with pytest.raises(RowError, match="video: no video that ffmpeg reads"):
+    with pytest.raises(RowError, match="video: not a video that can be decoded"):
         read_frames(Media("video", data=b"no video"))
 
 
 def test_images_are_upright_and_rgb(tmp_path: Path) -> None:
-    """A picture taken with the camera on its side is turned, and grey becomes RGB."""
+    """EXIF orientation is applied, and grey becomes RGB."""
     path = tmp_path / "turned.jpg"
     exif: Any = Image.Exif()
     exif[0x0112] = 6
