@@ -115,7 +115,17 @@ def test_ray_is_imported_in_its_own_files() -> None:
         for file in _ROOT.rglob("*.py")
         if any(module.split(".")[0] == "ray" for module in _imports(file))
     }
-    assert users == {"engines/ray.py"}
+    assert users == {"engines/ray.py", "engines/ray_cluster.py"}
+
+
+def test_private_parts_of_ray_are_used_in_one_file() -> None:
+    """A new version of Ray can break one file only."""
+    users = {
+        str(file.relative_to(_ROOT))
+        for file in _ROOT.rglob("*.py")
+        if any(module.startswith("ray._") for module in _imports(file))
+    }
+    assert users == {"engines/ray_cluster.py"}
 
 
 @pytest.mark.parametrize("name", _PURE)

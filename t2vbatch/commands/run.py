@@ -29,7 +29,7 @@ from t2vbatch.plan import Plan, Sample
 from t2vbatch.plan.units import pending
 from t2vbatch.report import write_report
 from t2vbatch.worker.protocol import Failure
-from t2vbatch.worker.worker import WorkerFactory
+from t2vbatch.worker.factory import WorkerFactory
 
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,5 @@
 """The inline engine: the scheduler's rules in one process."""
 
-import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,7 @@ from t2vbatch.engines.inline import InlineEngine
 from t2vbatch.errors import JobError, ModelError, WorkerError
 from t2vbatch.schedule import scheduler
 from tests.engines.fakes import notes
-from tests.engines.jobs import driver, run, wait_for
+from tests.engines.jobs import run
 
 
 def test_makes_everything_once(tmp_path: Path) -> None:
@@ -87,22 +85,3 @@ def test_gpus_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(JobError, match=r"workers\.gpus"):
         run(InlineEngine(), tmp_path, ["ok"], gpus=1)
     assert notes(tmp_path, "loads") == []
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_first_interrupt_finishes_what_runs(tmp_path: Path, number: signal.Signals) -> None:
-    """One Ctrl-C or SIGTERM lets the unit in hand be finished and leaves the rest pending."""
-    with driver("inline", "InlineEngine", tmp_path, ["slow:1", "ok", "ok"]) as process:
-        wait_for(tmp_path / "generated")
-        process.send_signal(number)
-        assert process.communicate(timeout=120)[0] == "interrupted [0]\n"
-
-
-def test_second_interrupt_stops_at_once(tmp_path: Path) -> None:
-    """A second Ctrl-C ends the unit in hand too."""
-    with driver("inline", "InlineEngine", tmp_path, ["hang", "ok"]) as process:
-        wait_for(tmp_path / "generated")
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=120)[0] == "interrupted []\n"

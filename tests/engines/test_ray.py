@@ -11,7 +11,8 @@ import pytest
 
 from t2vbatch.engines import Progress
 from t2vbatch.engines import ray as ray_engine
-from t2vbatch.engines.ray import RayEngine, connected
+from t2vbatch.engines.ray import RayEngine
+from t2vbatch.engines.ray_cluster import connected
 from t2vbatch.errors import JobError, ModelError
 from tests.engines.fakes import FakeFactory, FakeLedger, notes
 from tests.engines.jobs import make_job, run, wait_for

@@ -10,7 +10,8 @@ from t2vbatch.commands import run
 from t2vbatch.models.fake import FakeModel
 from t2vbatch.output.store import Store
 from t2vbatch.storage.files import LocalFolder
-from t2vbatch.worker.worker import Worker, WorkerFactory
+from t2vbatch.worker.factory import WorkerFactory
+from t2vbatch.worker.worker import Worker
 from tests.faults import actions as deeds
 
 

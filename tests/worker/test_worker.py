@@ -1,4 +1,4 @@
-"""A worker: what becomes of a unit between the model's frames and a committed record."""
+"""A worker: from the model's frames to a committed record."""
 
 import hashlib
 import json
@@ -18,26 +18,27 @@ from t2vbatch.metrics.scorer import Scorer
 from t2vbatch.models.protocol import Request
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Sample
+from t2vbatch.worker.finish import WorkerInfo, versions
 from t2vbatch.worker.protocol import Work
-from t2vbatch.worker.worker import Worker, versions
+from t2vbatch.worker.worker import RetryModel, Worker
 
 
 class _Model:
-    """Gives what it was made with, or raises it; remembers what it was asked."""
+    """Returns noise from the seed, or raises ``error``; keeps the requests of every call."""
 
-    def __init__(self, answer: Exception | None = None, salt: int = 0) -> None:
-        self.answer, self.salt = answer, salt
-        self.asked: list[Sequence[Request]] = []
+    def __init__(self, error: Exception | None = None, salt: int = 0) -> None:
+        self.error, self.salt = error, salt
+        self.calls: list[Sequence[Request]] = []
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:
-        self.asked.append(requests)
-        if self.answer:
-            raise self.answer
+        self.calls.append(requests)
+        if self.error:
+            raise self.error
         return [Video(_noise(request.seed + self.salt), 8.0) for request in requests]
 
 
-class _Singer(_Model):
-    """Gives each video a second of noise to hear; the video is shorter."""
+class _ModelWithSound(_Model):
+    """Adds one second of noise as sound to each video; the video is shorter."""
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:
         waveform = np.random.default_rng(0).integers(-9000, 9000, (2, 16000)).astype(np.int16)
@@ -52,11 +53,18 @@ def _sample(name: str, seed: int = 1) -> Sample:
     return Sample(name, f"row-{name}", "m", 0, seed, f"videos/m/{name}.mp4", "a prompt", None)
 
 
-def _worker(folder: Path, model: _Model, batch: int = 1, format: str = "mp4") -> Worker:
+def _worker(
+    folder: Path,
+    model: _Model,
+    batch: int = 1,
+    format: str = "mp4",
+    retry_with: RetryModel | None = None,
+) -> Worker:
     models, video = {"m": {"path": "x", "batch": batch}}, {"format": format}
     text = json.dumps({"manifest": "m", "output": str(folder), "models": models, "video": video})
     job = parse_job(text, "job")
-    return Worker(job, "m", Store(str(folder)), model, Scorer({}, {}), "m-1", "cpu", 2.5)
+    info = WorkerInfo("m-1", "cpu", 2.5)
+    return Worker(job, "m", Store(str(folder)), model, Scorer({}, {}), info, retry_with)
 
 
 def _work(key: int, *samples: Sample) -> Work:
@@ -64,8 +72,8 @@ def _work(key: int, *samples: Sample) -> Work:
     return Work(key, tuple(range(count)), samples, (2,) * count)
 
 
-def test_a_record_says_all_that_was_seen(tmp_path: Path) -> None:
-    """Digests, sizes, times, versions, attempts: from the file as it lies there."""
+def test_a_record_describes_the_published_file(tmp_path: Path) -> None:
+    """Digests, sizes, times, versions and attempts in the record are those of the published file."""
     worker = _worker(tmp_path, _Model())
     worker.generate(_work(1, _sample("a")))
     assert [outcome.status for outcome in worker.finish(1)] == ["ok"]
@@ -83,20 +91,20 @@ def test_a_record_says_all_that_was_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("format", "rate_hz"), [("mp4", 16000), ("webm", 48000), ("png", 16000)])
-def test_a_record_says_what_is_heard(tmp_path: Path, format: str, rate_hz: int) -> None:
-    """Rate, channels and digest of the sound in the file, which is as long as the frames."""
-    worker = _worker(tmp_path, _Singer(), format=format)
+def test_a_record_describes_the_sound(tmp_path: Path, format: str, rate_hz: int) -> None:
+    """The record has rate, channels and digest of the file's sound, which is as long as the frames."""
+    worker = _worker(tmp_path, _ModelWithSound(), format=format)
     worker.generate(_work(1, _sample("a")))
     worker.finish(1)
-    record, heard = Store(str(tmp_path)).committed("a"), decode_audio(tmp_path / "videos/m/a.mp4")
+    record, sound = Store(str(tmp_path)).committed("a"), decode_audio(tmp_path / "videos/m/a.mp4")
     assert record is not None
-    assert (record.audio_rate_hz, record.audio_channels, record.audio_sha256) == (rate_hz, 2, heard.sha256())
-    assert heard.duration_s == pytest.approx(5 / 8, abs=0.001)
+    assert (record.audio_rate_hz, record.audio_channels, record.audio_sha256) == (rate_hz, 2, sound.sha256())
+    assert sound.duration_s == pytest.approx(5 / 8, abs=0.001)
 
 
-def test_a_gif_is_not_heard(tmp_path: Path) -> None:
-    """The format has no sound, and the record says so."""
-    worker = _worker(tmp_path, _Singer(), format="gif")
+def test_a_gif_has_no_sound(tmp_path: Path) -> None:
+    """GIF has no sound, so the record's sound columns are null."""
+    worker = _worker(tmp_path, _ModelWithSound(), format="gif")
     worker.generate(_work(1, _sample("a")))
     assert [outcome.status for outcome in worker.finish(1)] == ["ok"]
     record = Store(str(tmp_path)).committed("a")
@@ -104,39 +112,39 @@ def test_a_gif_is_not_heard(tmp_path: Path) -> None:
     assert (record.audio_rate_hz, record.audio_channels, record.audio_sha256) == (None, None, None)
 
 
-def test_half_a_sound_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is read back must be as long as what was written."""
+def test_a_file_with_half_the_sound_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sound that is read back must be as long as the sound that was written."""
     half = Audio(np.zeros((2, 5000), np.int16), 16000)
-    monkeypatch.setattr("t2vbatch.worker.worker.decode_audio", lambda path: half)
-    worker = _worker(tmp_path, _Singer())
+    monkeypatch.setattr("t2vbatch.worker.finish.decode_audio", lambda path: half)
+    worker = _worker(tmp_path, _ModelWithSound())
     worker.generate(_work(1, _sample("a")))
     [outcome] = worker.finish(1)
     assert outcome.failure is not None
-    assert "0.312 s in 2 channels where 0.625 s" in outcome.failure.error
+    assert "0.312 s of sound in 2 channels; 0.625 s" in outcome.failure.error
     assert not (tmp_path / "videos").exists()
 
 
-def test_a_unit_is_filled_up_and_what_fills_it_is_thrown_away(tmp_path: Path) -> None:
-    """The model always sees a whole batch; records are of samples alone."""
+def test_a_partial_unit_is_padded(tmp_path: Path) -> None:
+    """The model always gets a full batch; only real samples get records."""
     model = _Model()
     worker = _worker(tmp_path, model, batch=4)
     worker.generate(_work(1, _sample("a", 1), _sample("b", 2)))
     assert len(worker.finish(1)) == 2
-    assert [request.seed for request in model.asked[0]] == [1, 2, 2, 2]
+    assert [request.seed for request in model.calls[0]] == [1, 2, 2, 2]
     assert Store(str(tmp_path)).records().num_rows == 2
 
 
 @pytest.mark.parametrize("error", [RowError("x"), MemoryExceededError("x")])
-def test_a_failure_is_the_schedulers_to_judge(tmp_path: Path, error: Exception) -> None:
-    """It is raised, nothing is committed, and nothing is kept."""
+def test_a_failed_call_raises_and_commits_nothing(tmp_path: Path, error: Exception) -> None:
+    """The error reaches the engine, and there is no record."""
     worker = _worker(tmp_path, _Model(error))
     with pytest.raises(type(error)):
         worker.generate(_work(1, _sample("a")))
     assert Store(str(tmp_path)).records().num_rows == 0
 
 
-def test_a_degenerate_answer_is_an_answer(tmp_path: Path) -> None:
-    """The same seed would give it again: it is recorded, not retried."""
+def test_a_degenerate_result_is_recorded(tmp_path: Path) -> None:
+    """The same seed would give the same result, so it is recorded and not retried."""
     worker = _worker(tmp_path, _Model(DegenerateError("frames hold NaN")))
     worker.generate(_work(1, _sample("a")))
     assert [outcome.status for outcome in worker.finish(1)] == ["degenerate"]
@@ -145,24 +153,22 @@ def test_a_degenerate_answer_is_an_answer(tmp_path: Path) -> None:
     assert (record.error, record.video) == ("frames hold NaN", None)
 
 
-def test_of_several_the_degenerate_one_shows_alone(tmp_path: Path) -> None:
-    """A unit of two raises, so that each is tried by itself."""
+def test_a_degenerate_result_in_a_batch_raises(tmp_path: Path) -> None:
+    """A unit of two raises, so that the scheduler tries each sample alone."""
     worker = _worker(tmp_path, _Model(DegenerateError("x")), batch=2)
     with pytest.raises(DegenerateError):
         worker.generate(_work(1, _sample("a"), _sample("b")))
 
 
-def test_a_file_that_cannot_be_written_costs_that_sample_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its neighbours of the unit are committed, and it carries its failure."""
+def test_an_encode_failure_fails_only_its_own_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other samples of the unit are committed; the outcome of the failed one has the failure."""
 
     def failing(video: Video, path: Path, settings: VideoFile) -> None:
         if np.array_equal(video.frames, _noise(1)):
             raise EncodeError("ffmpeg ended with code 1")
         encode(video, path, settings)
 
-    monkeypatch.setattr("t2vbatch.worker.worker.encode", failing)
+    monkeypatch.setattr("t2vbatch.worker.finish.encode", failing)
     worker = _worker(tmp_path, _Model(), batch=2)
     worker.generate(_work(1, _sample("a", 1), _sample("b", 2)))
     outcomes = worker.finish(1)
@@ -172,38 +178,38 @@ def test_a_file_that_cannot_be_written_costs_that_sample_alone(
     assert Store(str(tmp_path)).records()["sample_id"].to_pylist() == ["b"]
 
 
-def test_a_file_that_reads_back_as_another_video_is_not_published(
+def test_a_file_that_differs_from_the_frames_is_not_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half the frames written, exit code 0: found by reading, and nothing is left lying about."""
+    """Decoding detects an encoder that drops frames and exits with code 0; no file stays behind."""
 
     def cut(video: Video, path: Path, settings: VideoFile) -> None:
         encode(Video(video.frames[:2], video.fps), path, settings)
 
-    monkeypatch.setattr("t2vbatch.worker.worker.encode", cut)
+    monkeypatch.setattr("t2vbatch.worker.finish.encode", cut)
     worker = _worker(tmp_path, _Model())
     worker.generate(_work(1, _sample("a")))
     assert worker.finish(1)[0].status == "failed"
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
 
 
-def test_the_first_record_stays(tmp_path: Path) -> None:
-    """A second attempt that comes late changes nothing that a reader sees."""
+def test_the_first_record_wins(tmp_path: Path) -> None:
+    """A later attempt at the same sample does not change the record."""
     worker = _worker(tmp_path, _Model())
-    seen = []
+    records = []
     for key in (1, 2):
         worker.generate(_work(key, _sample("a")))
         worker.finish(key)
-        seen.append(Store(str(tmp_path)).committed("a"))
-    assert seen[0] == seen[1]
+        records.append(Store(str(tmp_path)).committed("a"))
+    assert records[0] == records[1]
 
 
 def _die(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _left_behind(folder: Path, model: _Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a worker leaves that is killed between publishing sample ``a`` and committing it."""
+def _leave_orphan(folder: Path, model: _Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the files of a worker that was killed between publishing sample ``a`` and committing it."""
     worker = _worker(folder, model)
     worker.generate(_work(1, _sample("a")))
     with monkeypatch.context() as patch:
@@ -213,34 +219,34 @@ def _left_behind(folder: Path, model: _Model, monkeypatch: pytest.MonkeyPatch) -
 
 
 def _digests(folder: Path) -> tuple[str, str | None]:
-    """Of the file of sample ``a``, and the one in its record."""
+    """Digest of the file of sample ``a``, and the digest in its record."""
     record = Store(str(folder)).committed("a")
     assert record is not None
     return hashlib.sha256((folder / "videos/m/a.mp4").read_bytes()).hexdigest(), record.video_sha256
 
 
-def test_a_finished_video_whose_record_was_lost_is_taken_over(
+def test_a_published_video_without_a_record_is_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The model is not asked for it again; its neighbours in the unit are made."""
-    _left_behind(tmp_path, _Model(), monkeypatch)
+    """The model does not generate it again; the other samples of the unit are generated."""
+    _leave_orphan(tmp_path, _Model(), monkeypatch)
     assert Store(str(tmp_path)).committed("a") is None
     model = _Model(salt=7)
     worker = _worker(tmp_path, model, batch=2)
     worker.generate(_work(1, _sample("a"), _sample("b", 2)))
     assert [outcome.status for outcome in worker.finish(1)] == ["ok", "ok"]
-    assert [[request.seed for request in asked] for asked in model.asked] == [[2, 2]]
+    assert [[request.seed for request in call] for call in model.calls] == [[2, 2]]
     found, recorded = _digests(tmp_path)
     assert found == recorded
     assert list(Store(str(tmp_path)).folder.names("drafts")) == []
 
 
 @pytest.mark.parametrize("damage", ["another sample's draft", "a torn draft", "another file", "no file"])
-def test_only_the_samples_own_bytes_are_taken_over(
+def test_only_a_file_that_matches_its_draft_is_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
-    """Whatever is not as its draft says is made again."""
-    _left_behind(tmp_path, _Model(), monkeypatch)
+    """A file that differs from its draft, or has no valid draft, is generated again."""
+    _leave_orphan(tmp_path, _Model(), monkeypatch)
     draft, file = tmp_path / "drafts/a.json", tmp_path / "videos/m/a.mp4"
     match damage:
         case "another sample's draft":
@@ -248,20 +254,20 @@ def test_only_the_samples_own_bytes_are_taken_over(
         case "a torn draft":
             draft.write_bytes(draft.read_bytes()[:50])
         case "another file":
-            file.write_bytes(b"of another row that had this name")
+            file.write_bytes(b"the video of another row")
         case _:
             file.unlink()
     model = _Model(salt=7)
     worker = _worker(tmp_path, model)
     worker.generate(_work(1, _sample("a")))
     worker.finish(1)
-    assert len(model.asked) == 1
+    assert len(model.calls) == 1
     found, recorded = _digests(tmp_path)
     assert found == recorded
 
 
-def test_a_late_attempt_leaves_the_committed_video_alone(tmp_path: Path) -> None:
-    """Also where the model gives other bytes the second time: file and record stay the first attempt's."""
+def test_a_late_attempt_does_not_replace_the_committed_video(tmp_path: Path) -> None:
+    """File and record stay the first attempt's even where the second attempt gives other bytes."""
     early, late = _worker(tmp_path, _Model()), _worker(tmp_path, _Model(salt=7))
     late.generate(_work(1, _sample("a")))
     early.generate(_work(1, _sample("a")))
@@ -272,10 +278,10 @@ def test_a_late_attempt_leaves_the_committed_video_alone(tmp_path: Path) -> None
     assert before[0] == before[1]
 
 
-def test_where_two_publish_at_once_the_record_is_that_of_the_file_that_stays(
+def test_two_attempts_that_publish_at_once_leave_a_matching_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One attempt stops just before its file moves, and goes on when the other has committed other bytes."""
+    """One attempt stops before its file moves, and continues after the other committed other bytes."""
     stopped, other = _worker(tmp_path, _Model()), _worker(tmp_path, _Model(salt=7))
     stopped.generate(_work(1, _sample("a")))
     other.generate(_work(1, _sample("a")))
@@ -293,31 +299,31 @@ def test_where_two_publish_at_once_the_record_is_that_of_the_file_that_stays(
 
 
 @pytest.mark.parametrize("first", [None, DegenerateError("frames hold NaN")], ids=["black", "NaN"])
-def test_a_degenerate_answer_is_asked_for_once_more(tmp_path: Path, first: Exception | None) -> None:
-    """Of the more precise model alone, with the same seed; the record says what was wrong with the first."""
+def test_a_degenerate_result_is_generated_once_more(tmp_path: Path, first: Exception | None) -> None:
+    """The more precise model gets the same seed; the record says why the first result was degenerate."""
 
     class Black(_Model):
         def generate(self, requests: Sequence[Request]) -> list[Video]:
             return [Video(np.zeros_like(video.frames), 8.0) for video in super().generate(requests)]
 
-    worker, precise = _worker(tmp_path, Black(first)), _Model()
-    worker.retry_with = lambda: precise
+    precise = _Model()
+    worker = _worker(tmp_path, Black(first), retry_with=lambda: precise)
     worker.generate(_work(1, _sample("a", 5)))
     assert [outcome.status for outcome in worker.finish(1)] == ["ok"]
     record = Store(str(tmp_path)).committed("a")
     assert record is not None
     assert ("NaN" if first else "black") in (record.retry_reason or "")
-    assert [request.seed for request in precise.asked[0]] == [5]
+    assert [request.seed for request in precise.calls[0]] == [5]
 
 
-def test_a_sample_that_stays_degenerate_is_recorded_so(tmp_path: Path) -> None:
-    """After one more answer, not after many."""
+def test_a_sample_that_stays_degenerate_is_recorded(tmp_path: Path) -> None:
+    """A sample that is degenerate twice is recorded after the second call."""
     precise = _Model(DegenerateError("frames hold NaN still"))
-    worker = _worker(tmp_path, _Model(DegenerateError("frames hold NaN")))
-    worker.retry_with = lambda: precise
+    black = _Model(DegenerateError("frames hold NaN"))
+    worker = _worker(tmp_path, black, retry_with=lambda: precise)
     worker.generate(_work(1, _sample("a")))
     assert [outcome.status for outcome in worker.finish(1)] == ["degenerate"]
     record = Store(str(tmp_path)).committed("a")
     assert record is not None
     assert (record.error, record.retry_reason) == ("frames hold NaN still", "frames hold NaN")
-    assert len(precise.asked) == 1
+    assert len(precise.calls) == 1

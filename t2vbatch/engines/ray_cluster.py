@@ -1,0 +1,154 @@
+"""The connection to Ray: a cluster, or a Ray that is started on this machine; its nodes and its logs.
+
+The only file that uses private parts of Ray: what version 2.60 has no public setting for. A test checks that each
+of them exists.
+
+A Ray that is started here listens on loopback alone and has no dashboard. On a cluster (``ray.address``),
+t2vbatch must be installed on every node; nothing is uploaded. A cluster's token comes from Ray's own environment
+variables or file, never from a job.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private import ray_constants
+from ray._private import state as ray_state
+from ray._private import worker as ray_worker
+from ray.exceptions import AuthenticationError
+
+from t2vbatch.engines.devices import gpus_each, local_gpus
+from t2vbatch.errors import JobError, RunError
+from t2vbatch.job import Job
+
+_log = logging.getLogger(__name__)
+
+OBJECT_STORE_BYTES = 2**28
+"""Enough for input images and videos on their way to workers; frames and results stay in the workers. Ray's default
+is a third of the memory, which is more than a container's /dev/shm has."""
+
+STDERR_LINES = 40
+"""Lines of a dead process's stderr that go into the record: Python's stack at a segmentation fault has 20."""
+
+
+@contextmanager
+def connected(job: Job) -> Iterator[None]:
+    """Connect to Ray as the job says, for the block; a connection that exists already is used and stays open.
+
+    Only what was started here is stopped again: a Ray on this machine, or the connection to a cluster.
+
+    Raises:
+        JobError: the cluster cannot be joined, or this machine has fewer GPUs than the job asks for.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    with _private_settings():
+        if job.ray.address is not None:
+            _join(job.ray.address, quiet)
+        else:
+            _start(job, quiet)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def nodes() -> list[dict[str, Any]]:
+    """The nodes that are alive and not draining, as Ray describes them."""
+    drain = draining_nodes()
+    known = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node for node in known if node["Alive"] and node["NodeID"] not in drain]
+
+
+def draining_nodes() -> frozenset[str]:
+    """Ids of the nodes that the cluster is about to remove."""
+    return frozenset(ray_state.state.get_draining_nodes())
+
+
+def stderr_tail(pid: int) -> list[str]:
+    """The last lines that a worker process wrote to stderr; empty where Ray's logs are on another machine."""
+    node = ray_worker._global_node
+    if node is None:
+        return []
+    logs = Path(node.get_logs_dir_path()).glob(f"worker-*-{pid}.err")
+    return [line for log in logs for line in log.read_text(errors="replace").splitlines()[-STDERR_LINES:]]
+
+
+@contextmanager
+def _private_settings() -> Iterator[None]:
+    """Settings that Ray has no public switch for, restored afterwards.
+
+    Ray's driver prints messages about workers to stdout, where ``--json`` promises one object. And on Linux
+    its servers listen on every interface unless clusters are disabled: see ``_start``.
+    """
+    before = ray_worker.print_to_stdstream, ray_constants.ENABLE_RAY_CLUSTER
+    ray_worker.print_to_stdstream = lambda data, **_: _log.info("ray: %s", "".join(data["lines"]))
+    try:
+        yield
+    finally:
+        ray_worker.print_to_stdstream, ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def _start(job: Job, options: Mapping[str, Any]) -> None:
+    """Start a Ray on this machine that listens on loopback only."""
+    gpus_each(job, local_gpus())  # Refuses missing GPUs before anything is started.
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        ray.init(
+            address="local",
+            num_cpus=_local_cpus(job),
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            **options,
+        )
+    except (
+        Exception
+    ) as error:  # Ray raises a bare Exception, for example where a slow machine took over 30 s.
+        raise RunError(f"Ray could not be started on this machine: {error}") from error
+
+
+def _join(address: str, options: Mapping[str, Any]) -> None:
+    """Connect to a cluster. The port is tried first: Ray itself tries an unreachable address for many minutes."""
+    host, colon, port = address.rpartition(":")
+    reachable = False
+    try:
+        if colon and "/" not in host:
+            socket.create_connection((host, int(port)), timeout=5.0).close()
+            reachable = True
+        ray.init(address=address, **options)
+    except (OSError, ValueError, RuntimeError, AuthenticationError) as error:
+        raise JobError(
+            "ray.address",
+            f"{address}: {_reason(error, reachable)}",
+            "HOST:PORT of a running cluster's head node, or auto on one of the cluster's machines",
+            f"{_TOKEN if reachable else ''}write address: null to run on this machine",
+        ) from None
+
+
+_TOKEN = (
+    "if the cluster requires a token, set RAY_AUTH_MODE=token and put the token into RAY_AUTH_TOKEN, into the "
+    "file that RAY_AUTH_TOKEN_PATH names, or into ~/.ray/auth_token; otherwise "
+)
+
+
+def _reason(error: Exception, reachable: bool) -> str:
+    """Why the cluster cannot be joined. Ray reports a rejected token on stderr only, so the message is ours."""
+    if isinstance(error, AuthenticationError):
+        return "RAY_AUTH_MODE is token, but no token was found"
+    if not reachable:
+        return f"the cluster cannot be reached: {error}"
+    sent = "a token" if os.environ.get("RAY_AUTH_MODE", "").lower() == "token" else "no token"
+    return f"the cluster answered but rejected this run, which sent {sent}: {error}"
+
+
+def _local_cpus(job: Job) -> int:
+    """CPUs that Ray may use here: all of them, or more where the job asks for more workers than that."""
+    requested = job.workers.cpus * (1 if job.workers.count == "auto" else job.workers.count)
+    return max(requested, len(os.sched_getaffinity(0)))

@@ -1,0 +1,51 @@
+"""Starts a worker of one model: loads the model and the metrics."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from t2vbatch.job import Job, Model
+from t2vbatch.metrics.scorer import load_metrics
+from t2vbatch.models import load_model, set_up_torch
+from t2vbatch.models.protocol import ModelFacts
+from t2vbatch.output.store import Store
+from t2vbatch.worker.finish import WorkerInfo
+from t2vbatch.worker.worker import RetryModel, Worker
+
+
+@dataclass(frozen=True)
+class WorkerFactory:
+    """Everything that is needed to start a worker of one model on any node; small and picklable."""
+
+    job: Job
+    model: str
+    facts: ModelFacts
+    store: Store
+
+    def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> Worker:
+        """Load the model and the metrics; see Factory."""
+        set_up_torch(self.job.workers.cpus)
+        start = time.perf_counter()
+        with self.job.with_location(f"models.{self.model}"):
+            model = load_model(self._spec(memory), self.facts, device)
+        scorer = load_metrics(self.job, device)
+        info = WorkerInfo(name, device, time.perf_counter() - start)
+        return Worker(
+            self.job, self.model, self.store, model, scorer, info, self._retry_model(memory, device)
+        )
+
+    def _retry_model(self, memory: Sequence[str], device: str) -> RetryModel | None:
+        dtype = self.job.models[self.model].retry_degenerate
+        if dtype is None:
+            return None
+        spec = self._spec(memory).model_copy(update={"dtype": dtype})
+        return cache(lambda: load_model(spec, self.facts, device))
+
+    def _spec(self, memory: Sequence[str]) -> Model:
+        spec = self.job.models[self.model]
+        if not memory:
+            return spec
+        # Offload methods exclude each other, so the new one replaces the job's own.
+        kept = [saving for saving in spec.memory if "offload" not in str(saving)]
+        return spec.model_copy(update={"memory": [*kept, *memory]})

@@ -1,0 +1,229 @@
+"""From frames to a committed record: encode -> verify -> publish -> score -> commit.
+
+Runs beside the next unit's generation, and holds no state between two samples.
+"""
+
+import importlib.metadata
+import platform
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from t2vbatch.errors import DegenerateError, EncodeError
+from t2vbatch.job import Job, VideoFile
+from t2vbatch.media.degenerate import degenerate_reason
+from t2vbatch.media.poster import poster, poster_name
+from t2vbatch.media.video import Video, decode, decode_audio, digest_file, encode, ffmpeg_version, holds_audio
+from t2vbatch.metrics.scorer import Scorer
+from t2vbatch.models.calls.inputs import read_image
+from t2vbatch.output.records import Record, Status
+from t2vbatch.output.store import Store
+from t2vbatch.plan import Sample
+from t2vbatch.worker.protocol import Work
+
+_PACKAGES = ("t2vbatch", "torch", "diffusers", "transformers", "numpy", "pillow")
+
+_SOUND_SLACK_S = 0.05
+"""Codecs keep sound in blocks of 20 ms and more; a decoder may drop the rest of the last block."""
+
+
+@dataclass(frozen=True)
+class WorkerInfo:
+    """What a record says about its worker.
+
+    Attributes:
+        device: a torch device, ``cuda`` or ``cpu``.
+        load_s: seconds that the model and the metrics took to load.
+    """
+
+    name: str
+    device: str
+    load_s: float
+
+
+@dataclass(frozen=True)
+class ModelOutput:
+    """The result of a model's call for one sample, and why the call was repeated, if it was."""
+
+    result: Video | DegenerateError
+    retry_reason: str | None = None
+
+    @property
+    def degenerate_reason(self) -> str | None:
+        """Why the result is degenerate; None where it is not."""
+        return (
+            str(self.result) if isinstance(self.result, DegenerateError) else degenerate_reason(self.result)
+        )
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A unit that waits to be finished.
+
+    Attributes:
+        results: for each sample the model's output, or the draft record of a video that an earlier attempt
+            published before its process died.
+        generate_s: seconds for each sample that was generated.
+    """
+
+    work: Work
+    results: Sequence[ModelOutput | Record]
+    started_at: datetime
+    generate_s: float
+    peak_memory_bytes: int
+
+
+class Finisher:
+    """Turns generated videos into committed records."""
+
+    def __init__(self, job: Job, store: Store, scorer: Scorer, info: WorkerInfo) -> None:
+        self._job, self._store, self._scorer, self._info = job, store, scorer, info
+
+    def finish(self, generated: Generated, index: int) -> Status:
+        """Encode, verify, publish, score and commit one sample of a unit.
+
+        Raises:
+            SampleError: the file could not be written or differs from the frames; nothing was committed.
+        """
+        record = self._record(generated, index)
+        self._store.commit(record)
+        return record.status
+
+    def _record(self, generated: Generated, index: int) -> Record:
+        sample = generated.work.samples[index]
+        record = self._base_record(sample, generated, generated.work.attempts[index])
+        match generated.results[index]:
+            case Record() as draft:
+                record = self._resume_draft(draft, sample)
+            case ModelOutput(DegenerateError() as error, reason):
+                record = replace(record, status="degenerate", error_type="DegenerateError")
+                record = replace(record, error=str(error), retry_reason=reason)
+            case ModelOutput(Video() as video, reason):
+                record = self._publish(replace(record, retry_reason=reason), sample, video)
+        return replace(record, finished_at=record.finished_at or datetime.now(UTC).isoformat())
+
+    def _base_record(self, sample: Sample, generated: Generated, attempts: int) -> Record:
+        return replace(
+            Record.of(sample, "ok", attempts),
+            load_s=self._info.load_s,
+            generate_s=generated.generate_s,
+            peak_memory_bytes=generated.peak_memory_bytes,
+            device=_device_name(self._info.device),
+            worker=self._info.name,
+            node=socket.gethostname(),
+            versions=versions(),
+            started_at=generated.started_at.isoformat(),
+        )
+
+    def _publish(self, record: Record, sample: Sample, video: Video) -> Record:
+        """The record of a video that is encoded, read back, checked, published and scored."""
+        staged = self._store.folder.staging() / uuid.uuid4().hex
+        start = time.perf_counter()
+        try:
+            encode(video, staged, self._job.video)
+            read_back = _check_frames(video, decode(staged))
+            record = _with_sound(record, video, staged, self._job.video)
+            sha256, size = digest_file(staged)
+            reason = degenerate_reason(video)
+            record = replace(
+                record,
+                status="degenerate" if reason else "ok",
+                error_type="DegenerateError" if reason else None,
+                error=reason,
+                video=sample.video,
+                num_frames=len(read_back.frames),
+                width=read_back.frames.shape[2],
+                height=read_back.frames.shape[1],
+                fps=video.fps,
+                duration_s=len(video.frames) / video.fps,
+                bytes=size,
+                video_sha256=sha256,
+                frames_sha256=read_back.sha256(),
+                encode_s=time.perf_counter() - start,
+            )
+            published = self._store.publish(record, staged)
+        finally:
+            _remove(staged)
+        if published is not record:
+            return self._resume_draft(published, sample)
+        return self._score(record, sample, Video(read_back.frames, video.fps))
+
+    def _resume_draft(self, earlier: Record, sample: Sample) -> Record:
+        """The record of a video that an earlier attempt published, scored from its file."""
+        if earlier.finished_at is not None or earlier.fps is None:
+            return earlier
+        with self._store.video(sample.video) as path:
+            read_back = decode(path)
+        return self._score(earlier, sample, Video(read_back.frames, earlier.fps))
+
+    def _score(self, record: Record, sample: Sample, video: Video) -> Record:
+        # The poster is made here, where the frames are in memory: a report would decode every video again.
+        self._store.folder.write(poster_name(str(record.frames_sha256)), poster(video))
+        start = time.perf_counter()
+        media = sample.media.get("image")
+        image = None if media is None else read_image(media)
+        scores = self._scorer.score(video, sample.prompt, image)
+        return replace(
+            record,
+            scores=scores.values,
+            score_errors=scores.errors,
+            prompt_tokens=scores.prompt_tokens,
+            prompt_truncated=scores.prompt_truncated,
+            score_s=time.perf_counter() - start,
+        )
+
+
+@cache
+def versions() -> Mapping[str, str]:
+    """Versions of everything that can change a bit of the output."""
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), **packages, "ffmpeg": ffmpeg_version()}
+
+
+def _check_frames(written: Video, read_back: Video) -> Video:
+    if written.frames.shape != read_back.frames.shape:
+        raise EncodeError(
+            f"the file holds frames of shape {read_back.frames.shape}; {written.frames.shape} were written"
+        )
+    return read_back
+
+
+def _with_sound(record: Record, video: Video, path: Path, settings: VideoFile) -> Record:
+    """The record with the sound that a decoder reads from the file, where a sound was written."""
+    if video.audio is None or not holds_audio(settings):
+        return record
+    decoded = decode_audio(path)
+    if (
+        decoded.channels != video.audio.channels
+        or abs(decoded.duration_s - video.duration_s) > _SOUND_SLACK_S
+    ):
+        raise EncodeError(
+            f"the file holds {decoded.duration_s:.3f} s of sound in {decoded.channels} channels; "
+            f"{video.duration_s:.3f} s in {video.audio.channels} channels were written"
+        )
+    return replace(
+        record,
+        audio_rate_hz=decoded.rate_hz,
+        audio_channels=decoded.channels,
+        audio_sha256=decoded.sha256(),
+    )
+
+
+def _remove(staged: Path) -> None:
+    if staged.is_dir():
+        shutil.rmtree(staged)
+    staged.unlink(missing_ok=True)
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        return str(torch.cuda.get_device_name(device))
+    return f"{device} ({platform.machine()}, {torch.get_num_threads()} threads)"

@@ -1,0 +1,65 @@
+"""The private parts of Ray that t2vbatch uses: one test for each, so that a missing part is named."""
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from t2vbatch.engines import ray_cluster
+
+
+def _private_parts() -> Iterator[str]:
+    """``module:attribute.attribute`` of every expression that starts at a private module of Ray."""
+    tree = ast.parse(Path(ray_cluster.__file__).read_text(encoding="utf-8"))
+    modules = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ray._")
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            name, _, path = ast.unparse(node).partition(".")
+            if name in modules and path.replace(".", "").isidentifier():
+                yield f"{modules[name]}:{path}"
+
+
+@pytest.mark.parametrize("part", sorted(set(_private_parts())))
+def test_a_private_part_of_ray_exists(part: str) -> None:
+    """The installed Ray still has the attribute that ``engines/ray_cluster.py`` reads or sets."""
+    module, _, path = part.partition(":")
+    found = importlib.import_module(module)
+    for name in path.split("."):
+        assert hasattr(found, name), f"Ray {ray.__version__} has no {module}.{path}"
+        found = getattr(found, name)
+
+
+def test_the_list_is_not_empty() -> None:
+    """The search finds the settings, the draining nodes and the log folder's node."""
+    names = {part.rpartition(":")[2] for part in _private_parts()}
+    assert {
+        "print_to_stdstream",
+        "ENABLE_RAY_CLUSTER",
+        "state.get_draining_nodes",
+        "_global_node",
+    } <= names
+
+
+def test_the_node_knows_its_log_folder() -> None:
+    """``ray_worker._global_node`` is a Node of Ray with ``get_logs_dir_path``."""
+    node = importlib.import_module("ray._private.node").Node
+    assert hasattr(node, "get_logs_dir_path"), f"Ray {ray.__version__}: Node has no get_logs_dir_path"
+
+
+def test_the_installed_ray_is_one_that_the_project_allows() -> None:
+    """``pyproject.toml`` allows the one minor version whose private parts were checked."""
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    [line] = [line.strip(' ",') for line in text.splitlines() if line.strip().startswith('"ray')]
+    requirement = Requirement(line)
+    assert requirement.specifier.contains(Version(ray.__version__))
+    assert {clause.operator for clause in requirement.specifier} == {">=", "<"}
