@@ -28,8 +28,8 @@ from t2vbatch.output.tables import make_metadata, make_results
 from t2vbatch.plan import Plan, Sample
 from t2vbatch.plan.units import pending
 from t2vbatch.report import write_report
-from t2vbatch.worker.protocol import Failure
 from t2vbatch.worker.factory import WorkerFactory
+from t2vbatch.worker.protocol import Failure
 
 _log = logging.getLogger(__name__)
 

@@ -31,8 +31,8 @@ SILENCE_S = 120.0
 stopped, or native code holds Python's lock for good; a machine under load answers earlier."""
 
 WAIT_S = 0.1
-"""Longest wait for an answer. Python delivers signals between two waits, and two within one wait count as one; a
-second Ctrl-C should count."""
+"""Longest wait for an answer. Python delivers signals between two waits, and two within one wait count as
+one; a second Ctrl-C should count."""
 
 CLUSTER_S = 5.0
 """Time between two looks at the nodes: short enough for a drain notice of 30 s, at one call to Ray each."""
@@ -101,8 +101,8 @@ class ActorPool:
             self.kill(worker)
 
     def capacity(self) -> int:
-        """Workers that the job asks for, or that fit on the present nodes; at least one, so that an autoscaler
-        sees the demand."""
+        """Workers that the job asks for, or that fit on the present nodes; at least one, so that an
+        autoscaler sees the demand."""
         if self._job.workers.count != "auto":
             return self._job.workers.count
         return max(1, sum(self._fits(node["Resources"]) for node in nodes()))
@@ -167,8 +167,9 @@ class ActorPool:
         return event
 
     def _cause(self, worker: int, error: RayError) -> m.Death:
-        """Whether the process died, or its node. A worker that cannot be reached counts as lost with its node: its
-        process may live on, and a sample that it still commits is found before it is generated again."""
+        """Whether the process died, or its node. A worker that cannot be reached counts as lost with its
+        node: its process may live on, and a sample that it still commits is found before it is generated
+        again."""
         if not isinstance(error, ActorDiedError) or error.preempted or "its node has died" in str(error):
             return "infrastructure"
         alive = {node["NodeID"] for node in nodes()}

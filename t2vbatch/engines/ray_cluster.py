@@ -1,11 +1,11 @@
 """The connection to Ray: a cluster, or a Ray that is started on this machine; its nodes and its logs.
 
-The only file that uses private parts of Ray: what version 2.60 has no public setting for. A test checks that each
-of them exists.
+The only file that uses private parts of Ray: what version 2.60 has no public setting for. A test checks that
+each of them exists.
 
 A Ray that is started here listens on loopback alone and has no dashboard. On a cluster (``ray.address``),
-t2vbatch must be installed on every node; nothing is uploaded. A cluster's token comes from Ray's own environment
-variables or file, never from a job.
+t2vbatch must be installed on every node; nothing is uploaded. A cluster's token comes from Ray's own
+environment variables or file, never from a job.
 """
 
 import logging
@@ -29,8 +29,8 @@ from t2vbatch.job import Job
 _log = logging.getLogger(__name__)
 
 OBJECT_STORE_BYTES = 2**28
-"""Enough for input images and videos on their way to workers; frames and results stay in the workers. Ray's default
-is a third of the memory, which is more than a container's /dev/shm has."""
+"""Enough for input images and videos on their way to workers; frames and results stay in the workers. Ray's
+default is a third of the memory, which is more than a container's /dev/shm has."""
 
 STDERR_LINES = 40
 """Lines of a dead process's stderr that go into the record: Python's stack at a segmentation fault has 20."""
@@ -115,7 +115,8 @@ def _start(job: Job, options: Mapping[str, Any]) -> None:
 
 
 def _join(address: str, options: Mapping[str, Any]) -> None:
-    """Connect to a cluster. The port is tried first: Ray itself tries an unreachable address for many minutes."""
+    """Connect to a cluster. The port is tried first: Ray itself tries an unreachable address for many
+    minutes."""
     host, colon, port = address.rpartition(":")
     reachable = False
     try:
@@ -133,13 +134,14 @@ def _join(address: str, options: Mapping[str, Any]) -> None:
 
 
 _TOKEN = (
-    "if the cluster requires a token, set RAY_AUTH_MODE=token and put the token into RAY_AUTH_TOKEN, into the "
-    "file that RAY_AUTH_TOKEN_PATH names, or into ~/.ray/auth_token; otherwise "
+    "if the cluster requires a token, set RAY_AUTH_MODE=token and put the token into RAY_AUTH_TOKEN, "
+    "the file that RAY_AUTH_TOKEN_PATH names, or ~/.ray/auth_token; otherwise "
 )
 
 
 def _reason(error: Exception, reachable: bool) -> str:
-    """Why the cluster cannot be joined. Ray reports a rejected token on stderr only, so the message is ours."""
+    """Why the cluster cannot be joined. Ray reports a rejected token on stderr only, so the message is
+    ours."""
     if isinstance(error, AuthenticationError):
         return "RAY_AUTH_MODE is token, but no token was found"
     if not reachable:

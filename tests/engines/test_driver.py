@@ -1,4 +1,5 @@
-"""A driver in a process of its own, with both engines: how it reacts to signals, and what it leaves behind."""
+"""A driver in a process of its own, with both engines: how it reacts to signals, and what it leaves
+behind."""
 
 import signal
 import time
@@ -47,7 +48,8 @@ def test_second_interrupt_stops_at_once(tmp_path: Path, engine: tuple[str, str])
 
 
 def test_own_ray_is_quiet_and_local_and_ends_with_the_driver(tmp_path: Path) -> None:
-    """A Ray started here listens on loopback only, prints nothing though workers die, and ends with the run."""
+    """A Ray started here listens on loopback only, prints nothing though workers die, and ends with the
+    run."""
     with _generating(_ENGINES[1], tmp_path, ["exit", "slow:1", "ok"]) as process:
         family = psutil.Process(process.pid).children(recursive=True)
         addresses = {

@@ -62,8 +62,8 @@ def test_without_the_token_a_message_says_where_it_goes(head: str, tmp_path: Pat
     with driver("ray", "RayEngine", tmp_path, ["ok"], head, _environment()) as process:
         _, errors = process.communicate(timeout=_PATIENCE_S)
     assert "ray.address" in errors
-    assert "comes with no token" in errors
-    assert "set RAY_AUTH_MODE=token and have its token in RAY_AUTH_TOKEN" in errors
+    assert "sent no token" in errors
+    assert "set RAY_AUTH_MODE=token and put the token into RAY_AUTH_TOKEN" in errors
     assert notes(tmp_path, "loads") == []
 
 
@@ -72,4 +72,4 @@ def test_a_token_that_is_promised_has_to_be_there(head: str, tmp_path: Path) -> 
     environment = _environment(RAY_AUTH_MODE="token", HOME=str(tmp_path))
     with driver("ray", "RayEngine", tmp_path, ["ok"], head, environment) as process:
         _, errors = process.communicate(timeout=_PATIENCE_S)
-    assert "RAY_AUTH_MODE is token, and no token is here" in errors
+    assert "RAY_AUTH_MODE is token, but no token was found" in errors
