@@ -44,6 +44,7 @@ _IN_PROMPT = re.compile(r"\[fault:(\w+)(?: x(\d+))?\]")
 class FakeModel:
     """Draws a square that moves over noise; both are a function of the request alone."""
 
+    NAME: ClassVar[str] = "t2vbatch:fake"
     VERSION: ClassVar[str] = "1"
     CALL: ClassVar[Mapping[str, Any]] = {
         "num_frames": 8,
@@ -68,8 +69,8 @@ class FakeModel:
 
     @classmethod
     def identity(cls, spec: Model) -> Mapping[str, Any]:
-        """What decides the pixels: this class alone. ``path`` is where faults are counted."""
-        return {"version": cls.VERSION}
+        """Nothing besides NAME and VERSION decides the pixels; ``path`` is where faults are counted."""
+        return {}
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:
         """See VideoModel."""

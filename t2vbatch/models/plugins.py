@@ -1,19 +1,21 @@
-"""Classes that generate: a diffusers pipeline by its name, a class of anybody's by ``module:Name``.
+"""Classes that generate: a diffusers pipeline by its name, any other class by ``module:Name``.
 
-A plug-in is a class that is constructed with the job's model section and a device, ``Name(spec, device)``,
-and has ``generate`` (see protocol.VideoModel), which gives back frames and their rate, and their sound where
-there is one: ``Video(frames, 24.0, Audio(waveform, 48000))``. All else is optional, as attributes of the
-class::
+A plug-in is a class that is constructed with the job's model section and a device, ``Name(spec, device)``. Its
+method ``generate`` (see protocol.VideoModel) returns frames, their rate, and their sound if the model makes
+sound: ``Video(frames, 24.0, Audio(waveform, 48000))``. These attributes of the class are optional::
 
-    CALL = {"num_frames": 16}   arguments that jobs and rows may set, with their defaults; none without it
-    FPS = 8.0                   frames per second, where the job does not say
-    REQUIRES = {"prompt"}       manifest columns without which no call is possible
-    ACCEPTS = {"prompt"}        manifest columns that it can take
+    CALL = {"num_frames": 16}   arguments that jobs and rows may set, with their defaults; without it, none
+    FPS = 8.0                   frames per second, if the job does not set them
+    REQUIRES = {"prompt"}       manifest columns that every row must have
+    ACCEPTS = {"prompt"}        manifest columns that a row may have
     BATCHABLE = False           whether one call takes several requests
-    identity(spec)              a class method; canonical values of all that decides the pixels, for one
-                                whose pixels depend on other files than its own source and ``path``
+    NAME, VERSION               two texts that stand in sample identities in place of ``module:Name`` and the
+                                digest of the source file: the class may then move, and its source may change,
+                                without a new identity. Raise VERSION whenever the pixels change
+    identity(spec)              a class method; canonical values of everything that decides the pixels, for a
+                                class whose pixels depend on other files than its own source and ``path``
 
-A package offers one under a short name by an entry point of the group ``t2vbatch.models``.
+A package offers a plug-in under a short name by an entry point of the group ``t2vbatch.models``.
 """
 
 from collections.abc import Mapping
@@ -98,19 +100,25 @@ def plugin_facts(where: str, plugin: Any, spec: Model) -> ModelFacts:
 
 def _identity(plugin: Any, spec: Model) -> Mapping[str, Any]:
     if hasattr(plugin, "identity"):
-        return {"pipeline": class_path(plugin), **plugin.identity(spec)}
-    source = getsourcefile(plugin)
+        return {**_code(plugin), **plugin.identity(spec)}
     settings = spec.model_dump(exclude={"path", "pipeline", "call", "fps", "batch"})
-    return {
-        "pipeline": class_path(plugin),
-        "source": file_digest(Path(source)) if source else None,
-        "weights": _content(spec.path),
-        **settings,
-    }
+    return {**_code(plugin), "weights": _content(spec.path), **settings}
+
+
+def _code(plugin: Any) -> dict[str, Any]:
+    """What the class computes: its own name and version, or else where it is and what its source holds."""
+    # Not inherited: a subclass computes something else.
+    own = vars(plugin)
+    name = own.get("NAME") or class_path(plugin)
+    if version := own.get("VERSION"):
+        return {"pipeline": name, "version": version}
+    # A class with an identity of its own lists there what its pixels depend on.
+    source = None if hasattr(plugin, "identity") else getsourcefile(plugin)
+    return {"pipeline": name} | ({"source": file_digest(Path(source))} if source else {})
 
 
 def _content(path: str) -> str:
-    """What is at a local path; a name that is none, such as a hub id, stands for itself."""
+    """Digest of the files at a local path; any other name, such as a hub id, is its own identity."""
     place = Path(path).expanduser()
     if place.is_dir():
         names = [file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file()]

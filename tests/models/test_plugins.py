@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from t2vbatch.canonical import canonical
 from t2vbatch.errors import DegenerateError, MemoryExceededError, ModelError, RowError
 from t2vbatch.job import Model
 from t2vbatch.media.video import Video
@@ -32,6 +33,17 @@ class Stripes:
     def generate(self, requests: Sequence[Request]) -> list[Video]:
         shape = (requests[0].call["num_frames"], 4, 4, 3)
         return [Video(np.full(shape, request.seed % 256, np.uint8), self.FPS) for request in requests]
+
+
+class Named(Stripes):
+    """A plug-in with a stable name."""
+
+    NAME = "acme:stripes"
+    VERSION = "2"
+
+
+class OtherPixels(Named):
+    """A class that draws something else than the class that it extends."""
 
 
 def _fake(path: str = "anything", **changes: Any) -> VideoModel:
@@ -73,6 +85,37 @@ def test_a_plugin_is_told_by_its_source_and_its_files(tmp_path: Path) -> None:
     )
     assert a == b != c
     assert len(a["source"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "name"),
+    [
+        (FAKE, "t2vbatch:fake"),
+        ("t2vbatch.models.adapters.imagen_video:ImagenVideo", "t2vbatch:imagen-video"),
+        ("t2vbatch.models.adapters.video_diffusion:VideoDiffusion", "t2vbatch:video-diffusion"),
+        (None, "diffusers:WanPipeline"),
+    ],
+)
+def test_no_module_of_ours_is_in_an_identity(pipeline: str | None, name: str) -> None:
+    """Our own models have a stable name and version in identities, so that a moved module changes none."""
+    spec = Model(path="anything" if pipeline else "bundled:shapes", pipeline=pipeline)
+    identity = inspect_model("mine", spec).identity
+    assert identity["pipeline"] == name
+    assert "source" not in identity
+    assert b"t2vbatch.models" not in canonical(identity)
+
+
+def test_a_plugin_may_have_a_name_and_a_version() -> None:
+    """NAME and VERSION replace the class path and the source's digest, and a subclass does not inherit them."""
+
+    def identity(name: str) -> Mapping[str, Any]:
+        return inspect_model("mine", Model(path="anything", pipeline=f"{__name__}:{name}")).identity
+
+    named, subclass = identity("Named"), identity("OtherPixels")
+    assert (named["pipeline"], named["version"]) == ("acme:stripes", "2")
+    assert "source" not in named
+    assert subclass["pipeline"] == f"{__name__}:OtherPixels"
+    assert len(subclass["source"]) == 64
 
 
 def test_a_class_without_generate_is_refused() -> None:

@@ -42,6 +42,8 @@ def library() -> Any:
 class ImagenVideo:
     """``pipeline: t2vbatch.models.adapters.imagen_video:ImagenVideo``"""
 
+    NAME: ClassVar[str] = "t2vbatch:imagen-video"
+    VERSION: ClassVar[str] = "1"
     CALL: ClassVar[Mapping[str, Any]] = {"num_frames": 16, "cond_scale": 3.0}
     REQUIRES: ClassVar[frozenset[str]] = frozenset({"prompt"})
     FPS: ClassVar[float] = 8.0

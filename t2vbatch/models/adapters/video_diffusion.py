@@ -27,6 +27,8 @@ from t2vbatch.models.protocol import Request
 class VideoDiffusion:
     """``pipeline: t2vbatch.models.adapters.video_diffusion:VideoDiffusion``"""
 
+    NAME: ClassVar[str] = "t2vbatch:video-diffusion"
+    VERSION: ClassVar[str] = "1"
     CALL: ClassVar[Mapping[str, Any]] = {"cond_scale": 1.0}
     REQUIRES: ClassVar[frozenset[str]] = frozenset()
     ACCEPTS: ClassVar[frozenset[str]] = frozenset({"prompt"})
