@@ -1,8 +1,8 @@
 """Classes that generate: a diffusers pipeline by its name, any other class by ``module:Name``.
 
-A plug-in is a class that is constructed with the job's model section and a device, ``Name(spec, device)``. Its
-method ``generate`` (see protocol.VideoModel) returns frames, their rate, and their sound if the model makes
-sound: ``Video(frames, 24.0, Audio(waveform, 48000))``. These attributes of the class are optional::
+A plug-in is a class that is constructed with the job's model section and a device, ``Name(spec, device)``.
+Its method ``generate`` (see protocol.VideoModel) returns frames, their rate, and their sound if the model
+makes sound: ``Video(frames, 24.0, Audio(waveform, 48000))``. These attributes of the class are optional::
 
     CALL = {"num_frames": 16}   arguments that jobs and rows may set, with their defaults; without it, none
     FPS = 8.0                   frames per second, if the job does not set them

@@ -1,4 +1,4 @@
-"""The whole line on tiny twins: a job file and a manifest in, the results table out."""
+"""Runs tiny pipelines as a user would: from a job file and a manifest to the results table."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ def checkpoints(names: Sequence[str], folder: Path) -> dict[str, dict[str, Any]]
 
 
 def rows(models: Mapping[str, dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
-    """One manifest row for each model, with the media that it needs, which lie in ``folder``."""
+    """One manifest row for each model, with the media that it needs, which are written into ``folder``."""
     tiny.write_image(folder / "image.png")
     tiny.write_video(folder / "video.mp4")
     media = {"image": "image.png", "last_image": "image.png", "video": "video.mp4", "control": "video.mp4"}
     found = []
     for name, section in models.items():
         facts = inspect_model(name, Model.model_validate(section))
-        also = tiny.TWINS[name].also if name in tiny.TWINS else frozenset()
+        also = tiny.TINY_PIPELINES[name].also if name in tiny.TINY_PIPELINES else frozenset()
         row: dict[str, Any] = {"id": name, "model": name}
         row |= {column: media[column] for column in facts.requires | also if column in media}
         found.append(row | ({"prompt": "a red ball rolls"} if "prompt" in facts.accepts else {}))

@@ -1,4 +1,4 @@
-"""``python -m tests.models.report`` runs a tiny twin of every pipeline and rewrites PIPELINES.md."""
+"""``python -m tests.models.report`` runs a tiny pipeline of every class and rewrites PIPELINES.md."""
 
 import platform
 import tempfile
@@ -31,7 +31,7 @@ def _head(made: Mapping[str, dict[str, Any]]) -> Iterator[str]:
     yield "Each on a tiny checkpoint of its real class with random weights, through `t2vbatch run`, on a CPU"
     yield f"({platform.machine()}, torch {torch.__version__}). Written by `python -m tests.models.report`;"
     yield "`test_every_pipeline.py` runs them twice and compares the bytes. The seconds are those"
-    yield "of the call, and say how cheap the twin is, not how fast the model."
+    yield "of the call on the tiny checkpoint; they say nothing about the speed of the real model."
     yield ""
     yield "| class | kind | frames | size | fps | sound | s | frames' SHA-256 | |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"

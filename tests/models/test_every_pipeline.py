@@ -20,7 +20,7 @@ FROM_LATENTS = {"LTX2DFRTemporalRefinePipeline", "LTX2VideoDiffusionDecodePipeli
 
 LISTED = {card.name: card for card in list_pipelines()}
 NEEDS = {"Cosmos2_5_TransferPipeline": "torchvision", "ConsisIDPipeline": "cv2"}
-"""Classes whose twins, too, need a package that a machine without a GPU may lack."""
+"""Classes whose tiny pipelines need a package that a machine without a GPU may lack."""
 
 ABSENT = {name for name, package in NEEDS.items() if name in LISTED and find_spec(package) is None}
 RUNNING = sorted(LISTED.keys() - BROKEN.keys() - FROM_LATENTS - ABSENT)
@@ -36,8 +36,8 @@ def test_every_pipeline_runs_twice_and_resumes_to_the_same_bytes(tmp_path: Path)
     once = {row["row_id"]: row for row in line.run(tmp_path, "once", models, manifest)}
     assert {name: row["error"] for name, row in once.items() if row["status"] != "ok"} == {}
     for name, row in once.items():
-        twin = tiny.TWINS[name]
-        assert (row["num_frames"], row["height"], row["width"]) == (twin.frames, *twin.size), name
+        made = tiny.TINY_PIPELINES[name]
+        assert (row["num_frames"], row["height"], row["width"]) == (made.frames, *made.size), name
         assert row["fps"] == LISTED[name].fps, name
 
     line.run(tmp_path, "again", models, manifest[::2])

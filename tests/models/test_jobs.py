@@ -1,9 +1,9 @@
-"""Every job file of jobs/ runs as it is written, on tiny twins of the checkpoints that it names.
+"""Every job file of jobs/ runs as it is written, on tiny checkpoints of the pipelines that it names.
 
-What a test changes in a job: where weights are, and that they are folders (test_single_files.py), how large
-and how long the videos are, the dtype, as CPUs are slow at half precision, and what comes from elsewhere,
-which is made tiny too: components, LoRAs, the media of the manifests. Pipelines, schedulers, variants, memory
-settings and manifests are the job's.
+The test changes these keys of a job: paths of weights (single files, which test_single_files.py tests, become
+folders), size and length of the videos, and the dtype, because CPUs are slow at half precision. Components,
+LoRAs and the media of the manifests are replaced by tiny ones. Pipelines, schedulers, variants, memory
+settings and manifests stay as the job has them.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ FILES = sorted(
     for path in JOBS.glob("*.yaml")
     if all(":" not in (model.pipeline or ":") for model in load_job(path).models.values())
 )
-"""Those that name classes of diffusers; adapters have tests of their own, the bundled model its own too."""
+"""Jobs whose models are all classes of diffusers; adapters and the bundled model have tests of their own."""
 
 SIZES = frozenset(
     {
@@ -54,7 +54,7 @@ SIZES = frozenset(
         "causal_block_size",
     }
 )
-"""Arguments that make a twin's call small."""
+"""Arguments that make the call of a tiny pipeline small."""
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +73,12 @@ def manifests(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
-def test_a_job_runs_on_twins(name: str, manifests: Path, tmp_path: Path) -> None:
-    """Each row of the job's own manifest ends in a video."""
+def test_a_job_runs_on_tiny_pipelines(name: str, manifests: Path, tmp_path: Path) -> None:
+    """Each row of the job's own manifest becomes a video."""
     job = load_job(JOBS / f"{name}.yaml")
     manifest = manifests / Path(job.manifest).name
     variety = ":last" if manifest.stem == "first-last" else ""
-    models = {key: _twin(model, tmp_path / key, variety) for key, model in job.models.items()}
+    models = {key: _tiny(model, tmp_path / key, variety) for key, model in job.models.items()}
     changes = {"manifest": str(manifest), "output": str(tmp_path / "out"), "models": models}
     changes |= {"metrics": {}, "engine": "inline"}
     tiny_job = Job.model_validate(job.model_dump() | changes)
@@ -88,12 +88,12 @@ def test_a_job_runs_on_twins(name: str, manifests: Path, tmp_path: Path) -> None
     assert {row["error"] for row in rows if row["status"] != "ok"} == set()
 
 
-def _twin(model: Model, folder: Path, variety: str) -> dict[str, Any]:
-    """The same section, for tiny checkpoints in ``folder``."""
+def _tiny(model: Model, folder: Path, variety: str) -> dict[str, Any]:
+    """The same section, for a tiny checkpoint in ``folder``."""
     name = str(model.pipeline)
-    name = name + variety if name + variety in tiny.TWINS else name
+    name = name + variety if name + variety in tiny.TINY_PIPELINES else name
     tiny.save(name, folder, variant=model.variant)
-    small = {key: value for key, value in tiny.TWINS[name].call.items() if key in SIZES}
+    small = {key: value for key, value in tiny.TINY_PIPELINES[name].call.items() if key in SIZES}
     own = tiny.model(name, folder).components
     return model.model_dump() | {
         "path": str(folder),
@@ -109,7 +109,7 @@ def _twin(model: Model, folder: Path, variety: str) -> dict[str, Any]:
 def _component(
     component: dict[str, Any] | None, name: str, model: Model, folder: Path
 ) -> dict[str, Any] | None:
-    """The twin's own part of that name, loaded on its own as the job asks."""
+    """The part of that name in the tiny checkpoint, loaded separately, as in the job."""
     if component is None:
         return None
     variant = {"variant": model.variant} if model.variant else {}
@@ -117,7 +117,7 @@ def _component(
 
 
 def _lora(model: Model, lora: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """A LoRA of rank 1 for one attention layer of the twin's denoiser."""
+    """A LoRA of rank 1 for one attention layer of the tiny denoiser."""
     pipeline = getattr(diffusers, str(model.pipeline)).from_pretrained(folder.parent, variant=model.variant)
     part = "unet" if hasattr(pipeline, "unet") else "transformer"
     denoiser = getattr(pipeline, part)
@@ -136,7 +136,7 @@ def _lora(model: Model, lora: Mapping[str, Any], folder: Path) -> dict[str, Any]
 
 
 def test_every_setting_of_the_jobs_is_known() -> None:
-    """The memory settings that the jobs show are those that there are."""
+    """The example jobs use each offload and tiling."""
     shown = {
         setting
         for path in JOBS.glob("*.yaml")

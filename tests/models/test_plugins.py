@@ -106,7 +106,7 @@ def test_no_module_of_ours_is_in_an_identity(pipeline: str | None, name: str) ->
 
 
 def test_a_plugin_may_have_a_name_and_a_version() -> None:
-    """NAME and VERSION replace the class path and the source's digest, and a subclass does not inherit them."""
+    """NAME and VERSION replace the class path and the source's digest; a subclass inherits neither."""
 
     def identity(name: str) -> Mapping[str, Any]:
         return inspect_model("mine", Model(path="anything", pipeline=f"{__name__}:{name}")).identity

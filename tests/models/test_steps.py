@@ -24,7 +24,7 @@ def test_a_deadline_ends_a_call_and_nothing_else(name: str, checkpoint: Callable
     spec = Model(path=str(checkpoint(name)))
     model = load_model(spec, inspect_model("mine", spec), "cpu")
     assert isinstance(model, DiffusersModel)
-    call = tiny.TWINS[name].call
+    call = tiny.TINY_PIPELINES[name].call
     request, steps = Request("a red ball rolls", None, 7, {}, call), StepClock()
     with steps.deadline(None):
         watched = model.generate([request])[0].sha256()

@@ -1,6 +1,6 @@
-"""Tiny checkpoints of diffusers' real pipeline classes: random weights from a seed, saved as any model is.
+"""Tiny checkpoints of diffusers' real pipeline classes, with random weights from a fixed seed.
 
-``save(NAME, folder)`` writes one; ``TWINS`` says how each is called. Nothing is downloaded.
+``save(NAME, folder)`` writes one; ``TINY_PIPELINES`` lists how each is called. Nothing is downloaded.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from PIL import Image
 
 from t2vbatch.job import Model, VideoFile
 from t2vbatch.media.video import Video, encode
-from tests.models.tiny_parts import Twin, diffusers, motion_adapter
+from tests.models.tiny_parts import TinyPipeline, diffusers, motion_adapter
 from tests.models.tiny_pipelines import (
     cosmos,
     dit,
@@ -25,7 +25,7 @@ from tests.models.tiny_pipelines import (
     wan,
 )
 
-__all__ = ["TWINS", "Twin", "model", "motion_adapter", "save", "write_image", "write_video"]
+__all__ = ["TINY_PIPELINES", "TinyPipeline", "model", "motion_adapter", "save", "write_image", "write_video"]
 
 _FAMILIES = (
     unet,
@@ -37,21 +37,23 @@ _FAMILIES = (
     cosmos,
 )
 
-TWINS: Mapping[str, Twin] = {name: twin for module in _FAMILIES for name, twin in module.TWINS.items()}
+TINY_PIPELINES: Mapping[str, TinyPipeline] = {
+    name: pipeline for module in _FAMILIES for name, pipeline in module.TINY_PIPELINES.items()
+}
 
 
 def save(name: str, folder: Path, variant: str | None = None) -> Path:
     """Write the tiny checkpoint of the pipeline class ``name`` into ``folder``.
 
-    After a colon a name may say which variety of the class is meant.
+    ``name`` may have a suffix after a colon: a second checkpoint of the same class.
     """
     torch.manual_seed(0)
-    twin = TWINS[name]
-    pipeline: Any = getattr(diffusers, name.partition(":")[0])(**twin.parts())
+    made = TINY_PIPELINES[name]
+    pipeline: Any = getattr(diffusers, name.partition(":")[0])(**made.parts())
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
             part.eval()
-    for component in twin.components:
+    for component in made.components:
         getattr(pipeline, component).save_pretrained(folder / "outside" / component)
         pipeline.register_modules(**{component: None})
     pipeline.save_pretrained(folder, variant=variant)
@@ -60,12 +62,12 @@ def save(name: str, folder: Path, variant: str | None = None) -> Path:
 
 def model(name: str, folder: Path, **changes: Any) -> Model:
     """The job's section that runs the tiny checkpoint of ``name`` in ``folder``."""
-    twin = TWINS[name]
+    made = TINY_PIPELINES[name]
     components = {
         component: {"class": kind, "path": str(folder / "outside" / component)}
-        for component, kind in twin.components.items()
+        for component, kind in made.components.items()
     }
-    section = {"path": str(folder), "call": dict(twin.call), "components": components}
+    section = {"path": str(folder), "call": dict(made.call), "components": components}
     return Model.model_validate(section | changes)
 
 

@@ -1,4 +1,4 @@
-"""What tiny checkpoints are made of: tokenizers of letters, encoders and autoencoders of a few channels."""
+"""Parts of tiny pipelines: tokenizers of single letters, text encoders and autoencoders of a few channels."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,17 +11,21 @@ transformers: Any = import_module("transformers")
 
 LETTERS = [chr(code) for code in range(33, 127)]
 
+_CLIP: Mapping[str, Any] = {"intermediate_size": 37, "num_attention_heads": 4, "num_hidden_layers": 2}
+_T5: Mapping[str, Any] = {"d_kv": 8, "d_ff": 37, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.0}
+
 
 @dataclass(frozen=True)
-class Twin:
-    """How a tiny checkpoint is made and called.
+class TinyPipeline:
+    """How to build the tiny checkpoint of one pipeline class, and how to call it.
 
     Attributes:
-        parts: makes the pipeline's components.
-        call: arguments that keep it small.
-        frames, size: what comes out; size is (height, width).
-        also: manifest columns to give it beside those that it needs.
-        components: name: class of those that only a job can name, as no checkpoint may; saved beside it.
+        parts: builds the pipeline's components.
+        call: arguments that keep the video small.
+        frames, size: the number of frames and the (height, width) of its video.
+        also: optional manifest columns that its row has.
+        components: name: class of the components that a checkpoint cannot hold. They are saved beside the
+            checkpoint, and the job names them.
     """
 
     parts: Callable[[], dict[str, Any]]
@@ -33,7 +37,7 @@ class Twin:
 
 
 def clip_tokenizer() -> Any:
-    """Byte-level letters, each alone and at the end of a word."""
+    """A tokenizer of single letters, each with a form for the end of a word."""
     words = ["<|startoftext|>", "<|endoftext|>", *LETTERS, *(f"{letter}</w>" for letter in LETTERS)]
     vocab = {word: index for index, word in enumerate(words)}
     return transformers.CLIPTokenizer(vocab=vocab, merges=[], model_max_length=77)
@@ -41,11 +45,9 @@ def clip_tokenizer() -> Any:
 
 def clip_text(width: int = 32, projection: bool = False) -> Any:
     config = transformers.CLIPTextConfig(
+        **_CLIP,
         vocab_size=256,
         hidden_size=width,
-        intermediate_size=37,
-        num_attention_heads=4,
-        num_hidden_layers=2,
         projection_dim=width,
         bos_token_id=0,
         eos_token_id=1,
@@ -57,10 +59,8 @@ def clip_text(width: int = 32, projection: bool = False) -> Any:
 
 def clip_vision(width: int = 32, image: int = 224) -> Any:
     config = transformers.CLIPVisionConfig(
+        **_CLIP,
         hidden_size=width,
-        intermediate_size=37,
-        num_attention_heads=4,
-        num_hidden_layers=2,
         projection_dim=width,
         image_size=image,
         patch_size=image // 4,
@@ -78,17 +78,16 @@ def t5_tokenizer() -> Any:
 
 
 def t5_encoder(width: int = 32, vocabulary: int = 128) -> Any:
-    config = transformers.T5Config(
-        vocab_size=vocabulary, d_model=width, d_kv=8, d_ff=37, num_layers=2, num_heads=4, dropout_rate=0.0
-    )
-    return transformers.T5EncoderModel(config)
+    return transformers.T5EncoderModel(transformers.T5Config(**_T5, vocab_size=vocabulary, d_model=width))
+
+
+def t5_text() -> dict[str, Any]:
+    """The tokenizer and the text encoder of the pipelines that read prompts with T5."""
+    return {"tokenizer": t5_tokenizer(), "text_encoder": t5_encoder()}
 
 
 def umt5_encoder(width: int = 32) -> Any:
-    config = transformers.UMT5Config(
-        vocab_size=128, d_model=width, d_kv=8, d_ff=37, num_layers=2, num_heads=4, dropout_rate=0.0
-    )
-    return transformers.UMT5EncoderModel(config)
+    return transformers.UMT5EncoderModel(transformers.UMT5Config(**_T5, vocab_size=128, d_model=width))
 
 
 def sd_vae() -> Any:
@@ -213,7 +212,7 @@ def siglip_vision() -> Any:
 
 
 def qwen_tokenizer() -> Any:
-    """Letters, and the marks that Qwen's chats and pictures are made of."""
+    """A tokenizer of single letters and of the special tokens for Qwen's chats and pictures."""
     words = [*LETTERS, "Ġ", "Ċ"]
     marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"]
     marks += ["<|image_pad|>", "<|video_pad|>"]
@@ -296,14 +295,7 @@ def llama() -> Any:
 
 
 def llava() -> Any:
-    vision = transformers.CLIPVisionConfig(
-        hidden_size=8,
-        intermediate_size=37,
-        num_attention_heads=4,
-        num_hidden_layers=2,
-        image_size=224,
-        patch_size=56,
-    )
+    vision = transformers.CLIPVisionConfig(**_CLIP, hidden_size=8, image_size=224, patch_size=56)
     config = transformers.LlavaConfig(
         vision_config=vision, text_config=_llama_config(), pad_token_id=3, image_token_index=99
     )

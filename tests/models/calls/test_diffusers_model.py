@@ -35,7 +35,7 @@ def _request(name: str, picture: Path, seed: int = 7) -> Request:
         negative_prompt="blur",
         seed=seed,
         media={"image": Media("image", data=picture.read_bytes())} if image else {},
-        call=tiny.TWINS[name].call,
+        call=tiny.TINY_PIPELINES[name].call,
     )
 
 
@@ -53,8 +53,8 @@ def test_a_request_decides_the_video(name: str, checkpoint: Checkpoint, picture:
     model, facts = _loaded(checkpoint(name))
     first, other, again = (model.generate([_request(name, picture, seed)])[0] for seed in (7, 2**63 - 1, 7))
     fresh = _loaded(checkpoint(name))[0].generate([_request(name, picture)])[0]
-    twin = tiny.TWINS[name]
-    assert first.frames.shape == (twin.frames, *twin.size, 3)
+    made = tiny.TINY_PIPELINES[name]
+    assert first.frames.shape == (made.frames, *made.size, 3)
     assert first.fps == facts.fps
     assert first.frames.std() > 1
     assert first.sha256() == again.sha256() == fresh.sha256()

@@ -20,7 +20,7 @@ from tests.models.tiny_parts import diffusers
 
 STEREO = np.random.default_rng(0).uniform(-1, 1, (2, 2, 64)).astype(np.float32)
 RATES = {"LTX2Pipeline": 24000, "Kandinsky6TI2VAPipeline": 44100, "Cosmos3OmniPipeline": 48000}
-"""Pipelines that make sound, one of each way to say its rate, and that of their twins."""
+"""Pipelines that make sound, one for each place of the sampling rate, with the rate of the tiny pipeline."""
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_class_may_say_its_rate() -> None:
 
 
 def _pipeline(name: str) -> Any:
-    return getattr(diffusers, name)(**tiny.TWINS[name].parts())
+    return getattr(diffusers, name)(**tiny.TINY_PIPELINES[name].parts())
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ def _spec(folder: Path, *loras: dict[str, Any], **more: Any) -> Model:
 
 def _digest(spec: Model) -> str:
     model = load_model(spec, inspect_model("mine", spec), "cpu")
-    call = tiny.TWINS["WanPipeline"].call
+    call = tiny.TINY_PIPELINES["WanPipeline"].call
     return model.generate([Request("a red ball", None, 7, call=call)])[0].sha256()
 
 

@@ -34,7 +34,7 @@ def _loaded(**section: Any) -> DiffusersModel:
 
 
 def _digest(model: DiffusersModel) -> str:
-    call = tiny.TWINS["WanPipeline"].call
+    call = tiny.TINY_PIPELINES["WanPipeline"].call
     return model.generate([Request("a red ball", None, 7, call=call)])[0].sha256()
 
 
@@ -89,7 +89,7 @@ def test_a_gguf_file_means_its_numbers(wan: Path, files: dict[str, Path]) -> Non
 
 def test_a_job_runs_a_gguf_file(wan: Path, files: dict[str, Path], tmp_path: Path) -> None:
     """Through the whole line, in the arithmetic that the job asks for."""
-    call = {"call": dict(tiny.TWINS["WanPipeline"].call)}
+    call = {"call": dict(tiny.TINY_PIPELINES["WanPipeline"].call)}
     models = {
         dtype: {**_section(wan, files["gguf"]), **call, "dtype": dtype} for dtype in ("float32", "bfloat16")
     }

@@ -19,7 +19,7 @@ Checkpoint = Callable[[str], Path]
 def _video(path: Path, name: str, steps: int = 2, **changes: Any) -> Video:
     spec = Model.model_validate({"path": str(path), **changes})
     model = load_model(spec, inspect_model("mine", spec), "cpu")
-    call = {**tiny.TWINS[name].call, "num_inference_steps": steps}
+    call = {**tiny.TINY_PIPELINES[name].call, "num_inference_steps": steps}
     return model.generate([Request("a red ball", None, 7, call=call)])[0]
 
 

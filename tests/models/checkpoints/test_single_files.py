@@ -26,7 +26,7 @@ Checkpoint = Callable[[str], Path]
 def _video(name: str, **section: Any) -> Video:
     spec = Model.model_validate(section)
     model = load_model(spec, inspect_model("mine", spec), "cpu")
-    return model.generate([Request("a red ball", None, 7, call=tiny.TWINS[name].call)])[0]
+    return model.generate([Request("a red ball", None, 7, call=tiny.TINY_PIPELINES[name].call)])[0]
 
 
 def _part(kind: str, folder: Path, part: str) -> Any:
@@ -263,6 +263,6 @@ def test_a_cached_file_is_loaded_at_the_commit_of_the_plan(
     assert facts.identity["components"]["transformer"]["weights"]["commit"] == commit
     (repository / "refs" / "main").write_text("f" * 40)
     video = load_model(spec, facts, "cpu").generate(
-        [Request("a red ball", None, 7, call=tiny.TWINS["WanPipeline"].call)]
+        [Request("a red ball", None, 7, call=tiny.TINY_PIPELINES["WanPipeline"].call)]
     )[0]
     assert video.sha256() == _video("WanPipeline", path=str(folder)).sha256()

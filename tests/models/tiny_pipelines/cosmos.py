@@ -1,7 +1,8 @@
-"""Tiny twins of the Cosmos pipelines.
+"""Tiny pipelines of Cosmos.
 
-Their denoisers resize a padding mask with torchvision unless they are told to leave the mask out, and their
-guard is a package of gigabytes: the twins leave the mask out, and a guard that lets all pass stands in.
+A Cosmos denoiser resizes a padding mask with torchvision unless its config disables the mask; the tiny
+pipelines disable it. The real safety checker is a package of gigabytes; a checker that accepts everything
+replaces it.
 """
 
 from collections.abc import Mapping
@@ -12,19 +13,18 @@ import numpy.typing as npt
 import torch
 
 from tests.models.tiny_parts import (
-    Twin,
+    TinyPipeline,
     diffusers,
     flow,
     qwen2_vl,
     qwen_tokenizer,
-    t5_encoder,
-    t5_tokenizer,
+    t5_text,
     wan_vae,
 )
 
 
-class OpenGuard(diffusers.ModelMixin, diffusers.ConfigMixin):  # type: ignore[misc]
-    """A guard that lets every prompt and every frame pass."""
+class AcceptingChecker(diffusers.ModelMixin, diffusers.ConfigMixin):  # type: ignore[misc]
+    """A safety checker that accepts every prompt and every frame."""
 
     config_name = "config.json"
 
@@ -76,7 +76,7 @@ def cosmos2_5() -> dict[str, Any]:
         "vae": wan_vae(),
         "transformer": _transformer(17, 16),
         "scheduler": diffusers.UniPCMultistepScheduler(),
-        "safety_checker": OpenGuard(),
+        "safety_checker": AcceptingChecker(),
     }
 
 
@@ -121,7 +121,7 @@ def cosmos3() -> dict[str, Any]:
         sound_gen=True,
         sound_dim=4,
     )
-    # 48,000 values a second, 1920 of them a latent, of which the denoiser makes 25 a second.
+    # 48,000 values a second; one latent stands for 1920 of them, and the denoiser makes 25 latents a second.
     sounds = diffusers.Cosmos3AVAEAudioTokenizer(
         vocoder_input_dim=4,
         dec_dim=4,
@@ -135,7 +135,7 @@ def cosmos3() -> dict[str, Any]:
         "vae": wan_vae(),
         "scheduler": diffusers.UniPCMultistepScheduler(),
         "sound_tokenizer": sounds,
-        "safety_checker": OpenGuard(),
+        "safety_checker": AcceptingChecker(),
     }
 
 
@@ -159,7 +159,7 @@ def _transformer(in_channels: int, out_channels: int, **changes: Any) -> Any:
 
 
 def _t5() -> dict[str, Any]:
-    return {"tokenizer": t5_tokenizer(), "text_encoder": t5_encoder(), "safety_checker": OpenGuard()}
+    return {**t5_text(), "safety_checker": AcceptingChecker()}
 
 
 _SMALL: Mapping[str, Any] = {
@@ -169,16 +169,18 @@ _SMALL: Mapping[str, Any] = {
     "max_sequence_length": 16,
 }
 _NINE: Mapping[str, Any] = {**_SMALL, "num_frames": 9}
-_GUARD: Mapping[str, str] = {"safety_checker": f"{__name__}:OpenGuard"}
-_SIZE: Mapping[str, Any] = {"frames": 9, "size": (32, 32), "components": _GUARD}
+_CHECKER: Mapping[str, str] = {"safety_checker": f"{__name__}:AcceptingChecker"}
+_SIZE: Mapping[str, Any] = {"frames": 9, "size": (32, 32), "components": _CHECKER}
 
-TWINS: Mapping[str, Twin] = {
-    "CosmosTextToWorldPipeline": Twin(cosmos, _NINE, **_SIZE),
-    "CosmosVideoToWorldPipeline": Twin(lambda: cosmos(5), _NINE, also=frozenset({"image"}), **_SIZE),
-    "Cosmos2VideoToWorldPipeline": Twin(cosmos2, _NINE, also=frozenset({"image"}), **_SIZE),
-    "Cosmos2_5_PredictBasePipeline": Twin(cosmos2_5, _NINE, **_SIZE),
-    "Cosmos2_5_TransferPipeline": Twin(cosmos2_5_transfer, {**_NINE, "num_frames_per_chunk": 9}, **_SIZE),
-    "Cosmos3OmniPipeline": Twin(
+TINY_PIPELINES: Mapping[str, TinyPipeline] = {
+    "CosmosTextToWorldPipeline": TinyPipeline(cosmos, _NINE, **_SIZE),
+    "CosmosVideoToWorldPipeline": TinyPipeline(lambda: cosmos(5), _NINE, also=frozenset({"image"}), **_SIZE),
+    "Cosmos2VideoToWorldPipeline": TinyPipeline(cosmos2, _NINE, also=frozenset({"image"}), **_SIZE),
+    "Cosmos2_5_PredictBasePipeline": TinyPipeline(cosmos2_5, _NINE, **_SIZE),
+    "Cosmos2_5_TransferPipeline": TinyPipeline(
+        cosmos2_5_transfer, {**_NINE, "num_frames_per_chunk": 9}, **_SIZE
+    ),
+    "Cosmos3OmniPipeline": TinyPipeline(
         cosmos3,
         {
             "height": 16,
@@ -189,6 +191,6 @@ TWINS: Mapping[str, Twin] = {
             "enable_safety_check": False,
             "enable_sound": True,
         },
-        components=_GUARD,
+        components=_CHECKER,
     ),
 }

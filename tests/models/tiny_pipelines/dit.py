@@ -1,25 +1,24 @@
-"""Tiny twins of CogVideoX and its kin, Allegro, EasyAnimate, Latte and Mochi."""
+"""Tiny pipelines of CogVideoX, ConsisID, Allegro, EasyAnimate, Latte and Mochi."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from tests.models.tiny_parts import (
-    Twin,
+    TinyPipeline,
     ddim,
     diffusers,
     flow,
     qwen2_vl,
     qwen_tokenizer,
     sd_vae,
-    t5_encoder,
-    t5_tokenizer,
+    t5_text,
 )
 
 
 def cogvideox(**changes: Any) -> dict[str, Any]:
     transformer = diffusers.CogVideoXTransformer3DModel(**{**_COGVIDEOX, **changes})
     return {
-        **_text(),
+        **t5_text(),
         "vae": cogvideox_vae(),
         "transformer": transformer,
         "scheduler": diffusers.CogVideoXDDIMScheduler(),
@@ -82,10 +81,10 @@ def allegro() -> dict[str, Any]:
         latent_channels=4,
         layers_per_block=1,
         norm_num_groups=2,
-        # Tiles are 24 frames long, and overlap by 120 pixels: nothing smaller is decoded at all.
+        # Tiles are 24 frames long and overlap by 120 pixels: the autoencoder decodes nothing smaller.
         sample_size=128,
     )
-    return {**_text(), "vae": vae, "transformer": transformer, "scheduler": ddim()}
+    return {**t5_text(), "vae": vae, "transformer": transformer, "scheduler": ddim()}
 
 
 def latte() -> dict[str, Any]:
@@ -106,7 +105,7 @@ def latte() -> dict[str, Any]:
         norm_type="ada_norm_single",
         norm_elementwise_affine=False,
     )
-    return {**_text(), "vae": sd_vae(), "transformer": transformer, "scheduler": ddim()}
+    return {**t5_text(), "vae": sd_vae(), "transformer": transformer, "scheduler": ddim()}
 
 
 def mochi() -> dict[str, Any]:
@@ -122,7 +121,7 @@ def mochi() -> dict[str, Any]:
         time_embed_dim=4,
         max_sequence_length=16,
     )
-    # Made with torch.full of nothing: uninitialised until weights are loaded into it.
+    # diffusers creates it with torch.full and leaves it uninitialised until weights are loaded.
     transformer.pos_frequencies.data.zero_()
     vae = diffusers.AutoencoderKLMochi(
         latent_channels=12,
@@ -130,7 +129,7 @@ def mochi() -> dict[str, Any]:
         decoder_block_out_channels=(32, 32, 32, 32),
         layers_per_block=(1, 1, 1, 1, 1),
     )
-    return {**_text(), "vae": vae, "transformer": transformer, "scheduler": flow()}
+    return {**t5_text(), "vae": vae, "transformer": transformer, "scheduler": flow()}
 
 
 def easyanimate(**changes: Any) -> dict[str, Any]:
@@ -165,10 +164,6 @@ def easyanimate(**changes: Any) -> dict[str, Any]:
     }
 
 
-def _text() -> dict[str, Any]:
-    return {"tokenizer": t5_tokenizer(), "text_encoder": t5_encoder()}
-
-
 _COGVIDEOX: Mapping[str, Any] = {
     "num_attention_heads": 2,
     "attention_head_dim": 16,
@@ -187,17 +182,17 @@ _COGVIDEOX: Mapping[str, Any] = {
 _SMALL: Mapping[str, Any] = {"height": 16, "width": 16, "num_inference_steps": 2}
 _NINE: Mapping[str, Any] = {**_SMALL, "num_frames": 9, "max_sequence_length": 16}
 
-TWINS: Mapping[str, Twin] = {
-    "CogVideoXPipeline": Twin(cogvideox, _NINE, frames=9),
-    "CogVideoXImageToVideoPipeline": Twin(cogvideox_image, _NINE, frames=9),
-    "CogVideoXVideoToVideoPipeline": Twin(
+TINY_PIPELINES: Mapping[str, TinyPipeline] = {
+    "CogVideoXPipeline": TinyPipeline(cogvideox, _NINE, frames=9),
+    "CogVideoXImageToVideoPipeline": TinyPipeline(cogvideox_image, _NINE, frames=9),
+    "CogVideoXVideoToVideoPipeline": TinyPipeline(
         cogvideox, {**_SMALL, "strength": 0.8, "max_sequence_length": 16}, frames=9
     ),
-    "CogVideoXFunControlPipeline": Twin(
+    "CogVideoXFunControlPipeline": TinyPipeline(
         lambda: cogvideox(in_channels=8), {**_SMALL, "max_sequence_length": 16}, frames=9
     ),
-    "ConsisIDPipeline": Twin(consisid, _NINE, frames=9),
-    "AllegroPipeline": Twin(
+    "ConsisIDPipeline": TinyPipeline(consisid, _NINE, frames=9),
+    "AllegroPipeline": TinyPipeline(
         allegro,
         {
             "height": 128,
@@ -209,13 +204,13 @@ TWINS: Mapping[str, Twin] = {
         frames=24,
         size=(128, 128),
     ),
-    "LattePipeline": Twin(latte, {**_SMALL, "video_length": 4}, frames=4),
-    "MochiPipeline": Twin(mochi, {**_SMALL, "num_frames": 7, "max_sequence_length": 16}, frames=7),
-    "EasyAnimatePipeline": Twin(easyanimate, {**_SMALL, "num_frames": 5}),
-    "EasyAnimateControlPipeline": Twin(
+    "LattePipeline": TinyPipeline(latte, {**_SMALL, "video_length": 4}, frames=4),
+    "MochiPipeline": TinyPipeline(mochi, {**_SMALL, "num_frames": 7, "max_sequence_length": 16}, frames=7),
+    "EasyAnimatePipeline": TinyPipeline(easyanimate, {**_SMALL, "num_frames": 5}),
+    "EasyAnimateControlPipeline": TinyPipeline(
         lambda: easyanimate(in_channels=12), {**_SMALL, "num_frames": 9}, frames=9
     ),
-    "EasyAnimateInpaintPipeline": Twin(
+    "EasyAnimateInpaintPipeline": TinyPipeline(
         lambda: easyanimate(in_channels=9), {**_SMALL, "num_frames": 9, "strength": 1.0}, frames=9
     ),
 }

@@ -1,10 +1,10 @@
-"""Tiny twins of HunyuanVideo, its followers, and the Kandinsky pipelines."""
+"""Tiny pipelines of HunyuanVideo, of the models derived from it, and of Kandinsky 5."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from tests.models.tiny_parts import (
-    Twin,
+    TinyPipeline,
     byt5_tokenizer,
     clip_processor,
     clip_text,
@@ -96,28 +96,19 @@ def hunyuan15(image: bool = False) -> dict[str, Any]:
 
 def kandinsky5(image: bool = False) -> dict[str, Any]:
     transformer = diffusers.Kandinsky5Transformer3DModel(
-        in_visual_dim=4,
-        in_text_dim=32,
-        in_text_dim2=16,
-        time_dim=16,
-        out_visual_dim=4,
-        patch_size=(1, 2, 2),
-        model_dim=16,
-        ff_dim=32,
-        num_text_blocks=1,
-        num_visual_blocks=2,
-        axes_dims=(1, 1, 2),
-        visual_cond=image,
-        attention_type="regular",
+        **KANDINSKY, model_dim=16, axes_dims=(1, 1, 2), visual_cond=image, attention_type="regular"
     )
+    return {**kandinsky_text(), "transformer": transformer, "scheduler": flow(shift=7.0)}
+
+
+def kandinsky_text() -> dict[str, Any]:
+    """The text encoders and the autoencoder of the Kandinsky pipelines."""
     return {
         "text_encoder": qwen2_vl(32, "Qwen2_5_VL"),
         "tokenizer": qwen_tokenizer(),
         "text_encoder_2": clip_text(16),
         "tokenizer_2": clip_tokenizer(),
         "vae": hunyuan_vae(),
-        "transformer": transformer,
-        "scheduler": flow(shift=7.0),
     }
 
 
@@ -149,6 +140,17 @@ _HUNYUAN: Mapping[str, Any] = {
     "pooled_projection_dim": 8,
     "rope_axes_dim": (2, 4, 4),
 }
+KANDINSKY: Mapping[str, Any] = {
+    "in_visual_dim": 4,
+    "out_visual_dim": 4,
+    "in_text_dim": 32,
+    "in_text_dim2": 16,
+    "time_dim": 16,
+    "patch_size": (1, 2, 2),
+    "ff_dim": 32,
+    "num_text_blocks": 1,
+    "num_visual_blocks": 2,
+}
 _FIVE: Mapping[str, Any] = {"height": 16, "width": 16, "num_inference_steps": 2, "num_frames": 5}
 _PLAIN: Mapping[str, Any] = {
     **_FIVE,
@@ -164,29 +166,29 @@ _IMAGE_TEMPLATE: Mapping[str, Any] = {
     "double_return_token_id": 3,
 }
 
-TWINS: Mapping[str, Twin] = {
-    "HunyuanVideoPipeline": Twin(hunyuan, _PLAIN),
-    "HunyuanVideoImageToVideoPipeline": Twin(
-        # The first latent frame is the image, and is cut off again.
+TINY_PIPELINES: Mapping[str, TinyPipeline] = {
+    "HunyuanVideoPipeline": TinyPipeline(hunyuan, _PLAIN),
+    "HunyuanVideoImageToVideoPipeline": TinyPipeline(
+        # The first latent frame holds the image, and the pipeline cuts it off: 9 frames asked, 5 made.
         hunyuan_image,
         {**_FIVE, "num_frames": 9, "max_sequence_length": 64, "prompt_template": _IMAGE_TEMPLATE},
     ),
-    "HunyuanSkyreelsImageToVideoPipeline": Twin(lambda: hunyuan(in_channels=8), _PLAIN),
-    "HunyuanVideoFramepackPipeline": Twin(
+    "HunyuanSkyreelsImageToVideoPipeline": TinyPipeline(lambda: hunyuan(in_channels=8), _PLAIN),
+    "HunyuanVideoFramepackPipeline": TinyPipeline(
         framepack,
         {**_PLAIN, "num_frames": 9, "height": 32, "width": 32, "latent_window_size": 3},
         frames=13,
         size=(32, 32),
     ),
-    "HunyuanVideo15Pipeline": Twin(hunyuan15, _FIVE),
-    "HunyuanVideo15ImageToVideoPipeline": Twin(
+    "HunyuanVideo15Pipeline": TinyPipeline(hunyuan15, _FIVE),
+    "HunyuanVideo15ImageToVideoPipeline": TinyPipeline(
         lambda: hunyuan15(image=True), {"num_frames": 5, "num_inference_steps": 2}, size=(12, 16)
     ),
-    "Kandinsky5T2VPipeline": Twin(
+    "Kandinsky5T2VPipeline": TinyPipeline(
         kandinsky5, {**_FIVE, "height": 32, "width": 32, "max_sequence_length": 16}, size=(32, 32)
     ),
-    "Kandinsky5I2VPipeline": Twin(
-        # The image's latents are brought to the deviation of the frames after them: there must be some.
+    "Kandinsky5I2VPipeline": TinyPipeline(
+        # The pipeline normalises the image's latents by those of the frames after them: 5 frames are too few.
         lambda: kandinsky5(image=True),
         {**_FIVE, "num_frames": 17, "height": 32, "width": 32, "max_sequence_length": 16},
         frames=17,

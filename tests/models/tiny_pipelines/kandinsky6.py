@@ -1,33 +1,17 @@
-"""Tiny twins of the Kandinsky 6 pipelines: text or image to video with sound, and super-resolution."""
+"""Tiny pipelines of Kandinsky 6: text or image to video with sound, and super-resolution."""
 
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from tests.models.tiny_parts import (
-    Twin,
-    clip_text,
-    clip_tokenizer,
-    diffusers,
-    flow,
-    qwen2_vl,
-    qwen_tokenizer,
-)
-from tests.models.tiny_pipelines.hunyuan import hunyuan_vae
+from tests.models.tiny_parts import TinyPipeline, diffusers, flow
+from tests.models.tiny_pipelines.hunyuan import KANDINSKY, kandinsky_text
 
 
 def kandinsky6() -> dict[str, Any]:
     transformer = diffusers.Kandinsky6Transformer3DModel(
-        in_visual_dim=4,
-        out_visual_dim=4,
-        in_text_dim=32,
-        in_text_dim2=16,
-        time_dim=16,
-        patch_size=(1, 2, 2),
+        **KANDINSKY,
         model_dim=32,
-        ff_dim=32,
-        num_text_blocks=1,
-        num_visual_blocks=2,
         axes_dims=(4, 6, 6),
         visual_cond=True,
         in_audio_dim=4,
@@ -56,11 +40,7 @@ def kandinsky6() -> dict[str, Any]:
         resblock_dilation_sizes=((1, 3, 5),),
     )
     return {
-        "text_encoder": qwen2_vl(32, "Qwen2_5_VL"),
-        "tokenizer": qwen_tokenizer(),
-        "text_encoder_2": clip_text(16),
-        "tokenizer_2": clip_tokenizer(),
-        "vae": hunyuan_vae(),
+        **kandinsky_text(),
         "transformer": transformer,
         "scheduler": flow(shift=5.0),
         "audio_vae": audio_vae,
@@ -98,9 +78,9 @@ _FIVE: Mapping[str, Any] = {
     "max_sequence_length": 16,
 }
 
-TWINS: Mapping[str, Twin] = {
-    "Kandinsky6TI2VAPipeline": Twin(kandinsky6, _FIVE, size=(32, 32)),
-    "Kandinsky6SRPipeline": Twin(
+TINY_PIPELINES: Mapping[str, TinyPipeline] = {
+    "Kandinsky6TI2VAPipeline": TinyPipeline(kandinsky6, _FIVE, size=(32, 32)),
+    "Kandinsky6SRPipeline": TinyPipeline(
         kandinsky6_sr, {"resolution_scale": 2, "num_inference_steps": 2}, frames=9, size=(32, 32)
     ),
 }

@@ -1,18 +1,17 @@
-"""Tiny twins of LTX-Video, LTX-2 and SANA-WM, which decodes with LTX-2's autoencoder."""
+"""Tiny pipelines of LTX-Video, LTX-2 and SANA-WM, which decodes with LTX-2's autoencoder."""
 
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 from tests.models.tiny_parts import (
-    Twin,
+    TinyPipeline,
     diffusers,
     flow,
     gemma2_encoder,
     gemma3,
     gemma_tokenizer,
-    t5_encoder,
-    t5_tokenizer,
+    t5_text,
 )
 
 
@@ -29,8 +28,7 @@ def ltx() -> dict[str, Any]:
         caption_channels=32,
     )
     return {
-        "tokenizer": t5_tokenizer(),
-        "text_encoder": t5_encoder(),
+        **t5_text(),
         "vae": ltx_vae(),
         "transformer": transformer,
         "scheduler": flow(),
@@ -75,7 +73,7 @@ def ltx_upsampler() -> dict[str, Any]:
 
 
 def ltx2(*left_out: str, keyframes: bool = False) -> dict[str, Any]:
-    """LTX-2's parts; ``left_out`` are the optional ones that a pipeline has."""
+    """LTX-2's parts; ``left_out`` names the optional parts that stay None."""
     ltx2_module: Any = import_module("diffusers.pipelines.ltx2")
     connector: Mapping[str, Any] = {
         "num_attention_heads": 4,
@@ -211,21 +209,23 @@ _SMALL: Mapping[str, Any] = {
     "max_sequence_length": 16,
 }
 _NINE: Mapping[str, Any] = {**_SMALL, "num_frames": 9}
-# The released checkpoints guide at a layer (28) that a twin does not have.
+# The default, layer 28, does not exist in a tiny transformer.
 _LTX2: Mapping[str, Any] = {**_NINE, "spatio_temporal_guidance_blocks": [1]}
 _OPTIONAL = ("processor", "prompt_enhancer", "duration_head")
 
 
-def _nine(parts: Any, call: Mapping[str, Any] = _NINE, also: frozenset[str] = frozenset()) -> Twin:
-    return Twin(parts, call, frames=9, size=(32, 32), also=also)
+def _nine(parts: Any, call: Mapping[str, Any] = _NINE, also: frozenset[str] = frozenset()) -> TinyPipeline:
+    return TinyPipeline(parts, call, frames=9, size=(32, 32), also=also)
 
 
-TWINS: Mapping[str, Twin] = {
+TINY_PIPELINES: Mapping[str, TinyPipeline] = {
     "LTXPipeline": _nine(ltx),
     "LTXImageToVideoPipeline": _nine(ltx),
     "LTXConditionPipeline": _nine(ltx, also=frozenset({"image", "last_image"})),
     "LTXI2VLongMultiPromptPipeline": _nine(ltx_long, also=frozenset({"image"})),
-    "LTXLatentUpsamplePipeline": Twin(ltx_upsampler, {"height": 16, "width": 16}, frames=9, size=(32, 32)),
+    "LTXLatentUpsamplePipeline": TinyPipeline(
+        ltx_upsampler, {"height": 16, "width": 16}, frames=9, size=(32, 32)
+    ),
     "LTX2Pipeline": _nine(lambda: ltx2(*_OPTIONAL), _LTX2),
     "LTX2ImageToVideoPipeline": _nine(lambda: ltx2(*_OPTIONAL), {**_LTX2, "image_crf": 0}),
     "LTX2ConditionPipeline": _nine(lambda: ltx2(*_OPTIONAL, "audio_scheduler"), _LTX2, frozenset({"video"})),
@@ -237,7 +237,7 @@ TWINS: Mapping[str, Twin] = {
         lambda: ltx2(*_OPTIONAL, keyframes=True),
         {name: value for name, value in _NINE.items() if name != "num_inference_steps"},
     ),
-    "LTX2LatentUpsamplePipeline": Twin(
+    "LTX2LatentUpsamplePipeline": TinyPipeline(
         ltx2_upsampler, {"height": 16, "width": 16, "num_frames": 9}, frames=9, size=(32, 32)
     ),
     "SanaWMPipeline": _nine(sana_wm, {**_NINE, "action": "w-8", "intrinsics": [16.0, 16.0, 16.0, 12.0]}),

@@ -1,4 +1,4 @@
-"""Tiny twins of the UNet pipelines: ModelScope, AnimateDiff, Text2Video-Zero, SVD, I2VGen-XL."""
+"""Tiny pipelines with a UNet: ModelScope, AnimateDiff, Text2Video-Zero, SVD, I2VGen-XL."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from tests.models.tiny_parts import (
-    Twin,
+    TinyPipeline,
     clip_processor,
     clip_text,
     clip_tokenizer,
@@ -18,20 +18,35 @@ from tests.models.tiny_parts import (
     sd_vae,
 )
 
+_UNET_3D: Mapping[str, Any] = {
+    "block_out_channels": (8, 16),
+    "layers_per_block": 1,
+    "sample_size": 8,
+    "in_channels": 4,
+    "out_channels": 4,
+    "down_block_types": ("CrossAttnDownBlock3D", "DownBlock3D"),
+    "up_block_types": ("UpBlock3D", "CrossAttnUpBlock3D"),
+    "cross_attention_dim": 32,
+    "norm_num_groups": 2,
+}
+_CONTROL: Mapping[str, Any] = {
+    "block_out_channels": (8, 8),
+    "layers_per_block": 1,
+    "in_channels": 4,
+    "attention_head_dim": 4,
+    "conditioning_embedding_out_channels": (8, 8),
+    "norm_num_groups": 2,
+}
+_XL: Mapping[str, Any] = {
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 8,
+    "projection_class_embeddings_input_dim": 6 * 8 + 32,
+}
+"""Networks of Stable Diffusion XL read the size of the picture and a pooled prompt besides."""
+
 
 def modelscope() -> dict[str, Any]:
-    unet = diffusers.UNet3DConditionModel(
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        sample_size=8,
-        in_channels=4,
-        out_channels=4,
-        down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
-        up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
-        cross_attention_dim=32,
-        attention_head_dim=4,
-        norm_num_groups=2,
-    )
+    unet = diffusers.UNet3DConditionModel(**_UNET_3D, attention_head_dim=4)
     return {**_text(), "vae": sd_vae(), "unet": unet, "scheduler": ddim()}
 
 
@@ -48,11 +63,9 @@ def stable_diffusion() -> dict[str, Any]:
 
 def stable_diffusion_xl() -> dict[str, Any]:
     unet = sd_unet(
-        addition_embed_type="text_time",
-        addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=6 * 8 + 32,
+        **_XL,
         cross_attention_dim=64,
-        # Only the layers of the full model's third level have attention; the motion adapter has no middle.
+        # As in the full model, only the deepest level has attention.
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
     )
@@ -90,16 +103,9 @@ def animatediff_xl() -> dict[str, Any]:
 
 def controlnet() -> dict[str, Any]:
     control = diffusers.ControlNetModel(
-        block_out_channels=(8, 8),
-        layers_per_block=1,
-        in_channels=4,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        cross_attention_dim=32,
-        attention_head_dim=4,
-        conditioning_embedding_out_channels=(8, 8),
-        norm_num_groups=2,
+        **_CONTROL, down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), cross_attention_dim=32
     )
-    return animatediff(controlnet=_awake(control))
+    return animatediff(controlnet=_with_effect(control))
 
 
 def image_controlnet() -> dict[str, Any]:
@@ -107,23 +113,13 @@ def image_controlnet() -> dict[str, Any]:
 
 
 def image_controlnet_xl() -> dict[str, Any]:
-    config: dict[str, Any] = {
-        "addition_embed_type": "text_time",
-        "addition_time_embed_dim": 8,
-        "projection_class_embeddings_input_dim": 6 * 8 + 32,
-    }
     control = diffusers.ControlNetModel(
-        block_out_channels=(8, 8),
-        layers_per_block=1,
-        in_channels=4,
+        **_CONTROL,
+        **_XL,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         cross_attention_dim=64,
-        attention_head_dim=4,
-        conditioning_embedding_out_channels=(8, 8),
-        norm_num_groups=2,
-        **config,
     )
-    return {**stable_diffusion_xl(), "controlnet": _awake(control)}
+    return {**stable_diffusion_xl(), "controlnet": _with_effect(control)}
 
 
 def instruct() -> dict[str, Any]:
@@ -132,18 +128,13 @@ def instruct() -> dict[str, Any]:
 
 def sparse_controlnet() -> dict[str, Any]:
     control = diffusers.SparseControlNetModel(
-        block_out_channels=(8, 8),
-        layers_per_block=1,
-        in_channels=4,
+        **_CONTROL,
         conditioning_channels=3,
         down_block_types=("CrossAttnDownBlockMotion", "DownBlockMotion"),
         cross_attention_dim=32,
-        attention_head_dim=4,
-        conditioning_embedding_out_channels=(8, 8),
-        norm_num_groups=2,
         use_simplified_condition_embedding=False,
     )
-    return animatediff(controlnet=_awake(control))
+    return animatediff(controlnet=_with_effect(control))
 
 
 def pia() -> dict[str, Any]:
@@ -179,19 +170,7 @@ def stable_video_diffusion() -> dict[str, Any]:
 
 
 def i2vgen_xl() -> dict[str, Any]:
-    unet = diffusers.I2VGenXLUNet(
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        sample_size=8,
-        in_channels=4,
-        out_channels=4,
-        down_block_types=("CrossAttnDownBlock3D", "DownBlock3D"),
-        up_block_types=("UpBlock3D", "CrossAttnUpBlock3D"),
-        cross_attention_dim=32,
-        attention_head_dim=4,
-        num_attention_heads=None,
-        norm_num_groups=2,
-    )
+    unet = diffusers.I2VGenXLUNet(**_UNET_3D, attention_head_dim=4, num_attention_heads=None)
     return {
         **_text(),
         "vae": sd_vae(),
@@ -202,8 +181,8 @@ def i2vgen_xl() -> dict[str, Any]:
     }
 
 
-def _awake(control: Any) -> Any:
-    """A ControlNet begins with outputs of zero, and without training it would control nothing."""
+def _with_effect(control: Any) -> Any:
+    """The ControlNet with its zero weights randomised: untrained, it would change no pixel."""
     for weight in control.parameters():
         if not weight.any():
             torch.nn.init.normal_(weight, std=0.5)
@@ -217,35 +196,37 @@ def _text() -> dict[str, Any]:
 _SMALL: Mapping[str, Any] = {"height": 16, "width": 16, "num_inference_steps": 2}
 _FOUR: Mapping[str, Any] = {**_SMALL, "num_frames": 4}
 
-TWINS: Mapping[str, Twin] = {
-    "TextToVideoSDPipeline": Twin(modelscope, _FOUR, frames=4),
-    "VideoToVideoSDPipeline": Twin(modelscope, {"num_inference_steps": 4, "strength": 0.5}, frames=9),
-    "TextToVideoZeroPipeline": Twin(
+TINY_PIPELINES: Mapping[str, TinyPipeline] = {
+    "TextToVideoSDPipeline": TinyPipeline(modelscope, _FOUR, frames=4),
+    "VideoToVideoSDPipeline": TinyPipeline(modelscope, {"num_inference_steps": 4, "strength": 0.5}, frames=9),
+    "TextToVideoZeroPipeline": TinyPipeline(
         lambda: {**stable_diffusion(), "safety_checker": None},
         {**_SMALL, "video_length": 3, "t0": 1, "t1": 2, "num_inference_steps": 4},
         frames=3,
     ),
-    "TextToVideoZeroSDXLPipeline": Twin(
+    "TextToVideoZeroSDXLPipeline": TinyPipeline(
         stable_diffusion_xl,
         {**_SMALL, "video_length": 3, "t0": 1, "t1": 2, "num_inference_steps": 4},
         frames=3,
     ),
-    "AnimateDiffPipeline": Twin(animatediff, _FOUR, frames=4),
-    "AnimateDiffPAGPipeline": Twin(animatediff, _FOUR, frames=4),
-    "AnimateDiffSDXLPipeline": Twin(animatediff_xl, _FOUR, frames=4),
-    "AnimateDiffControlNetPipeline": Twin(controlnet, {**_SMALL, "num_frames": 9}, frames=9),
-    "AnimateDiffSparseControlNetPipeline": Twin(
+    "AnimateDiffPipeline": TinyPipeline(animatediff, _FOUR, frames=4),
+    "AnimateDiffPAGPipeline": TinyPipeline(animatediff, _FOUR, frames=4),
+    "AnimateDiffSDXLPipeline": TinyPipeline(animatediff_xl, _FOUR, frames=4),
+    "AnimateDiffControlNetPipeline": TinyPipeline(controlnet, {**_SMALL, "num_frames": 9}, frames=9),
+    "AnimateDiffSparseControlNetPipeline": TinyPipeline(
         sparse_controlnet, {**_FOUR, "controlnet_frame_indices": [0, 1, 2]}, frames=4
     ),
-    "AnimateDiffVideoToVideoPipeline": Twin(animatediff, {**_SMALL, "strength": 0.5}, frames=9),
-    "AnimateDiffVideoToVideoControlNetPipeline": Twin(controlnet, {**_SMALL, "strength": 0.5}, frames=9),
-    "PIAPipeline": Twin(pia, _FOUR, frames=4),
-    "StableVideoDiffusionPipeline": Twin(
+    "AnimateDiffVideoToVideoPipeline": TinyPipeline(animatediff, {**_SMALL, "strength": 0.5}, frames=9),
+    "AnimateDiffVideoToVideoControlNetPipeline": TinyPipeline(
+        controlnet, {**_SMALL, "strength": 0.5}, frames=9
+    ),
+    "PIAPipeline": TinyPipeline(pia, _FOUR, frames=4),
+    "StableVideoDiffusionPipeline": TinyPipeline(
         stable_video_diffusion, {**_SMALL, "num_frames": 3, "decode_chunk_size": 2}, frames=3
     ),
-    "I2VGenXLPipeline": Twin(i2vgen_xl, _FOUR, frames=4),
-    "StableDiffusionControlNetPipeline": Twin(image_controlnet, _SMALL, frames=9),
-    "StableDiffusionXLControlNetPipeline": Twin(image_controlnet_xl, _SMALL, frames=9),
-    "StableDiffusionInstructPix2PixPipeline": Twin(instruct, {"num_inference_steps": 2}, frames=9),
-    "StableDiffusionPipeline": Twin(stable_diffusion),
+    "I2VGenXLPipeline": TinyPipeline(i2vgen_xl, _FOUR, frames=4),
+    "StableDiffusionControlNetPipeline": TinyPipeline(image_controlnet, _SMALL, frames=9),
+    "StableDiffusionXLControlNetPipeline": TinyPipeline(image_controlnet_xl, _SMALL, frames=9),
+    "StableDiffusionInstructPix2PixPipeline": TinyPipeline(instruct, {"num_inference_steps": 2}, frames=9),
+    "StableDiffusionPipeline": TinyPipeline(stable_diffusion),
 }

@@ -1,10 +1,10 @@
-"""Tiny twins of the pipelines around Wan's autoencoder: Wan, SkyReels, AnyFlow, Helios, Sana-Video, Motif."""
+"""Tiny pipelines with Wan's autoencoder: Wan, SkyReels, AnyFlow, Helios, Sana-Video, Motif."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from tests.models.tiny_parts import (
-    Twin,
+    TinyPipeline,
     clip_processor,
     clip_vision,
     diffusers,
@@ -38,7 +38,7 @@ def wan(**changes: Any) -> dict[str, Any]:
 
 
 def wan_experts() -> dict[str, Any]:
-    """As Wan 2.2: one transformer for the noisy steps, another for the rest."""
+    """Like Wan 2.2: one transformer for the noisy steps, another one for the rest."""
     return {**wan(), "transformer_2": wan()["transformer"], "boundary_ratio": 0.875}
 
 
@@ -122,7 +122,7 @@ def helios(stages: int = 1) -> dict[str, Any]:
         zero_history_timestep=True,
         is_amplify_history=False,
     )
-    # With the default gamma, 1/3, the noise of the pyramid has a singular covariance, which LAPACK refuses.
+    # With the default gamma, 1/3, the covariance of the pyramid's noise is singular, and LAPACK fails.
     ranges = {"stage_range": [index / stages for index in range(stages + 1)], "stages": stages}
     scheduler = diffusers.HeliosScheduler(**ranges, use_dynamic_shifting=stages == 1, gamma=0.3)
     return {**_around(umt5_encoder()), "transformer": transformer, "scheduler": scheduler}
@@ -201,34 +201,46 @@ _SMALL: Mapping[str, Any] = {
 _FIVE: Mapping[str, Any] = {**_SMALL, "num_frames": 5}
 _NINE: Mapping[str, Any] = {**_SMALL, "num_frames": 9}
 
-TWINS: Mapping[str, Twin] = {
-    "WanPipeline": Twin(wan_experts, _FIVE),
-    "WanImageToVideoPipeline": Twin(wan_image, _FIVE),
-    "WanImageToVideoPipeline:last": Twin(lambda: wan_image(last=True), _FIVE, also=frozenset({"last_image"})),
-    "WanVACEPipeline": Twin(wan_vace, _FIVE),
-    "WanVideoToVideoPipeline": Twin(
+_SANA: Mapping[str, Any] = {
+    **_SMALL,
+    "frames": 5,
+    "use_resolution_binning": False,
+    "height": 32,
+    "width": 32,
+}
+
+TINY_PIPELINES: Mapping[str, TinyPipeline] = {
+    "WanPipeline": TinyPipeline(wan_experts, _FIVE),
+    "WanImageToVideoPipeline": TinyPipeline(wan_image, _FIVE),
+    "WanImageToVideoPipeline:last": TinyPipeline(
+        lambda: wan_image(last=True), _FIVE, also=frozenset({"last_image"})
+    ),
+    "WanVACEPipeline": TinyPipeline(wan_vace, _FIVE),
+    "WanVideoToVideoPipeline": TinyPipeline(
         wan_video, {**_SMALL, "num_inference_steps": 4, "strength": 0.8}, frames=9
     ),
-    "WanAnimatePipeline": Twin(
+    "WanAnimatePipeline": TinyPipeline(
         wan_animate, {**_SMALL, "segment_frame_length": 9, "prev_segment_conditioning_frames": 1}, frames=9
     ),
-    "LucyEditPipeline": Twin(wan_lucy, _NINE, frames=9),
-    "ChronoEditPipeline": Twin(chrono_edit, _FIVE),
-    "SkyReelsV2Pipeline": Twin(skyreels, _FIVE),
-    "SkyReelsV2ImageToVideoPipeline": Twin(skyreels_image, _FIVE),
-    "SkyReelsV2DiffusionForcingPipeline": Twin(
+    "LucyEditPipeline": TinyPipeline(wan_lucy, _NINE, frames=9),
+    "ChronoEditPipeline": TinyPipeline(chrono_edit, _FIVE),
+    "SkyReelsV2Pipeline": TinyPipeline(skyreels, _FIVE),
+    "SkyReelsV2ImageToVideoPipeline": TinyPipeline(skyreels_image, _FIVE),
+    "SkyReelsV2DiffusionForcingPipeline": TinyPipeline(
         skyreels, {**_NINE, "ar_step": 1, "causal_block_size": 1}, frames=9
     ),
-    "SkyReelsV2DiffusionForcingImageToVideoPipeline": Twin(lambda: skyreels(image_dim=4), _NINE, frames=9),
-    "SkyReelsV2DiffusionForcingVideoToVideoPipeline": Twin(
+    "SkyReelsV2DiffusionForcingImageToVideoPipeline": TinyPipeline(
+        lambda: skyreels(image_dim=4), _NINE, frames=9
+    ),
+    "SkyReelsV2DiffusionForcingVideoToVideoPipeline": TinyPipeline(
         skyreels,
         {**_SMALL, "num_frames": 17, "base_num_frames": 5, "overlap_history": 3},
         frames=9 + 17,
     ),
-    "AnyFlowPipeline": Twin(anyflow, _NINE, frames=9),
-    "AnyFlowFARPipeline": Twin(lambda: anyflow(far=True), _NINE, frames=9),
-    "HeliosPipeline": Twin(helios, {**_NINE, "guidance_scale": 1.0}, frames=33),
-    "HeliosPyramidPipeline": Twin(
+    "AnyFlowPipeline": TinyPipeline(anyflow, _NINE, frames=9),
+    "AnyFlowFARPipeline": TinyPipeline(lambda: anyflow(far=True), _NINE, frames=9),
+    "HeliosPipeline": TinyPipeline(helios, {**_NINE, "guidance_scale": 1.0}, frames=33),
+    "HeliosPyramidPipeline": TinyPipeline(
         lambda: helios(stages=3),
         {
             "height": 64,
@@ -241,16 +253,16 @@ TWINS: Mapping[str, Twin] = {
         frames=33,
         size=(64, 64),
     ),
-    "SanaVideoPipeline": Twin(
+    "SanaVideoPipeline": TinyPipeline(
         sana_video,
-        {**_SMALL, "frames": 5, "use_resolution_binning": False, "height": 32, "width": 32},
+        _SANA,
         size=(32, 32),
     ),
-    "SanaImageToVideoPipeline": Twin(
+    "SanaImageToVideoPipeline": TinyPipeline(
         lambda: sana_video(image=True),
-        {**_SMALL, "frames": 5, "use_resolution_binning": False, "height": 32, "width": 32},
+        _SANA,
         size=(32, 32),
     ),
-    "MotifVideoPipeline": Twin(motif, _FIVE),
-    "MotifVideoImage2VideoPipeline": Twin(lambda: motif(image=True), _FIVE),
+    "MotifVideoPipeline": TinyPipeline(motif, _FIVE),
+    "MotifVideoImage2VideoPipeline": TinyPipeline(lambda: motif(image=True), _FIVE),
 }
