@@ -1,4 +1,4 @@
-"""Every key of a job, and how a job file is read, overridden and explained."""
+"""Every key of a job; reading, overriding and validating a job file."""
 
 from t2vbatch.job.job import Job, dump_job, keys, load_job, parse_job
 from t2vbatch.job.sections import LIMITS, Clip, Distance, Limits, Model, Ray, Tracker, VideoFile, Workers

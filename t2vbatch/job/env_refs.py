@@ -1,7 +1,7 @@
-"""References to the environment in a job, ``${NAME}``, so that no secret stands in a file.  [pure]
+"""References to environment variables in a job, ``${NAME}``, so that a job file holds no secret.  [pure]
 
-What a reference stands for is looked up once, when the job is read. Whatever is written down, such as the job
-in the output folder, the plan, records and the report, holds the reference.
+Each reference is resolved once, when the job is read. Files in the output (the job, the plan, records, the
+report) contain the reference and never its value.
 """
 
 import re
@@ -12,32 +12,32 @@ from t2vbatch.errors import ErrorCollector, JobError
 from t2vbatch.job.yaml_source import Path
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-# A shorter value is no secret, and stands by chance in too much else.
+# A shorter value is not a secret, and occurs in unrelated text by chance.
 _SHORTEST_SECRET = 4
 
 
 def collect(value: Any, environment: Mapping[str, str], where: Callable[[Path], str]) -> dict[str, str]:
-    """What every reference in a value of mappings, lists and text stands for.
+    """The value of every reference in nested mappings, lists and text.
 
     Args:
-        where: what a key is called in a message.
+        where: the name of a key in a message.
 
     Raises:
-        JobError: every variable that is not set, with the key that refers to it.
+        JobError: with every variable that is not set, and the key that refers to it.
     """
     found, problems = {}, ErrorCollector()
     for path, name in _references(value, ()):
         if name in environment:
             found[name] = environment[name]
         else:
-            expected, fix = "a variable of the environment", f"export {name}=..."
+            expected, fix = "an environment variable", f"export {name}=..."
             problems.add(JobError(where(path), f"${{{name}}}, which is not set", expected, fix))
     problems.raise_if_any()
     return found
 
 
 def resolved(value: Any, variables: Mapping[str, str]) -> Any:
-    """The value with references replaced by what they stand for."""
+    """The value with each reference replaced by its value."""
     match value:
         case str():
             return _REFERENCE.sub(lambda found: variables.get(found[1], found[0]), value)
@@ -50,7 +50,7 @@ def resolved(value: Any, variables: Mapping[str, str]) -> Any:
 
 
 def redact(value: Any, variables: Mapping[str, str]) -> Any:
-    """The value with references in the place of what they stand for, wherever that stands."""
+    """The value with every secret replaced by the reference that it came from, at any depth."""
     match value:
         case str():
             for name, secret in sorted(variables.items(), key=lambda item: -len(item[1])):

@@ -1,7 +1,7 @@
-"""The job file: what to make, from what, with which models.
+"""The job file: the manifest, the output, the models and their settings.
 
-Owns reading, overriding and validating; ``sections.py`` has most keys. It does not know what the call of a
-pipeline takes (models/ does), nor which metrics exist (metrics/ does).
+Owns reading, overriding and validation; ``sections.py`` has most keys. It does not know the arguments of a
+pipeline (models/ does) or which metrics exist (metrics/ does).
 """
 
 import os
@@ -41,7 +41,7 @@ _NAMES = "a list of names, or {name: {options}}"
 
 
 def _named_options(value: Any) -> Any:
-    """Metrics and trackers may be written as names, as {name: options}, or as a list of both."""
+    """Metrics and trackers are names, {name: options}, or a list of both."""
     if isinstance(value, Mapping):
         return {name: options or {} for name, options in value.items()}
     if not isinstance(value, Sequence) or isinstance(value, str):
@@ -57,8 +57,8 @@ def _named_options(value: Any) -> Any:
 class Job(Section):
     """A whole job, every default filled in and every path absolute.
 
-    Text may refer to the environment, ``${NAME}``. References in a model's ``call`` are kept, as calls are
-    written into plans, records and reports; ``call_values`` resolves them where the model is called.
+    Text may refer to environment variables as ``${NAME}``. References in a model's ``call`` stay unresolved,
+    because calls are written into plans, records and reports; ``call_values`` resolves them for the pipeline.
     """
 
     _variables: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -66,11 +66,11 @@ class Job(Section):
 
     manifest: str = Field(description="Parquet, CSV, JSON Lines, text, or a folder of Parquet; path or URI")
     allow_paths: bool = Field(
-        False, description="let cells name files outside the manifest's folder; for manifests of one's own"
+        False, description="allow paths outside the manifest's folder; only for manifests that you trust"
     )
-    limits: Limits = Field(LIMITS, description="how much the manifest may hold")
-    output: str = Field(description="the folder that is brought up to date; path or URI")
-    seed: int = Field(0, description="changes the noise of every sample")
+    limits: Limits = Field(LIMITS, description="upper bounds of what the manifest may contain")
+    output: str = Field(description="the output folder; path or URI")
+    seed: int = Field(0, description="base of all derived seeds")
     samples: int = Field(1, ge=1, description="videos per row and model")
     models: dict[str, Model] = Field(min_length=1, description="name: model")
     metrics: Annotated[dict[str, dict[str, Any]], BeforeValidator(_named_options)] = Field(
@@ -79,17 +79,20 @@ class Job(Section):
     distances: dict[str, Distance] = Field(
         default_factory=dict, description="name: distance of each model's videos to a reference set"
     )
-    clip: Clip | None = Field(None, description="the scorer; default: the bundled one for bundled models")
-    video: VideoFile = Field(VideoFile(), description="how videos are written")
-    workers: Workers = Field(Workers(), description="how many workers, and what each takes")
-    engine: Literal["ray", "inline"] = Field("ray", description="inline: one process, for a debugger")
-    ray: Ray = Field(Ray(), description="where Ray runs")
+    clip: Clip | None = Field(
+        None, description="the CLIP model of the scores; default for bundled models: the bundled one"
+    )
+    video: VideoFile = Field(VideoFile(), description="how video files are encoded")
+    workers: Workers = Field(Workers(), description="how many workers, and their resources")
+    engine: Literal["ray", "inline"] = Field("ray", description="inline: run in one process, for debugging")
+    ray: Ray = Field(Ray(), description="which Ray cluster runs the job")
     trackers: Annotated[dict[Literal["wandb", "mlflow"], Tracker], BeforeValidator(_named_options)] = Field(
-        default_factory=dict, description="wandb, mlflow: where a finished run is shown; its failure is none"
+        default_factory=dict,
+        description="wandb, mlflow: experiment trackers; their failure never fails a run",
     )
 
     def call_values(self, model: str, call: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of a sample's call, references resolved: the job's own alone, never a manifest's."""
+        """The arguments of a sample's call with the references of the job resolved, never those of a manifest."""
         own = self.models[model].call
         kept = object()
         return {
@@ -99,10 +102,10 @@ class Job(Section):
 
     @contextmanager
     def with_location(self, section: str = "") -> Iterator[None]:
-        """Within the block, errors that name a key of this job are raised with its file and line.
+        """Add file and line to every error of the block that names a key of this job.
 
         Args:
-            section: what the keys that they name are in, such as ``models.wan``.
+            section: the section of the named keys, such as ``models.wan``.
         """
         try:
             yield
@@ -110,7 +113,7 @@ class Job(Section):
             raise self.located(error, section) from error.__cause__
 
     def located(self, error: UsageError, section: str = "") -> UsageError:
-        """The error with file and line of the key that it names; as it is where it names none of this job."""
+        """The error with file and line of the key that it names; unchanged if it names no key of this job."""
         if isinstance(error, CombinedJobError):
             return CombinedJobError([self.located(one, section) for one in error.errors])
         key, document = f"{section}.{error.where}" if section else error.where, self._document
@@ -137,7 +140,7 @@ def load_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
 
 
 def parse_job(text: str, where: str, overrides: Sequence[str] = ()) -> Job:
-    """The job in a YAML text, its paths as they are written. Raises JobError, which names ``where``."""
+    """The job in a YAML text, with its paths unchanged. Raises JobError, which names ``where``."""
     data, document = read_document(text, where, overrides)
     found = ErrorCollector()
     for invented in _invented_models(data, document):
@@ -160,7 +163,7 @@ def parse_job(text: str, where: str, overrides: Sequence[str] = ()) -> Job:
 
 
 def _invented_models(data: dict[str, Any], document: Document) -> Iterator[JobError]:
-    """Takes out models that ``--set models.NAME.KEY=...`` made by a slip: to add one takes its path."""
+    """Remove models that a misspelt ``--set models.NAME.KEY=...`` created: a new model needs a path."""
     models = data.get("models")
     written = [path[1] for path in document.places if path[0] == "models" and len(path) == 2]
     for path, option in document.options.items():
@@ -175,13 +178,13 @@ def _invented_models(data: dict[str, Any], document: Document) -> Iterator[JobEr
 
 
 def dump_job(job: Job) -> str:
-    """The job as YAML, with every default written out, and references as they were written."""
+    """The job as YAML, with every default written out and references unresolved."""
     data = redact(job.model_dump(mode="json"), job._variables)
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 
 def _resolved(data: Mapping[str, Any], variables: Mapping[str, str]) -> Any:
-    """The job with all references resolved but those in calls."""
+    """The job with all references resolved, except those in calls."""
     values, written = resolved(data, variables), data.get("models")
     for name, model in written.items() if isinstance(written, Mapping) else ():
         if isinstance(model, Mapping) and "call" in model:
@@ -190,7 +193,7 @@ def _resolved(data: Mapping[str, Any], variables: Mapping[str, str]) -> Any:
 
 
 def keys(section: type[BaseModel] = Job, prefix: str = "") -> dict[str, str]:
-    """Every key of the job file with its description, in the order in which they are documented."""
+    """Every key of the job file with its description, in the order of the documentation."""
     found: dict[str, str] = {}
     for name, field in section.model_fields.items():
         found[prefix + name] = field.description or ""
@@ -213,7 +216,7 @@ def _located(job: Job, base: Path) -> Job:
         return uri if path is None else str((base / path.expanduser()).resolve())
 
     def model_path(uri: str) -> str:
-        # A hub id looks like a relative path; a folder that exists is what the user means.
+        # A hub id looks like a relative path; if such a folder exists, the user means the folder.
         path = local_path(uri)
         if path is None or uri.startswith("bundled:"):
             return uri

@@ -1,6 +1,6 @@
-"""The sections of a job: their keys, and every key's default and description.
+"""The sections of a job: their keys, with the default and the description of each.
 
-``job.py`` puts them together, and reads them from a file.
+``job.py`` combines the sections into a job and reads a job from a file.
 """
 
 from typing import Annotated, Any, Literal
@@ -9,22 +9,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 
 class Section(BaseModel):
-    """A mapping of the job with these keys and no others."""
+    """One mapping of the job. Any other key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Model(Section):
-    """One model of the job: where it is, how it is loaded, how it is called."""
+    """One model of the job: its weights, how they are loaded, how the pipeline is called."""
 
     path: str = Field(description="hub id, local folder, single file of weights, or bundled:shapes")
     config: str | None = Field(
-        None, description="with a single file: hub id or folder in diffusers' layout that it belongs to"
+        None, description="for a single file: hub id or folder in diffusers' layout with the file's config"
     )
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
     variant: str | None = Field(None, description="file variant, such as fp16")
     dtype: Literal["float32", "float16", "bfloat16"] = Field(
-        "float32", description="of weights and arithmetic"
+        "float32", description="precision of weights and arithmetic"
     )
     pipeline: str | None = Field(
         None, description="diffusers class, or package.module:Name; default: what model_index.json says"
@@ -33,121 +33,130 @@ class Model(Section):
         None, description="scheduler class, or {class: ..., any of its config}; default: the model's own"
     )
     components: dict[str, dict[str, Any] | None] = Field(
-        default_factory=dict, description="name: {class, path, ...}, loaded and handed to the pipeline"
+        default_factory=dict, description="name: {class, path, ...}, loaded and passed to the pipeline"
     )
     loras: list[dict[str, Any]] = Field(default_factory=list, description="list of {path, weight, name}")
     memory: list[str | dict[str, Any]] = Field(
-        default_factory=list, description="savings such as model_cpu_offload, vae_slicing, vae_tiling"
+        default_factory=list, description="memory savings such as model_cpu_offload, vae_slicing, vae_tiling"
     )
     speed: dict[str, Any] = Field(
         default_factory=dict, description="compile, attention_backend, cache, quantization"
     )
     call: dict[str, Any] = Field(default_factory=dict, description="arguments of the pipeline's call")
     fps: Annotated[float, Field(gt=0, le=240, strict=False)] | None = Field(
-        None, description="frames per second of the file; default: the model's own"
+        None, description="frames per second of the file; default: the model's own rate"
     )
-    batch: int = Field(1, ge=1, description="samples that one pipeline call makes together")
+    batch: int = Field(1, ge=1, description="samples per pipeline call")
     retry_degenerate: Literal["float32"] | None = Field(
-        None, description="float32: make a sample that shows nothing once more in that precision"
+        None, description="float32: retry a degenerate sample once in that precision"
     )
-    allow_pickle: bool = Field(False, description="also read weights that are pickles; a pickle is a program")
+    allow_pickle: bool = Field(
+        False, description="also load pickled weights; a pickle can run any code when it is loaded"
+    )
     fit: Literal["crop", "pad", "stretch", "keep"] = Field(
-        "crop", description="how media come to the call's height and width; keep: the pipeline's way"
+        "crop", description="how inputs are resized to the call's size; keep: left to the pipeline"
     )
 
     @field_validator("retry_degenerate")
     @classmethod
     def _more_precise(cls, value: str | None, others: ValidationInfo) -> str | None:
         if value is not None and value == others.data.get("dtype"):
-            raise ValueError(f"null, as dtype: {value} would repeat what it gave")
+            raise ValueError(f"null, because dtype is {value} already and a retry would give the same video")
         return value
 
 
 class VideoFile(Section):
-    """How a video is written."""
+    """How a video file is encoded."""
 
     format: Literal["mp4", "webm", "gif", "png"] = Field(
-        "mp4", description="png is a folder of frames; a gif has no sound"
+        "mp4", description="file format; png: a folder of frames; gif: without sound"
     )
     crf: int = Field(18, ge=0, le=63, description="constant rate factor: smaller is better and larger")
 
 
 class Workers(Section):
-    """How many workers a model gets, and what each of them takes."""
+    """How many workers a model gets, and the resources of each worker."""
 
     count: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="workers in all; auto: as many as fit"
+        "auto", description="total number of workers; auto: as many as fit"
     )
     gpus: Annotated[float, Field(ge=0, strict=False)] | Literal["auto"] = Field(
-        "auto", description="GPUs a worker takes; auto: 1 where there are any, else 0"
+        "auto", description="GPUs per worker; auto: 1 if the machine has GPUs, else 0"
     )
-    cpus: int = Field(1, ge=1, description="CPU cores, and torch threads, a worker takes")
-    min: int = Field(0, ge=0, description="workers that a model keeps while it has work")
-    max: int | None = Field(None, ge=1, description="workers that a model gets at most")
+    cpus: int = Field(1, ge=1, description="CPU cores, and torch threads, per worker")
+    min: int = Field(0, ge=0, description="least workers of a model while it has work")
+    max: int | None = Field(None, ge=1, description="most workers of a model")
     timeout_s: Annotated[float, Field(gt=0, strict=False)] | None = Field(
-        None, description="seconds that one unit may take; null: no limit"
+        None, description="deadline of one unit in seconds; null: no deadline"
     )
 
 
 class Ray(Section):
-    """Where Ray runs."""
+    """Which Ray cluster runs the job."""
 
-    address: str | None = Field(None, description="a running cluster's address; null starts one here")
+    address: str | None = Field(
+        None, description="address of a running cluster; null: start Ray on this machine"
+    )
 
 
 class Clip(Section):
-    """The CLIP that scores videos."""
+    """The CLIP model that scores videos."""
 
     path: str = Field(description="hub id or local folder of a transformers CLIPModel, or bundled:shapes")
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
 
 
 class Distance(Section):
-    """How far each model's videos are, as a set, from a set of reference videos."""
+    """A distance between the set of a model's videos and a set of reference videos."""
 
-    kind: Literal["fvd", "fid"] = Field(description="fvd: of videos; fid: of their frames")
+    kind: Literal["fvd", "fid"] = Field(description="fvd: distance of videos; fid: distance of frames")
     reference: str = Field(
-        description="folder of videos, path or URI; or an .npz that --save-statistics wrote"
+        description="folder of reference videos, path or URI; or an .npz file from --save-statistics"
     )
     backbone: str = Field(description="folder of a transformers model, or a TorchScript file")
-    frames: int = Field(16, ge=1, description="fvd: each video's first ones; fid: spread over each video")
-    stride: int = Field(1, ge=1, description="fvd: take every second frame, third, and so on")
+    frames: int = Field(16, ge=1, description="frames per video; fvd: the first ones; fid: spread evenly")
+    stride: int = Field(1, ge=1, description="fvd: use every n-th frame")
     size: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="resize frames to a square of this side; null: the backbone resizes them"
+        None,
+        description="side in pixels of the square that frames are resized to; null: the backbone resizes",
     )
     allow_pickle: bool = Field(
-        False, description="let the backbone be a TorchScript file, which is a program"
+        False, description="allow a TorchScript file as backbone; TorchScript can run any code"
     )
 
 
 class Tracker(Section):
-    """What an experiment tracker is shown of a finished run."""
+    """What is sent to an experiment tracker after a run."""
 
-    project: str = Field("t2vbatch", min_length=1, description="W&B's project, MLflow's experiment")
-    name: str | None = Field(None, description="of the run there; null: the output folder's name")
-    videos: int = Field(4, ge=0, description="videos of each model to show there")
+    project: str = Field("t2vbatch", min_length=1, description="project in W&B, experiment in MLflow")
+    name: str | None = Field(
+        None, description="name of the run in the tracker; null: the output folder's name"
+    )
+    videos: int = Field(4, ge=0, description="videos of each model to upload")
 
 
 class Limits(Section):
-    """How much a manifest may hold.
+    """Upper bounds of what a manifest may contain.
 
-    The defaults are far above what people or scripts write on purpose, and far below what exhausts a machine.
+    The defaults are far above what people and scripts write on purpose, and below what exhausts a machine.
     """
 
     rows: int = Field(10_000_000, ge=1, description="rows of the manifest")
     columns: int = Field(1_000, ge=1, description="columns of the manifest")
-    nesting: int = Field(32, ge=1, description="lists and objects inside one another in one cell")
-    prompt_chars: int = Field(10_000, ge=1, description="characters of a prompt; encoders read a few hundred")
-    id_chars: int = Field(1_000, ge=1, description="characters of an id, which becomes part of file names")
-    manifest_bytes: int = Field(
-        64 << 30, ge=1, description="bytes of the manifest's files as they are stored"
+    nesting: int = Field(32, ge=1, description="depth of nested lists and objects in one cell")
+    prompt_chars: int = Field(
+        10_000, ge=1, description="characters of a prompt; text encoders read a few hundred"
     )
-    problems: int = Field(1_000, ge=1, description="problems that are listed; of more, the number is told")
+    id_chars: int = Field(1_000, ge=1, description="characters of an id, which becomes part of file names")
+    manifest_bytes: int = Field(64 << 30, ge=1, description="bytes of the manifest's files on disk")
+    problems: int = Field(
+        1_000, ge=1, description="how many problems are listed in full; the rest are counted"
+    )
 
     def bound(self, key: str, what: str = "") -> str:
-        """What a message expects where a limit is passed, and the job's key that raises it."""
-        return f"at most {getattr(self, key):,}{what and f' {what}'}, or a job with a higher limits.{key}"
+        """The 'expected' text of a message about an exceeded limit; it names the job key to raise."""
+        return f"at most {getattr(self, key):,}{what and f' {what}'}; limits.{key} in the job raises this"
 
 
 LIMITS = Limits()
-"""The limits where nobody says otherwise."""
+"""The default limits."""

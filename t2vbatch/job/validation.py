@@ -1,7 +1,7 @@
-"""What pydantic finds wrong, in words for people: where, what was found, what could stand there.  [pure]
+"""The problems that pydantic finds, in plain words: where, found, expected.  [pure]
 
-Owns the wording. What is expected is read from the field's type, bounds and description, so that no sentence
-of pydantic's, which are written for programmers, reaches a user.
+Owns the wording. The expected value is described from the field's type, bounds and description, because
+pydantic writes its own messages for programmers.
 """
 
 import json
@@ -20,7 +20,7 @@ from t2vbatch.job.yaml_source import Path
 
 @dataclass(frozen=True)
 class ValueProblem:
-    """One value, or absent value, that is wrong: the parts of a UsageError but its place."""
+    """One wrong or missing value: the parts of a UsageError except its place."""
 
     found: str
     expected: str
@@ -31,8 +31,8 @@ def problems(error: ValidationError, schema: type[BaseModel], data: object) -> d
     """Every problem that a validation found, by the path of the value.
 
     Args:
-        schema: what was validated against.
-        data: what was validated.
+        schema: the class that validated.
+        data: the validated data.
     """
     found: dict[Path, ValueProblem] = {}
     details = error.errors()
@@ -41,15 +41,15 @@ def problems(error: ValidationError, schema: type[BaseModel], data: object) -> d
         path = _path(detail["loc"], data)
         if detail["type"] == "missing":
             path = (*path, detail["loc"][-1])
-        # A value that fits none of several types is complained of once for each of them; and a misspelt key
-        # says more than that the right one is missing.
+        # pydantic reports a value that fits none of several types once for each type. A misspelt key is a
+        # better message than the missing right one.
         if path not in found and path not in meant:
             found[path] = _explained(detail, path, schema)
     return found
 
 
 def _explained(detail: Any, path: Path, schema: type[BaseModel]) -> ValueProblem:
-    if detail["loc"][-1] == "[key]":  # Of a mapping whose keys are given: 'wandb' or 'mlflow'
+    if detail["loc"][-1] == "[key]":  # A mapping with fixed keys: 'wandb' or 'mlflow'
         return ValueProblem(
             "an unknown key", nearest(str(detail["input"]), re.findall(r"'(.*?)'", detail["ctx"]["expected"]))
         )
@@ -65,7 +65,7 @@ def _explained(detail: Any, path: Path, schema: type[BaseModel]) -> ValueProblem
 
 
 def _meant(detail: Any, schema: type[BaseModel]) -> Path | None:
-    """The key that an unknown one stands for, where it is like one."""
+    """The known key that an unknown key is a misspelling of, if there is one."""
     *section, last = detail["loc"]
     unknown = detail["type"] == "extra_forbidden"
     key = closest(str(last), _keys(schema, tuple(section))) if unknown else None
@@ -73,11 +73,11 @@ def _meant(detail: Any, schema: type[BaseModel]) -> Path | None:
 
 
 def _path(location: Path, data: Any) -> Path:
-    """As much of pydantic's location as leads somewhere: of a union, it ends in the type that failed."""
+    """The part of pydantic's location that exists in the data; for a union it ends with the failed type."""
     path: list[str | int] = []
     for part in location:
         if isinstance(data, list) and isinstance(part, str):
-            # Metrics are validated as a mapping of names, and may be listed.
+            # Metrics are validated as a mapping of names, but the user may write a list.
             holds = (at for at, item in enumerate(data) if item == part or _has_key(item, part))
             at = next(holds, None)
             if at is None:
@@ -97,7 +97,7 @@ def _has_key(value: Any, key: str) -> bool:
 
 
 def expected(schema: type[BaseModel], path: Path) -> str:
-    """What could stand at a path: its type and bounds, and what it is for."""
+    """The expected value at a path: type, bounds and description."""
     kind, info = _at(schema, path)
     words = described(kind)
     return f"{words} ({info.description})" if info and info.description else words
@@ -109,12 +109,12 @@ def _keys(schema: type[BaseModel], section: Path) -> list[str]:
 
 
 def _at(kind: Any, path: Path) -> tuple[Any, FieldInfo | None]:
-    """The type of what stands at a path, and its field where it is one."""
+    """The type of the value at a path, and its field if it is one."""
     info: FieldInfo | None = None
     for part in path:
         kind = _container(kind)
         if isinstance(part, int) and get_origin(kind) is dict:
-            continue  # A list of names and options, validated as a mapping.
+            continue  # A list of names and options, which is validated as a mapping.
         if _is_section(kind) and part in kind.model_fields:
             info = kind.model_fields[part]
             kind = Annotated[info.annotation, info]
@@ -126,7 +126,7 @@ def _at(kind: Any, path: Path) -> tuple[Any, FieldInfo | None]:
 
 
 def _container(kind: Any) -> Any:
-    """Of a type that may be several, the one that holds others."""
+    """The container among the members of a union."""
     if get_origin(kind) is Annotated:
         return _container(get_args(kind)[0])
     if get_origin(kind) in (Union, UnionType):
@@ -173,7 +173,7 @@ def _either(choices: list[str]) -> str:
 
 
 def _bounds(metadata: tuple[Any, ...]) -> str:
-    """The limits in a field's metadata, to be put behind ``a number``."""
+    """The bounds in a field's metadata, to follow ``a number``."""
     limits: dict[str, Any] = {}
     for item in metadata:
         for part in (*item.metadata, item) if isinstance(item, FieldInfo) else (item,):
@@ -181,12 +181,12 @@ def _bounds(metadata: tuple[Any, ...]) -> str:
     if {"ge", "le"} <= limits.keys():
         return f" from {limits['ge']:g} to {limits['le']:g}"
     words = {"ge": "of at least", "gt": "above", "le": "of at most", "lt": "below"}
-    told = [f"{words[name]} {limit:g}" for name, limit in limits.items()]
-    return f" {' and '.join(told)}" if told else ""
+    shown = [f"{words[name]} {limit:g}" for name, limit in limits.items()]
+    return f" {' and '.join(shown)}" if shown else ""
 
 
 def shown(value: object) -> str:
-    """A value as it may stand in a job, short, with its type where that is what matters."""
+    """A value of a job as a message shows it: short, and with its type if that matters."""
     match value:
         case None:
             return "nothing"

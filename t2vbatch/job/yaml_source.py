@@ -1,7 +1,7 @@
-"""A YAML text as data that knows where it stands: the file, line and column of every key.  [pure]
+"""YAML text as data, with the file, line and column of every key.  [pure]
 
-Owns reading, options of the command line that override a key, and saying in plain words what is no YAML. It
-does not know which keys there are.
+Owns reading, command line options that override a key, and plain messages for invalid YAML. It does not know
+which keys exist.
 """
 
 import re
@@ -19,12 +19,12 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Document:
-    """What a text says, and where. Any two are equal: where a thing was read is no part of what it is.
+    """The places of a text's keys. All documents compare equal, because a place is not part of a job's value.
 
     Attributes:
-        name: the file, as the user calls it.
+        name: the file, as the user wrote it.
         places: line and column, from 1, of each key and list item of the file.
-        options: the ``--set ...`` that gave a value, where one did.
+        options: the ``--set ...`` option of each value that an option gave.
     """
 
     name: str = field(compare=False)
@@ -32,10 +32,10 @@ class Document:
     options: Mapping[Path, str] = field(compare=False, default_factory=dict)
 
     def where(self, path: Path, key: str = "") -> str:
-        """``job.yaml:7:5: models.wan.path``, or the option that says it; for an absent key, its section.
+        """``job.yaml:7:5: models.wan.path``, or the option that set it; for an absent key, its section.
 
         Args:
-            key: how the path is called, where it goes on past what is written.
+            key: the name of the path, if it continues past the keys of the file.
         """
         known, key = self._known(path), key or dotted(path)
         if (option := self.options.get(known)) is not None:
@@ -44,14 +44,14 @@ class Document:
         return f"{place}: {key}" if key else place
 
     def order(self, path: Path) -> tuple[bool, tuple[int, int]]:
-        """What sorts paths as they are written, and options behind the file."""
+        """A sort key: paths in the order of the file, options after the file."""
         known = self._known(path)
         return known in self.options, self.places.get(known, (0, 0))
 
     def path(self, key: str) -> Path:
         """The path of a dotted key, or of the innermost section around it. Names may have dots in them.
 
-        A list may be called as the mapping that it stands for: ``metrics.clip_score.frames``.
+        A list may be addressed like the mapping that it means: ``metrics.clip_score.frames``.
         """
         written = (*self.places, *self.options)
         paths = {re.sub(r"\[\d+\]", "", dotted(path)): path for path in written}
@@ -60,7 +60,7 @@ class Document:
         return next((paths[key[:end]] for end in ends if key[:end] in paths), ())
 
     def _known(self, path: Path) -> Path:
-        """The option that gave this value; else the path itself, or the innermost section around it."""
+        """The option that set this value; else the path itself, or the innermost section around it."""
         around = [path[:end] for end in range(len(path), 0, -1)]
         given = (part for part in around if part in self.options)
         written = (part for part in around if part in self.places)
@@ -73,10 +73,10 @@ def dotted(path: Path) -> str:
 
 
 def read_document(text: str, name: str, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], Document]:
-    """The mapping in a YAML text, with each ``key.path=value`` laid over it, and where all of it stands.
+    """The mapping in a YAML text, overridden by each ``key.path=value``, and the places of its keys.
 
     Raises:
-        JobError: every key that stands twice, or what is no YAML, or no mapping.
+        JobError: for duplicate keys (all of them), invalid YAML, or a text that is not a mapping.
     """
     data, places = _read(text, name)
     if not isinstance(data, dict):
@@ -92,10 +92,12 @@ def read_document(text: str, name: str, overrides: Sequence[str] = ()) -> tuple[
 
 
 def _override(data: dict[str, Any], override: str) -> Path:
-    """Put the value where its key says; the path of that place."""
+    """Set the value of an override in ``data``; returns its path."""
     key, equals, text = override.partition("=")
     if not equals or not all(key.split(".")):
-        raise JobError(f"--set {override}", "no key=value", "a dotted key, '=', and a value in YAML")
+        raise JobError(
+            f"--set {override}", "text without key=value", "a dotted key, '=', and a value in YAML"
+        )
     *parents, last = _parts(key, data)
     value, _ = _read(text, f"--set {override}")
     place: Any = data
@@ -105,13 +107,13 @@ def _override(data: dict[str, Any], override: str) -> Path:
         place = place[parent]
         if not isinstance(place, dict):
             above = ".".join(parents[: depth + 1])
-            raise JobError(f"--set {override}", f"{above}, which holds a value", "a section with keys")
+            raise JobError(f"--set {override}", f"{above}, which is a single value", "a section with keys")
     place[last] = value
     return (*parents, last)
 
 
 def _parts(key: str, place: Any) -> Iterator[str]:
-    """The parts of a dotted key. Names that stand there already may have dots in them: ``models.wan-2.1``."""
+    """The parts of a dotted key. Existing names may contain dots: ``models.wan-2.1``."""
     while key:
         names = place if isinstance(place, dict) else {}
         known = [name for name in names if f"{key}.".startswith(f"{name}.")]
@@ -122,7 +124,7 @@ def _parts(key: str, place: Any) -> Iterator[str]:
 
 def _read(text: str, name: str) -> tuple[Any, dict[Path, tuple[int, int]]]:
     try:
-        # Made within, as it looks for forbidden characters at once.
+        # Inside the try block, because the constructor refuses forbidden characters.
         loader = _Loader(text)
         root = loader.get_single_node()
         if root is None:
@@ -132,13 +134,13 @@ def _read(text: str, name: str) -> tuple[Any, dict[Path, tuple[int, int]]]:
         walk.problems.raise_if_any()
         return loader.construct_document(root), walk.places
     except yaml.YAMLError as error:
-        raise _no_yaml(error, text, name) from None
+        raise _invalid_yaml(error, text, name) from None
     except RecursionError:
-        raise JobError(name, "sections within sections without end", "a job") from None
+        raise JobError(name, "sections nested too deeply", "a job") from None
 
 
 class _Loader(yaml.SafeLoader):
-    """Dates stay text: no key and no argument takes one."""
+    """Dates stay text, because no key and no argument is a date."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 (as PyYAML has it)
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
@@ -152,9 +154,9 @@ _TAGS = {_STANDARD + kind for kind in ("map", "seq", "str", "int", "float", "boo
 
 
 class _Walk:
-    """Goes through a text's nodes: notes where each stands, and what YAML lets pass and a job should not.
+    """Visits all nodes: records their places, and the problems that YAML allows and a job does not.
 
-    YAML keeps the last of two equal keys without a word, and lets a value contain itself.
+    YAML silently keeps the last of two equal keys, and allows a value that contains itself.
     """
 
     def __init__(self, loader: _Loader, name: str) -> None:
@@ -163,13 +165,13 @@ class _Walk:
         self._loader, self._name = loader, name
 
     def visit(self, node: yaml.Node, path: Path, around: tuple[int, ...]) -> None:
-        """Take in a node; ``around`` are the ids of those that hold it."""
+        """Visit a node; ``around`` are the ids of the nodes that contain it."""
         if id(node) in around:
-            self._refuse(node, "a value that contains itself", "values that end")
+            self._refuse(node, "a value that contains itself", "finite values")
             return
         if node.tag not in _TAGS:
             tag = node.tag.replace(_STANDARD, "!!")
-            self._refuse(node, f"{tag}, which means nothing in a job", "no tag; text may stand in quotes")
+            self._refuse(node, f"the tag {tag}, which a job does not support", "no tag; put text in quotes")
             return
         match node:
             case yaml.MappingNode():
@@ -184,7 +186,7 @@ class _Walk:
                 self._check_scalar(node)
 
     def _entries(self, node: yaml.MappingNode) -> Iterator[tuple[yaml.Node, yaml.Node]]:
-        """The entries with a key that can be one; those of a merge (``<<``) as they are."""
+        """The entries with a usable key, including the entries of a merge (``<<``)."""
         seen: dict[str, yaml.Node] = {}
         for key, value in node.value:
             if key.tag == _MERGE:
@@ -193,12 +195,14 @@ class _Walk:
                     if isinstance(section, yaml.MappingNode) and section is not node:
                         yield from self._entries(section)
             elif not isinstance(key, yaml.ScalarNode) or key.tag != _STANDARD + "str":
-                said = f"the key {key.value}" if isinstance(key, yaml.ScalarNode) else "a key"
-                self._refuse(key, f"{said}, which is not text", "text; put it in quotes")
+                shown = f"the key {key.value}" if isinstance(key, yaml.ScalarNode) else "a key"
+                self._refuse(key, f"{shown}, which is not text", "text; put it in quotes")
             elif key.value in seen:
                 first = seen[key.value].start_mark.line + 1
                 self._refuse(
-                    key, f"the key {key.value!r} stands here twice", f"it once: see line {first} too"
+                    key,
+                    f"the key {key.value!r} a second time",
+                    f"each key once; the first is on line {first}",
                 )
             else:
                 seen[key.value] = key
@@ -220,38 +224,38 @@ class _Walk:
 
 @dataclass(frozen=True)
 class _Slip:
-    """What people did when PyYAML says so; ``opening``: the place is where the thing began."""
+    """The likely cause of a PyYAML message; ``opening``: report the place where the construct begins."""
 
-    said: str
+    message: str
     found: str
     fix: str
     opening: bool = False
 
 
 _SLIPS = (
-    _Slip("mapping values are not", "a colon where no key can stand",
-          "indent a section's keys alike, end each with a colon, and quote a text that holds one"),
-    _Slip("could not find expected ':'", "a line that is no key", "write key: value", opening=True),
+    _Slip("mapping values are not", "an unexpected colon",
+          "indent all keys of a section alike, end each key with a colon, and quote text that contains one"),
+    _Slip("could not find expected ':'", 'a line without "key:"', "write key: value", opening=True),
     _Slip("character '\\t'", "a tab", "indent with spaces"),
-    _Slip("cannot start any token", "text that begins with a sign of YAML's own", "put it in quotes"),
-    _Slip("found '<stream end>'", "a bracket that is not closed", "close every [ and {", opening=True),
-    _Slip("expected ',' or", "a bracket that is not closed", "close every [ and {", opening=True),
-    _Slip("expected <block end>", "an indent unlike that above", "indent a section's keys alike"),
-    _Slip("expected the node content", "a sign where a value should stand", "write the value"),
-    _Slip("end of stream", "a quote that is not closed", "close it", opening=True),
-    _Slip("document separator", "a quote that is not closed", "close it", opening=True),
-    _Slip("undefined alias", "text that begins with *, and no anchor of that name", "put it in quotes"),
+    _Slip("cannot start any token", "text that begins with a special character of YAML", "put it in quotes"),
+    _Slip("found '<stream end>'", "an unclosed bracket", "close every [ and {", opening=True),
+    _Slip("expected ',' or", "an unclosed bracket", "close every [ and {", opening=True),
+    _Slip("expected <block end>", "an indent that differs from the lines above", "indent a section's keys alike"),
+    _Slip("expected the node content", "a special character instead of a value", "write the value"),
+    _Slip("end of stream", "an unclosed quote", "close the quote", opening=True),
+    _Slip("document separator", "an unclosed quote", "close the quote", opening=True),
+    _Slip("undefined alias", "text that begins with *, without an anchor of that name", "put it in quotes"),
     _Slip("escape", "a backslash in double quotes", "use single quotes, or two backslashes"),
-    _Slip("another document", "a second document", "write one job a file"),
-    _Slip("not allowed here", "a list item or key where none can stand", "write each on a line of its own"),
+    _Slip("another document", "a second document", "write one job per file"),
+    _Slip("not allowed here", "an unexpected list item or key", "write each on its own line"),
 )  # fmt: skip
-_OTHER = _Slip("", "what is no YAML", "compare it with a job in jobs/")
+_OTHER = _Slip("", "invalid YAML", "compare it with a job in jobs/")
 
 
-def _no_yaml(error: yaml.YAMLError, text: str, name: str) -> JobError:
+def _invalid_yaml(error: yaml.YAMLError, text: str, name: str) -> JobError:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return JobError(name, "a character that YAML does not know", "text in UTF-8", "remove it")
-    slip = next((slip for slip in _SLIPS if slip.said in (error.problem or "")), _OTHER)
+        return JobError(name, "a character that YAML does not allow", "printable text in UTF-8", "remove it")
+    slip = next((slip for slip in _SLIPS if slip.message in (error.problem or "")), _OTHER)
     mark = (error.context_mark if slip.opening else None) or error.problem_mark
     lines = text.splitlines()
     line = lines[mark.line].strip() if mark.line < len(lines) else ""
@@ -260,5 +264,5 @@ def _no_yaml(error: yaml.YAMLError, text: str, name: str) -> JobError:
 
 
 def _at(name: str, line: int, column: int) -> str:
-    """PyYAML counts from 0, editors from 1. An option has no lines."""
+    """``name:line:column``. PyYAML counts from 0, editors count from 1. An option has no lines."""
     return name if name.startswith("--set ") else f"{name}:{line + 1}:{column + 1}"

@@ -1,10 +1,10 @@
-"""Collecting what is wrong, so that a user is told all of it at once."""
+"""Collecting the problems of a manifest, so that a user sees all of them together."""
 
 from t2vbatch.errors import ManifestError, Problem
 
 
 class BadCell(ValueError):  # noqa: N818 - it never leaves the package, and is caught where the row is known
-    """A cell cannot be read as what its column means: what was found, and what was expected."""
+    """A cell that its column does not allow: found and expected."""
 
     def __init__(self, found: str, expected: str) -> None:
         super().__init__(found, expected)
@@ -12,7 +12,7 @@ class BadCell(ValueError):  # noqa: N818 - it never leaves the package, and is c
 
 
 class Problems:
-    """The problems of one source, in the order of its rows. Keeps ``limit`` of them and counts the rest."""
+    """The problems of one source, in the order of its rows. Keeps ``limit`` problems and counts the rest."""
 
     def __init__(self, source: str, limit: int) -> None:
         self._source, self._limit = source, limit
@@ -23,28 +23,28 @@ class Problems:
         return self._count
 
     def add(self, row: int | None, column: str | None, found: str, expected: str) -> None:
-        """Note one. ``row`` counts from 1; None speaks of the whole manifest, or of the whole column."""
+        """Add one problem. ``row`` counts from 1; None: the whole manifest, or the whole column."""
         self._count += 1
         if len(self._kept) < self._limit:
             self._kept.append(Problem(self._source, row, column, found, expected))
 
     def all(self) -> tuple[Problem, ...]:
-        """Those kept, and after them one that tells how many more there are."""
+        """The kept problems, and a last one with the number of further problems."""
         kept = sorted(self._kept, key=lambda problem: problem.row or 0)
         if self._count > len(kept):
-            more = f"{self._count - len(kept):,} problems more"
-            kept.append(Problem(self._source, None, None, more, f"at most {self._limit:,} to be listed"))
+            more = f"{self._count - len(kept):,} more problems"
+            kept.append(Problem(self._source, None, None, more, f"at most {self._limit:,} in the list"))
         return tuple(kept)
 
     def stop(self, found: str, expected: str, fix: str = "") -> ManifestError:
-        """The error for a source that cannot be read on: this problem, and those found before it."""
+        """The error of a source that cannot be read further: this problem, after the earlier ones."""
         self._limit += 1
         self.add(None, None, found, expected)
         return ManifestError(self.all(), fix)
 
 
 def shown(value: object, length: int = 60) -> str:
-    """A value as a message shows it: its kind, and its beginning."""
+    """A value as a message shows it: its kind and its beginning."""
     match value:
         case bool():
             return str(value).lower()

@@ -1,4 +1,4 @@
-"""A manifest as it is written: names of columns, and batches of cells that mean nothing yet."""
+"""A manifest before interpretation: names of columns, and batches of cells."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 BATCH_ROWS = 16_384
-"""Rows that are looked at together; it bounds the Python objects alive at a time."""
+"""Rows per batch; it bounds how many Python objects are alive at a time."""
 
 BATCH_BYTES = 64 << 20
-"""Bytes of rows that are looked at together, where rows hold images."""
+"""Bytes per batch; it matters for rows that contain images."""
 
 Cells: TypeAlias = Sequence[Any] | pa.Array
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows, one after another.
+    """Consecutive rows.
 
     Attributes:
-        length: how many.
-        cells: column: its cells; columns that no row of the batch has may be missing.
-        unreadable: offsets of rows that are noted as problems already, and hold nothing.
+        length: number of rows.
+        cells: column: its cells; a column without any cell in the batch may be missing.
+        unreadable: offsets of rows that have a problem already and contain nothing.
     """
 
     length: int
@@ -36,8 +36,8 @@ class Raw:
 
     Attributes:
         names: the columns, in their order.
-        batches: to be gone through once.
-        textual: whether every cell is text, so that numbers are to be recognised.
+        batches: an iterable that is consumed once.
+        textual: whether every cell is text, so that numbers must be recognised.
     """
 
     names: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""YAML with places: each slip of the pen is told with its line, in words for people."""
+"""YAML with places: each syntax problem is reported with its line, in plain words."""
 
 import pytest
 
@@ -9,31 +9,31 @@ from t2vbatch.job.yaml_source import read_document
 @pytest.mark.parametrize(
     ("text", "where", "said"),
     [
-        ("a: b: c", "job:1:5", "a colon where no key can stand: a: b: c"),
-        ("a: 1\n b: 2", "job:2:3", "a colon where no key can stand"),
-        ("a 1\nb: 2", "job:2:2", "a colon where no key can stand"),
+        ("a: b: c", "job:1:5", "an unexpected colon: a: b: c"),
+        ("a: 1\n b: 2", "job:2:3", "an unexpected colon"),
+        ("a 1\nb: 2", "job:2:2", "an unexpected colon"),
         ("a: 1\n\tb: 2", "job:2:1", "a tab"),
-        ("a: 1\nb\n", "job:2:1", "a line that is no key: b"),
-        ("a: {b: 1\nc: 2", "job:1:4", "a bracket that is not closed: a: {b: 1"),
-        ("a: [", "job:1:5", "a bracket that is not closed"),
-        ("a: 'b\nc: 2", "job:1:4", "a quote that is not closed"),
-        ("a: %b", "job:1:4", "a sign of YAML's own"),
+        ("a: 1\nb\n", "job:2:1", 'a line without "key:": b'),
+        ("a: {b: 1\nc: 2", "job:1:4", "an unclosed bracket: a: {b: 1"),
+        ("a: [", "job:1:5", "an unclosed bracket"),
+        ("a: 'b\nc: 2", "job:1:4", "an unclosed quote"),
+        ("a: %b", "job:1:4", "a special character"),
         ("a: *b", "job:1:4", "begins with *"),
         ('a: "C:\\data"', "job:1:8", "a backslash in double quotes"),
         ("a: 1\n---\nb: 2", "job:2:1", "a second document"),
-        ("a:\n    b: 1\n  c: 2", "job:3:3", "an indent unlike"),
-        ("a: - b", "job:1:4", "none can stand"),
+        ("a:\n    b: 1\n  c: 2", "job:3:3", "an indent that differs"),
+        ("a: - b", "job:1:4", "an unexpected list item"),
         ("a: !!python/name:os.system x", "job:1:4", "!!python/name:os.system"),
-        ("a: !b c", "job:1:4", "!b, which means nothing"),
+        ("a: !b c", "job:1:4", "the tag !b"),
         ("a: 0x_", "job:1:4", "'0x_'"),
         ("a: &a [*a]", "job:1:4", "contains itself"),
         ("[a]: 1", "job:1:1", "not text"),
-        ("a: b\x00", "job", "does not know"),
-        ("[" * 5000, "job", "without end"),
+        ("a: b\x00", "job", "does not allow"),
+        ("[" * 5000, "job", "nested too deeply"),
     ],
 )
-def test_a_slip_is_told_with_its_place(text: str, where: str, said: str) -> None:
-    """File, line and column as editors count them; what stands there; never a word of PyYAML's."""
+def test_a_syntax_problem_names_its_place(text: str, where: str, said: str) -> None:
+    """The message has file, line and column as editors count them, and no text of PyYAML."""
     with pytest.raises(JobError) as caught:
         read_document(text, "job")
     assert caught.value.where == where
@@ -41,7 +41,7 @@ def test_a_slip_is_told_with_its_place(text: str, where: str, said: str) -> None
 
 
 def test_every_key_has_its_place() -> None:
-    """Also within lists, flow mappings, and what a merge brings; a key that is absent has its section's."""
+    """Keys in lists, flow mappings and merges have a place; an absent key has the place of its section."""
     text = "base: &base {x: 1}\nmodels:\n  wan:\n    <<: *base\n    loras:\n    - {path: p}\n"
     data, document = read_document(text, "job")
     assert data["models"]["wan"]["x"] == 1
@@ -51,16 +51,16 @@ def test_every_key_has_its_place() -> None:
     assert document.where(("seed",)) == "job: seed"
 
 
-def test_an_option_may_name_what_has_dots_in_its_name() -> None:
-    """The longest name that stands there is meant; what is new ends at each dot."""
+def test_an_option_may_address_names_with_dots() -> None:
+    """The longest existing name counts; a new name ends at each dot."""
     text = "models: {wan-2: {batch: 1}, wan-2.1: {batch: 1}}"
     data, document = read_document(text, "job", ["models.wan-2.1.batch=3", "models.wan-2.2.batch=4"])
     assert data["models"] == {"wan-2": {"batch": 1, "2": {"batch": 4}}, "wan-2.1": {"batch": 3}}
     assert document.where(("models", "wan-2.1", "batch")) == "--set models.wan-2.1.batch=3"
 
 
-def test_an_option_stands_in_the_place_of_the_file() -> None:
-    """What it gave is named by it, all that lies within its value too."""
+def test_an_option_is_the_place_of_its_value() -> None:
+    """A message about a value that an option set, at any depth, names the option."""
     data, document = read_document("video: {crf: 3}\nseed: 1", "job", ["video={crff: 1}", "a.b=2020-01-02"])
     assert data == {"video": {"crff": 1}, "seed": 1, "a": {"b": "2020-01-02"}}
     assert document.where(("video", "crff")) == "--set video={crff: 1}: video.crff"

@@ -190,11 +190,11 @@ def test_problems_come_in_the_order_of_rows(tmp_path: Path) -> None:
 
 
 def test_problems_are_capped(tmp_path: Path) -> None:
-    """Beyond the limit the number of problems is told."""
+    """Problems beyond the limit are counted."""
     source = jsonl(tmp_path, *({"prompt": "a", "seed": -1} for _ in range(50)))
     found = check_manifest(source, limits=Limits(problems=10))
     assert len(found) == 11
-    assert found[-1] == Problem(source, None, None, "40 problems more", "at most 10 to be listed")
+    assert found[-1] == Problem(source, None, None, "40 more problems", "at most 10 in the list")
 
 
 def test_derived_id_is_the_digest_of_the_content(tmp_path: Path) -> None:
