@@ -1,7 +1,7 @@
-"""To and from other tools: their prompt lists as manifests, our videos in the layouts that they read.
+"""Exchange with other tools: import of their prompt lists and scores, export of videos in their layouts.
 
-CSV, JSON Lines and Parquet lists (Open-Sora, CogVideo, Hugging Face datasets) need no import: a manifest
-reads them as they are, with the column names of those tools.
+CSV, JSON Lines and Parquet lists (Open-Sora, CogVideo, Hugging Face datasets) need no import: they are valid
+manifests, with the column names of those tools.
 """
 
 from t2vbatch.exchange.exports import LAYOUTS, export

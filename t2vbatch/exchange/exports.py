@@ -1,7 +1,7 @@
-"""Our videos in the layouts that other tools read.
+"""Export of videos in the layouts that other tools read.
 
-Everything is checked before the first file is written: a benchmark that finds fewer videos than it wants
-warns at most, and its mean over the rest looks like a result.
+All checks run before the first file is written: a benchmark with missing videos at most warns, and its mean
+over the rest looks like a result.
 """
 
 import io
@@ -25,7 +25,7 @@ from t2vbatch.storage.files import Folder
 
 Row = dict[str, Any]
 SHARD = 1000
-"""Videos in a tar of the webdataset layout."""
+"""Videos per tar file of the webdataset layout."""
 
 
 def export(
@@ -37,25 +37,25 @@ def export(
     model: str | None = None,
     partial: bool = False,
 ) -> int:
-    """Write one model's videos, or for ``hf`` and ``webdataset`` all models', into a new folder.
+    """Write the videos of one model, or with ``hf`` and ``webdataset`` of all models, into a new folder.
 
-    Folders of frames become mp4 files: none of these tools reads a folder.
+    Folders of frames become mp4 files, because none of these tools reads a folder.
 
     Args:
-        plan, results: as in plan.parquet and results.parquet; only samples that are ok are exported.
-        target: a folder that is empty or not there.
-        partial: export although samples are missing, or are there more than once.
+        plan, results: as in plan.parquet and results.parquet; only samples with status ok are exported.
+        target: an empty or a new folder.
+        partial: export even if samples are missing or two videos are equal.
 
     Returns:
-        How many videos were written.
+        The number of exported videos.
 
     Raises:
-        UsageError: samples are missing, two would get one name, or the target has something in it.
+        UsageError: samples are missing, two videos would get one name, or the target is not empty.
     """
     if layout not in LAYOUTS:
         raise UsageError(f"--layout {layout}", "an unknown layout", f"one of {', '.join(LAYOUTS)}")
     if target.exists() and any(target.iterdir()):
-        raise UsageError(str(target), "a folder with something in it", "an empty or a new folder")
+        raise UsageError(str(target), "a folder that is not empty", "an empty or a new folder")
     chosen = _model(plan, layout, model)
     plan, results = (table.filter(pc.is_in(table["model"], pa.array(chosen))) for table in (plan, results))
     results = results.filter(pc.equal(results["status"], "ok"))
@@ -104,7 +104,7 @@ LAYOUTS: Mapping[str, Callable[[Folder, pa.Table, Path], int]] = {
     "hf": hugging_face,
     "webdataset": webdataset,
 }
-"""What can be exported, by name."""
+"""The layouts, by name."""
 
 _ONE_MODEL = {"vbench", "evalcrafter"}
 
@@ -119,30 +119,33 @@ def _model(plan: pa.Table, layout: str, model: str | None) -> list[str]:
 
 
 def _complete(plan: pa.Table, results: pa.Table) -> None:
-    """Every planned sample is ok."""
+    """Every planned sample must be ok."""
     there = pc.is_in(plan["sample_id"], results["sample_id"].combine_chunks())
     missing = plan.filter(pc.invert(there))["video"].to_pylist()
     if missing or not plan.num_rows:
         raise UsageError(
             "the export",
-            f"{len(missing)} of {plan.num_rows} videos are not there or not ok: {_some(missing)}",
+            f"{len(missing)} of {plan.num_rows} videos are missing or not ok: {_some(missing)}",
             "every planned video",
-            "run the job to its end, or export with --partial",
+            "run the job to completion, or export with --partial",
         )
 
 
 def _counted(plan: pa.Table, layout: str) -> None:
-    """VBench takes 5 videos a prompt, 25 for temporal_flickering."""
+    """VBench wants 5 videos per prompt, 25 for temporal_flickering."""
     per_row = set(Counter(plan["row_id"].to_pylist()).values())
     if layout == "vbench" and not per_row <= {5, 25}:
         counts = ", ".join(map(str, sorted(per_row)))
         raise UsageError(
-            "the export", f"{counts} videos a prompt", "5, or 25", "set samples: 5 in the job, or --partial"
+            "the export",
+            f"{counts} videos per prompt",
+            "5 or 25",
+            "set samples: 5 in the job, or use --partial",
         )
 
 
 def _different(results: pa.Table) -> None:
-    """No two samples are the same file."""
+    """No two videos are equal."""
     same: dict[str, list[str]] = defaultdict(list)
     for row in results.select(["video_sha256", "video"]).to_pylist():
         same[row["video_sha256"]].append(row["video"])
@@ -150,9 +153,9 @@ def _different(results: pa.Table) -> None:
     if copies:
         raise UsageError(
             "the export",
-            f"{len(copies)} videos that are there more than once: {_some(copies)}",
+            f"{len(copies)} groups of equal videos: {_some(copies)}",
             "a different video for every seed",
-            "look at them; --partial exports them all the same",
+            "look at the videos; --partial exports them anyway",
         )
 
 
@@ -172,8 +175,8 @@ def _copied(folder: Folder, rows: list[Row], target: Path, name: Callable[[Row],
 
 def _nameable(names: list[str]) -> None:
     found = Counter(names)
-    wrong = [f"{name!r} is named twice" for name, count in found.items() if count > 1]
-    wrong += [f"{name!r} has a slash" for name in found if "/" in name]
+    wrong = [f"{name!r} occurs twice" for name, count in found.items() if count > 1]
+    wrong += [f"{name!r} contains a slash" for name in found if "/" in name]
     wrong += [f"{name[:40]!r}... is longer than 255 bytes" for name in found if len(name.encode()) > 255]
     if wrong:
         raise UsageError("the export", _some(wrong), "prompts that make different file names")

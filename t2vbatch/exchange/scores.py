@@ -1,4 +1,4 @@
-"""Scores that another tool computed -> columns of the results."""
+"""Scores of another tool -> columns of the results."""
 
 import json
 import math
@@ -13,18 +13,18 @@ from t2vbatch.output.records import RECORDS
 
 
 def import_scores(records: pa.Table, source: Path, model: str | None = None) -> tuple[pa.Table, int]:
-    """The records with VBench's scores in them, as columns ``vbench_DIMENSION``.
+    """The records with VBench's scores added, as columns ``vbench_DIMENSION``.
 
     Args:
         records: with the schema RECORDS.
         source: VBench's result JSON, ``{dimension: [mean, [{video_path, video_results}, ...]]}``.
-        model: whose videos were scored; None where the records have one model.
+        model: the model whose videos were scored; None if the records have only one model.
 
     Returns:
-        The records, and how many scores were taken over.
+        The records, and the number of added scores.
 
     Raises:
-        UsageError: the file is something else, or scores videos that are not these.
+        UsageError: the file is not a VBench result, or its videos are not those of the records.
     """
     rows = records.to_pylist()
     models = {row["model"] for row in rows}
@@ -40,7 +40,9 @@ def import_scores(records: pa.Table, source: Path, model: str | None = None) -> 
             taken += len(scores)
     if found:
         other = next(iter(found))
-        raise UsageError(str(source), f"{len(found)} videos of another run, such as {other!r}", "this run's")
+        raise UsageError(
+            str(source), f"{len(found)} videos of another run, such as {other!r}", "videos of this run"
+        )
     return pa.Table.from_pylist(rows, RECORDS), taken
 
 
@@ -54,7 +56,9 @@ def _scores(source: Path) -> dict[str, dict[str, float]]:
             for entry in entries
         ]
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UsageError(str(source), f"no result of VBench ({error!r})", "its eval_results JSON") from None
+        raise UsageError(
+            str(source), f"a file that is not a VBench result ({error!r})", "VBench's eval_results JSON"
+        ) from None
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for dimension, path, value in results:
         if math.isfinite(value):

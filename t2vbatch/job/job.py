@@ -92,7 +92,7 @@ class Job(Section):
     )
 
     def call_values(self, model: str, call: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of a sample's call with the references of the job resolved, never those of a manifest."""
+        """The arguments of a sample's call, with references resolved; a manifest's cells never are."""
         own = self.models[model].call
         kept = object()
         return {

@@ -240,7 +240,7 @@ _SLIPS = (
     _Slip("cannot start any token", "text that begins with a special character of YAML", "put it in quotes"),
     _Slip("found '<stream end>'", "an unclosed bracket", "close every [ and {", opening=True),
     _Slip("expected ',' or", "an unclosed bracket", "close every [ and {", opening=True),
-    _Slip("expected <block end>", "an indent that differs from the lines above", "indent a section's keys alike"),
+    _Slip("expected <block end>", "an indent that differs from the lines above", "indent the keys alike"),
     _Slip("expected the node content", "a special character instead of a value", "write the value"),
     _Slip("end of stream", "an unclosed quote", "close the quote", opening=True),
     _Slip("document separator", "an unclosed quote", "close the quote", opening=True),

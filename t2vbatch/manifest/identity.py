@@ -1,4 +1,4 @@
-"""Naming rows by their content, and making equal ones once.  [pure]"""
+"""Ids from the content of rows, and removal of repeated rows.  [pure]"""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from t2vbatch.canonical import digest
 from t2vbatch.manifest.problems import Problems, shown
 
 ID_DIGITS = 16
-"""Hexadecimal digits of a derived id: among a million rows two meet by chance once in 10^7 manifests."""
+"""Hexadecimal digits of a derived id: a collision among a million rows happens in 1 of 10^7 manifests."""
 
 _LISTED = 10
 
@@ -20,22 +20,22 @@ _LISTED = 10
 def derived_id(cells: Mapping[str, Any]) -> str:
     """The first 16 hexadecimal digits of the digest of a row's cells that are not null.
 
-    A cell counts as it was written: a path as its text, bytes as their digest. ``3.0`` counts as ``3``,
-    because whether a column of integers is held as floats depends on the other rows. Values that have no
-    canonical form (dates, decimals, infinities) count as their text.
+    The digest uses each cell as the manifest has it: a path as text, bytes as their digest. ``3.0`` is ``3``,
+    because the type of a column depends on other rows. Values without a canonical form (dates, decimals,
+    infinities) are digested as text.
     """
     return digest({_key(name): _own(cell) for name, cell in cells.items() if cell is not None})[:ID_DIGITS]
 
 
 def pruned(value: Any) -> Any:
-    """``value`` without the null fields that objects get where other rows' objects have other fields."""
+    """``value`` without the null fields that an object gets from the fields of other rows' objects."""
     if isinstance(value, dict):
         return {name: pruned(item) for name, item in value.items() if item is not None}
     return [pruned(item) for item in value] if isinstance(value, list) else value
 
 
 def merged(table: pa.Table) -> tuple[pa.Table, int]:
-    """The table with the first of equal ids only, and how many rows that took away."""
+    """The table with only the first row of each id, and the number of removed rows."""
     ids = table.column("id")
     if pc.count_distinct(ids).as_py() == len(ids):
         return table, 0
@@ -44,7 +44,7 @@ def merged(table: pa.Table) -> tuple[pa.Table, int]:
 
 
 def note_duplicates(table: pa.Table, column: str, problems: Problems) -> None:
-    """Note each id that stands in more than one row, with the rows."""
+    """Add a problem for each id that occurs in several rows, with the rows."""
     ids = table.column("id").drop_null()
     if pc.count_distinct(ids).as_py() == len(ids):
         return
@@ -62,7 +62,7 @@ def note_duplicates(table: pa.Table, column: str, problems: Problems) -> None:
 
 
 def _grouped(ids: pa.ChunkedArray, how: str) -> pa.Table:
-    """One row an id: ``rows`` is the first index where it stands (``min``), or all of them (``list``)."""
+    """One row per id: ``rows`` is the index of its first row (``min``) or of all its rows (``list``)."""
     numbered = pa.table({"id": ids, "rows": pa.array(range(len(ids)), pa.int64())})
     return numbered.group_by("id").aggregate([("rows", how)]).rename_columns(["id", "rows"])
 

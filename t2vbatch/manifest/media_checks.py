@@ -1,7 +1,7 @@
-"""Looking at the media that a manifest names, before anything starts.
+"""Checks of the media that a manifest names, before anything starts.
 
-Paths are checked against what the manifest may read, local files for being there, and images for being
-whole. What lies elsewhere is read when its sample is made.
+A path must be one that the manifest may read, a local file must exist, and an image must be readable. Remote
+media are read when their sample is generated.
 """
 
 import os
@@ -24,7 +24,7 @@ from t2vbatch.storage.files import local_path
 from t2vbatch.storage.web import MAX_BYTES
 
 Fault = tuple[str, str]
-"""What was found, and what was expected."""
+"""Found and expected."""
 
 _ALLOWED = "a path inside the manifest's folder, or an s3://, gs://, az:// or https:// URI"
 _AT_ONCE = 32
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 def verify_media(table: pa.Table, base: str, allow_paths: bool, naming: Naming, problems: Problems) -> None:
-    """Note every cell whose media cannot be had or, in an image column, is no whole image."""
+    """Add a problem for every cell whose media cannot be read, and every broken image of an image column."""
     with ThreadPoolExecutor(_THREADS) as threads:
         for name in MEDIA:
             if name in table.column_names:
@@ -48,7 +48,7 @@ def verify_media(table: pa.Table, base: str, allow_paths: bool, naming: Naming, 
 
 @dataclass(frozen=True)
 class _Checks:
-    """How the cells of one column are checked. ``images``: whether they are images."""
+    """The checks of one column. ``images``: whether its cells must be images."""
 
     base: str
     allow_paths: bool
@@ -64,9 +64,9 @@ class _Checks:
         try:
             return self._local(path, cell)
         except FileNotFoundError:
-            return f"{shown(cell)}, where nothing is", f"a file in {self.base}"
+            return f"{shown(cell)}, which does not exist", f"a file in {self.base}"
         except (OSError, ValueError) as error:
-            return f"{shown(cell)}, which cannot be read ({error})", "a file that can be read"
+            return f"{shown(cell)}, which cannot be read ({error})", "a readable file"
 
     def _local(self, path: Path, cell: str) -> Fault | None:
         found = path.stat()
@@ -86,7 +86,7 @@ class _Checks:
         if not self.images:
             return None
         reason = image_fault(data)
-        return None if reason is None else (f"{name}a broken image: {reason}", "an image that can be read")
+        return None if reason is None else (f"{name}a broken image: {reason}", "a readable image")
 
 
 def _verify_paths(
@@ -111,7 +111,7 @@ def _verify_bytes(
 def _faulty(
     threads: ThreadPoolExecutor, check: Callable[[T], Fault | None], items: Iterable[T]
 ) -> Iterator[tuple[T, Fault]]:
-    """The items that are wrong, with what is. Few are held at a time: they may be images."""
+    """The items with a problem, and the problem. Few items are in memory at a time: they may be images."""
     iterator = iter(items)
     while chunk := list(islice(iterator, _AT_ONCE)):
         for item, fault in zip(chunk, threads.map(check, chunk), strict=True):

@@ -1,4 +1,4 @@
-"""Parquet: one file, or several that are read as one table in the order of their names."""
+"""Parquet: one file, or several files as one table in the order of their names."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -11,12 +11,12 @@ from t2vbatch.manifest.problems import Problems
 from t2vbatch.manifest.raw import BATCH_BYTES, BATCH_ROWS, Batch, Raw
 from t2vbatch.manifest.sources import File
 
-# What pyarrow raises on files that are cut off or made to hurt; ArrowInvalid is a ValueError, too.
+# What pyarrow raises on truncated or malicious files; ArrowInvalid is a ValueError too.
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
 
 
 def read_parquet(files: Sequence[File], problems: Problems, limits: Limits) -> Raw:
-    """All rows of all files. A column that some files lack is null in their rows."""
+    """All rows of all files. A column that a file lacks is null in its rows."""
     names: dict[str, None] = {}
     rows = 0
     for file in files:
@@ -40,7 +40,7 @@ def _batches(files: Sequence[File], problems: Problems) -> Iterator[Batch]:
         with file.open() as binary, _explained(file, problems):
             parquet = pq.ParquetFile(binary)
             for batch in parquet.iter_batches(batch_size=_batch_rows(parquet.metadata)):
-                # Readers trust offsets and text; these come from a file, and nobody has checked them.
+                # Readers of an array trust its offsets and text, so those of a file are checked first.
                 batch.validate(full=True)
                 cells = {name: _plain(batch.column(name)) for name in batch.schema.names}
                 yield Batch(batch.num_rows, cells)
@@ -54,7 +54,7 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
 
 
 def _plain(array: pa.Array) -> pa.Array:
-    """The array without what only its writer knew: extension types, and the categories of pandas."""
+    """The array without extension types and without the categories of pandas."""
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
@@ -67,4 +67,4 @@ def _explained(file: File, problems: Problems) -> Iterator[None]:
     except _UNREADABLE as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         found = f"unreadable Parquet in {file.name} ({reason})"
-        raise problems.stop(found, "a whole Parquet file", "write the file again") from None
+        raise problems.stop(found, "a complete Parquet file", "write the file again") from None

@@ -1,4 +1,4 @@
-"""Reading a manifest from end to end, or saying all that is wrong with it."""
+"""Reading a manifest: source -> Manifest, or all of its problems."""
 
 from collections import deque
 
@@ -23,12 +23,12 @@ def read_manifest(source: str, allow_paths: bool = False, limits: Limits = LIMIT
 
     Args:
         source: path or URI of a Parquet, CSV, JSON Lines or text file, or of a folder of Parquet files.
-        allow_paths: whether cells may name any path of this machine: absolute ones, ``file:`` URIs, and
-            ones that leave the manifest's folder. For manifests that one wrote oneself.
-        limits: how much of anything it may hold.
+        allow_paths: whether cells may name any path of this machine: absolute paths, ``file:`` URIs, and
+            paths outside the manifest's folder. Only for manifests that you trust.
+        limits: upper bounds of the manifest's content.
 
     Raises:
-        ManifestError: with every problem that was found, at most ``limits.problems`` of them.
+        ManifestError: with every problem, at most ``limits.problems``.
     """
     problems = Problems(source, limits.problems)
     manifest = _read(source, allow_paths, limits, problems)
@@ -38,9 +38,9 @@ def read_manifest(source: str, allow_paths: bool = False, limits: Limits = LIMIT
 
 
 def check_manifest(source: str, allow_paths: bool = False, limits: Limits = LIMITS) -> tuple[Problem, ...]:
-    """Every problem of a manifest in the order of its rows; none where ``read_manifest`` would read it.
+    """Every problem of a manifest in the order of its rows; none if ``read_manifest`` would accept it.
 
-    At most ``limits.problems`` are told one by one; one more then tells how many there are beyond them.
+    At most ``limits.problems`` problems are listed; a last one gives the number of the rest.
     """
     try:
         read_manifest(source, allow_paths, limits)
@@ -54,8 +54,8 @@ def _read(text: str, allow_paths: bool, limits: Limits, problems: Problems) -> M
     try:
         raw = _raw(source, problems, limits)
         if not raw.names:
-            deque(raw.batches, maxlen=0)  # notes what is wrong with the lines, if there are any
-            raise ManifestError(problems.all()) if len(problems) else problems.stop("nothing in it", EXPECTED)
+            deque(raw.batches, maxlen=0)  # collects the problems of the lines
+            raise ManifestError(problems.all()) if len(problems) else problems.stop("an empty file", EXPECTED)
         naming = name_columns(raw.names, problems, limits)
         if len(problems):
             raise ManifestError(problems.all(), "rename the columns")
@@ -88,8 +88,8 @@ def _once(table: pa.Table, naming: Naming, problems: Problems) -> tuple[pa.Table
     if not repeated:
         return table, ()
     rows = (
-        "1 row equals an earlier one and is"
+        "1 row repeats an earlier row and is"
         if repeated == 1
-        else f"{repeated:,} rows equal earlier ones and are"
+        else f"{repeated:,} rows repeat earlier rows and are"
     )
-    return table, (f"{rows} made once; an id column would keep them apart",)
+    return table, (f"{rows} left out; an id column would keep repeated rows",)

@@ -1,7 +1,6 @@
-"""Where a manifest is: which files it consists of, in what format, and which folder its paths start from.
+"""The files of a manifest, their format, and the folder that relative paths start from.
 
-Owns the difference between a file and a folder, here and elsewhere. What stands in the files is the
-business of ``lines`` and ``parquet``.
+Owns the difference between a file and a folder, local or remote. ``lines`` and ``parquet`` read the content.
 """
 
 import io
@@ -27,14 +26,14 @@ FORMATS = {
     ".ndjson": "jsonl",
     ".txt": "text",
 }
-"""Ending of a file's name: its format."""
+"""File name extension: format."""
 
 EXPECTED = "Parquet (.parquet, or a folder of it), CSV (.csv, .tsv), JSON Lines (.jsonl) or text (.txt)"
 
 
 @dataclass(frozen=True)
 class File:
-    """One file, which can be opened again and again. ``name`` is its name in its folder."""
+    """One file, which can be opened repeatedly. ``name`` is its name in its folder."""
 
     name: str
     open: Callable[[], BinaryIO]
@@ -47,7 +46,7 @@ class Source:
     Attributes:
         base: absolute path or URI of the folder that relative paths in cells start from.
         format: ``parquet``, ``csv``, ``tsv``, ``jsonl`` or ``text``.
-        files: in reading order; only Parquet has more than one.
+        files: in reading order; only Parquet has several.
     """
 
     base: str
@@ -56,14 +55,14 @@ class Source:
 
 
 def find_source(text: str, problems: Problems, limits: Limits) -> Source:
-    """The files at a path or URI. Raises ManifestError where there is nothing that can be read."""
+    """The files at a path or URI. Raises ManifestError if they cannot be read."""
     path = local_path(text)
     try:
         if path is not None:
             return _local(path.absolute(), problems, limits)
         return _remote(text, problems, limits)
     except FileNotFoundError:
-        raise problems.stop("nothing there", EXPECTED, "check the path") from None
+        raise problems.stop("no such file or folder", EXPECTED, "check the path") from None
     except (StoreError, OSError, ValueError) as error:
         raise problems.stop(f"a file that cannot be read ({_reason(error)})", EXPECTED) from None
 
@@ -73,7 +72,7 @@ def _local(path: Path, problems: Problems, limits: Limits) -> Source:
         files = [path / name for name in _parquet_names((entry.name for entry in path.iterdir()), problems)]
         base, kind = path, "parquet"
     else:
-        path.stat()  # that it is not there is worth more than that its name ends oddly
+        path.stat()  # a missing file is a better message than an unknown extension
         files, base, kind = [path], path.parent, _format(path.name, problems)
     _limit_size(sum(_regular_size(file, problems) for file in files), problems, limits)
     return Source(str(base), kind, tuple(_on_disk(file) for file in files))
@@ -83,7 +82,7 @@ def _remote(uri: str, problems: Problems, limits: Limits) -> Source:
     scheme, name = urlsplit(uri).scheme, _remote_name(uri)
     if scheme not in (*WEB, *STORES):
         raise problems.stop(
-            f"a URI of the unknown kind {scheme[:20]!r}", "a path, s3://, gs://, az://, https://"
+            f"a URI with the unknown scheme {scheme[:20]!r}", "a path, s3://, gs://, az://, https://"
         )
     if scheme in WEB:
         kind = _format(name, problems)
@@ -103,7 +102,7 @@ def _stored(uri: str, names: list[str], kind: str, problems: Problems, limits: L
 
 
 def _remote_name(uri: str) -> str:
-    # In a store's URI '?' and '#' are letters of a name; on the web they end it.
+    # In a store's URI '?' and '#' belong to the name; in a URL they end the path.
     path = urlsplit(uri).path if uri.startswith(("http://", "https://")) else uri
     return path.rpartition("/")[2]
 
@@ -112,14 +111,14 @@ def _format(name: str, problems: Problems) -> str:
     suffix = posixpath.splitext(name.lower())[1]
     if suffix not in FORMATS:
         fix = "unpack it first" if suffix in (".gz", ".zst", ".zip", ".bz2", ".xz") else ""
-        fix = "write one object a line and name it .jsonl" if suffix == ".json" else fix
-        found = f"a file that ends with {suffix!r}" if suffix else "a file without an ending"
+        fix = "write one object per line and name the file .jsonl" if suffix == ".json" else fix
+        found = f"a file with the extension {suffix!r}" if suffix else "a file without an extension"
         raise problems.stop(found, EXPECTED, fix)
     return FORMATS[suffix]
 
 
 def _parquet_names(names: Iterable[str], problems: Problems) -> list[str]:
-    # Names that begin with '.' or '_' are what writers leave beside their data (_SUCCESS, _metadata).
+    # Names that begin with '.' or '_' are bookkeeping files of writers (_SUCCESS, _metadata).
     parts = sorted(name for name in names if name.lower().endswith(".parquet") and name[0] not in "._")
     if not parts:
         raise problems.stop("a folder without Parquet files", EXPECTED)

@@ -1,4 +1,4 @@
-"""A manifest that was read: one Arrow table, and rows made from it when they are asked for."""
+"""A manifest in memory: one Arrow table, from which rows are made on demand."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ _ROWS_AT_ONCE = 4_096
 
 @dataclass(frozen=True)
 class Row:
-    """One row. ``columns`` holds what has no meaning of its own here: call arguments and extra columns.
+    """One row. ``columns`` has the call arguments and the extra columns.
 
     Attributes:
-        row_id: the id of the manifest, or one derived from the row's content.
-        media: column (``image``, ``last_image``, ``video``, ``control``): what the row has there.
-        seed: from 0 to 2**63 - 1; None where the manifest gives none.
-        models: names of the models that make this row; None: all.
-        columns: the manifest's other columns as plain Python values, nulls left out.
+        row_id: the id of the manifest, or an id derived from the row's content.
+        media: column (``image``, ``last_image``, ``video``, ``control``): the row's media.
+        seed: from 0 to 2**63 - 1; None if the manifest has no seed for the row.
+        models: names of the models that generate this row; None: all.
+        columns: the manifest's other columns as plain Python values, without nulls.
     """
 
     row_id: str
@@ -38,14 +38,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All rows, held as one Arrow table so that a million of them stay small.
+    """All rows as one Arrow table, so that a million rows need little memory.
 
     Attributes:
-        source: the path or URI that was read.
+        source: the path or URI of the manifest.
         table: columns as ``manifest.build`` makes them, rows in the manifest's order.
-        notes: what a user should know, in sentences: aliases, columns left out, rows merged.
+        notes: sentences for the user: aliases, ignored columns, repeated rows.
         base: absolute path or URI of the folder that relative paths in cells start from.
-        allow_paths: whether cells may name paths outside of it.
+        allow_paths: whether cells may name paths outside of that folder.
     """
 
     source: str
@@ -55,11 +55,11 @@ class Manifest:
     allow_paths: bool = False
 
     def __len__(self) -> int:
-        """How many rows there are, equal ones without ids counted once."""
+        """The number of rows; equal rows without ids count once."""
         return int(self.table.num_rows)
 
     def __iter__(self) -> Iterator[Row]:
-        """All rows in order; some thousands of them are alive at a time."""
+        """All rows in order; at most some thousands are in memory at a time."""
         bytes_per_row = max(1, self.table.nbytes // max(1, len(self)))
         size = max(1, min(_ROWS_AT_ONCE, BATCH_BYTES // bytes_per_row))
         for start in range(0, len(self), size):
@@ -67,7 +67,7 @@ class Manifest:
                 yield self._row(cells)
 
     def row(self, index: int) -> Row:
-        """Row ``index``, from 0. Raises IndexError beyond the last one."""
+        """Row ``index``, from 0. Raises IndexError beyond the last row."""
         if not 0 <= index < len(self):
             raise IndexError(f"row {index} of {len(self)}")
         return self._row(self.table.slice(index, 1).to_pylist()[0])

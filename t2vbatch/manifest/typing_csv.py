@@ -1,7 +1,7 @@
-"""Types of columns whose cells are all text: integers, numbers, true and false, or text.  [pure]
+"""Types of columns whose cells are all text: integers, numbers, booleans, or text.  [pure]
 
-A column has a type other than text only where every cell of it reads back as what it says: ``007`` and
-``12345678901234567890`` keep their digits.
+A column gets a type other than text only if no cell loses anything by it: ``007`` and
+``12345678901234567890`` stay text and keep their digits.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ _TRUTH = ("true", "false", "True", "False", "TRUE", "FALSE")
 
 
 def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column in the narrowest type that loses nothing: int64, float64, bool, or text as it was."""
+    """The column in the narrowest lossless type: int64, float64, bool, or unchanged text."""
     written = column.drop_null()
     if _all(pc.match_substring_regex(written, f"^{INTEGER}$")):
         integers = _cast(column, pa.int64())
@@ -29,7 +29,7 @@ def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def recognised(text: str) -> Any:
-    """The one cell by itself: a number, true or false, or the text."""
+    """One cell by itself: a number, a boolean, or the text."""
     return text.lower() == "true" if text in _TRUTH else number(text)
 
 

@@ -67,7 +67,7 @@ def test_a_missing_video_is_found_before_anything_is_written(tmp_path: Path) -> 
 def test_vbench_wants_five_videos_a_prompt(tmp_path: Path) -> None:
     """Another number of samples gives another score, so it is refused."""
     plan, results = output(tmp_path / "out", samples=2)
-    with pytest.raises(UsageError, match="2 videos a prompt"):
+    with pytest.raises(UsageError, match="2 videos per prompt"):
         export(open_folder(tmp_path / "out"), plan, results, "vbench", tmp_path / "vbench")
 
 
@@ -155,8 +155,8 @@ def test_scores_of_vbench_become_columns(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ({"color": [1.0, [{"video_path": "other-0.mp4", "video_results": 1}]]}, "another run"),
-        ({"color": 1.0}, "no result of VBench"),
-        ([], "no result of VBench"),
+        ({"color": 1.0}, "not a VBench result"),
+        ([], "not a VBench result"),
     ],
 )
 def test_scores_of_something_else_are_refused(tmp_path: Path, content: Any, message: str) -> None:

@@ -191,15 +191,15 @@ def test_pandas_index_is_no_content(tmp_path: Path) -> None:
     ("name", "content", "says"),
     [
         ("m.txt", "", "no rows"),
-        ("m.csv", "", "nothing in it"),
+        ("m.csv", "", "an empty file"),
         ("m.csv", "prompt,seed\n", "no rows"),
-        ("m.jsonl", "\n\n", "nothing in it"),
+        ("m.jsonl", "\n\n", "an empty file"),
         ("m.parquet", "", "unreadable Parquet in m.parquet"),
         ("m.parquet", "PAR1 nonsense PAR1", "unreadable Parquet in m.parquet"),
-        ("m.json", "[]", "name it .jsonl"),
+        ("m.json", "[]", "name the file .jsonl"),
         ("m.csv.gz", "", "unpack it first"),
-        ("m.xlsx", "", "a file that ends with '.xlsx'; expected Parquet"),
-        ("prompts", "a cat", "a file without an ending"),
+        ("m.xlsx", "", "a file with the extension '.xlsx'; expected Parquet"),
+        ("prompts", "a cat", "a file without an extension"),
         ("m.csv", "prompt\na\n".encode("utf-16"), "UTF-16 text; expected UTF-8"),
         ("m.txt", "a cat\ncaf\xe9\n".encode("latin-1"), "the byte 0xe9 on line 2, which is no UTF-8"),
         ("m.csv", 'prompt\n"never ends\n', "broken CSV on line 2"),
@@ -265,12 +265,12 @@ def test_parquet_that_python_cannot_hold(tmp_path: Path) -> None:
 
 def test_nothing_there(tmp_path: Path) -> None:
     """A missing path, an empty folder and a pipe are told apart, and the pipe is not waited for."""
-    assert "nothing there" in complaint(str(tmp_path / "missing.csv"))
-    assert "nothing there" in complaint(str(tmp_path / "missing"))
+    assert "no such file or folder" in complaint(str(tmp_path / "missing.csv"))
+    assert "no such file or folder" in complaint(str(tmp_path / "missing"))
     assert "a folder without Parquet files" in complaint(str(tmp_path))
     os.mkfifo(tmp_path / "pipe.csv")
     assert "neither a file nor a folder" in complaint(str(tmp_path / "pipe.csv"))
-    assert "of the unknown kind 'ftp'" in complaint("ftp://host/m.csv")
+    assert "with the unknown scheme 'ftp'" in complaint("ftp://host/m.csv")
 
 
 def test_limits(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_limits(tmp_path: Path) -> None:
         for key, value in (("rows", 1), ("columns", 1), ("manifest_bytes", 10)):
             [problem] = check_manifest(source, limits=Limits(**{key: value}))
             assert key.rpartition("_")[2] in problem.found
-            assert problem.expected.endswith(f"a higher limits.{key}")
+            assert problem.expected.endswith(f"limits.{key} in the job raises this")
 
 
 @pytest.mark.parametrize(
@@ -294,20 +294,20 @@ def test_limits_of_a_cell(tmp_path: Path, key: str, row: dict[str, object]) -> N
     """The problem of a cell that is too long or too deep names the key that allows it."""
     source = write(tmp_path / "m.jsonl", json.dumps({"id": "a", "prompt": "b"} | row))
     [problem] = check_manifest(source, limits=Limits(**{key: 2}))
-    assert problem.expected.endswith(f"a higher limits.{key}")
+    assert problem.expected.endswith(f"limits.{key} in the job raises this")
     assert check_manifest(source, limits=Limits(**{key: 4})) == ()
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_manifests_on_s3(tmp_path: Path, s3: str, kind: str) -> None:
-    """A URI reads like a path: the same rows, and a message where nothing is."""
+    """A URI reads like a path: the same rows, and a missing file is one message."""
     local = write_rows(tmp_path, kind)
     folder = open_folder(f"{s3}/{tmp_path.name}")
     folder.write(f"m.{kind}", Path(local).read_bytes())
     remote = read_manifest(f"{folder.uri}/m.{kind}")
     assert list(remote) == list(read_manifest(local))
     assert remote.base == folder.uri
-    assert "nothing there" in complaint(f"{folder.uri}/other.{kind}")
+    assert "no such file or folder" in complaint(f"{folder.uri}/other.{kind}")
 
 
 def test_parquet_folder_on_s3(tmp_path: Path, s3: str) -> None:

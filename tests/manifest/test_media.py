@@ -208,8 +208,8 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe.png")
     for cells, says in [
-        ({"image": "missing.png"}, "where nothing is"),
-        ({"video": "missing.mp4"}, "where nothing is"),
+        ({"image": "missing.png"}, "which does not exist"),
+        ({"video": "missing.mp4"}, "which does not exist"),
         ({"control": "x" * 5000}, "cannot be read"),
         ({"image": "folder"}, "a folder"),
         ({"control": "folder"}, "a folder without frames"),

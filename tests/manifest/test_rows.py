@@ -56,7 +56,7 @@ def test_aliases(tmp_path: Path, alias: str, name: str) -> None:
 @pytest.mark.parametrize("alias", ["ref", "image_path", "input_path", "image_name"])
 def test_image_aliases(tmp_path: Path, alias: str) -> None:
     """Names of image columns are read as image; problems speak of the name that stands in the file."""
-    assert problems(tmp_path, {alias: "a.png"}) == [(1, alias, "'a.png', where nothing is")]
+    assert problems(tmp_path, {alias: "a.png"}) == [(1, alias, "'a.png', which does not exist")]
 
 
 def test_canonical_name_wins(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_equal_rows_are_made_once(tmp_path: Path) -> None:
     manifest = read(tmp_path, *rows)
     assert [row.prompt for row in manifest] == ["b", "a", "c"]
     assert manifest.notes == (
-        "3 rows equal earlier ones and are made once; an id column would keep them apart",
+        "3 rows repeat earlier rows and are left out; an id column would keep repeated rows",
     )
 
 

@@ -1,4 +1,4 @@
-"""An output as a tracker gets it: numbers, a table, a few videos, and the files that all of it came from."""
+"""An output as data for a tracker: numbers, a table, a few videos, and the result files."""
 
 import contextlib
 import json
@@ -22,19 +22,19 @@ from t2vbatch.output.store import Store, no_run_here
 from t2vbatch.output.tables import LARGEST_EXACT
 
 SAMPLES = 10_000
-"""Most rows of the table that is shown, which is as far as W&B's goes; results.parquet always has all."""
+"""Most rows of the table, which is W&B's limit; results.parquet always has all rows."""
 
 _log = logging.getLogger(__name__)
 _FILES = ("results.parquet", "summary.json", "job.yaml")
 _REASONS = ("missing", "failures")
 _COLUMNS = ("row_id", "model", "sample_index", "seed", "status", "error_type", "prompt")
-# What decides the videos. The rest of a job may change between two runs of one plan, and is in job.yaml.
+# The settings that determine the videos. The other keys of a job may change between two runs of one plan.
 _SETTINGS = ("models", "seed", "samples")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One video to show: a file that browsers play, and what to write under it."""
+    """One video to upload: a file that browsers play, and its caption."""
 
     model: str
     path: Path
@@ -46,14 +46,14 @@ class Entry:
     """One output, ready to be sent.
 
     Attributes:
-        id: 32 hexadecimal digits of name, settings and plan: an output that is sent again renews its entry.
-        project, name: where it is shown, and what it is called there.
-        settings: models, seed and samples of the job; references to the environment stay references.
+        id: 32 hexadecimal digits of name, settings and plan: sending an output again updates its entry.
+        project, name: the project and the name of the run in the tracker.
+        settings: models, seed and samples of the job; references to environment variables stay unresolved.
         numbers: the summary, flat: ``MODEL/clip_score/mean``, ``counts/ok``.
-        samples: for people to read, one row a sample, at most SAMPLES of them. Integers that a browser would
-            round, as seeds are, are text.
-        videos: those to show; one that cannot be read is left out, with a warning.
-        folder: the results, the summary, the job and the videos as files; gone when the entry was sent.
+        samples: a table for people, one row per sample, at most SAMPLES rows. Integers that a browser would
+            round, such as seeds, are text.
+        videos: the videos to upload; an unreadable one is left out with a warning.
+        folder: the results, the summary, the job and the videos as files; deleted after sending.
     """
 
     id: str
@@ -68,10 +68,10 @@ class Entry:
 
 @contextlib.contextmanager
 def entry_of(store: Store, tracker: Tracker) -> Iterator[Entry]:
-    """The output as this tracker wants it.
+    """The output as an entry for this tracker.
 
     Raises:
-        UsageError: no run has finished there.
+        UsageError: no run has finished in the output.
     """
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -94,7 +94,7 @@ def entry_of(store: Store, tracker: Tracker) -> Iterator[Entry]:
 
 
 def numbers(summary: Mapping[str, Any]) -> dict[str, float]:
-    """Every number of a summary under one flat name; reasons and error types are counted together."""
+    """Every number of a summary under one flat name; counts of reasons and error types are added up."""
     flat = dict(_leaves({name: value for name, value in summary.items() if name != "models"}, ()))
     for model, part in summary["models"].items():
         flat |= _leaves(part, (model,))
@@ -127,7 +127,7 @@ def _samples(results: pa.Table) -> pa.Table:
 
 
 def _readable(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """Numbers that a browser can hold, and text for everything else."""
+    """The column as numbers that a browser represents exactly, or as text."""
     kind, values = column.type, column.to_pylist()
     if pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_string(kind):
         return column
@@ -144,6 +144,6 @@ def _videos(store: Store, chosen: pa.Table, folder: Path) -> Iterator[Shown]:
             with store.video(row["video"]) as path:
                 play_file(path, row["fps"], target)
         except (OSError, EncodeError, StoreError) as error:
-            _log.warning("%s is not shown: %s", row["video"], error)
+            _log.warning("the video %s is left out: %s", row["video"], error)
             continue
         yield Shown(row["model"], target, " \N{MIDDLE DOT} ".join(caption(row, scores)))

@@ -1,4 +1,4 @@
-"""MLflow. Server and account come by its own variables, such as ``MLFLOW_TRACKING_URI``."""
+"""MLflow. Server and account come from its own variables, such as ``MLFLOW_TRACKING_URI``."""
 
 import json
 import re
@@ -11,27 +11,27 @@ from t2vbatch.exchange.trackers.entry import Entry
 _TAG = "t2vbatch.id"
 _TABLE = "samples.json"
 _NAMEABLE = re.compile(r"[^\w\-. :/]", re.ASCII)
-"""What MLflow takes for the name of a metric or a parameter."""
+"""Characters that the name of a metric or a parameter may not contain."""
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>()#+!|~-]")
-"""A description is Markdown; a prompt is text."""
+"""Markdown's special characters: a description is Markdown, a prompt is plain text."""
 
 _LONGEST = 250
-"""Characters of a name."""
+"""Most characters of a name."""
 
 _BATCH = 100
-"""Parameters that one call takes at most; metrics might be more."""
+"""Most parameters of one call."""
 
 
 def send(entry: Entry) -> str:
     """Write the entry as a run; returns its address."""
     from mlflow import MlflowClient
 
-    # The client, not mlflow.start_run: what a notebook has open in this process stays as it is.
+    # The client, not mlflow.start_run, which would change a run that a notebook has open in this process.
     client = MlflowClient()
     run_id = _run(client, entry)
     _log(client, run_id, entry)
-    # MLflow's own log_table would add to the table of an earlier time.
+    # MLflow's own log_table would append to an earlier table.
     entry.samples.to_pandas().to_json(entry.folder / _TABLE, orient="split", index=False, date_format="iso")
     client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps([{"path": _TABLE, "type": "table"}]))
     client.set_tag(run_id, "mlflow.note.content", "\n".join(_captions(entry)))
@@ -41,7 +41,7 @@ def send(entry: Entry) -> str:
 
 
 def _run(client: Any, entry: Entry) -> str:
-    """The run that this output has there, or a new one."""
+    """The existing run of this output, or a new one."""
     found = client.get_experiment_by_name(entry.project)
     experiment = found.experiment_id if found else client.create_experiment(entry.project)
     runs = client.search_runs([experiment], f"tags.`{_TAG}` = '{entry.id}'", max_results=1)
@@ -64,7 +64,7 @@ def _batches(items: list[Any]) -> Iterator[list[Any]]:
 
 
 def _flat(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    """``models.wan.call.num_frames``: value, for all that is set."""
+    """``models.wan.call.num_frames``: value, for every value that is not null."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             yield from _flat(item, (*path, name))
@@ -77,14 +77,14 @@ def _name(name: str) -> str:
 
 
 def _captions(entry: Entry) -> Iterator[str]:
-    """The page of a run shows files without a word to them, so its description has the words."""
+    """The captions for the run's description: MLflow shows files without captions."""
     for video in entry.videos:
         where = video.path.relative_to(entry.folder).as_posix()
         yield f"- `{where}`: {_MARKUP.sub(lambda found: chr(92) + found[0], video.caption)}"
 
 
 def _address(client: Any, run_id: str) -> str:
-    """The page of the run on a server; elsewhere the folder of its files."""
+    """The page of the run on a server; without a server the folder of its files."""
     import mlflow
 
     uri, run = mlflow.get_tracking_uri(), client.get_run(run_id)

@@ -1,4 +1,4 @@
-"""Weights & Biases. Account, server and mode come by its own variables, such as ``WANDB_API_KEY``."""
+"""Weights & Biases. Account, server and mode come from its own variables, such as ``WANDB_API_KEY``."""
 
 from itertools import groupby
 from typing import Any
@@ -8,12 +8,12 @@ from t2vbatch.exchange.trackers.entry import Entry
 
 
 def send(entry: Entry) -> str:
-    """Write the entry as a run; returns its address, or its folder where ``WANDB_MODE=offline``."""
+    """Write the entry as a run; returns its address, or its folder with ``WANDB_MODE=offline``."""
     import wandb
 
     _logged_in(wandb)
-    # A run of its own beside one that a notebook may have open. Where it was started says nothing of the
-    # videos, so neither code nor output of this process goes along.
+    # A separate run, because a notebook may have another open. Code and console output of this process do not
+    # describe the videos, so they are not uploaded.
     quiet = wandb.Settings(silent=True, console="off", disable_git=True, save_code=False)
     with wandb.init(
         project=entry.project,
@@ -31,9 +31,11 @@ def send(entry: Entry) -> str:
 
 
 def _logged_in(wandb: Any) -> None:
-    """A run may end at night: nobody is asked for a key."""
+    """Fail instead of asking for a key, because a run may end unattended."""
     if wandb.setup().settings.mode == "online" and not wandb.login(prompt=False):
-        raise RunError("wandb has no account: run `wandb login`, or set WANDB_API_KEY, or WANDB_MODE=offline")
+        raise RunError(
+            "wandb is not logged in: run `wandb login`, set WANDB_API_KEY, or set WANDB_MODE=offline"
+        )
 
 
 def _table(wandb: Any, entry: Entry) -> Any:
@@ -42,7 +44,7 @@ def _table(wandb: Any, entry: Entry) -> Any:
 
 
 def _media(wandb: Any, entry: Entry) -> dict[str, list[Any]]:
-    """A panel of videos a model."""
+    """One panel of videos per model."""
     return {
         f"videos/{model}": [wandb.Video(str(video.path), caption=video.caption) for video in videos]
         for model, videos in groupby(entry.videos, key=lambda video: video.model)
