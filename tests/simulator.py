@@ -76,8 +76,8 @@ class Setting:
     def __post_init__(self) -> None:
         random = self.random
         # A sick worker is told from bad rows by their being few, so no history has both.
-        self.sick = random.random() < 0.2
-        self.trouble = 0.0 if self.sick else random.choice([0.0, 0.1, 0.3, 0.8])
+        self.faulty = random.random() < 0.2
+        self.trouble = 0.0 if self.faulty else random.choice([0.0, 0.1, 0.3, 0.8])
         self.timeout_s = random.choice([None, 20.0, 20.0])
         self.capacity = random.randint(1, 4)
         self.limits = Limits(
@@ -141,8 +141,8 @@ class World:
         self._loads = dict.fromkeys(self.setting.units, 0)
         self._steps = self._order = 0
         self._coming: list[tuple[float, int, Callable[[], Sequence[Event]]]] = []
-        self._strokes = 0 if self.setting.sick else BAD_LUCK
-        self._sick_left = int(self.setting.sick)
+        self._strokes = 0 if self.setting.faulty else BAD_LUCK
+        self._sick_left = int(self.setting.faulty)
         self._after(10.0, self._beat)
         for _ in range(self.random.choice([0, 0, 1, 3, 6])):
             self._after(self.random.expovariate(1 / 20), self.random.choice(self._faults()))
@@ -242,7 +242,7 @@ class World:
             "tried again where it did not fit"
         )
         for position, attempt in zip(work.positions, work.attempts, strict=True):
-            if self.setting.natures[position] in INNOCENT and not self.setting.sick:
+            if self.setting.natures[position] in INNOCENT and not self.setting.faulty:
                 assert attempt <= 1 + BAD_LUCK - self._strokes, "an innocent was charged"
         if positions & self._suspects:
             assert not seat.calls, "a suspect in a process that others used"
@@ -365,8 +365,8 @@ class World:
     def _die(self, seat: Seat, death: m.Death) -> Sequence[Event]:
         seat.dead = True
         if death == "crash":
-            in_hand = ([seat.generating] if seat.generating else []) + seat.finishing[:1]
-            self._suspects |= {p for work in in_hand for p in work.positions} - set(self.committed)
+            in_progress = ([seat.generating] if seat.generating else []) + seat.finishing[:1]
+            self._suspects |= {p for work in in_progress for p in work.positions} - set(self.committed)
         return self._told([m.Died(seat.start.worker, death, Failure("CrashError", "gone"))])
 
     def _told(self, events: list[Event]) -> list[Event]:
@@ -429,7 +429,7 @@ class World:
 
     def _beat(self) -> Sequence[Event]:
         self._after(10.0, self._beat)
-        return [m.Heard(number) for number, seat in self.seats.items() if seat.ready and not seat.frozen]
+        return [m.Heartbeat(number) for number, seat in self.seats.items() if seat.ready and not seat.frozen]
 
     def _after(self, seconds: float, happen: Callable[[], Sequence[Event]]) -> None:
         self._order += 1
@@ -461,7 +461,7 @@ def play(seed: int, kind: type[Scheduler] = Scheduler) -> World:
 
     def watched(event: Event, now: float) -> list[Action]:
         actions = handle(event, now)
-        if actions or not isinstance(event, m.Tick | m.Heard):
+        if actions or not isinstance(event, m.Tick | m.Heartbeat):
             world.history.append(f"{now:.3f} {event} -> {actions}")
             world.check(scheduler)
         return actions

@@ -1,6 +1,6 @@
-"""Engines start workers and feed them; t2vbatch.schedule decides who does what next.
+"""Engines start workers and give them units; t2vbatch.schedule decides which.
 
-``inline`` runs everything in this process, ``ray`` in actors. ``loop`` drives both.
+``inline`` runs everything in this process, ``ray`` in actors. Both use the loop in ``loop``.
 """
 
 from t2vbatch.engines.protocol import Ending, Engine, Progress, RunCallbacks
@@ -10,7 +10,8 @@ __all__ = ["Ending", "Engine", "Progress", "RunCallbacks", "engine_for"]
 
 
 def engine_for(job: Job) -> Engine:
-    """The job's engine, not started yet. Ray is imported only where it is asked for: it takes seconds."""
+    """The job's engine, not started yet. Ray is imported only for a job that uses it: the import takes
+    seconds."""
     if job.engine == "inline":
         from t2vbatch.engines.inline import InlineEngine
 

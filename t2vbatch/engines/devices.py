@@ -1,4 +1,4 @@
-"""How many GPUs there are, and how many of them a worker takes."""
+"""How many GPUs this machine has, and how many a worker takes."""
 
 from t2vbatch.errors import JobError
 from t2vbatch.job import Job
@@ -6,7 +6,7 @@ from t2vbatch.job import Job
 
 def local_gpus() -> int:
     """GPUs of this machine that torch can use."""
-    # Here, because a worker's process imports its engine too, and torch's seconds belong to loading a model.
+    # Imported here: a worker's process imports its engine too, and torch's seconds count as loading.
     import torch
 
     return torch.cuda.device_count()
@@ -16,7 +16,7 @@ def gpus_each(job: Job, available: float) -> float:
     """GPUs that each worker takes.
 
     Raises:
-        JobError: the job asks for GPUs where there are none.
+        JobError: the job asks for more GPUs than are available.
     """
     asked = job.workers.gpus
     if asked == "auto":
@@ -25,7 +25,7 @@ def gpus_each(job: Job, available: float) -> float:
         raise JobError(
             "workers.gpus",
             f"{asked:g}",
-            f"at most {available:g}, which is what there is",
-            "write gpus: auto, or run where the GPUs are",
+            f"at most {available:g}, the number of GPUs here",
+            "write gpus: auto, or run on a machine with GPUs",
         )
     return asked

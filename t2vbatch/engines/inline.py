@@ -1,7 +1,7 @@
-"""Everything in this process, one thing after the other: for a debugger, and for machines without Ray.
+"""Everything in this process, one step after the other: for a debugger, and for machines without Ray.
 
-Keeps every rule of the scheduler but those that need a process to lose: a crash is a crash of the run, and a
-deadline is kept where the model does its next step, or not at all.
+Follows every rule of the scheduler but those that need a process to end: a crash ends the run, and a deadline
+is enforced at the model's next denoising step only.
 """
 
 import gc
@@ -38,33 +38,33 @@ class InlineEngine:
 
 
 class _InlineBackend:
-    """Does at once what it is asked, and tells of it at the next call of ``events``."""
+    """Carries out each action at once, and returns its event at the next call of ``events``."""
 
     def __init__(self, factories: Mapping[str, Factory], device: str, timeout_s: float | None) -> None:
         self._factories, self._device, self._timeout_s = factories, device, timeout_s
-        self._hosts: dict[int, WorkerProcess] = {}
-        self._happened: list[Event] = []
+        self._processes: dict[int, WorkerProcess] = {}
+        self._events: list[Event] = []
 
     def start(self, action: m.Start) -> None:
         process = WorkerProcess(action.worker, self._timeout_s)
-        self._hosts[action.worker] = process
+        self._processes[action.worker] = process
         name = f"{action.model}-{action.worker}"
-        self._happened.append(process.load(self._factories[action.model], name, self._device, action.memory))
+        self._events.append(process.load(self._factories[action.model], name, self._device, action.memory))
 
     def stop(self, worker: int) -> None:
-        self._hosts.pop(worker, None)
-        gc.collect()  # A pipeline is full of cycles, and the next model needs its memory now.
+        self._processes.pop(worker, None)
+        gc.collect()  # A pipeline has reference cycles, and the next model needs its memory now.
 
     kill = stop
 
     def generate(self, worker: int, work: Work) -> None:
-        self._happened.append(self._hosts[worker].generate(work))
+        self._events.append(self._processes[worker].generate(work))
 
     def finish(self, worker: int, key: int) -> None:
-        self._happened.append(self._hosts[worker].finish(key))
+        self._events.append(self._processes[worker].finish(key))
 
     def events(self) -> Sequence[Event]:
-        if not self._happened:
-            time.sleep(0.05)  # A model that failed to load is waited for before it is loaded again.
-        happened, self._happened = self._happened, []
-        return happened
+        if not self._events:
+            time.sleep(0.05)  # The scheduler pauses before it loads a failed model again.
+        events, self._events = self._events, []
+        return events

@@ -12,12 +12,12 @@ _Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
 class Interrupts:
-    """How many interrupts have come.
+    """Counts interrupts.
 
     Attributes:
         count: so far.
-        urgent: whether the second raises KeyboardInterrupt where it finds the main thread, because that
-            thread may be inside a model.
+        urgent: whether the second interrupt raises KeyboardInterrupt in the main thread, because that thread
+            may be inside a model.
     """
 
     def __init__(self, urgent: bool) -> None:
@@ -31,7 +31,8 @@ class Interrupts:
 
 @contextmanager
 def interrupts(urgent: bool = False) -> Iterator[Interrupts]:
-    """Count interrupts within the block. Signals reach the main thread only; elsewhere nothing is counted."""
+    """Count interrupts within the block. Only the main thread receives signals; in another thread the count
+    stays 0."""
     counted = Interrupts(urgent)
     if threading.current_thread() is not threading.main_thread():
         yield counted
@@ -41,5 +42,5 @@ def interrupts(urgent: bool = False) -> Iterator[Interrupts]:
         yield counted
     finally:
         for number, handler in zip(_SIGNALS, before, strict=True):
-            # None: the handler was not set from Python, and cannot be set back from it.
+            # None: the handler was not set from Python, and Python cannot restore it.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -1,4 +1,4 @@
-"""Lets the scheduler decide and an engine's hands do: the loop that every engine shares."""
+"""The loop that every engine uses: events to the scheduler, its actions to the engine's backend."""
 
 import logging
 import time
@@ -16,25 +16,25 @@ _log = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
-    """What an engine does for the scheduler. No call blocks longer than the thing itself takes."""
+    """Carries out the scheduler's actions. ``events`` alone may wait."""
 
     def start(self, action: m.Start) -> None:
-        """Start a worker; a Started or StartFailed event will tell."""
+        """Start a worker; a Started or StartFailed event follows."""
 
     def stop(self, worker: int) -> None:
-        """Let an idle worker go."""
+        """End an idle worker."""
 
     def kill(self, worker: int) -> None:
         """End a worker at once. No event follows."""
 
     def generate(self, worker: int, work: Work) -> None:
-        """Have it generated; a Generated, Failed or Died event will tell."""
+        """Have a worker generate a unit; a Generated, Failed or Died event follows."""
 
     def finish(self, worker: int, key: int) -> None:
-        """Have it finished; a Finished, Failed or Died event will tell."""
+        """Have a worker finish a unit; a Finished, Failed or Died event follows."""
 
     def events(self) -> Sequence[Event]:
-        """What happened since the last call; waits a moment for something."""
+        """The events since the last call; waits a moment for one."""
 
 
 def run_loop(
@@ -44,12 +44,12 @@ def run_loop(
     interrupts: Interrupts,
     clock: Callable[[], float] = time.monotonic,
 ) -> Ending:
-    """Run until the scheduler says that it is over. Raises what the run failed of."""
+    """Run until the scheduler ends the run. Raises the error of an Abort action."""
     driver = _Driver(scheduler, backend, ledger, clock)
     try:
         return driver.run(interrupts)
     except KeyboardInterrupt:
-        # The second interrupt found us inside a model; whatever it cut short is pending again.
+        # The second interrupt came inside a model; the unit that it ended is pending again.
         return "interrupted"
 
 
@@ -58,26 +58,27 @@ class _Driver:
         self, scheduler: Scheduler, backend: Backend, ledger: RunCallbacks, clock: Callable[[], float]
     ) -> None:
         self._scheduler, self._backend, self._ledger, self._clock = scheduler, backend, ledger, clock
-        self._told: m.Progress | None = None
+        self._reported: m.Progress | None = None
 
     def run(self, interrupts: Interrupts) -> Ending:
-        told = 0
+        handled = 0
         self.dispatch(m.Tick())
         while self._scheduler.ending is None:
             for event in self._backend.events():
                 self.dispatch(event)
-            while told < interrupts.count:
-                told += 1
+            while handled < interrupts.count:
+                handled += 1
                 self.dispatch(m.Interrupted())
             self.dispatch(m.Tick())
         return self._scheduler.ending
 
     def dispatch(self, event: Event) -> None:
-        """Tell the scheduler, do what it asks, and tell it what comes of that at once."""
+        """Pass an event to the scheduler, carry out its actions, and pass on the events that follow at
+        once."""
         events = [event]
         while events:
             event = events.pop(0)
-            _note(event)
+            _log_event(event)
             for action in self._scheduler.handle(event, self._clock()):
                 events += self._act(action)
         self._report()
@@ -85,7 +86,7 @@ class _Driver:
     def _act(self, action: Action) -> list[Event]:
         match action:
             case m.Start():
-                self._report()  # In one process, starting takes as long as loading does.
+                self._report()  # The inline engine loads the model within this call.
                 self._backend.start(action)
             case m.Stop():
                 self._backend.stop(action.worker)
@@ -116,24 +117,29 @@ class _Driver:
         if status := self._ledger.committed(action.position):
             return [m.Found(action.position, status)]
         failure = action.failure
-        _log.warning("given up after %d attempts: %s: %s", action.attempts, failure.error_type, failure.error)
+        _log.warning(
+            "gave up on a sample after %d attempts: %s: %s",
+            action.attempts,
+            failure.error_type,
+            failure.error,
+        )
         self._ledger.quarantine(action.position, action.attempts, failure)
         return []
 
     def _saved(self, action: m.Generate) -> tuple[Outcome, ...]:
-        """What an earlier attempt committed before its worker could say so."""
+        """Samples that an earlier attempt committed, whose worker died before it reported them."""
         found = [(position, self._ledger.committed(position)) for position in action.positions]
         return tuple(Outcome(position, status) for position, status in found if status is not None)
 
     def _report(self) -> None:
         progress = self._scheduler.progress()
-        # Starting takes up to minutes, in which nothing changes but the time that it takes.
-        if progress != self._told or progress.waits_for is not None:
+        # While workers start, only the time that they take changes.
+        if progress != self._reported or progress.waits_for is not None:
             self._ledger.progress(progress)
-            self._told = progress
+            self._reported = progress
 
 
-def _note(event: Event) -> None:
+def _log_event(event: Event) -> None:
     match event:
         case m.Started():
             _log.info("worker %d is ready on node %s", event.worker, event.node)
@@ -142,8 +148,8 @@ def _note(event: Event) -> None:
         case m.Died():
             _log.warning("worker %d died: %s", event.worker, event.failure.error)
         case m.Failed():
-            _log.info("worker %d: a unit failed and may be repeated: %s", event.worker, event.failure.error)
+            _log.info("worker %d: a unit failed and may be retried: %s", event.worker, event.failure.error)
         case m.Interrupted():
-            _log.warning("interrupted: what runs is finished, nothing new is started; again to stop at once")
+            _log.warning("interrupted: finishing the videos in progress; press Ctrl-C again to stop now")
         case _:
             pass

@@ -1,7 +1,4 @@
-"""Engines: what starts workers and feeds them. Who does what next is decided in t2vbatch.schedule.
-
-``inline`` runs everything in this process, ``ray`` in actors. Both are driven by ``drive``.
-"""
+"""What an engine is, and what it asks of the run that uses it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -16,23 +13,23 @@ __all__ = ["Ending", "Engine", "Progress", "RunCallbacks"]
 
 
 class RunCallbacks(Protocol):
-    """What an engine asks of the run, and tells it. Called by the driver, from one thread."""
+    """What an engine asks of the run, and reports to it. Called by the driver, from one thread."""
 
     def sample(self, position: int) -> Sample:
-        """All that a worker needs for this sample. Raises RowError where an input cannot be had."""
+        """Everything that a worker needs for this sample. Raises RowError where an input is missing."""
 
     def committed(self, position: int) -> Status | None:
-        """The status in the sample's record, None where it has none. Asked before an attempt is repeated."""
+        """The status in the sample's record, None where it has none. Called before an attempt is repeated."""
 
     def quarantine(self, position: int, attempts: int, failure: Failure) -> None:
         """Commit a record with status ``failed``."""
 
     def progress(self, progress: Progress) -> None:
-        """Where the run stands, after every change."""
+        """Report the counts of the run, after every change."""
 
 
 class Engine(Protocol):
-    """Runs what is pending."""
+    """Runs the pending units."""
 
     def run(
         self,
@@ -48,6 +45,8 @@ class Engine(Protocol):
             left some pending.
 
         Raises:
-            UsageError: the job asks for what this machine or cluster does not have, or cannot be loaded.
-            RunError: the run cannot go on. What is committed stays.
+            UsageError: the job needs something that this machine or cluster does not have, or a model cannot
+                be
+                loaded.
+            RunError: the run cannot continue. Committed samples stay.
         """

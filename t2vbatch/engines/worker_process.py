@@ -1,7 +1,6 @@
-"""The inside of a worker's process: holds one worker, and answers every call with an event.
+"""The code inside a worker's process: holds one worker, and answers every call with an event.
 
-Exceptions are turned into events here, beside the model, because not every exception of every library can
-be pickled.
+Exceptions become events here, in the worker's process, because some libraries' exceptions cannot be pickled.
 """
 
 import platform
@@ -18,7 +17,7 @@ class WorkerProcess:
     """Holds one worker once ``load`` has been called.
 
     Args:
-        timeout_s: seconds in which a unit has to be generated; looked at whenever the model has done a step.
+        timeout_s: seconds for generating a unit; checked after each denoising step.
     """
 
     def __init__(self, number: int, timeout_s: float | None = None) -> None:
@@ -52,11 +51,11 @@ class WorkerProcess:
         return m.Finished(self._number, key, outcomes)
 
     def heartbeat(self) -> Event:
-        """Show that the process runs, and whether its model moves."""
-        return m.Heard(self._number, self._steps.count)
+        """Show that the process runs, and how many denoising steps its model has done."""
+        return m.Heartbeat(self._number, self._steps.count)
 
     def node(self) -> str:
-        """Where this process runs, as the engine calls it."""
+        """The node of this process, by the name that the engine uses."""
         return platform.node()
 
     @property
@@ -66,14 +65,14 @@ class WorkerProcess:
 
 
 def start_failed(worker: int, error: BaseException) -> Event:
-    """The event that tells of an exception while a worker loaded its model."""
+    """The event for an exception while a worker loaded its model."""
     if isinstance(error, UsageError | RunError):
         return m.Fatal(error)
     return m.StartFailed(worker, Failure.of(error), isinstance(error, MemoryExceededError | MemoryError))
 
 
 def failed(worker: int, key: int, error: BaseException) -> Event:
-    """The event that tells of an exception from a worker's ``generate`` or ``finish``."""
+    """The event for an exception from a worker's ``generate`` or ``finish``."""
     match error:
         case UsageError() | RunError():
             return m.Fatal(error)

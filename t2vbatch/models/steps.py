@@ -1,7 +1,8 @@
-"""Denoising steps: where a call of minutes is seen to go on, and is ended without losing the loaded model.
+"""Denoising steps: they show that a long call makes progress, and let its deadline end it without ending the
+process.
 
 A caller opens ``StepClock.deadline``; a model that works in steps calls ``step_done()`` after each step. A
-call that takes no steps, or hangs in one, is ended from outside, with its process: see schedule/limits.py.
+call without steps, or one that hangs, is ended together with its process: see schedule/limits.py.
 """
 
 import time
@@ -18,7 +19,7 @@ class StepClock:
     """The steps of one worker's calls.
 
     Attributes:
-        count: done so far, in all calls; any thread may read it.
+        count: steps of all calls so far; any thread may read it.
     """
 
     def __init__(self) -> None:
@@ -27,7 +28,7 @@ class StepClock:
 
     @contextmanager
     def deadline(self, seconds: float | None) -> Iterator[None]:
-        """Count the steps that this thread does in the block; None: without a deadline."""
+        """Count the steps of this thread within the block; None: no deadline."""
         self._seconds = float("inf") if seconds is None else seconds
         self._until = time.monotonic() + self._seconds
         token = _current.set(self)
@@ -37,17 +38,18 @@ class StepClock:
             _current.reset(token)
 
     def tick(self) -> None:
-        """Count a step. Raises DeadlineError where it ended too late."""
+        """Count a step. Raises DeadlineError after the deadline."""
         self.count += 1
         if time.monotonic() > self._until:
-            raise DeadlineError(f"was not generated within {self._seconds:g} s (workers.timeout_s)")
+            raise DeadlineError(f"exceeded its deadline of {self._seconds:g} s (workers.timeout_s)")
 
 
 def step_done() -> None:
-    """Say that a step is done; a model calls this from the thread that it was called in.
+    """Report one denoising step; a model calls this in the thread that called it.
 
     Raises:
-        DeadlineError: the unit has taken longer than the job allows. Let it pass: it is charged as a timeout.
+        DeadlineError: the unit took longer than the job allows. Do not catch it: the engine charges a
+            timeout.
     """
     if (steps := _current.get()) is not None:
         steps.tick()

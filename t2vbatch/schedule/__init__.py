@@ -1,8 +1,8 @@
-"""Who does what next: events in, actions out. No Ray, no clock.  [pure]
+"""Decides which worker starts, stops and gets which unit: events in, actions out. No Ray, no clock.  [pure]
 
-``messages`` holds the events and actions, ``backlog`` what waits, ``seat`` one worker, ``staff`` all of them,
-``blame`` whose fault a failure is, ``scheduler`` the decisions. An engine (see t2vbatch.engines) carries the
-actions out.
+``messages`` holds the events and actions, ``backlog`` the waiting units, ``worker_state`` one worker,
+``pool`` all workers, ``charges`` which sample a failure is charged to, ``scheduler`` the decisions. An engine
+(see t2vbatch.engines) carries the actions out.
 """
 
 from t2vbatch.schedule.limits import Limits

@@ -1,7 +1,7 @@
-"""What waits to be made, for one model.
+"""The waiting units of one model.
 
-A unit that was never tried costs no Python object: it is its place in an order of the plan. Only what was
-tried and came back is held one by one.
+A unit that was never tried takes no Python object: it is a position in the order of the plan. Only units that
+were tried and requeued are objects.
 """
 
 from collections import deque
@@ -16,13 +16,13 @@ from t2vbatch.worker.protocol import OFFLOAD_LEVELS
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try at a unit, or at what is left of it.
+    """One attempt at a unit, or at its remaining samples.
 
     Attributes:
-        samples: positions in the plan.
+        positions: of its samples in the plan.
         offload_level: an index of OFFLOAD_LEVELS.
-        alone: a process died under it: it wants a fresh worker to itself.
-        retried: it was given to a worker before.
+        alone: its process died: it needs a fresh worker without other units.
+        retried: a worker had it before.
     """
 
     model: str
@@ -34,7 +34,7 @@ class Attempt:
 
 @dataclass
 class _Returned:
-    """Attempts that came back: to be repeated at once, after all others, or alone."""
+    """Requeued attempts: for now, for after all others, or for a fresh worker."""
 
     soon: deque[Attempt] = field(default_factory=deque)
     later: deque[Attempt] = field(default_factory=deque)
@@ -45,11 +45,11 @@ class _Returned:
 
 
 class Backlog:
-    """The waiting units of one model, the longest first, ties in the order of the plan.
+    """The waiting units of one model, longest first, equal ones in the order of the plan.
 
     Attributes:
-        level: of memory saving at which units are tried first.
-        samples: how many samples wait.
+        offload_level: at which units are tried first.
+        positions: how many samples wait.
     """
 
     def __init__(self, model: str, units: Sequence[Unit]) -> None:
@@ -66,7 +66,7 @@ class Backlog:
         self.offload_level = 0
 
     def waiting(self, offload_level: int) -> int:
-        """How many attempts wait for a worker of this level."""
+        """Attempts that wait for a worker of this level."""
         untried = len(self._units) - self._next if offload_level == self.offload_level else 0
         return untried + len(self._returned[offload_level])
 
@@ -90,7 +90,7 @@ class Backlog:
         return attempt
 
     def requeue(self, attempt: Attempt, soon: bool = False) -> None:
-        """Take an attempt back, to be repeated: soon, or after all others."""
+        """Put an attempt back: with ``soon`` before untried units, else after them."""
         attempt = replace(attempt, offload_level=max(attempt.offload_level, self.offload_level), retried=True)
         self.positions += len(attempt.positions)
         returned = self._returned[attempt.offload_level]
@@ -98,7 +98,7 @@ class Backlog:
         queue.append(attempt)
 
     def step_down(self, offload_level: int) -> None:
-        """From now on, try everything with the memory of this level or less."""
+        """From now on, try every unit at this offload level or a higher one."""
         while self.offload_level < offload_level:
             left = self._returned[self.offload_level]
             self.offload_level += 1

@@ -1,15 +1,15 @@
-"""Whose fault a failure is: the sample's, or the worker's.
+"""Which sample a failure is charged to, and when the worker is at fault instead.
 
-A sample is charged for a failure only where it can be told from its neighbours, and gets the charge back
-where its worker turns out to fail at everything.
+A sample is charged for a failure of its own only, and gets the charge back where its worker turns out to fail
+at every unit.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 PATIENCE = 3
-"""Failed units in a row, with no success between, after which a worker is suspected. Two bad rows side by
-side are common in real manifests; three are already rare enough to be worth one reload of the model."""
+"""Failed units in a row, with no success between, after which a worker is suspected. Two bad rows in a
+row are common in real manifests; three are rare enough to be worth one reload of the model."""
 
 
 @dataclass
@@ -20,35 +20,35 @@ class _History:
 
 
 class Charges:
-    """What the samples in trouble have been through; a sample that never failed leaves nothing here."""
+    """The charges and losses of samples; a sample that never failed takes no memory here."""
 
     def __init__(self) -> None:
         self._histories: dict[int, _History] = {}
         self._patience: dict[str, int] = {}
 
     def charges(self, position: int) -> int:
-        """How many failures this sample has been charged for."""
+        """Failures charged to this sample."""
         history = self._histories.get(position)
         return history.charges if history else 0
 
     def charge(self, position: int) -> int:
-        """Charge one failure; the sample's charges so far."""
+        """Charge one failure; returns the sample's charges so far."""
         history = self._of(position)
         history.charges += 1
         return history.charges
 
     def lose(self, position: int) -> int:
-        """Note that the sample was lost with its node; its losses so far."""
+        """Count a loss of the sample with its node; returns its losses so far."""
         history = self._of(position)
         history.losses += 1
         return history.losses
 
     def is_worker_fault(self, model: str, streak: Sequence[Collection[int]]) -> bool:
-        """Whether a worker is at fault rather than the samples that were charged on it.
+        """Whether a worker is at fault, and not the samples that were charged on it.
 
-        Where it is, the charges are given back. Each suspicion asks for twice as long a streak the next
-        time, so that a manifest with nothing but bad rows costs few reloads; once a sample succeeds that
-        got its charge back, the suspicion was right, and the patience is short again.
+        If so, the charges are refunded. Each suspicion doubles the streak that the next one needs, so that
+        a manifest of bad rows costs few reloads. When a refunded sample succeeds, the suspicion was right,
+        and the streak is short again.
 
         Args:
             streak: samples charged, unit by unit, since the worker last succeeded.
@@ -61,13 +61,13 @@ class Charges:
         return True
 
     def clear(self, model: str, position: int) -> None:
-        """The sample succeeded: forget its troubles."""
+        """The sample succeeded: drop its charges."""
         history = self._histories.pop(position, None)
         if history and history.refunded:
             self._patience[model] = PATIENCE
 
     def forget(self, position: int) -> None:
-        """The sample is quarantined."""
+        """The sample is quarantined: drop its charges."""
         self._histories.pop(position, None)
 
     def _refund(self, positions: Collection[int]) -> None:

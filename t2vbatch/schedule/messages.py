@@ -1,4 +1,4 @@
-"""What the scheduler is told (events) and what it asks for (actions): plain values, no behaviour."""
+"""The scheduler's input (events) and output (actions): plain values without behaviour."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ from t2vbatch.worker.protocol import Failure, Outcome
 Ending = Literal["finished", "interrupted"]
 
 Charge = Literal["row", "memory", "timeout", "input"]
-"""Why a call failed: the row, the device's memory, the worker's own deadline; or an input could not be had,
-and no worker was called at all."""
+"""Why a call failed: the row, the device's memory, the worker's own deadline; or an input is missing, and no
+worker was called."""
 
 Death = Literal["crash", "infrastructure"]
-"""Whether the process died of itself, or was taken away with its node."""
+"""Whether the process died by itself, or was lost with its node."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Started:
 
 @dataclass(frozen=True)
 class StartFailed:
-    """A worker's model could not be loaded. ``out_of_memory``: it did not fit."""
+    """A worker's model could not be loaded; with ``out_of_memory``, it did not fit into the device's
+    memory."""
 
     worker: int
     failure: Failure
@@ -37,7 +38,7 @@ class StartFailed:
 
 @dataclass(frozen=True)
 class Generated:
-    """The frames of this unit wait in the worker."""
+    """The frames of this unit are in the worker's memory."""
 
     worker: int
     key: int
@@ -45,7 +46,7 @@ class Generated:
 
 @dataclass(frozen=True)
 class Finished:
-    """The worker is through with this unit. Samples without an outcome are still to be made."""
+    """The worker has finished this unit. Samples without an outcome are still pending."""
 
     worker: int
     key: int
@@ -54,7 +55,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """A call raised; the worker lives."""
+    """A call raised; the worker's process goes on."""
 
     worker: int
     key: int
@@ -64,7 +65,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Died:
-    """A worker is gone, with all that was in it."""
+    """A worker's process is gone, with every unit that it held."""
 
     worker: int
     death: Death
@@ -72,8 +73,8 @@ class Died:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A worker gave a sign of life. ``steps``: what its model has done since it was loaded."""
+class Heartbeat:
+    """A worker's process answered. ``steps``: denoising steps that its model has done since it was loaded."""
 
     worker: int
     steps: int = 0
@@ -81,14 +82,14 @@ class Heard:
 
 @dataclass(frozen=True)
 class Fatal:
-    """Something that no retry can mend: the job stops."""
+    """An error where no retry can help: the job stops."""
 
     error: T2VBatchError
 
 
 @dataclass(frozen=True)
 class Found:
-    """A sample that was to be quarantined has a record: its worker died after the commit."""
+    """A sample that was about to be quarantined has a record: its worker died after the commit."""
 
     position: int
     status: Status
@@ -96,7 +97,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What the cluster is now: how many workers fit, and which nodes are about to go."""
+    """The present state of the cluster: how many workers fit, and which nodes are draining."""
 
     capacity: int
     draining: frozenset[str] = frozenset()
@@ -104,22 +105,22 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Interrupted:
-    """Ctrl-C or SIGTERM. The first lets what runs finish, the second does not."""
+    """Ctrl-C or SIGTERM. After the first, units in progress are finished; the second ends them."""
 
 
 @dataclass(frozen=True)
 class Tick:
-    """Nothing happened but time."""
+    """Time has passed."""
 
 
-WorkerEvent = Started | StartFailed | Generated | Finished | Failed | Died | Heard
+WorkerEvent = Started | StartFailed | Generated | Finished | Failed | Died | Heartbeat
 RunEvent = WorkerEvent | Fatal | Cluster | Interrupted | Tick
 Event = RunEvent | Found
 
 
 @dataclass(frozen=True)
 class Start:
-    """Start a worker for a model, with these savings of memory. Numbers are never used twice."""
+    """Start a worker for a model, with these memory settings. Numbers are never used twice."""
 
     worker: int
     model: str
@@ -128,14 +129,14 @@ class Start:
 
 @dataclass(frozen=True)
 class Stop:
-    """Let an idle worker go."""
+    """End an idle worker."""
 
     worker: int
 
 
 @dataclass(frozen=True)
 class Kill:
-    """End a worker's process at once, whatever it does, if it is not dead already."""
+    """End a worker's process at once, whether it is busy, idle or dead already."""
 
     worker: int
 
@@ -144,7 +145,8 @@ class Kill:
 class Generate:
     """Give a unit to a worker.
 
-    ``retried`` says that an earlier attempt was made, and may have been committed unseen: look before.
+    ``retried``: there was an earlier attempt, whose record may exist although it was not reported: look
+    first.
     """
 
     worker: int
@@ -156,7 +158,7 @@ class Generate:
 
 @dataclass(frozen=True)
 class Finish:
-    """Let a worker finish what it generated under this key."""
+    """Have a worker finish the unit that it generated under this key."""
 
     worker: int
     key: int
@@ -164,7 +166,7 @@ class Finish:
 
 @dataclass(frozen=True)
 class Quarantine:
-    """Commit a record that says why this sample cannot be had."""
+    """Commit a record with the reason why this sample failed."""
 
     position: int
     attempts: int
@@ -183,11 +185,11 @@ Action = Start | Stop | Kill | Generate | Finish | Quarantine | Abort
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the run stands. Counts are of samples, but for ``workers``, ``starting`` and ``steps``.
+    """The counts of a run. They count samples, except ``workers``, ``starting`` and ``steps``.
 
     Attributes:
-        steps: denoising steps that the workers there are have told of; it grows while a long call goes on.
-        loading: of those that are starting, how many are for each model.
+        steps: denoising steps that the present workers have reported; it grows during a long call.
+        loading: starting workers by model.
     """
 
     ok: int
@@ -202,7 +204,7 @@ class Progress:
 
     @property
     def waits_for(self) -> str | None:
-        """What keeps everybody waiting, in words; None once a worker is ready, or where nothing is left."""
+        """What the run waits for, for people; None once a worker is ready, or where nothing is pending."""
         if self.workers or not self.pending:
             return None
         loads = [f"{model} on {_workers(count)}" for model, count in self.loading.items()]
@@ -210,7 +212,7 @@ class Progress:
 
     @property
     def total(self) -> int:
-        """All samples that the run was given."""
+        """All samples of the run."""
         return self.ok + self.degenerate + self.failed + self.running + self.pending
 
 

@@ -1,4 +1,4 @@
-"""The workers there are: whom to start next, whom to keep, who leaves."""
+"""All workers: which to start next, which to keep, which to end."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from t2vbatch.worker.protocol import OFFLOAD_LEVELS
 
 @dataclass
 class Model:
-    """What is known of one model.
+    """The state of one model.
 
     Attributes:
         succeeded: one of its samples was committed in this run.
-        misfits: units in a row that did not fit into memory at the backlog's level.
+        misfits: units in a row that did not fit into memory at the backlog's offload level.
         failed_starts: workers in a row that could not be started.
         start_after: when the next one may be started.
     """
@@ -32,7 +32,7 @@ class WorkerPool:
     """All workers by number. Numbers are never used twice.
 
     Attributes:
-        workers: those that were started and neither stopped nor ended.
+        workers: started, and neither stopped nor killed.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -43,41 +43,41 @@ class WorkerPool:
         self._last = 0
 
     def __iter__(self) -> Iterator[WorkerState]:
-        """The workers there are now; some may go while they are gone through."""
+        """A copy of the list of workers: they may be removed during the iteration."""
         return iter(list(self.workers.values()))
 
     def count(self, model: str) -> int:
-        """Workers of this model, those that leave included: they still hold their place."""
+        """Workers of this model, also those that are leaving: they still take their place."""
         return sum(worker.model == model for worker in self.workers.values())
 
     def resize(self, cluster: Cluster) -> None:
-        """Nodes came, went, or are about to go."""
+        """Nodes joined, left or are draining."""
         self._capacity, self._draining = cluster.capacity, cluster.draining
         for worker in self.workers.values():
             worker.leaving = worker.leaving or worker.node in self._draining
 
     def mark_ready(self, worker: WorkerState, node: str) -> None:
-        """A worker is ready, on this node."""
+        """A worker has loaded its model, on this node."""
         worker.ready, worker.node = True, node
         worker.leaving = node in self._draining
 
     def start_workers(self, models: Mapping[str, Model], now: float) -> Iterator[WorkerState]:
-        """Workers to start, as long as there is room and somebody wants one."""
+        """Workers to start, while there is capacity and a model needs one."""
         while len(self.workers) < self._capacity and (wanted := self._wanted(models, now)):
             self._last += 1
             self.workers[self._last] = WorkerState(self._last, *wanted)
             yield self.workers[self._last]
 
     def keeps(self, worker: WorkerState, model: Model, has_running: bool) -> bool:
-        """Whether a worker with nothing to do stays: one of the minimum, whose model's work may come back."""
+        """Whether an idle worker stays: it is one of the minimum, and units of its model may be requeued."""
         may_come_back = has_running and not len(model.backlog)
         return may_come_back and not worker.leaving and self.count(worker.model) <= self._limits.minimum
 
     def _wanted(self, models: Mapping[str, Model], now: float) -> tuple[str, int] | None:
-        """The model and the level of memory saving that the next worker should be for.
+        """The model and the offload level of the next worker.
 
-        First who has less than the minimum, then who has the most waiting for each worker, then the order of
-        the job. A model that is left without a worker gets its turn when another's work is drained.
+        First a model with less than its minimum, then the one with the most waiting units for each worker,
+        then the order of the job. A model without a worker gets one when another model's units are finished.
         """
         wanted = []
         for order, (name, model) in enumerate(models.items()):
@@ -96,6 +96,6 @@ class WorkerPool:
 
 
 def _share(waiting: int, pool: list[WorkerState]) -> float:
-    """Waiting attempts for each worker, with one more; 0 where those that are starting are enough."""
+    """Waiting attempts per worker if one more started; 0 where the starting workers are enough."""
     starting = sum(not worker.ready for worker in pool)
     return waiting / (len(pool) + 1) if waiting > starting else 0.0

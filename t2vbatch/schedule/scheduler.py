@@ -1,7 +1,7 @@
-"""The decisions: which worker starts, stops and makes what, and what becomes of a failure.
+"""The decisions: which worker starts, stops and gets which unit, and what follows a failure.
 
-A state machine without effects: ``handle`` takes one event and the time, and returns what is to be done.
-Whatever it is told, in whatever order, each sample is in one place: waiting, running, or counted.
+A state machine without effects: ``handle`` takes one event and the time, and returns actions. After any
+events in any order, each sample is in one place: waiting, running, or counted.
 """
 
 from collections import Counter
@@ -19,23 +19,23 @@ from t2vbatch.schedule.worker_state import WorkerState
 from t2vbatch.worker.protocol import OFFLOAD_LEVELS, Failure, Outcome
 
 STALL_S = 30.0
-"""The engine ticks many times a second. A gap this long means that it slept itself (a suspended machine, a
-stopped driver); replies may be waiting unread, so nobody is overdue on account of it."""
+"""The engine ticks many times a second. A gap this long means that the driver itself slept (a suspended
+machine, a stopped process); answers may wait unread, so the gap counts for no deadline."""
 
 MEMORY_STREAK = 3
-"""Units in a row that do not fit before the whole model is tried with less memory: each such try costs the
-time up to the failure."""
+"""Units in a row that do not fit, after which all units of the model are tried with less memory: each failed
+attempt costs its time."""
 
 START_PAUSE_S = 5.0
-"""Longest pause after a failed start. Ten loads in a row against a hub that is away should not take one
-second, nor one hour."""
+"""Longest pause after a failed start. Ten failed starts against an unreachable hub should take more than a
+second and less than an hour."""
 
 
 class Scheduler:
     """Decides for one run.
 
     Args:
-        units: what is pending, by model, in the order of the plan.
+        units: the pending units, by model, in the order of the plan.
     """
 
     def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
@@ -52,7 +52,7 @@ class Scheduler:
         self.ending: m.Ending | None = None
 
     def handle(self, event: m.Event, now: float) -> list[m.Action]:
-        """Take in one event; what is to be done about it, in this order.
+        """Process one event; returns the actions to carry out, in this order.
 
         Args:
             now: seconds on any clock that does not run backwards.
@@ -63,7 +63,7 @@ class Scheduler:
             self._counts[event.status] += 1
         elif self.ending is None:
             self._pass_time(now)
-            self._take_in(event)
+            self._handle_run_event(event)
             if self.ending is None:
                 self._assign()
                 self._start_workers()
@@ -71,7 +71,7 @@ class Scheduler:
         return self._actions
 
     def progress(self) -> m.Progress:
-        """Where the run stands."""
+        """The present counts of the run."""
         ready = sum(worker.ready for worker in self._pool)
         return m.Progress(
             ok=self._counts["ok"],
@@ -87,7 +87,7 @@ class Scheduler:
 
     # Events.
 
-    def _take_in(self, event: m.RunEvent) -> None:
+    def _handle_run_event(self, event: m.RunEvent) -> None:
         match event:
             case m.Interrupted():
                 self._interrupt()
@@ -99,11 +99,11 @@ class Scheduler:
                 self._end_overdue()
             case _:
                 if worker := self._pool.workers.get(event.worker):
-                    worker.heard = self._now
-                    self._hear(event, worker)
-                # Else a late word from a worker that is gone; its units are in other hands.
+                    worker.last_seen = self._now
+                    self._handle_worker_event(event, worker)
+                # Else a late event of a worker that was removed; its units were requeued.
 
-    def _hear(self, event: m.WorkerEvent, worker: WorkerState) -> None:
+    def _handle_worker_event(self, event: m.WorkerEvent, worker: WorkerState) -> None:
         match event:
             case m.Started() if not worker.ready:
                 self._pool.mark_ready(worker, event.node)
@@ -119,10 +119,10 @@ class Scheduler:
                 self._finished(worker, self._withdraw(worker, event.key), event)
             case m.Failed() if event.key in worker.keys:
                 self._failed(worker, self._withdraw(worker, event.key), event)
-            case m.Heard():
+            case m.Heartbeat():
                 worker.steps = event.steps
             case _:
-                pass  # an answer given twice
+                pass  # a repeated answer
 
     def _start_failed(self, worker: WorkerState, failure: Failure, out_of_memory: bool = False) -> None:
         model = self._models[worker.model]
@@ -190,19 +190,21 @@ class Scheduler:
     def _died(self, worker: WorkerState, event: m.Died) -> None:
         self._kill(worker)
         if event.death == "infrastructure" and not worker.ready:
-            self._pause(self._models[worker.model])  # No failed start: a node may take ten workers along.
+            self._pause(
+                self._models[worker.model]
+            )  # Not a failed start: one node may take ten workers with it.
         elif event.death == "infrastructure":
             for key in worker.keys:
                 self._lose(self._running.pop(key), event.failure)
         elif worker.ready:
-            self._crash(worker, worker.in_hand, event.failure)
+            self._crash(worker, worker.in_progress, event.failure)
         else:
             self._start_failed(worker, event.failure)
 
     # Failures.
 
     def _crash(self, worker: WorkerState, suspects: Sequence[int], failure: Failure) -> None:
-        """The process died of one of the suspects; what else was in it is innocent."""
+        """The process died of one of the suspects; the other units in it are requeued uncharged."""
         for key in set(worker.keys) - set(suspects):
             self._requeue(self._running.pop(key), soon=True)
         attempts = [replace(self._running.pop(key), alone=True) for key in suspects]
@@ -215,18 +217,18 @@ class Scheduler:
     def _charge(
         self, attempt: Attempt, failure: Failure, worker: WorkerState | None = None, key: int = 0
     ) -> None:
-        """Charge the one sample that failed; of several, let each show by itself whether it is the one."""
+        """Charge a single sample; split several, so that each is tried alone."""
         if len(attempt.positions) > 1:
             self._split(attempt)
             return
         [position] = attempt.positions
-        if worker and worker.sick:
+        if worker and worker.faulty:
             self._requeue(attempt)
             return
         charges = self._charges.charge(position)
         if worker:
             worker.streak.setdefault(key, []).append(position)
-            if self._is_sick(worker):
+            if self._is_faulty(worker):
                 self._requeue(attempt)
                 return
         if charges < self._limits.attempts:
@@ -236,18 +238,18 @@ class Scheduler:
         self._counts["failed"] += 1
         self._actions.append(m.Quarantine(position, charges, failure))
 
-    def _is_sick(self, worker: WorkerState) -> bool:
-        """Whether to replace a worker on which everything fails, though others succeed or may succeed."""
+    def _is_faulty(self, worker: WorkerState) -> bool:
+        """Whether to replace a worker on which every unit fails, where others succeed or may succeed."""
         model = self._models[worker.model]
         others = model.succeeded or worker.finishing or self._pool.count(worker.model) > 1
-        worker.sick = bool(others) and self._charges.is_worker_fault(
+        worker.faulty = bool(others) and self._charges.is_worker_fault(
             worker.model, list(worker.streak.values())
         )
-        worker.leaving = worker.leaving or worker.sick
-        return worker.sick
+        worker.leaving = worker.leaving or worker.faulty
+        return worker.faulty
 
     def _lose(self, attempt: Attempt, failure: Failure) -> None:
-        """The unit was taken away with its node: free, but not for ever."""
+        """The unit was lost with its node: uncharged up to a number of losses."""
         if max(self._charges.lose(position) for position in attempt.positions) > self._limits.losses:
             self._charge(attempt, failure)
         else:
@@ -310,7 +312,7 @@ class Scheduler:
 
     def _withdraw(self, worker: WorkerState, key: int) -> Attempt:
         if worker.finishing[:1] == [key]:
-            worker.finish_until = self._now + self._limits.overdue_s  # The next one comes into hand.
+            worker.finish_until = self._now + self._limits.overdue_s  # The next unit is finished from now on.
         worker.drop(key)
         return self._running.pop(key)
 
@@ -323,24 +325,24 @@ class Scheduler:
     def _interrupt(self) -> None:
         self._interrupts += 1
         if self._interrupts > 1:
-            self._dismiss()
+            self._kill_all()
 
-    def _dismiss(self) -> None:
-        """End every worker at once; what was in them waits for the next run."""
+    def _kill_all(self) -> None:
+        """Kill every worker; their units stay pending for the next run."""
         for worker in self._pool:
             self._kill(worker)
             for key in worker.keys:
                 self._requeue(self._running.pop(key), soon=True)
 
     def _abort(self, abort: m.Abort) -> None:
-        self._dismiss()
+        self._kill_all()
         self._actions.append(abort)
-        self.ending = "interrupted"  # For whoever asks; the engine raises.
+        self.ending = "interrupted"  # The engine raises the error.
 
     def _conclude(self) -> None:
         if self._running:
             return
         left = any(len(model.backlog) for model in self._models.values())
         if not left or self._interrupts:
-            self._dismiss()
+            self._kill_all()
             self.ending = "interrupted" if left else "finished"

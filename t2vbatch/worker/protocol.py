@@ -1,6 +1,6 @@
-"""What crosses between the engine and a worker, and nothing else does: a unit of work, and what came of it.
+"""The messages between an engine and a worker: a unit of work, and the outcome of each of its samples.
 
-All of it is small and picklable. Frames never leave the worker's process.
+All messages are small and picklable. Frames never leave the worker's process.
 """
 
 import traceback as tracebacks
@@ -12,8 +12,8 @@ from t2vbatch.output.records import Status
 from t2vbatch.plan import Sample
 
 OFFLOAD_LEVELS: tuple[tuple[str, ...], ...] = ((), ("model_cpu_offload",), ("sequential_cpu_offload",))
-"""Savings of device memory, each smaller and slower than the one before; the pixels stay the same. A unit
-that runs out of memory is tried with the next one."""
+"""Memory settings, each with less device memory and a lower speed than the one before, and the same pixels.
+A unit that runs out of memory is retried with the next one."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Work:
     """One attempt at one unit.
 
     Attributes:
-        key: names this attempt; never used twice in a run.
+        key: identifies this attempt; unique within a run.
         positions: of the samples in the plan.
         samples: in the order of ``positions``.
-        attempts: of each sample: 1 for the first, one more after every charged failure.
+        attempts: of each sample: 1 at first, plus one for every charged failure.
     """
 
     key: int
@@ -35,7 +35,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a sample could not be made, in words that its record keeps."""
+    """Why a sample could not be generated; its record keeps these texts."""
 
     error_type: str
     error: str
@@ -43,17 +43,17 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> "Failure":
-        """The failure that this exception tells of."""
+        """The failure for an exception."""
         lines = tracebacks.format_exception(error)
         return cls(type(error).__name__, str(error) or repr(error), "".join(lines))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one sample.
+    """The result of an attempt at one sample.
 
-    ``ok`` and ``degenerate`` are committed: a record stands in the store. ``failed`` is not; it carries the
-    failure, which is charged to this sample alone, however many samples its unit had.
+    With ``ok`` and ``degenerate`` the sample has a record in the store. With ``failed`` it has none; the
+    failure is charged to this sample alone, also where its unit had several.
     """
 
     position: int
@@ -65,32 +65,32 @@ class WorkerLike(Protocol):
     """One loaded model in one process.
 
     ``generate`` is called by one thread and ``finish`` by another, at the same time, for different keys.
-    Both raise SampleError for a failure that the unit is charged for, MemoryExceededError for one that a
-    smaller footprint may mend, and UsageError or RunError for one that no retry can mend.
+    Both raise SampleError for a failure that the unit is charged for, MemoryExceededError where
+    less memory may help, and UsageError or RunError where no retry can help.
     """
 
     def generate(self, work: Work) -> None:
-        """Make the frames of every sample and keep them here under ``work.key``."""
+        """Generate the frames of every sample and keep them in this process under ``work.key``."""
 
     def finish(self, key: int) -> tuple[Outcome, ...]:
-        """Encode, verify, score and commit what ``generate`` left under the key, and free it.
+        """Encode, verify, score and commit the unit under this key.
 
-        One outcome a sample. The frames are freed however this ends.
+        Returns one outcome a sample. The frames are freed also where this raises.
         """
 
 
 class Factory(Protocol):
-    """Loads a model in the process of its worker. It gets there by pickling, so it is small."""
+    """Loads a model in the process of its worker; it is pickled on the way, so it is small."""
 
     def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> WorkerLike:
         """Load the model.
 
         Args:
-            name: what records call this worker.
+            name: of the worker, for records.
             device: a torch device, ``cuda`` or ``cpu``.
-            memory: savings on top of the job's own, one of OFFLOAD_LEVELS.
+            memory: settings in addition to the job's own, one of OFFLOAD_LEVELS.
 
         Raises:
-            UsageError or RunError: where no retry can help.
+            UsageError or RunError: no retry can help.
             MemoryExceededError: the model does not fit.
         """

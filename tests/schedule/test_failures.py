@@ -211,7 +211,7 @@ def test_neighbour_of_a_hung_unit_is_free() -> None:
     desk.wait(5)
     desk.generated(1, 1)
     desk.wait(8)
-    desk.tell(m.Heard(1))
+    desk.tell(m.Heartbeat(1))
     assert starts(desk.wait(6)) == [(2, "x")], "both halves have a deadline of their own"
     desk.started(2)
     assert [work.attempts for work in desk.given] == [(1,)] or [work.attempts for work in desk.given] == [
@@ -240,7 +240,7 @@ def test_silent_worker_is_ended() -> None:
     desk.started(1)
     for _ in range(5):
         desk.wait(50)
-        assert desk.tell(m.Heard(1)) == []
+        assert desk.tell(m.Heartbeat(1)) == []
     assert desk.wait(61) == [m.Kill(1), m.Start(2, "x")]
 
 

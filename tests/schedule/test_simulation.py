@@ -37,8 +37,8 @@ def test_histories_are_rich() -> None:
     story = "\n".join("\n".join(play(seed).history) for seed in range(500))
     words = [kind.__name__ for union in (m.Event, m.Action) for kind in union.__args__]
     missing = {word for word in words if f"{word}(" not in story}
-    assert missing <= {"Tick", "Heard", "Found"}
-    assert "was not generated within" in story
+    assert missing <= {"Tick", "Heartbeat", "Found"}
+    assert "exceeded its deadline" in story
     for death in ("crash", "infrastructure"):
         assert f"death='{death}'" in story
     for charge in ("row", "memory", "input"):
@@ -62,8 +62,8 @@ class _ChargesLosses(Scheduler):
 
 
 class _CountsAnswersTwice(Scheduler):
-    def _hear(self, event: m.WorkerEvent, worker: WorkerState) -> None:
-        super()._hear(event, worker)
+    def _handle_worker_event(self, event: m.WorkerEvent, worker: WorkerState) -> None:
+        super()._handle_worker_event(event, worker)
         if isinstance(event, m.Finished):
             for outcome in event.outcomes:
                 if outcome.status != "failed":
@@ -94,7 +94,7 @@ class _ChargesWholeBatches(Scheduler):
 
 
 class _TrustsSickWorkers(Scheduler):
-    def _is_sick(self, worker: WorkerState) -> bool:
+    def _is_faulty(self, worker: WorkerState) -> bool:
         return False
 
 
@@ -149,7 +149,7 @@ class _WaitsForTheSilent(Scheduler):
 
 
 class _ForgetsWorkers(Scheduler):
-    def _dismiss(self) -> None:
+    def _kill_all(self) -> None:
         pass
 
 
@@ -161,7 +161,7 @@ class _NeverStepsDown(Scheduler):
 class _EndsEarly(Scheduler):
     def _conclude(self) -> None:
         if not self._running and self._counts["ok"]:
-            self._dismiss()
+            self._kill_all()
             self.ending = "finished"
 
 
