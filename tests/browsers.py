@@ -1,4 +1,4 @@
-"""A real browser without a window, and pages that fail their test for any complaint."""
+"""A headless browser; a page that logs an error fails its test."""
 
 import os
 import shutil
@@ -10,12 +10,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium without a window."""
+    """A headless Chromium."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         if os.environ.get("CI"):
-            pytest.fail("the report is tested in a browser: apt-get install chromium")
-        pytest.skip("no browser here: apt-get install chromium")
+            pytest.fail("the tests of the report need a browser: apt-get install chromium")
+        pytest.skip("no browser found: apt-get install chromium")
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=program, args=quiet)
@@ -25,28 +25,28 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """An empty page of a browser that cannot reach any network; whatever it complains of fails the test."""
+    """An empty page without network access; an error in its console fails the test."""
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
     opened = context.new_page()
-    complaints: list[str] = []
-    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    errors: list[str] = []
+    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: errors.append(str(error)))
     yield opened
     context.close()
-    assert complaints == []
+    assert errors == []
 
 
 def wait_until(page: Page, expression: str) -> None:
-    """Wait for a JavaScript expression to hold; Playwright's own way needs eval, which the page forbids."""
+    """Wait until a JavaScript expression is true. Playwright's wait needs eval, which the page forbids."""
     for _ in range(100):
         if page.evaluate(expression):
             return
         page.wait_for_timeout(50)
-    pytest.fail(f"{expression} does not come true")
+    pytest.fail(f"{expression} stayed false")
 
 
 def seconds_apart(page: Page, players: str) -> list[float]:
-    """How far the players, an array in JavaScript, are from each other while they play, eleven times."""
+    """Measure eleven times how many seconds playing players, a JavaScript array, are apart."""
     apart: list[float] = []
     while len(apart) < 11:
         page.wait_for_timeout(70)

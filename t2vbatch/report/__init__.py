@@ -1,13 +1,13 @@
-"""A run as a folder of static HTML that opens from disk: no server, no network, nothing to install.
+"""The report of a run: a folder of static HTML that opens from disk, without a server or a network.
 
 ::
 
-    report/index.html           what the run came to, and the page's frame
-    report/data.js              every sample, as a script, because a page on disk may not fetch
-    report/posters/DIGEST.jpg   a few frames of each video side by side, named by the video's frames
-    report/*.js, *.css          the page's own code
+    report/index.html           the summary of the run and the frame of the page
+    report/data.js              all samples, as a script: a page on disk cannot fetch other files
+    report/posters/DIGEST.jpg   six frames of each video in a row; DIGEST is the digest of its frames
+    report/*.js, *.css          the scripts and styles of the page
 
-Videos are linked where they lie, ``../videos/...``; delete the folder and write it again at any time.
+The page links to the videos by ``../videos/...``. The folder can be deleted and written again at any time.
 """
 
 from t2vbatch.report.page import write_report

@@ -1,6 +1,6 @@
-"""Results -> the JSON that the page's script reads.  [pure]
+"""Convert results to the JSON that the scripts of the page read.  [pure]
 
-Columns, not rows, and every text once: ten thousand samples of a thousand prompts stay a small file.
+Values are stored by column, and each distinct text once: 10,000 samples of 1,000 prompts make a small file.
 """
 
 import json
@@ -20,17 +20,17 @@ _LEFT_OUT = {"video_sha256", "score_errors"}
 
 
 def page_data(results: pa.Table, columns: Mapping[str, Column], posters: Collection[str]) -> dict[str, Any]:
-    """What the page knows of the samples.
+    """Build the data of the page.
 
     Args:
-        results: with the schema of ``records.results_schema``; rows of samples that have a status.
-        columns: what is known of score columns; others are shown without a direction.
-        posters: names of the contact sheets there are.
+        results: a table with the schema of ``records.results_schema``; each row has a status.
+        columns: the definitions of the score columns; a score without one has no direction.
+        posters: the names of the existing posters.
 
     Returns:
         ``count``, ``columns`` (name: ``{"values": [...]}`` or, for text,
-        ``{"words": [...], "at": [...]}`` with -1 for nothing), ``scores``, ``extra``, and ``measures``:
-        numbers that differ between samples, by where they come from; ``call.NAME`` is a call's argument.
+        ``{"words": [...], "at": [...]}`` with -1 for null), ``scores``, ``extra``, and ``measures``:
+        the numeric columns that differ between samples, by origin; ``call.NAME`` is an argument of the call.
     """
     scores, extra = score_columns(results.schema), extra_columns(results.schema)
     shown = [name for name in RESULTS.names if name not in _LEFT_OUT] + scores + extra
@@ -55,13 +55,13 @@ def page_data(results: pa.Table, columns: Mapping[str, Column], posters: Collect
 
 
 def as_script(name: str, value: Any) -> bytes:
-    """A script that sets ``window.NAME``. Pure ASCII without ``<``, so no text in it can end the script."""
+    """A script that sets ``window.NAME``. It is ASCII without ``<``, so that no text can end the script."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return f"window.{name}={text};\n".encode("ascii")
 
 
 def _calls(column: pa.ChunkedArray) -> Iterator[tuple[str, dict[str, Any]]]:
-    """``call.NAME`` and its column, for every argument that is a number, and not the same in every call."""
+    """``call.NAME`` and its column, for each numeric argument that differs between calls."""
     texts = column.combine_chunks().dictionary_encode()
     calls = [json.loads(text) if text else {} for text in texts.dictionary.to_pylist()]
     at = texts.indices.to_pylist()
@@ -72,13 +72,13 @@ def _calls(column: pa.ChunkedArray) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _number(value: Any) -> int | float | None:
-    """The value where it is a number that JavaScript keeps as it is."""
+    """The value if it is a number that JavaScript represents exactly, else None."""
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return value if number and abs(value) <= LARGEST_EXACT else None
 
 
 def _differs(column: Mapping[str, Any]) -> bool:
-    """Whether a column has numbers, and more than one."""
+    """Whether a column has at least two different numbers."""
     return len({value for value in column.get("values", ()) if _number(value) is not None}) > 1
 
 
@@ -97,7 +97,7 @@ def _column(column: pa.ChunkedArray) -> dict[str, Any]:
 
 
 def _value(value: Any) -> Any:
-    """A value as JSON has it."""
+    """The value as a JSON type."""
     match value:
         case None | bool() | int() | str():
             return value

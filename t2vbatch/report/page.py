@@ -1,4 +1,4 @@
-"""Writes the report: the page with its summary, the samples beside it, and the page's own code."""
+"""Write the report: the page with its summary, the data of the samples, the scripts and the styles."""
 
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,7 +15,7 @@ from t2vbatch.media.poster import FRAMES, write_posters
 from t2vbatch.metrics.protocol import Column
 from t2vbatch.metrics.registry import known_columns
 from t2vbatch.report.data import as_script, page_data
-from t2vbatch.report.templates import templates
+from t2vbatch.report.templates import render
 from t2vbatch.storage.files import Folder
 
 _STYLES = ("vendor/tabulator.min.css", "vendor/uPlot.min.css", "report.css")
@@ -43,9 +43,9 @@ def write_report(folder: Folder, results: pa.Table, summary: Summary, title: str
     """Write ``report/`` into an output folder, and return the name of its page, relative to the folder.
 
     Args:
-        results: one row a finished sample, as in results.parquet; rows without a status are left out.
-        summary: of the same results.
-        title: of the page; the name of the output folder where it is None.
+        results: one row a finished sample, as in results.parquet; rows without a status are skipped.
+        summary: the summary of the same results.
+        title: the page's title; None: the name of the output folder.
     """
     results = results.filter(pc.is_valid(results["status"]))
     columns = known_columns()
@@ -64,7 +64,7 @@ def write_report(folder: Folder, results: pa.Table, summary: Summary, title: str
 
 @dataclass(frozen=True)
 class Cell:
-    """One model's score in the leaderboard: text, and where its interval lies on the column's axis, in %."""
+    """One model's score in the leaderboard: its text, and its interval on the column's axis, in percent."""
 
     text: str
     missing: str
@@ -75,29 +75,26 @@ class Cell:
 
 def _page(summary: Summary, comparison: Comparison, columns: dict[str, Column], title: str) -> str:
     scores = list(dict.fromkeys(score.column for model in summary.models for score in model.scores))
-    return (
-        templates("t2vbatch.report", "assets")
-        .get_template("index.html")
-        .render(
-            name=title,
-            styles=_STYLES,
-            scripts=("data.js", *_SCRIPTS),
-            summary=summary,
-            scores=scores,
-            better={name: columns[name].better if name in columns else None for name in scores},
-            leaderboard=leaderboard(summary, scores),
-            distances=sorted_distances(summary),
-            distance_notes=distance_notes(summary),
-            distance_text=distance_text,
-            pairs=[pair for pair in comparison.pairs if pair.n],
-            difference_text=difference_text,
-            p_text=p_text,
-        )
+    return render(
+        "assets/index.html",
+        name=title,
+        styles=_STYLES,
+        scripts=("data.js", *_SCRIPTS),
+        summary=summary,
+        scores=scores,
+        better={name: columns[name].better if name in columns else None for name in scores},
+        leaderboard=leaderboard(summary, scores),
+        distances=sorted_distances(summary),
+        distance_notes=distance_notes(summary),
+        distance_text=distance_text,
+        pairs=[pair for pair in comparison.pairs if pair.n],
+        difference_text=difference_text,
+        p_text=p_text,
     )
 
 
 def leaderboard(summary: Summary, scores: list[str]) -> dict[str, dict[str, Cell]]:
-    """Model: score: cell; one axis a score, over all models."""
+    """``{model: {score: cell}}``; all models share one axis for each score."""
     board: dict[str, dict[str, Cell]] = {model.model: {} for model in summary.models}
     for name in scores:
         found = {m.model: score for m in summary.models for score in m.scores if score.column == name}

@@ -1,6 +1,6 @@
-"""Contact sheets as PNG: a run at a glance, for a paper, a message or a terminal that shows pictures.
+"""Contact sheets as PNG: a run at a glance, for a paper, a message or a terminal that shows images.
 
-Each page has some videos below each other, each as a row of frames under its prompt.
+Each page lists several videos. Each video is a row of frames below its prompt.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from t2vbatch.storage.files import Folder
 ROWS = 8
 FRAMES = 8
 SIDE = 160
-"""Longest side of a frame in pixels; smaller ones are enlarged to it, pixel by pixel."""
+"""Longest side of a frame, in pixels. Smaller frames are enlarged without smoothing."""
 
 _GAP, _LINE, _MARGIN = 4, 40, 16
 _PAPER, _INK, _SOFT = "#fbfaf8", "#1d1e21", "#63656b"
@@ -32,12 +32,13 @@ _PAPER, _INK, _SOFT = "#fbfaf8", "#1d1e21", "#63656b"
 def write_sheets(
     folder: Folder, results: pa.Table, model: str | None = None, rows: int = ROWS, frames: int = FRAMES
 ) -> list[str]:
-    """Write ``sheets/MODEL-PAGE.png`` into an output folder; what was there by these names is replaced.
+    """Write ``sheets/MODEL-PAGE.png`` into an output folder and replace existing files of these names.
 
     Args:
-        results: as in results.parquet; samples without a video are left out.
-        model: only this one; None means every model on pages of its own.
-        rows, frames: videos a page, and frames a video, the first and the last among them.
+        results: as in results.parquet; samples without a video are skipped.
+        model: the only model to show; None: each model, on its own pages.
+        rows: videos per page.
+        frames: frames per video, including the first and the last.
 
     Returns:
         The names of the pages, relative to the folder.
@@ -50,7 +51,7 @@ def write_sheets(
         shown = results.filter(pc.and_(pc.equal(results["model"], name), pc.is_valid(results["video"])))
         for page, start in enumerate(range(0, shown.num_rows, rows), 1):
             sheet = _page(folder, shown.slice(start, rows), frames)
-            # The model's name as it is safe in a path, from where its videos lie.
+            # The folder of the model's videos is its name in a form that is safe in a path.
             safe = PurePosixPath(shown["video"][0].as_py()).parts[1]
             names.append(f"sheets/{safe}-{page:03d}.png")
             folder.write(names[-1], sheet)
@@ -106,7 +107,7 @@ def _lines(words: tuple[str, str]) -> Iterator[tuple[str, str, int]]:
 
 
 def _fitting(text: str, font: Any, width: int) -> str:
-    """As much of the text as has room on one line."""
+    """The longest beginning of the text that fits on one line of ``width`` pixels."""
     text = " ".join(text.split())
     if font.getlength(text) <= width:
         return text

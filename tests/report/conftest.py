@@ -1,4 +1,4 @@
-"""The output folder that a browser opens."""
+"""The output folder of the browser tests."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.report.outputs import HOSTILE, SCORES, add_videos, results, write_out
 
 @pytest.fixture(scope="session")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a run of two models over four prompts, one of them hostile, with a failure and a pause."""
+    """The page of a run of two models and four prompts; with a hostile prompt, a failure and a pending one."""
     folder = tmp_path_factory.mktemp("output")
     prompts = ["a red square rolls", "a green square slides", "a blue square rolls over the grass", HOSTILE]
     rows = results(["small", "large"], prompts, 2)

@@ -1,4 +1,4 @@
-"""Output folders with real videos, for a browser to open."""
+"""Build output folders with real videos for browser tests."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ HOSTILE = (
 )
 COLOURS = {"red": (214, 62, 52), "green": (62, 158, 88), "blue": (58, 104, 206)}
 FIRST_SEED = 2**62 + 1
-"""Seeds are digests; this one is beyond what JavaScript can count to."""
+"""A seed beyond the integers that JavaScript represents exactly."""
 
 SCORES = ("clip_score", "clip_temporal")
 EXTRA = pa.schema([("category", pa.string())])
 
 
 def rolling(colour: tuple[int, int, int], side: int = 64, frames: int = 16) -> Video:
-    """A square of one colour that crosses a light ground."""
+    """A square of one colour that moves across a light background."""
     made = np.full((frames, side, side, 3), 236, np.uint8)
     for index, frame in enumerate(made):
         left = index * (side - side // 3) // frames
@@ -37,7 +37,7 @@ def rolling(colour: tuple[int, int, int], side: int = 64, frames: int = 16) -> V
 
 
 def results(models: Sequence[str], prompts: Sequence[str], seeds: int) -> list[dict[str, Any]]:
-    """A results table as rows: every prompt by every model, with scores that differ by model and prompt."""
+    """The rows of a results table: each prompt with each model; scores differ by model and prompt."""
     random = np.random.default_rng(0)
     rows = []
     for row, prompt in enumerate(prompts):
@@ -70,7 +70,7 @@ def results(models: Sequence[str], prompts: Sequence[str], seeds: int) -> list[d
 def write_output(
     folder: Path, rows: Sequence[dict[str, Any]], pending: int = 0, extra: pa.Schema = EXTRA
 ) -> Path:
-    """A folder with the report on these results; returns its page."""
+    """Write the report on these results into a folder and return its page."""
     schema = results_schema(SCORES, extra)
     table = pa.Table.from_pylist(list(rows), schema)
     planned = Counter(row["model"] for row in rows)
@@ -80,7 +80,7 @@ def write_output(
 
 
 def add_videos(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Encode a video for every row, in the colour that its prompt names, and enter it in the row."""
+    """Encode a video for each row, in the colour that its prompt names, and set it in the row."""
     for row in rows:
         colour = next((rgb for name, rgb in COLOURS.items() if name in row["prompt"]), (120, 120, 120))
         video = rolling(colour)

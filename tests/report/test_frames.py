@@ -1,4 +1,4 @@
-"""Videos that are folders of frames, in the report: they play, loop, scrub and keep time as files do."""
+"""Folders of frames in the report: they play, loop, scrub and keep time as video files do."""
 
 import io
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.report.outputs import COLOURS, add_videos, results, rolling, write_ou
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of one video, by one model as a file and by the other as a folder of frames."""
+    """The page of one video that exists as a file and as a folder of frames."""
     folder = tmp_path_factory.mktemp("frames")
     rows = results(["file", "folder"], ["a red square rolls"], 1)
     add_videos(folder, rows)
@@ -34,7 +34,7 @@ def report(page: Page, output: Path) -> Page:
 
 
 def test_a_folder_of_frames_plays_and_begins_again(report: Page) -> None:
-    """In the gallery its time runs to its end of two seconds and starts anew."""
+    """In the gallery the time runs to the end of two seconds and starts again."""
     report.locator("#gallery-title").scroll_into_view_if_needed()
     wait_until(report, f"{FRAMES}.currentTime > 1.5")
     wait_until(report, f"{FRAMES}.currentTime < 1")
@@ -42,7 +42,7 @@ def test_a_folder_of_frames_plays_and_begins_again(report: Page) -> None:
 
 
 def test_it_lets_go_of_its_frames(report: Page) -> None:
-    """With play off nothing runs, and the contact sheet is seen in its place."""
+    """With play off the player has no pictures and the poster is visible."""
     wait_until(report, f"{FRAMES}.readyState === 4")
     report.locator("#play").uncheck()
     wait_until(report, f"{FRAMES}.readyState === 0 && {FRAMES}.paused && !{FRAMES}.firstChild")
@@ -50,7 +50,7 @@ def test_it_lets_go_of_its_frames(report: Page) -> None:
 
 
 def test_side_by_side_every_frame_is_that_of_the_file(report: Page) -> None:
-    """Scrubbed and stepped, a folder and a file of one video show the same picture."""
+    """After scrubbing and stepping, the folder and the file show the same picture."""
     report.locator("#view-sidebyside").click()
     report.locator(".group").scroll_into_view_if_needed()
     wait_until(report, f"{BOTH}.every((player) => player.readyState > 1)")
@@ -71,7 +71,7 @@ def test_side_by_side_every_frame_is_that_of_the_file(report: Page) -> None:
 
 
 def test_side_by_side_it_keeps_time_with_the_file(report: Page) -> None:
-    """While playing, a folder and a file are within a frame, but for moments in which a machine is busy."""
+    """While playing, the folder and the file are at most one frame apart, measured as a median."""
     report.locator("#view-sidebyside").click()
     report.locator(".group").scroll_into_view_if_needed()
     wait_until(report, f"{BOTH}.every((player) => player.readyState > 1)")
@@ -81,7 +81,7 @@ def test_side_by_side_it_keeps_time_with_the_file(report: Page) -> None:
 
 
 def test_it_plays_in_full_with_its_own_clock(report: Page) -> None:
-    """A card opens it with slider and time."""
+    """The detail view of a folder of frames has a slider and a time."""
     report.locator(".card", has_text="folder").click()
     expect(report.locator("#stage .clock")).to_be_visible()
     wait_until(report, "document.querySelector('#stage frames-player').currentTime > 0.2")
@@ -89,7 +89,7 @@ def test_it_plays_in_full_with_its_own_clock(report: Page) -> None:
 
 
 def _left_edge(film: Locator) -> float:
-    """Where the red square begins, as a part of the picture's width."""
+    """The left edge of the red square, as a fraction of the width of the picture."""
     picture = np.asarray(Image.open(io.BytesIO(film.screenshot())).convert("RGB"), int)
     red = np.abs(picture - np.array(COLOURS["red"])).sum(axis=2) < 60
     edge = int(np.flatnonzero(red.any(axis=0))[0])

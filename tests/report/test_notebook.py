@@ -1,4 +1,4 @@
-"""``Results``: what a notebook shows of a run, opened in a real browser as a notebook's page has it."""
+"""``Results`` as a notebook displays it, opened in a real browser."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ from tests.report.outputs import HOSTILE, SCORES, add_videos, results, rolling
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two models over three prompts, one of them hostile, with a folder of frames and a failure."""
+    """A run of two models and three prompts; it has a hostile prompt, a folder of frames and a failure."""
     folder = tmp_path_factory.mktemp("run")
     rows = results(["small", "large"], ["a red square rolls", "a green square slides", HOSTILE], 1)
     add_videos(folder, rows)
@@ -39,7 +39,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def shown(output: Path) -> t2vbatch.Results:
-    """The run's results."""
+    """The results of the run."""
     return t2vbatch.Results(output)
 
 
@@ -51,7 +51,7 @@ def _opened(page: Page, html: str, folder: Path) -> Page:
 
 
 def test_a_cell_shows_counts_scores_and_failures(page: Page, shown: t2vbatch.Results, tmp_path: Path) -> None:
-    """Every model has a line with its means and intervals; what failed is counted, with its reason."""
+    """Each model has a row with means and intervals; failures are counted with their reason."""
     cell = _opened(page, shown._repr_html_(), tmp_path)
     expect(cell.locator("body")).to_contain_text("5 of 7 videos ok")
     expect(cell.locator("body")).to_contain_text("1 failed")
@@ -66,7 +66,7 @@ def test_a_cell_shows_counts_scores_and_failures(page: Page, shown: t2vbatch.Res
 
 
 def test_videos_play_inside_the_cell(page: Page, shown: t2vbatch.Results, tmp_path: Path) -> None:
-    """Files and folders of frames alike play, from the notebook's own bytes, each under its prompt."""
+    """Files and folders of frames play from the bytes in the notebook, each above its prompt."""
     cell = _opened(page, shown._repr_html_(), tmp_path)
     expect(cell.locator("figure")).to_have_count(5)
     for video in cell.locator("video").all():
@@ -80,7 +80,7 @@ def test_videos_play_inside_the_cell(page: Page, shown: t2vbatch.Results, tmp_pa
 
 
 def test_markup_in_a_prompt_is_text(page: Page, shown: t2vbatch.Results, tmp_path: Path) -> None:
-    """A prompt that is a script tag is read as it was written, and nothing runs."""
+    """A prompt that is a script tag is displayed as text, and no script runs."""
     cell = _opened(page, shown.videos(3)._repr_html_(), tmp_path)
     expect(cell.locator(".t2vb-prompt", has_text="onerror")).to_have_text(HOSTILE)
     assert cell.locator("script").count() == 0
@@ -88,7 +88,7 @@ def test_markup_in_a_prompt_is_text(page: Page, shown: t2vbatch.Results, tmp_pat
 
 
 def test_best_and_worst_follow_the_scores_direction(shown: t2vbatch.Results) -> None:
-    """Higher is better for clip_score: the best has its maximum, the worst its minimum, in that order."""
+    """Higher is better for clip_score: the best video has the maximum, the worst has the minimum."""
     values = sorted(value for value in shown.table["clip_score"].to_pylist() if value is not None)
     assert shown.worst("clip_score", 2).samples["clip_score"].to_pylist() == values[:2]
     assert shown.best("clip_score", 2).samples["clip_score"].to_pylist() == values[:-3:-1]
@@ -97,20 +97,20 @@ def test_best_and_worst_follow_the_scores_direction(shown: t2vbatch.Results) -> 
 
 
 def test_chosen_samples_are_shown_in_their_order(page: Page, shown: t2vbatch.Results, tmp_path: Path) -> None:
-    """Any samples, such as a query's; one without a video says what became of it."""
+    """Any samples can be displayed; a sample without a video shows its error type."""
     frame = shown.frame()
     asked = [*frame.query("status == 'failed'").sample_id, frame.sample_id[2]]
     cell = _opened(page, shown.show(asked)._repr_html_(), tmp_path)
     expect(cell.locator("figure").first).to_contain_text("RowError")
     expect(cell.locator("figure").nth(1)).to_contain_text("a green square slides")
-    with pytest.raises(UsageError, match="no sample 'other'"):
+    with pytest.raises(UsageError, match="no sample has the id 'other'"):
         shown.show(["other"])
 
 
 def test_a_large_video_is_its_contact_sheet(
     page: Page, shown: t2vbatch.Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What would swell the notebook is shown as frames in a row; what cannot be read, as such."""
+    """A large video is replaced by its contact sheet; an unreadable video is reported."""
     monkeypatch.setattr(gallery, "LARGEST", 100)
     cell = _opened(page, shown.videos(1)._repr_html_(), tmp_path)
     expect(cell.locator("video")).to_have_count(0)
@@ -120,26 +120,26 @@ def test_a_large_video_is_its_contact_sheet(
 
 
 def test_a_video_that_is_gone_is_told(output: Path, tmp_path: Path) -> None:
-    """A display never raises: the card says that the file cannot be read."""
+    """The display does not raise: the card reports that the file cannot be read."""
     for name in ("results.parquet", "summary.json"):
         (tmp_path / name).write_bytes((output / name).read_bytes())
     assert {card.missing for card in t2vbatch.Results(tmp_path).videos().cards()} == {"cannot be read"}
 
 
 def test_a_terminal_gets_plain_lines(shown: t2vbatch.Results) -> None:
-    """repr has the counts, and of a gallery each video's prompt, model and scores."""
+    """The repr has the counts; the repr of a gallery has the prompt, model and scores of each video."""
     assert repr(shown).endswith("7 planned, 5 ok, 1 failed, 1 pending)")
     assert "a red square rolls \N{MIDDLE DOT} small" in repr(shown.videos())
 
 
 def test_an_output_without_results_is_refused(tmp_path: Path) -> None:
-    """The message names the folder and what is not there."""
+    """The message names the folder and the missing file."""
     with pytest.raises(UsageError, match=r"no results\.parquet"):
         t2vbatch.Results(tmp_path)
 
 
 def test_importing_the_package_loads_nothing() -> None:
-    """Only who asks for Results waits for its libraries."""
+    """The libraries of Results are imported on first use."""
     code = "import sys, t2vbatch; print(sorted({'pyarrow', 'pandas', 'torch'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""Contact sheets show what the videos show."""
+"""Contact sheets show the frames of the videos."""
 
 import io
 from pathlib import Path
@@ -19,8 +19,8 @@ from tests.report.outputs import COLOURS, SCORES, add_videos, results, rolling
 
 @pytest.fixture
 def table(tmp_path: Path) -> pa.Table:
-    """Results of two models on three prompts, with their videos, one of them missing."""
-    prompts = ["a red square " + "that is told of at great length " * 9, "a green square", "a blue one"]
+    """Results of two models and three prompts with videos; one video is missing."""
+    prompts = ["a red square " + "that is described at great length " * 9, "a green square", "a blue one"]
     rows = results(["a", "b"], prompts, 1)
     add_videos(tmp_path, rows)
     rows[1]["video"] = None
@@ -28,7 +28,7 @@ def table(tmp_path: Path) -> pa.Table:
 
 
 def test_every_video_is_on_a_page_of_its_model(tmp_path: Path, table: pa.Table) -> None:
-    """Three videos at two a page are two pages; the model with one video missing has one."""
+    """Three videos fill two pages of two; the model with a missing video has one page."""
     folder = open_folder(tmp_path)
     names = write_sheets(folder, table, rows=2)
     assert names == ["sheets/a-001.png", "sheets/a-002.png", "sheets/b-001.png"]
@@ -36,7 +36,7 @@ def test_every_video_is_on_a_page_of_its_model(tmp_path: Path, table: pa.Table) 
 
 
 def test_a_row_of_frames_shows_the_video(tmp_path: Path, table: pa.Table) -> None:
-    """The square is in its colour, and farther to the right in each frame."""
+    """The square has its colour and moves to the right from frame to frame."""
     only = table.filter(pc.equal(table["row_id"], "row00001"))
     (name, _) = write_sheets(open_folder(tmp_path), only, frames=4)
     page = np.asarray(Image.open(io.BytesIO((tmp_path / name).read_bytes())), int)
@@ -47,7 +47,7 @@ def test_a_row_of_frames_shows_the_video(tmp_path: Path, table: pa.Table) -> Non
 
 
 def test_a_folder_of_frames_is_a_video_too(tmp_path: Path, table: pa.Table) -> None:
-    """A page of png videos is, pixel for pixel, that of the frames in them."""
+    """The sheet of a folder of frames has the exact pixels of the frames."""
     rows = table.to_pylist()[:1]
     rows[0]["video"] = "videos/a/frames"
     encode(rolling(COLOURS["red"]), tmp_path / rows[0]["video"], VideoFile(format="png"))

@@ -1,4 +1,4 @@
-"""Videos with sound, in the report: silent until somebody wants to hear them."""
+"""Videos with sound in the report: they are muted until the user turns the sound on."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ PLAYER = "document.querySelector('#stage .player')"
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of two videos, the first with a tone."""
+    """The page of two videos; the first has a tone."""
     folder = tmp_path_factory.mktemp("sound")
     rows = results(["one"], ["a red square hums", "a green square rolls"], 1)
     add_videos(folder, rows)
@@ -29,7 +29,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_sound_is_switched_on_and_stays_on(page: Page, output: Path) -> None:
-    """The player opens muted; after a click it is heard, and so is the same video opened again."""
+    """The player opens muted; a click turns the sound on, also for videos opened later."""
     page.goto(output.as_uri())
     page.locator('main .card[data-sample="0"]').first.click()
     expect(page.locator("#facts")).to_contain_text("with sound at 16000 Hz")

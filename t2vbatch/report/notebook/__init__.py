@@ -1,6 +1,6 @@
 """A run's results in a notebook: ``t2vbatch.Results("runs/quickstart")`` as the last line of a cell.
 
-What is shown is one piece of HTML with its videos inside, so that a saved notebook shows it anywhere.
+The output is one piece of HTML that contains its videos, so that a saved notebook shows them on any machine.
 """
 
 from t2vbatch.report.notebook.gallery import Gallery

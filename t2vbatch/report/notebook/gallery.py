@@ -1,4 +1,4 @@
-"""A few videos of a run, side by side, playing in the notebook itself."""
+"""A gallery of videos that play inside the notebook."""
 
 import base64
 import logging
@@ -16,13 +16,13 @@ from t2vbatch.media.poster import poster
 from t2vbatch.media.video import decode, play_file, play_name
 from t2vbatch.output.records import score_columns
 from t2vbatch.output.store import Store
-from t2vbatch.report.notebook.html import render
+from t2vbatch.report.templates import render
 
 LARGEST = 2_000_000
-"""Bytes of a video that goes into the notebook; of a larger one, its contact sheet does."""
+"""Size limit in bytes for embedding a video; a larger video is replaced by its contact sheet."""
 
 _KINDS = {".mp4": "video/mp4", ".webm": "video/webm", ".gif": "image/gif"}
-# Small videos are enlarged as they are: smoothing would show what the model did not make.
+# Small videos are enlarged without smoothing: interpolated pixels would not be the model's.
 _PIXELATED_UP_TO = 192
 _MIDDLE, _FIXED = "\N{MIDDLE DOT}", "\N{NO-BREAK SPACE}"
 _DOT = f"{_FIXED}{_MIDDLE} "
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Card:
-    """One video as the page has it. ``source`` is a data URI, or None where there is nothing to show."""
+    """One video of the gallery. ``source`` is a data URI, or None if the sample has no readable video."""
 
     prompt: str
     facts: str
@@ -42,10 +42,10 @@ class Card:
 
 
 class Gallery:
-    """Videos of a results table, in its order; shows itself in a notebook.
+    """The videos of a results table, in its order; a notebook displays it.
 
     Args:
-        samples: rows of the results; those without a video are told by what became of them.
+        samples: rows of the results; a row without a video shows its error type or status.
     """
 
     def __init__(self, store: Store, samples: pa.Table) -> None:
@@ -59,10 +59,10 @@ class Gallery:
         return "\n".join([f"{len(self)} videos of {self._store.uri}", *lines])
 
     def _repr_html_(self) -> str:
-        return render("gallery.html", cards=list(self.cards()))
+        return render("notebook/templates/gallery.html", cards=list(self.cards()))
 
     def cards(self) -> Iterator[Card]:
-        """What the page shows, one card a sample."""
+        """One card for each sample."""
         for row in self.samples.to_pylist():
             prompt, facts = self._words(row)
             kind, source, missing = "", None, row["error_type"] or row["status"]
@@ -71,7 +71,7 @@ class Gallery:
                     kind, source = self._embedded(row)
                     missing = None
                 except (OSError, EncodeError, StoreError) as error:
-                    _log.warning("%s cannot be shown: %s", row["video"], error)
+                    _log.warning("cannot show %s: %s", row["video"], error)
                     missing = "cannot be read"
             small = max(row["width"] or 0, row["height"] or 0) <= _PIXELATED_UP_TO
             yield Card(prompt, _unbroken(facts), source, kind, missing, small)
@@ -80,7 +80,7 @@ class Gallery:
         return caption(row, score_columns(self.samples.schema))
 
     def _embedded(self, row: dict[str, Any]) -> tuple[str, str]:
-        """``video``, ``image`` or ``sheet``, and the bytes as a data URI."""
+        """The kind, ``video``, ``image`` or ``sheet``, and the file as a data URI."""
         with tempfile.TemporaryDirectory() as place, self._store.video(row["video"]) as path:
             file = Path(place) / play_name(path.name)
             play_file(path, row["fps"], file)
@@ -91,7 +91,7 @@ class Gallery:
 
 
 def _unbroken(facts: str) -> str:
-    """The facts with room to break after the dots alone, so that a number stands beside its name."""
+    """The facts with line breaks allowed only after dots, so that a number stays beside its name."""
     return _DOT.join(part.replace(" ", _FIXED) for part in facts.split(f" {_MIDDLE} "))
 
 

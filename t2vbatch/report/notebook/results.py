@@ -1,4 +1,4 @@
-"""``Results``: what a run came to, as a notebook shows it and as tables to go on with."""
+"""``Results``: the results of a run as notebook output and as tables."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -18,24 +18,24 @@ from t2vbatch.metrics.registry import known_columns
 from t2vbatch.output.records import score_columns
 from t2vbatch.output.store import no_run_here, open_store
 from t2vbatch.report.notebook.gallery import Gallery
-from t2vbatch.report.notebook.html import render
+from t2vbatch.report.templates import render
 
 SHOWN = 6
-"""Videos under the tables: one row on a wide screen."""
+"""Videos below the tables: one row on a wide screen."""
 
 
 class Results:
     """The results of one run, read once.
 
-    As the last line of a cell it shows counts, every score with its 95% interval, what failed and why, and a
-    few videos that play.
+    As the last line of a cell it shows the counts, each score with its 95% interval, the failures with their
+    reasons, and a few playing videos.
 
     Attributes:
         table: results.parquet, one row a finished sample.
-        summary: summary.json as it is.
+        summary: the content of summary.json.
 
     Raises:
-        UsageError: no run has finished there.
+        UsageError: the folder has no finished run.
     """
 
     def __init__(self, output: str | Path) -> None:
@@ -57,28 +57,28 @@ class Results:
         return frame
 
     def videos(self, count: int = SHOWN) -> Gallery:
-        """Up to ``count`` videos of each model, of the same prompts and samples; the same ones every time."""
+        """Up to ``count`` videos of each model, of the same prompts and indices, chosen deterministically."""
         return Gallery(self._store, choose(self.table, count))
 
     def best(self, score: str, count: int = SHOWN) -> Gallery:
-        """The videos with the best values of a score; where no end of it is good, with the largest."""
+        """The videos with the best values of a score; the largest values if the score has no direction."""
         return Gallery(self._store, extreme(self.table, self._known(score), count, not self._down(score)))
 
     def worst(self, score: str, count: int = SHOWN) -> Gallery:
-        """The videos with the worst values of a score; where no end of it is good, with the smallest."""
+        """The videos with the worst values of a score; the smallest values if the score has no direction."""
         return Gallery(self._store, extreme(self.table, self._known(score), count, self._down(score)))
 
     def show(self, sample_ids: Iterable[str]) -> Gallery:
-        """These samples, in this order: ``results.show(frame.query("motion < 0.01").sample_id)``.
+        """The samples with these ids in this order: ``show(frame.query("motion < 0.01").sample_id)``.
 
         Raises:
-            UsageError: one of them is not in the results.
+            UsageError: the results do not have one of the ids.
         """
         wanted = list(sample_ids)
         found = pc.index_in(pa.array(wanted, pa.string()), self.table["sample_id"].combine_chunks())
         if found.null_count:
             missing = next(name for name, at in zip(wanted, found.to_pylist(), strict=True) if at is None)
-            raise UsageError("show", f"no sample {missing!r}", "values of the column sample_id")
+            raise UsageError("show", f"no sample has the id {missing!r}", "values of the column sample_id")
         return Gallery(self._store, self.table.take(found))
 
     def __repr__(self) -> str:
@@ -89,7 +89,7 @@ class Results:
         models = self.summary["models"]
         each = max(1, SHOWN // max(1, len(models)))
         return render(
-            "results.html",
+            "notebook/templates/results.html",
             name=self._store.name,
             counts=self.summary["counts"],
             columns=[_Column(name, _ARROWS[self._better(name)]) for name in self.scores]
@@ -107,22 +107,24 @@ class Results:
         return _Line(name, model["counts"]["ok"], model["counts"]["planned"], cells)
 
     def _distances(self) -> list[str]:
-        """Names of the distances of any model, FVD and the like."""
+        """The names of all distances, such as FVD."""
         models = self.summary["models"].values()
         return list(dict.fromkeys(name for model in models for name in model.get("distances", {})))
 
     def _failures(self) -> list["_Failure"]:
-        """What went wrong, the most frequent first."""
+        """The error types with their counts, the most frequent first."""
         wrong = self.table.filter(pc.not_equal(self.table["status"], "ok"))
         errors: dict[str, Counter[str]] = {}
         for kind, error in zip(wrong["error_type"].to_pylist(), wrong["error"].to_pylist(), strict=True):
             errors.setdefault(kind or "", Counter())[error or ""] += 1
-        found = [_Failure(said.total(), kind, said.most_common(1)[0][0]) for kind, said in errors.items()]
+        found = [_Failure(texts.total(), kind, texts.most_common(1)[0][0]) for kind, texts in errors.items()]
         return sorted(found, key=lambda failure: -failure.count)
 
     def _known(self, score: str) -> str:
         if score not in self.scores:
-            raise UsageError(f"score {score!r}", "no such score here", nearest(score, self.scores))
+            raise UsageError(
+                f"score {score!r}", "the results have no such score", nearest(score, self.scores)
+            )
         return score
 
     def _better(self, score: str) -> str | None:
@@ -138,7 +140,7 @@ _ARROWS = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}", None: 
 
 @dataclass(frozen=True)
 class _Column:
-    """A score, and which end of it is good."""
+    """A score and the arrow of its direction."""
 
     name: str
     arrow: str
@@ -153,7 +155,7 @@ class _Cell:
 
 @dataclass(frozen=True)
 class _Line:
-    """A model; its cells are in the columns' order."""
+    """A model; its cells are in the order of the columns."""
 
     name: str
     ok: int
@@ -163,7 +165,7 @@ class _Line:
 
 @dataclass(frozen=True)
 class _Failure:
-    """An error type, and the most frequent of its messages."""
+    """An error type and its most frequent message."""
 
     count: int
     kind: str
