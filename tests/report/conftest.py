@@ -9,7 +9,7 @@ from tests.report.outputs import HOSTILE, SCORES, add_videos, results, write_out
 
 @pytest.fixture(scope="session")
 def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a run of two models and four prompts; with a hostile prompt, a failure and a pending one."""
+    """The page of two models and four prompts, with a hostile prompt, a failure and a pending video."""
     folder = tmp_path_factory.mktemp("output")
     prompts = ["a red square rolls", "a green square slides", "a blue square rolls over the grass", HOSTILE]
     rows = results(["small", "large"], prompts, 2)
