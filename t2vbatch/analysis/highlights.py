@@ -1,4 +1,4 @@
-"""Which videos to show where there is room for a few, and what to write under them.  [pure]"""
+"""Chooses a few example videos and writes their captions.  [pure]"""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 
 
 def choose(results: pa.Table, count: int) -> pa.Table:
-    """Up to ``count`` videos of each model, of the same prompts and samples where they have them.
+    """Up to ``count`` videos of each model, of the same prompts and sample indices if possible.
 
-    Chosen by a digest of row and sample index, and by nothing else: as random as a draw, and the same videos
-    after every run, so that what changed between two runs is seen.
+    A digest of row and sample index orders the videos. The choice is as good as random, and it is the same
+    after every run, so that two runs show the same examples.
 
     Args:
         results: as in results.parquet.
@@ -37,7 +37,7 @@ def extreme(results: pa.Table, score: str, count: int, largest: bool) -> pa.Tabl
 
 
 def caption(row: dict[str, Any], scores: Sequence[str]) -> tuple[str, str]:
-    """What was asked, and what is known of the answer, of one row of the results."""
+    """Prompt, and model, seed and scores, of one row of the results."""
     facts = [row["model"], f"seed {row['seed']}"]
     facts += [f"{name} {row[name]:.4g}" for name in scores if row[name] is not None]
     return row["prompt"] or row["row_id"], " \N{MIDDLE DOT} ".join(facts)

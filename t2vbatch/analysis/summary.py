@@ -1,7 +1,7 @@
-"""Results -> statistics: what a run came to, by model and metric.  [pure]
+"""Statistics of a run by model and metric, computed from its results table.  [pure]
 
-Owns the counting: planned = ok + degenerate + failed + pending, and for each score
-planned = n + missing, with the reasons. A missing score is left out of the mean, and said.
+Two identities always hold: planned = ok + degenerate + failed + pending, and for each score
+planned = n + missing, where missing is counted by reason. A missing score is left out of the mean.
 """
 
 import json
@@ -23,7 +23,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 @dataclass(frozen=True)
 class Counts:
-    """How the planned samples ended; pending ones have no record yet."""
+    """Numbers of samples by status. A pending sample has no record yet."""
 
     planned: int
     ok: int
@@ -32,7 +32,7 @@ class Counts:
 
     @property
     def pending(self) -> int:
-        """Samples that are still to be made."""
+        """Number of samples without a record."""
         return self.planned - self.ok - self.degenerate - self.failed
 
 
@@ -41,9 +41,10 @@ class ScoreSummary:
     """One score of one model.
 
     Attributes:
-        n: videos that have it; rows: manifest rows that these come from.
-        missing: reason: how many planned samples lack the score for it; n + missing = planned.
-        mean, low, high: with the 95% interval, clustered by row; None where n is 0, or where it has one row.
+        n: number of videos with the score; rows: number of their manifest rows.
+        missing: reason: number of planned samples without the score; n + missing = planned.
+        mean, low, high: the mean and its 95% interval, clustered by row; None if n is 0, and no interval for
+            a single row.
         quantiles: "0.05": value, and so on; "0.5" is the median.
     """
 
@@ -58,18 +59,18 @@ class ScoreSummary:
 
     @property
     def median(self) -> float | None:
-        """The middle value."""
+        """The median."""
         return self.quantiles.get("0.5")
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Where the time went, over all samples with a record.
+    """Time spent on all samples with a record.
 
     Attributes:
         generate_s, encode_s, score_s: totals over all workers, in seconds.
-        busy_s: seconds in which at least one worker had a sample; pauses between runs do not count.
-        videos: files that were written.
+        busy_s: seconds during which at least one worker had a sample; pauses between runs are excluded.
+        videos: number of video files.
     """
 
     generate_s: float
@@ -80,7 +81,7 @@ class Timing:
 
     @property
     def videos_per_minute(self) -> float | None:
-        """While anything was being made, all workers together."""
+        """Videos of all workers per minute of ``busy_s``."""
         return 60 * self.videos / self.busy_s if self.busy_s > 0 else None
 
 
@@ -89,9 +90,9 @@ class ModelSummary:
     """One model of the job.
 
     Attributes:
-        failures: error type: how many samples ended with it.
-        truncated: samples whose prompt the scorer could not read to its end.
-        distances: of its videos, as sets, to reference sets: measured elsewhere, and carried here.
+        failures: error type: number of samples with it.
+        truncated: number of samples whose prompt exceeds the scorer's limit.
+        distances: distances of the model's videos to reference sets, measured by ``distance/``.
     """
 
     model: str
@@ -105,14 +106,14 @@ class ModelSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """A whole run."""
+    """The statistics of a whole run."""
 
     counts: Counts
     models: tuple[ModelSummary, ...]
     timing: Timing
 
     def to_json(self) -> dict[str, Any]:
-        """The summary as plain values, the derived ones included."""
+        """The summary as plain values, including derived values."""
         models = [
             {
                 **asdict(model),
@@ -131,24 +132,24 @@ class Summary:
 
 
 def summarize(results: pa.Table, planned: Mapping[str, int], distances: Sequence[Measured] = ()) -> Summary:
-    """Count, time and average a results table.
+    """Compute counts, times and means of a results table.
 
     Args:
-        results: one row a finished sample, with the schema of ``records.results_schema``. Rows without a
-            status are pending samples, and may be there or not.
-        planned: model: how many samples the plan has for it; its order is kept.
-        distances: what was measured of the models' videos.
+        results: one row per finished sample, with the schema of ``records.results_schema``. Rows without a
+            status are pending samples; the table may contain them or not.
+        planned: model: number of its samples in the plan. The summary keeps this order.
+        distances: the distances of the models' videos.
 
     Raises:
-        ValueError: when there are more results than plans, which would break the accounting.
+        ValueError: the table has more results than the plan has samples.
     """
-    # In one order, whatever finished first: the bootstrap and float sums then give the same digits.
+    # A fixed order gives the same digits in float sums and in the bootstrap.
     results = results.filter(pc.is_valid(results["status"])).sort_by(
         [("row_id", "ascending"), ("sample_id", "ascending")]
     )
     unplanned = set(results["model"].to_pylist()) - set(planned)
     if unplanned:
-        raise ValueError(f"results of models that are not planned: {', '.join(sorted(unplanned))}")
+        raise ValueError(f"results of models that are not in the plan: {', '.join(sorted(unplanned))}")
     models = tuple(
         _model(name, results.filter(pc.equal(results["model"], name)), count, distances)
         for name, count in planned.items()
@@ -157,12 +158,12 @@ def summarize(results: pa.Table, planned: Mapping[str, int], distances: Sequence
 
 
 def summarize_by(results: pa.Table, column: str) -> dict[str, Summary]:
-    """One summary for each value of a column of the manifest, most frequent value first.
+    """One summary for each value of a manifest column, the most frequent value first.
 
-    Only finished samples are counted, since the results hold no others: nothing is pending here.
+    It counts finished samples only, because the results contain no others: ``pending`` is 0.
 
     Raises:
-        KeyError: when there is no such column.
+        KeyError: the results have no such column.
     """
     results = results.filter(pc.is_valid(results["status"]))
     labels = results[column].cast(pa.string()).fill_null("(none)")
@@ -217,7 +218,7 @@ def _score(column: str, results: pa.Table, counts: Counts) -> ScoreSummary:
 
 
 def _missing(column: str, unscored: pa.Table) -> dict[str, int]:
-    """Reason: count, the most frequent first."""
+    """Reason: count, the most frequent reason first."""
     reasons: Counter[str] = Counter()
     for status, errors in zip(
         unscored["status"].to_pylist(), unscored["score_errors"].to_pylist(), strict=True
@@ -236,7 +237,7 @@ def _timing(results: pa.Table) -> Timing:
 
 
 def _busy_s(results: pa.Table) -> float:
-    """The length of the union of all [started_at, finished_at]."""
+    """The length of the union of all intervals [started_at, finished_at], in seconds."""
     spans = results.select(["started_at", "finished_at"]).drop_null().sort_by("started_at")
     if not spans.num_rows:
         return 0.0

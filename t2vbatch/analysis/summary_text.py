@@ -1,4 +1,4 @@
-"""A summary as text, for a terminal or a log."""
+"""A summary as text for a terminal or a log."""
 
 from itertools import groupby
 
@@ -8,7 +8,7 @@ from t2vbatch.analysis.text_table import Table
 
 
 def render_text(summary: Summary, width: int = 100) -> str:
-    """The summary as lines of plain text, at most ``width`` columns wide where the names allow it."""
+    """The summary as lines of plain text, at most ``width`` columns wide if the names allow it."""
     parts = [counts_line(summary.counts)]
     if any(model.scores for model in summary.models):
         parts += ["", score_table(summary).render("text", width)]
@@ -18,7 +18,7 @@ def render_text(summary: Summary, width: int = 100) -> str:
 
 
 def score_table(summary: Summary) -> Table:
-    """One line a model and score: mean with interval, median, n, what is missing."""
+    """One line per model and score: mean with interval, median, n, missing scores."""
     rows = [
         (model.model if index == 0 else "", *_cells(score))
         for model in summary.models
@@ -28,7 +28,7 @@ def score_table(summary: Summary) -> Table:
 
 
 def distance_table(summary: Summary) -> Table:
-    """One line a distance and model: the number, the same without bias, and the sizes of both sets."""
+    """One line per distance and model: the value, the extrapolated value, and the sizes of both sets."""
     header = ("distance", "model", "value", "extrapolated", "videos", "reference")
     rows = [
         (one.name, one.model, distance_text(one.value), distance_text(one.extrapolated), *_sizes(one))
@@ -38,18 +38,18 @@ def distance_table(summary: Summary) -> Table:
 
 
 def sorted_distances(summary: Summary) -> list[Measured]:
-    """All distances by name; of one name in the order of the models."""
+    """All distances, sorted by name and then in the order of the models."""
     found = [one for model in summary.models for one in model.distances]
     return sorted(found, key=lambda one: one.name)
 
 
 def distance_text(value: float | None) -> str:
-    """A distance to four digits; ``-`` where there is none."""
+    """A distance to four digits; ``-`` for None."""
     return "-" if value is None else f"{value:.4g}"
 
 
 def distance_notes(summary: Summary) -> list[str]:
-    """What each distance is of, and what must be known of its numbers, with the models that it is said of."""
+    """The definition and the warnings of each distance, with the models that a warning applies to."""
     notes: dict[str, list[str]] = {}
     for name, named in groupby(sorted_distances(summary), key=lambda one: one.name):
         models = list(named)
@@ -60,13 +60,13 @@ def distance_notes(summary: Summary) -> list[str]:
                     notes.setdefault(f"{name}: {note}", []).append(one.model)
         if len({one.videos for one in models if one.value is not None}) > 1:
             notes[
-                f"{name}: the models differ in how many videos they have; fewer are farther for that alone"
+                f"{name}: the models have different numbers of videos; a smaller set has a larger distance"
             ] = []
     return [f"{note} ({', '.join(models)})" if models else note for note, models in notes.items()]
 
 
 def counts_line(counts: Counts) -> str:
-    """``24 planned = 23 ok + 1 failed``; what is zero is left out, ok is always said."""
+    """``24 planned = 23 ok + 1 failed``; zero counts are omitted, except ok."""
     parts = [f"{counts.ok} ok"]
     for name in ("degenerate", "failed", "pending"):
         if number := getattr(counts, name):
@@ -75,7 +75,7 @@ def counts_line(counts: Counts) -> str:
 
 
 def interval_text(score: ScoreSummary) -> str:
-    """``29.41 [28.90, 29.93]``: the mean and its 95% interval, to the digits that the interval carries."""
+    """``29.41 [28.90, 29.93]``: the mean and its 95% interval, rounded by the width of the interval."""
     if score.mean is None:
         return "-"
     if score.low is None or score.high is None:
@@ -85,7 +85,7 @@ def interval_text(score: ScoreSummary) -> str:
 
 
 def digits_for(width: float) -> int:
-    """Decimals that show two digits of an interval this wide, from 1 to 6."""
+    """The number of decimals, 1 to 6, that shows two digits of an interval of this width."""
     digits = 1
     while digits < 6 and width * 10**digits < 10:
         digits += 1
@@ -100,7 +100,7 @@ def _cells(score: ScoreSummary) -> tuple[str, ...]:
 
 def _subject(one: Measured) -> str:
     weights = f"{one.backbone} (weights {one.backbone_sha256[:12]})"
-    return f"{one.kind} to {one.reference} by {weights}, {one.convention}; lower is closer"
+    return f"{one.kind} to {one.reference}, backbone {weights}, {one.convention}; lower is closer"
 
 
 def _sizes(one: Measured) -> tuple[str, str]:
@@ -114,7 +114,9 @@ def _notes(summary: Summary) -> list[str]:
     notes += distance_notes(summary)
     rate = summary.timing.videos_per_minute
     if rate is not None:
-        notes.append(f"{summary.timing.videos} videos in {summary.timing.busy_s:.1f} s: {rate:.1f} a minute")
+        notes.append(
+            f"{summary.timing.videos} videos in {summary.timing.busy_s:.1f} s: {rate:.1f} per minute"
+        )
     return notes
 
 
@@ -122,8 +124,8 @@ def _model_notes(model: ModelSummary) -> list[str]:
     notes = []
     if model.failures:
         kinds = ", ".join(f"{count} {kind}" for kind, count in model.failures.items())
-        notes.append(f"no video for {kinds}")
+        notes.append(f"samples without a usable video: {kinds}")
     if model.truncated:
-        prompts = "1 prompt was" if model.truncated == 1 else f"{model.truncated} prompts were"
-        notes.append(f"{prompts} longer than the scorer reads: the end did not count")
+        prompts = "1 prompt" if model.truncated == 1 else f"{model.truncated} prompts"
+        notes.append(f"{prompts} exceeded the scorer's token limit; the scorer ignored the rest")
     return notes

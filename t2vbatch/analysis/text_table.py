@@ -1,4 +1,4 @@
-"""A small table of text as people paste it: terminal, Markdown, LaTeX.  [pure]"""
+"""Small tables for the terminal, Markdown and LaTeX.  [pure]"""
 
 import re
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ _LATEX = {
 
 @dataclass(frozen=True)
 class Table:
-    """Header and rows, all of one length. Columns whose index is in ``numbers`` are aligned to the right."""
+    """Header and rows of equal length. Columns with an index in ``numbers`` are right-aligned."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     numbers: frozenset[int] = frozenset()
 
     def render(self, form: Format, width: int = 100) -> str:
-        """The table in one of the three forms; ``width`` bounds the terminal's, where words allow it."""
+        """The table in one of the three formats. ``width`` limits the terminal table if the words fit."""
         match form:
             case "text":
                 return self._text(width)

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from t2vbatch.analysis.distance.measure import measure
-from t2vbatch.analysis.distance.question import distance_specs
 from t2vbatch.analysis.distance.reference import is_saved
+from t2vbatch.analysis.distance.spec import distance_specs
 from t2vbatch.commands.prepare import prepare
 from t2vbatch.commands.run import Result, publish
 from t2vbatch.engines import Engine, Progress

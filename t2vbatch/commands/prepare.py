@@ -7,7 +7,7 @@ where every model is a folder that is none.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from t2vbatch.analysis.distance.question import check_distances
+from t2vbatch.analysis.distance.spec import check_distances
 from t2vbatch.engines.devices import local_gpus
 from t2vbatch.errors import ErrorCollector, JobError, closest
 from t2vbatch.job import Job

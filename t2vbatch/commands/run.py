@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.analysis.distance.measure import measure
-from t2vbatch.analysis.distance.question import distance_specs
 from t2vbatch.analysis.distance.result import valid_distances
+from t2vbatch.analysis.distance.spec import distance_specs
 from t2vbatch.analysis.summary import Summary, summarize
 from t2vbatch.commands.prepare import Prepared
 from t2vbatch.engines import Ending, Engine, Progress

@@ -1,6 +1,8 @@
-"""Scores: the protocol of a metric, a dict of all metrics, one file a metric, and what loads and runs them.
+"""Scores of single videos.
 
-Importing this package loads neither torch nor a network; ``t2vbatch.metrics.scorer`` does.
+``protocol.py`` defines what a metric is, ``registry.py`` lists the built-in metrics, each metric has its
+own file, ``networks/`` loads trained networks, and ``scorer.py`` runs the metrics on a video. Importing
+this package loads neither torch nor a network; importing ``t2vbatch.metrics.scorer`` loads torch.
 """
 
 from t2vbatch.metrics.protocol import Column, Evidence, Metric, UnscorableError, Weights

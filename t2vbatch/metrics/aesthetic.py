@@ -1,4 +1,4 @@
-"""aesthetic: do the frames look good?"""
+"""aesthetic: visual quality of the frames by LAION's predictor."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -12,19 +12,22 @@ from t2vbatch.metrics.protocol import Column, Evidence, Weights
 class Aesthetic(Options):
     """How good the frames look, by LAION's aesthetic predictor.
 
-    Definition: the mean over the sampled frames of a linear head on the frame's unit CLIP L/14 feature.
-    Source: LAION-Aesthetics predictor V1, as VBench's aesthetic_quality takes it (there divided by 10).
-    Range: open; about 1 to 10.
+    Definition: a linear head rates the unit-length CLIP L/14 feature of each sampled frame; the score is the
+        mean over these frames.
+    Source: LAION-Aesthetics predictor V1, which VBench's aesthetic_quality
+        uses too (VBench divides it by 10).
+    Range: unbounded; about 1 to 10.
     Direction: higher is better.
-    Cost: one pass of CLIP L/14 a frame (CPU: about 2 s); clip_score shares it if that is the job's clip.
-    Weights: openai/clip-vit-large-patch14, and the option ``head``: the file sa_0_4_vit_l_14_linear.pth of
-        github.com/LAION-AI/aesthetic-predictor, or a .safetensors with the same ``weight`` and ``bias``.
+    Cost: one CLIP L/14 pass per frame (CPU: about 2 s). clip_score uses the same pass if CLIP L/14 is the
+        job's ``clip``.
+    Weights: openai/clip-vit-large-patch14, and the option ``head``: the file sa_0_4_vit_l_14_linear.pth from
+        github.com/LAION-AI/aesthetic-predictor, or a .safetensors file with the same ``weight`` and ``bias``.
     """
 
     head: str = Field(description="file of the linear head, .pth or .safetensors")
     path: str = Field("openai/clip-vit-large-patch14", description="hub id or folder of a CLIPModel")
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
-    frames: int = Field(16, ge=1, description="frames looked at: uniform, the first and the last among them")
+    frames: int = Field(16, ge=1, description="frames to score, spread evenly from the first to the last")
     columns: ClassVar[Mapping[str, Column]] = {"aesthetic": Column("higher")}
 
     @property

@@ -1,4 +1,4 @@
-"""clip_image: does the video keep to the image that it was made from?"""
+"""clip_image: similarity of the video to its conditioning image."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -8,14 +8,14 @@ from t2vbatch.metrics.protocol import Column, Evidence
 
 
 class ClipImage(ClipOptions):
-    """How alike the frames and the conditioning image are, by CLIP.
+    """How similar the frames are to the conditioning image, by CLIP.
 
     Definition: ``clip_image`` is the mean over the sampled frames of cos(frame, image);
         ``clip_image_first`` is cos(first frame, image).
-    Source: "CLIP-I" of DreamBooth (arXiv:2208.12242), here against the one image of the row.
+    Source: "CLIP-I" of DreamBooth (arXiv:2208.12242), computed against the single image of the row.
     Range: -1 to 1.
-    Direction: higher is more faithful; a video that never moves has the most.
-    Cost: one CLIP image pass more than clip_temporal, whose frames it shares.
+    Direction: higher is more faithful. A video without motion scores highest.
+    Cost: one CLIP pass for the image; the frame features are shared with clip_temporal.
     Weights: the job's ``clip``.
     """
 

@@ -1,4 +1,4 @@
-"""clip_score_pooled: the prompt against the video's mean picture."""
+"""clip_score_pooled: similarity of the prompt to the mean frame feature."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -8,14 +8,14 @@ from t2vbatch.metrics.protocol import Column, Evidence
 
 
 class ClipScorePooled(ClipTextOptions):
-    """How well the video as a whole fits the prompt, by CLIP on pooled frames.
+    """How well the pooled frames match the prompt, by CLIP.
 
     Definition: 100 * max(cos(mean of the sampled frames' unit features, prompt), 0).
-    Source: VGen's and other papers' "CLIP-T", which pool before they compare; always at least the mean that
-        clip_score takes, since frames that differ pull their mean together.
+    Source: the "CLIP-T" of VGen and other papers, which pool the frame features before the comparison. It is
+        never below clip_score, because the mean of different unit vectors is shorter than 1.
     Range: 0 to 100.
     Direction: higher is better.
-    Cost: that of clip_score, shared with it.
+    Cost: that of clip_score; both use the same features.
     Weights: the job's ``clip``.
     """
 

@@ -1,4 +1,4 @@
-"""clip_temporal: does the video stay itself from frame to frame?"""
+"""clip_temporal, clip_temporal_all: similarity of the frames of a video to each other."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -6,18 +6,18 @@ from typing import ClassVar
 import numpy as np
 
 from t2vbatch.metrics.options import ClipOptions
-from t2vbatch.metrics.protocol import Column, Evidence, FloatArray, UnscorableError
+from t2vbatch.metrics.protocol import ONE_FRAME, Column, Evidence, FloatArray, UnscorableError
 
 
 class ClipTemporal(ClipOptions):
-    """How alike consecutive frames are, by CLIP.
+    """How similar consecutive frames are, by CLIP.
 
-    Definition: the mean over consecutive sampled frames of cos(frame i, frame i + 1), both by CLIP's image
-        encoder.
+    Definition: the mean over consecutive sampled frames of cos(frame i, frame i + 1), with features of CLIP's
+        image encoder.
     Source: "frame consistency" of Gen-1 (arXiv:2302.03011).
-    Range: -1 to 1; real videos lie above 0.9. A still image has 1: read it beside ``motion``.
+    Range: -1 to 1; real videos are above 0.9. A still image scores 1, so read it together with ``motion``.
     Direction: higher is smoother.
-    Cost: one CLIP image pass a frame, shared with clip_score where both sample the same frames.
+    Cost: one CLIP image pass per frame, shared with clip_score if both use the same ``frames``.
     Weights: the job's ``clip``.
     """
 
@@ -29,13 +29,13 @@ class ClipTemporal(ClipOptions):
 
 
 class ClipTemporalAll(ClipOptions):
-    """How alike all frames of a video are, by CLIP.
+    """How similar all frames of a video are, by CLIP.
 
-    Definition: the mean over all pairs of sampled frames of their cosine, both by CLIP's image encoder.
+    Definition: the mean cosine over all pairs of sampled frames, with features of CLIP's image encoder.
     Source: "frame consistency" of Tune-A-Video (arXiv:2212.11565).
-    Range: -1 to 1; below clip_temporal where the video goes somewhere.
+    Range: -1 to 1; below clip_temporal if the content changes over the video.
     Direction: higher is more consistent.
-    Cost: that of clip_temporal, shared with it.
+    Cost: that of clip_temporal; both use the same features.
     Weights: the job's ``clip``.
     """
 
@@ -51,5 +51,5 @@ def _features(metric: ClipOptions, evidence: Evidence) -> FloatArray:
     (clip,) = metric.weights
     features = evidence.frame_features(clip, metric.frames)
     if len(features) < 2:
-        raise UnscorableError("one frame has no next one")
+        raise UnscorableError(ONE_FRAME)
     return features

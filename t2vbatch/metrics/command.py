@@ -1,7 +1,7 @@
-"""Scores that another program computes, in an environment of its own.
+"""Scores computed by an external program, which may use its own Python environment.
 
-A job writes ``metrics: {image_reward: {command: [python, score.py], yields: {image_reward: higher}}}``. The
-program is started once a worker and answers one JSON line for each that it reads.
+In a job: ``metrics: {image_reward: {command: [python, score.py], yields: {image_reward: higher}}}``. Each
+worker starts the program once. The program answers each line of its input with one JSON line.
 """
 
 import json
@@ -22,23 +22,23 @@ from t2vbatch.metrics.protocol import Column, Evidence, UnscorableError, Weights
 
 
 class CommandScore(Options):
-    """What a program of yours says of each video.
+    """The score that your own program computes for each video.
 
     Definition: the program's. It reads lines ``{"frames": "/tmp/x.npy", "fps": 8.0, "prompt": "..."}`` from
-        its input, where the file holds the decoded frames as uint8 of shape (T, H, W, 3), and writes for each
-        a line ``{"COLUMN": 0.5, ...}``, or ``{"error": "why there is none"}``.
+        its input; the file holds the decoded frames as uint8 of shape (T, H, W, 3). For each line it writes
+        one line ``{"COLUMN": 0.5, ...}``, or ``{"error": "reason"}`` if it cannot score the video.
     Source: the program's.
     Range: the program's.
     Direction: as ``yields`` says.
-    Cost: the program's; it runs beside every worker.
-    Weights: the program's; they are not part of this scorer's identity.
+    Cost: the program's; each worker starts one process.
+    Weights: the program's. The scorer's identity does not include them.
     """
 
-    command: list[str] = Field(min_length=1, description="program and arguments; no shell reads them")
+    command: list[str] = Field(min_length=1, description="program and its arguments, run without a shell")
     yields: dict[str, Literal["higher", "lower", "none"]] = Field(
-        min_length=1, description="column: which end is better: higher, lower or none"
+        min_length=1, description="column: which direction is better: higher, lower or none"
     )
-    timeout_s: float = Field(600.0, gt=0, strict=False, description="seconds that one answer may take")
+    timeout_s: float = Field(600.0, gt=0, strict=False, description="time limit for one answer, in seconds")
     weights: ClassVar[tuple[Weights, ...]] = ()
     _program: "_Program | None" = PrivateAttr(None)
 
@@ -52,45 +52,45 @@ class CommandScore(Options):
         with tempfile.TemporaryDirectory() as folder:
             frames = Path(folder) / "frames.npy"
             np.save(frames, evidence.video.frames)
-            question = {"frames": str(frames), "fps": evidence.video.fps, "prompt": evidence.prompt}
-            answer = self._program.ask(question, self.timeout_s)
+            request = {"frames": str(frames), "fps": evidence.video.fps, "prompt": evidence.prompt}
+            answer = self._program.ask(request, self.timeout_s)
         if "error" in answer:
             raise UnscorableError(str(answer["error"]))
         return {name: float(answer[name]) for name in self.yields if name in answer}
 
 
 class _Program:
-    """A running program. It sees the end of its input when this process ends, however that happens."""
+    """A running program. Its input is closed whenever this process ends, even if this process crashes."""
 
     def __init__(self, command: list[str]) -> None:
         self._name = command[0]
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the program
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - the file stays open as long as the program runs
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
             )
         except OSError as error:
-            raise UnscorableError(f"{self._name} cannot be started: {error}") from error
+            raise UnscorableError(f"{self._name} did not start: {error}") from error
         self._rest = b""
 
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, question: Mapping[str, Any], timeout_s: float) -> Mapping[str, Any]:
-        """The answer to one question. Raises UnscorableError where there is none in time."""
+    def ask(self, request: Mapping[str, Any], timeout_s: float) -> Mapping[str, Any]:
+        """The program's answer. Raises UnscorableError if it does not answer within ``timeout_s``."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
             line = self._line(time.monotonic() + timeout_s)
             answer = json.loads(line)
         except BrokenPipeError:
-            raise UnscorableError(self._ended()) from None
+            raise UnscorableError(self._exit_message()) from None
         except ValueError:
             self.stop()
-            raise UnscorableError(f"{self._name} answered no JSON: {line[:200]!r}") from None
+            raise UnscorableError(f"{self._name} answered with invalid JSON: {line[:200]!r}") from None
         if not isinstance(answer, dict):
-            raise UnscorableError(f"{self._name} answered {answer!r}, which is no object")
+            raise UnscorableError(f"{self._name} answered {answer!r}; expected a JSON object")
         return answer
 
     def stop(self) -> None:
@@ -102,18 +102,18 @@ class _Program:
         source = self._process.stdout.fileno()
         while b"\n" not in self._rest:
             if not select.select([source], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                # What it answers later would be taken for the answer to the next question.
+                # A late answer would be read as the answer for the next video.
                 self.stop()
-                raise UnscorableError(f"{self._name} did not answer in time")
+                raise UnscorableError(f"{self._name} did not answer within the time limit")
             part = os.read(source, 1 << 16)
             if not part:
-                raise UnscorableError(self._ended())
+                raise UnscorableError(self._exit_message())
             self._rest += part
         line, _, self._rest = self._rest.partition(b"\n")
         return line
 
-    def _ended(self) -> str:
+    def _exit_message(self) -> str:
         code = self._process.wait()
         self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace").strip().splitlines()
-        return f"{self._name} ended with code {code}: {said[-1] if said else 'no word'}"
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return f"{self._name} exited with code {code}: {lines[-1] if lines else 'no error output'}"

@@ -1,4 +1,4 @@
-"""motion_flow: how fast do things move?"""
+"""motion_flow: speed of motion by optical flow."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -9,20 +9,20 @@ import numpy as np
 from pydantic import model_validator
 
 from t2vbatch.metrics.options import Options
-from t2vbatch.metrics.protocol import Column, Evidence, UnscorableError, Weights
+from t2vbatch.metrics.protocol import ONE_FRAME, Column, Evidence, UnscorableError, Weights
 
 
 class MotionFlow(Options):
-    """How fast the picture moves, by optical flow.
+    """How fast the content moves, by optical flow.
 
-    Definition: the mean length over all pixels and consecutive frames of Farneback's optical flow on BT.601
-        luma, as a share of the frame's diagonal, times the frames per second: diagonals a second.
-    Source: Farneback, Two-Frame Motion Estimation, SCIA 2003, by OpenCV with the parameters of its tutorial.
-        VBench's dynamic_degree thresholds RAFT's flow instead.
-    Range: 0 up.
-    Direction: none: whether much motion is good depends on the prompt.
-    Cost: about 40 ms a frame at 480p.
-    Weights: none; it needs the package opencv-python-headless.
+    Definition: the mean length of Farneback's optical flow on BT.601 luma over all pixels and pairs of
+        consecutive frames, divided by the frame's diagonal, times the frame rate. Unit: diagonals per second.
+    Source: Farneback, Two-Frame Motion Estimation, SCIA 2003, in OpenCV, with the parameters of OpenCV's
+        tutorial. VBench's dynamic_degree thresholds the flow of RAFT instead.
+    Range: 0 and up.
+    Direction: none. Whether more motion is better depends on the prompt.
+    Cost: about 40 ms per frame at 480p.
+    Weights: none. It needs the package opencv-python-headless.
     """
 
     weights: ClassVar[tuple[Weights, ...]] = ()
@@ -35,11 +35,11 @@ class MotionFlow(Options):
         return self
 
     def score(self, evidence: Evidence) -> Mapping[str, float]:
-        import cv2  # The one metric that wants it; a package for everybody it is not.
+        import cv2  # An optional dependency: only this metric needs it.
 
         frames = evidence.video.frames
         if len(frames) < 2:
-            raise UnscorableError("one frame has no next one")
+            raise UnscorableError(ONE_FRAME)
         luma = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
         start = np.zeros((*luma[0].shape, 2), np.float32)
         lengths = []

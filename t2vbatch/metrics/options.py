@@ -1,4 +1,4 @@
-"""The options that metrics share, checked as strictly as the job file."""
+"""The options that several metrics share, validated as strictly as the job file."""
 
 from typing import Literal
 
@@ -8,17 +8,17 @@ from t2vbatch.metrics.protocol import Weights
 
 
 class Options(BaseModel):
-    """Base of the built-in metrics: their fields are their options in the job file."""
+    """Base class of the built-in metrics: each field is an option in the job file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class ClipOptions(Options):
-    """Options of a metric that looks with CLIP."""
+    """Options of a metric that uses CLIP's image encoder."""
 
     path: str = Field(description="hub id or folder of a transformers CLIPModel; default: the job's clip")
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
-    frames: int = Field(16, ge=1, description="frames looked at: uniform, the first and the last among them")
+    frames: int = Field(16, ge=1, description="frames to score, spread evenly from the first to the last")
 
     @property
     def weights(self) -> tuple[Weights, ...]:
@@ -30,5 +30,5 @@ class ClipTextOptions(ClipOptions):
 
     long_text: Literal["truncate", "chunk_mean"] = Field(
         "truncate",
-        description="a prompt past the text encoder's limit: its beginning, or the mean over its pieces",
+        description="prompts past the text encoder's limit: truncate, or chunk_mean, the mean over chunks",
     )

@@ -1,4 +1,4 @@
-"""pickscore: would people pick these frames for this prompt?"""
+"""pickscore: predicted human preference for the frames, given the prompt."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -10,14 +10,14 @@ from t2vbatch.metrics.protocol import Column, Evidence, Weights
 
 
 class PickScore(Options):
-    """How much people would prefer the frames, by PickScore.
+    """How much people would prefer the frames for this prompt, by PickScore.
 
-    Definition: the mean over the sampled frames of scale * cos(frame, prompt), with the network's own scale
-        (about 100).
+    Definition: the mean over the sampled frames of scale * cos(frame, prompt), with the network's learned
+        scale (about 100).
     Source: Kirstain et al., Pick-a-Pic, NeurIPS 2023 (arXiv:2305.01569), trained on still images.
-    Range: open; about 17 to 24.
+    Range: unbounded; about 17 to 24.
     Direction: higher is better.
-    Cost: one pass of CLIP H/14 a frame (CPU: about 4 s).
+    Cost: one CLIP H/14 pass per frame (CPU: about 4 s).
     Weights: yuvalkirstain/PickScore_v1 with the processor of laion/CLIP-ViT-H-14-laion2B-s32B-b79K.
     """
 
@@ -25,9 +25,9 @@ class PickScore(Options):
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
     processor: str | None = Field(
         "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
-        description="hub id or folder of tokenizer and image processor; null: the model's own",
+        description="hub id or folder of the tokenizer and the image processor; null: those of the model",
     )
-    frames: int = Field(16, ge=1, description="frames looked at: uniform, the first and the last among them")
+    frames: int = Field(16, ge=1, description="frames to score, spread evenly from the first to the last")
     columns: ClassVar[Mapping[str, Column]] = {"pickscore": Column("higher")}
 
     @property

@@ -1,4 +1,4 @@
-"""Scores of the pixels themselves, which need no weights: flicker, motion, sharpness, first_frame_error."""
+"""Scores computed from pixels without a network: flicker, motion, sharpness, first_frame_error."""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -9,27 +9,27 @@ import numpy.typing as npt
 from PIL import Image
 
 from t2vbatch.metrics.options import Options
-from t2vbatch.metrics.protocol import Column, Evidence, FloatArray, UnscorableError, Weights
+from t2vbatch.metrics.protocol import ONE_FRAME, Column, Evidence, FloatArray, UnscorableError, Weights
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
 class PixelOptions(Options):
-    """A metric with neither options nor weights."""
+    """Base class of metrics without weights."""
 
     weights: ClassVar[tuple[Weights, ...]] = ()
 
 
 class Flicker(PixelOptions):
-    """How steady the picture is from frame to frame.
+    """How little the pixels change from frame to frame.
 
-    Definition: (255 - the mean over all consecutive frames of their mean absolute difference) / 255, on all
-        frames and channels, 0 to 255.
-    Source: VBench's temporal_flickering (arXiv:2311.17982). VBench asks it of prompts for static scenes only;
-        here every video has a score, and motion lowers it.
+    Definition: (255 - d) / 255, where d is the mean absolute difference of consecutive frames over all pixels
+        and channels, on the scale 0 to 255.
+    Source: VBench's temporal_flickering (arXiv:2311.17982). VBench computes it for prompts of static scenes
+        only. Here every video gets a score, and motion lowers it.
     Range: 0 to 1; 1 is a still image.
     Direction: higher is steadier.
-    Cost: none to speak of.
+    Cost: negligible.
     Weights: none.
     """
 
@@ -40,13 +40,13 @@ class Flicker(PixelOptions):
 
 
 class Motion(PixelOptions):
-    """How much the picture changes, so that smoothness is not mistaken for quality.
+    """How much the pixels change from frame to frame. It shows when high smoothness only means a still video.
 
     Definition: the mean absolute difference of consecutive frames, all frames and channels, divided by 255.
-    Source: 1 - VBench's temporal_flickering. For motion in pixels a second see ``motion_flow``.
+    Source: 1 - VBench's temporal_flickering. ``motion_flow`` measures the speed of motion instead.
     Range: 0 to 1.
-    Direction: none: whether much motion is good depends on the prompt.
-    Cost: none to speak of.
+    Direction: none. Whether more motion is better depends on the prompt.
+    Cost: negligible.
     Weights: none.
     """
 
@@ -59,12 +59,12 @@ class Motion(PixelOptions):
 class Sharpness(PixelOptions):
     """How much fine detail the frames have.
 
-    Definition: the mean over all frames of the variance of the Laplacian (4 neighbours) of BT.601 luma, 0 to
-        255; only inner pixels count.
+    Definition: the variance of the Laplacian (4 neighbours) of BT.601 luma, 0 to 255, over the pixels that
+        are not at the border; the score is the mean over all frames.
     Source: Pech-Pacheco et al., Diatom autofocusing, ICPR 2000; OpenCV's cv2.Laplacian(gray).var().
-    Range: 0 up; it depends on the size of the frames: compare equal sizes only.
-    Direction: higher is sharper; noise is sharp too.
-    Cost: none to speak of.
+    Range: 0 and up. It depends on the frame size: compare videos of one size only.
+    Direction: higher is sharper. Noise counts as sharp too.
+    Cost: negligible.
     Weights: none.
     """
 
@@ -73,20 +73,20 @@ class Sharpness(PixelOptions):
     def score(self, evidence: Evidence) -> Mapping[str, float]:
         frames = evidence.video.frames
         if min(frames.shape[1:3]) < 3:
-            raise UnscorableError("frames of fewer than 3 pixels have no inner ones")
+            raise UnscorableError("the frames are narrower or lower than 3 pixels")
         return {"sharpness": float(np.mean([_laplacian(frame @ _LUMA).var() for frame in frames]))}
 
 
 class FirstFrameError(PixelOptions):
-    """How far the first frame is from the image that the video was made from.
+    """How much the first frame differs from the conditioning image.
 
     Definition: the mean absolute difference of the first frame and the conditioning image, over all pixels
         and channels, divided by 255; the image is scaled to cover the frame and its middle is cut out
         (Lanczos), which is what most pipelines do.
-    Source: ours; the pixel twin of clip_image_first.
+    Source: defined here; clip_image_first is the same comparison with CLIP features.
     Range: 0 to 1.
     Direction: lower is better.
-    Cost: none to speak of.
+    Cost: negligible.
     Weights: none.
     """
 
@@ -99,9 +99,9 @@ class FirstFrameError(PixelOptions):
 
 
 def _changes(frames: npt.NDArray[np.uint8]) -> FloatArray:
-    """Mean absolute difference to the next frame, shape (T - 1,), one pair in memory at a time."""
+    """Mean absolute difference to the next frame, shape (T - 1,), with two frames in memory at a time."""
     if len(frames) < 2:
-        raise UnscorableError("one frame has no next one")
+        raise UnscorableError(ONE_FRAME)
     return np.array([np.abs(a.astype(np.int16) - b).mean() for a, b in pairwise(frames)])
 
 

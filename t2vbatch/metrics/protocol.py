@@ -1,7 +1,7 @@
-"""What a metric is to the rest of the house: options, columns, and one method.
+"""The interface of a metric: options, columns and one method, ``score``.
 
-A plug-in implements ``Metric`` and is named in the entry points ``t2vbatch.metrics``; nothing else is asked
-of it. It sees the video as a reader of the file sees it: decoded, uint8, RGB.
+A plug-in implements ``Metric`` and registers it under the entry point group ``t2vbatch.metrics``. It needs
+nothing else. It receives the video as decoded from the file: uint8, RGB.
 """
 
 from collections.abc import Mapping
@@ -16,20 +16,23 @@ from t2vbatch.media.frames import repeated, sampled
 from t2vbatch.media.video import Video
 
 FloatArray = npt.NDArray[np.float64]
+ONE_FRAME = "the video has a single frame, and this score compares frames"
+"""The reason that metrics of change give for a video of one frame."""
+
 Kind = Literal["clip", "siglip", "xclip", "vision", "video", "head", "torchscript"]
 
 
 class UnscorableError(Exception):
-    """A score cannot be had for this video; the message says why. It becomes null, never 0."""
+    """A metric cannot score this video; the message gives the reason. The score becomes null, never 0."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One number that a metric yields.
+    """One number that a metric computes.
 
     Attributes:
-        better: which end of the range is the good one; None where that depends on what one wants.
-        low, high: ends of the range; None where it is open.
+        better: which direction is better; None if the metric has no better direction.
+        low, high: the bounds of the range; None where the range is unbounded.
     """
 
     better: Literal["higher", "lower"] | None
@@ -39,13 +42,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Weights:
-    """Which trained network a metric looks with.
+    """The trained network that a metric uses.
 
     Attributes:
-        kind: its family, which says how it is loaded and what it can do.
-        path: a hub id or a local folder; of a head or TorchScript, a file.
+        kind: the family of the network, which decides how it is loaded and which methods it has.
+        path: a hub id or a local folder; for a head or a TorchScript network, a file.
         revision: branch, tag or commit of the hub repository.
-        processor: where tokenizer and image processor are, if elsewhere.
+        processor: hub id or folder of the tokenizer and the image processor, if they are not at ``path``.
     """
 
     kind: Kind
@@ -56,12 +59,12 @@ class Weights:
 
 @dataclass(frozen=True)
 class Text:
-    """A prompt as a network reads it.
+    """A prompt, encoded by a network.
 
     Attributes:
         features: unit length, shape (D,).
-        tokens: tokens of the whole prompt, the special ones included.
-        truncated: whether the network's limit left some of them unread.
+        tokens: number of tokens in the whole prompt, special tokens included.
+        truncated: whether the encoder dropped tokens because of its limit.
     """
 
     features: FloatArray
@@ -71,7 +74,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Match:
-    """How well a video fits a prompt: a cosine, and how much of the prompt was read (see Text)."""
+    """The cosine of a video and a prompt; ``tokens`` and ``truncated`` are as in Text."""
 
     cosine: float
     tokens: int
@@ -79,48 +82,48 @@ class Match:
 
 
 class Network:
-    """A loaded network. Each family can do some of this; what it cannot raises UnscorableError."""
+    """A loaded network. Each family implements some of the methods; the others raise UnscorableError."""
 
     @property
     def scale(self) -> float:
-        """What cosines are multiplied with before a softmax or sigmoid; learned in training."""
-        raise self._cannot("has no scale")
+        """The learned factor that multiplies cosines before the softmax or sigmoid."""
+        raise self._cannot("has no logit scale")
 
     @property
     def frames(self) -> int:
-        """How many frames ``match`` and ``video_features`` take."""
-        raise self._cannot("sees single frames")
+        """The number of frames that ``match`` and ``video_features`` take."""
+        raise self._cannot("encodes single frames only")
 
     def images(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
-        """Features of shape (N, D), of unit length, for frames of shape (N, H, W, 3)."""
-        raise self._cannot("sees no pictures")
+        """Unit-length features, shape (N, D), of frames of shape (N, H, W, 3)."""
+        raise self._cannot("does not encode images")
 
     def frame_features(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
-        """The same of the length that the network gives them: what sets of frames are compared by."""
-        raise self._cannot("sees no pictures")
+        """Features of frames without normalization, shape (N, D); Fréchet distances use them."""
+        raise self._cannot("does not encode images")
 
     def video_features(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
-        """Features of shape (D,), as they are, of frames in their order, shape (T, H, W, 3)."""
-        raise self._cannot("does not see frames in order")
+        """Features, not normalized, shape (D,), of a sequence of frames, shape (T, H, W, 3)."""
+        raise self._cannot("does not encode sequences of frames")
 
     def text(self, prompt: str, long_text: str) -> Text:
-        """A prompt; of one past the limit its beginning, or with ``chunk_mean`` the mean over its pieces."""
-        raise self._cannot("reads no text")
+        """Encode a prompt. ``long_text`` says how to encode one past the limit: truncate or chunk_mean."""
+        raise self._cannot("does not encode text")
 
     def match(self, frames: npt.NDArray[np.uint8], prompt: str) -> Match:
-        """How well frames, in their order, fit a prompt."""
-        raise self._cannot("does not see frames in order")
+        """How well a sequence of frames matches a prompt."""
+        raise self._cannot("does not encode sequences of frames")
 
     def rate(self, features: FloatArray) -> FloatArray:
-        """One number a row of ``features``, shape (N,)."""
-        raise self._cannot("rates nothing")
+        """One number for each row of ``features``, shape (N,)."""
+        raise self._cannot("has no rating head")
 
     def _cannot(self, what: str) -> UnscorableError:
         return UnscorableError(f"a network of the kind {type(self).__name__} {what}")
 
 
 class Evidence:
-    """All that a metric may look at to score one video. What several metrics share is computed once.
+    """The input of a metric for one video. Features that several metrics use are computed once.
 
     Attributes:
         video: as decoded from the file.
@@ -141,11 +144,11 @@ class Evidence:
         self._texts: dict[tuple[Weights, str], Text | Match] = {}
 
     def network(self, weights: Weights) -> Network:
-        """The loaded network."""
+        """The loaded network for these weights."""
         return self._networks[weights]
 
     def frame_features(self, weights: Weights, count: int | None) -> FloatArray:
-        """Features of ``count`` uniformly sampled frames (None: of all), shape (N, D), unit length."""
+        """Unit-length features of ``count`` evenly spread frames (None: all frames), shape (N, D)."""
         key = (weights, count)
         if key not in self._features:
             frames = sampled(self.video.frames, count)
@@ -153,18 +156,18 @@ class Evidence:
         return self._features[key]
 
     def image_features(self, weights: Weights) -> FloatArray:
-        """Features of the conditioning image, shape (D,), unit length."""
+        """Unit-length features of the conditioning image, shape (D,)."""
         features: FloatArray = self.network(weights).images(self.conditioning()[None])[0]
         return features
 
     def conditioning(self) -> npt.NDArray[np.uint8]:
-        """The conditioning image, shape (H, W, 3). Raises UnscorableError where there is none."""
+        """The conditioning image, shape (H, W, 3). Raises UnscorableError if the row has no image."""
         if self.image is None:
             raise UnscorableError("the row has no image")
         return np.asarray(self.image.convert("RGB"))
 
     def text(self, weights: Weights, long_text: str = "truncate") -> Text:
-        """The prompt as the network reads it. Raises UnscorableError where there is no prompt."""
+        """The prompt, encoded by the network. Raises UnscorableError if the row has no prompt."""
         text = self._texts.get((weights, long_text))
         if not isinstance(text, Text):
             text = self.network(weights).text(self._words(), long_text)
@@ -172,7 +175,7 @@ class Evidence:
         return text
 
     def match(self, weights: Weights) -> Match:
-        """How well the video as a whole fits the prompt. Raises UnscorableError where there is no prompt."""
+        """How well the whole video matches the prompt. Raises UnscorableError if the row has no prompt."""
         network = self.network(weights)
         match = network.match(repeated(self.video.frames, network.frames), self._words())
         self._texts[weights, "truncate"] = match
@@ -180,7 +183,7 @@ class Evidence:
 
     @property
     def readings(self) -> tuple[Text | Match, ...]:
-        """Every reading of the prompt that was asked for so far, the first one first."""
+        """All encodings of the prompt so far, in the order in which metrics asked for them."""
         return tuple(self._texts.values())
 
     def _words(self) -> str:
@@ -190,19 +193,19 @@ class Evidence:
 
 
 class Metric(Protocol):
-    """One definition of a score, with its options filled in.
+    """One definition of a score together with its options.
 
-    Its class is called with the job's options as keywords. Its docstring says definition, source, range,
-    direction, cost and needed weights; ``t2vbatch metrics NAME`` shows it.
+    The class is called with the job's options as keyword arguments. Its docstring states definition, source,
+    range, direction, cost and weights; ``t2vbatch metrics NAME`` prints it.
     """
 
     @property
     def columns(self) -> Mapping[str, Column]:
-        """The columns that ``score`` yields, the main one first."""
+        """The columns that ``score`` computes, the main one first."""
 
     @property
     def weights(self) -> tuple[Weights, ...]:
-        """The networks that must be loaded before ``score`` is called."""
+        """The networks that ``score`` uses; they are loaded before the first call."""
 
     def score(self, evidence: Evidence) -> Mapping[str, float]:
-        """A finite value for each column. Raises UnscorableError with the reason where there is none."""
+        """A finite value for each column. Raises UnscorableError if it cannot score the video."""

@@ -1,4 +1,4 @@
-"""Which metrics there are, and a job's metrics with their options filled in. Loads no network."""
+"""The list of metrics, and the metrics of a job with their options. Loads no network."""
 
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -44,27 +44,27 @@ METRICS: dict[str, type[Metric]] = {
     "first_frame_error": FirstFrameError,
     "command": CommandScore,
 }
-"""The built-in metrics by their names in a job; one with the option ``command`` may have any name."""
+"""The built-in metrics by their name in a job. A metric with the option ``command`` may have any name."""
 
 OF_SETS = frozenset({"fvd", "fid"})
-"""What one may look for here, and finds in t2vbatch.analysis.distance."""
+"""Distances of whole sets of videos. They are in t2vbatch.analysis.distance, and users look for them here."""
 
 DEFAULT_CLIP = Clip(path="openai/clip-vit-large-patch14", revision=None)
 
 
 def known_metrics() -> dict[str, type[Metric]]:
-    """The built-in metrics, and those of installed packages (entry points ``t2vbatch.metrics``)."""
+    """The built-in metrics and the metrics of installed packages (entry points ``t2vbatch.metrics``)."""
     plugins = {point.name: point.load() for point in entry_points(group="t2vbatch.metrics")}
     return plugins | METRICS
 
 
 def metric_class(name: str) -> type[Metric]:
-    """The metric of this name. Raises MetricError that names the nearest one."""
+    """The metric with this name. Raises MetricError, which suggests the nearest name."""
     if name in METRICS:
         return METRICS[name]
     known = known_metrics()
     if name in OF_SETS:
-        found = "a distance of whole sets of videos, which no single video has"
+        found = "a distance between sets of videos, which is not defined for a single video"
         raise MetricError(f"metrics.{name}", found, f"{name} under distances, with reference and backbone")
     if name not in known:
         raise MetricError(f"metrics.{name}", "an unknown metric", nearest(name, list(known)))
@@ -72,7 +72,7 @@ def metric_class(name: str) -> type[Metric]:
 
 
 def known_columns() -> dict[str, Column]:
-    """What is known of score columns, by their names: those that a metric's class names."""
+    """The score columns that metric classes declare, by name."""
     named = [getattr(kind, "columns", None) for kind in known_metrics().values()]
     return {
         name: column for columns in named if isinstance(columns, Mapping) for name, column in columns.items()
@@ -80,7 +80,7 @@ def known_columns() -> dict[str, Column]:
 
 
 def job_clip(job: Job) -> Clip:
-    """The CLIP that scores this job: the one it names; else the bundled one for bundled models."""
+    """The CLIP that scores this job: the job's ``clip``, else the bundled CLIP for bundled models."""
     if job.clip is not None:
         return job.clip
     bundled = all(model.path.startswith("bundled:") for model in job.models.values())
@@ -88,7 +88,7 @@ def job_clip(job: Job) -> Clip:
 
 
 def job_metrics(job: Job) -> dict[str, Metric]:
-    """The job's metrics by name. Raises MetricError for an unknown metric, option or value."""
+    """The metrics of the job by name. Raises MetricError for an unknown metric, option or value."""
     clip, wrong, metrics = job_clip(job), ErrorCollector(), {}
     for name, options in job.metrics.items():
         with wrong.collect():
@@ -98,7 +98,7 @@ def job_metrics(job: Job) -> dict[str, Metric]:
 
 
 def build_metric(name: str, options: Mapping[str, Any], clip: Clip) -> Metric:
-    """One metric with its options; ``clip`` is what it looks with where the options name no other."""
+    """One metric with its options. CLIP metrics use ``clip`` unless the options name another model."""
     kind = CommandScore if "command" in options else metric_class(name)
     if issubclass(kind, ClipOptions) and "path" not in options:
         options = {**clip.model_dump(), **options}
@@ -107,14 +107,14 @@ def build_metric(name: str, options: Mapping[str, Any], clip: Clip) -> Metric:
     except ValidationError as error:
         raise _explain(name, kind, options, error) from None
     except TypeError as error:
-        raise MetricError(f"metrics.{name}", f"options that it does not take ({error})") from None
+        raise MetricError(f"metrics.{name}", f"unsupported options ({error})") from None
 
 
 def check_metrics(job: Job) -> None:
-    """Refuse before anything starts what no worker could score with.
+    """Check all metrics of the job before any worker starts.
 
     Raises:
-        MetricError: an unknown metric or option, two metrics with one column, or weights that are not there.
+        MetricError: an unknown metric or option, two metrics with the same column, or missing weights.
     """
     owners: dict[str, str] = {}
     metrics = job_metrics(job)
@@ -123,8 +123,8 @@ def check_metrics(job: Job) -> None:
             if column in owners:
                 raise MetricError(
                     f"metrics.{name}",
-                    f"the column {column!r}, which {owners[column]} yields too",
-                    "other names",
+                    f"the column {column!r}, which {owners[column]} also computes",
+                    "different column names",
                 )
             owners[column] = name
     for weights in dict.fromkeys(weights for metric in metrics.values() for weights in metric.weights):
@@ -132,7 +132,7 @@ def check_metrics(job: Job) -> None:
 
 
 def metric_columns(job: Job) -> tuple[str, ...]:
-    """The score columns of this job's results, in their order."""
+    """The score columns of the job's results, in order."""
     return tuple(column for metric in job_metrics(job).values() for column in metric.columns)
 
 

@@ -1,8 +1,8 @@
-"""Scores of one video after the other: what a worker holds beside its model."""
+"""Scores videos one at a time with all metrics of a job. Each worker holds one scorer."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite, nan
 
 from PIL import Image
 from pydantic import BaseModel
@@ -20,13 +20,13 @@ _PLACES = {"path", "revision", "processor", "head"}
 
 @dataclass(frozen=True)
 class Scores:
-    """What all metrics say of one video.
+    """The scores of one video by all metrics.
 
     Attributes:
-        values: column: value, None where it could not be had.
-        errors: column: why it could not be had, for exactly those columns.
-        prompt_tokens: tokens of the prompt by the scorer's tokenizer; None where no metric read it.
-        prompt_truncated: whether some of them stayed unread.
+        values: column: value, None if the metric could not compute it.
+        errors: column: reason, for exactly the columns whose value is None.
+        prompt_tokens: number of tokens of the prompt by the scorer's tokenizer; None if no metric reads it.
+        prompt_truncated: whether the scorer dropped tokens of the prompt.
     """
 
     values: Mapping[str, float | None]
@@ -36,18 +36,18 @@ class Scores:
 
 
 class Scorer:
-    """Loaded metrics. The scores of a video depend on that video, its prompt and its image alone."""
+    """Loaded metrics. The scores of a video depend only on that video, its prompt and its image."""
 
     def __init__(self, metrics: Mapping[str, Metric], networks: Mapping[Weights, Network]) -> None:
         self.metrics, self._networks = metrics, networks
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The score columns, in their order."""
+        """The score columns, in order."""
         return tuple(column for metric in self.metrics.values() for column in metric.columns)
 
     def score(self, video: Video, prompt: str | None = None, image: Image.Image | None = None) -> Scores:
-        """Score one decoded video. Never raises for what a metric could not do: that is in ``errors``."""
+        """Score one decoded video. A metric that fails does not raise; its reason is in ``errors``."""
         evidence = Evidence(video, prompt, image, self._networks)
         values: dict[str, float | None] = {}
         errors: dict[str, str] = {}
@@ -62,10 +62,10 @@ class Scorer:
 
 
 def load_metrics(job: Job, device: str = "cpu") -> Scorer:
-    """Load every network that the job's metrics need, each once.
+    """Load every network that the job's metrics use, each once.
 
     Raises:
-        MetricError: as ``check_metrics`` does, or when weights turn out to be broken.
+        MetricError: the reasons of ``check_metrics``, or broken weights.
     """
     metrics = job_metrics(job)
     needed = dict.fromkeys(weights for metric in metrics.values() for weights in metric.weights)
@@ -73,10 +73,10 @@ def load_metrics(job: Job, device: str = "cpu") -> Scorer:
 
 
 def scorer_identity(job: Job) -> str:
-    """Digest of all that decides the scores of a video: metrics, their options, their weights."""
+    """Digest of everything that determines the scores of a video: metrics, options, weights."""
     parts = {}
     for (name, metric), asked in zip(job_metrics(job).items(), job.metrics.values(), strict=True):
-        # The weights are identified by what they are: where they lie decides nothing.
+        # Weights are identified by content, so moving them does not change the identity.
         options = metric.model_dump(exclude=_PLACES) if isinstance(metric, BaseModel) else asked
         weights = [locate(weights).identity() for weights in metric.weights]
         parts[name] = {"options": options, "weights": weights}
@@ -84,16 +84,16 @@ def scorer_identity(job: Job) -> str:
 
 
 def _attempt(metric: Metric, evidence: Evidence) -> tuple[dict[str, float | None], dict[str, str]]:
-    """A metric's columns, or for each of them the reason why there is none."""
+    """The values of a metric's columns, and the reason for each column without a value."""
     try:
         found = metric.score(evidence)
     except UnscorableError as error:
         return _none(metric, str(error))
     except Exception as error:
-        # A plug-in's bug, or a device out of memory, must cost this score and not the video.
+        # A bug in a plug-in, or a device out of memory, loses this score and keeps the video.
         return _none(metric, f"{type(error).__name__}: {error}")
-    values = {column: float(found[column]) if column in found else math.nan for column in metric.columns}
-    errors = {name: f"the metric gave {value}" for name, value in values.items() if not math.isfinite(value)}
+    values = {column: float(found[column]) if column in found else nan for column in metric.columns}
+    errors = {name: f"the metric returned {value}" for name, value in values.items() if not isfinite(value)}
     return {name: None if name in errors else value for name, value in values.items()}, errors
 
 

@@ -1,4 +1,4 @@
-"""siglip_score: clip_score by a network that was trained on more pictures."""
+"""siglip_score: similarity of the frames to the prompt, by SigLIP."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal
@@ -11,23 +11,23 @@ from t2vbatch.metrics.protocol import Column, Evidence, Weights
 
 
 class SiglipScore(Options):
-    """How well the frames fit the prompt, by SigLIP.
+    """How well the frames match the prompt, by SigLIP.
 
-    Definition: the mean over the sampled frames of 100 * max(cos(frame, prompt), 0), as clip_score. The
-        cosine, and not the sigmoid that the network was trained with: that one saturates near 0 and 1.
+    Definition: the mean over the sampled frames of 100 * max(cos(frame, prompt), 0), as clip_score. It
+        uses the cosine and not the sigmoid of SigLIP's training, because the sigmoid saturates near 0 and 1.
     Source: Zhai et al., Sigmoid Loss for Language Image Pre-Training, ICCV 2023 (arXiv:2303.15343).
-    Range: 0 to 100; real pairs give about 5 to 20, so it never compares with clip_score.
+    Range: 0 to 100; real pairs give about 5 to 20. It is not comparable with clip_score.
     Direction: higher is better.
-    Cost: one image pass a frame (CPU: about 1 s for so400m at 384 pixels), one text pass a video.
-    Weights: google/siglip-so400m-patch14-384, or the option ``path``. It reads 64 tokens.
+    Cost: one image pass per frame (CPU: about 1 s for so400m at 384 pixels), one text pass per prompt.
+    Weights: google/siglip-so400m-patch14-384, or the option ``path``. Its text encoder reads 64 tokens.
     """
 
     path: str = Field("google/siglip-so400m-patch14-384", description="hub id or folder of a SiglipModel")
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
-    frames: int = Field(16, ge=1, description="frames looked at: uniform, the first and the last among them")
+    frames: int = Field(16, ge=1, description="frames to score, spread evenly from the first to the last")
     long_text: Literal["truncate", "chunk_mean"] = Field(
         "truncate",
-        description="a prompt past the text encoder's limit: its beginning, or the mean over its pieces",
+        description="prompts past the text encoder's limit: truncate, or chunk_mean, the mean over chunks",
     )
     columns: ClassVar[Mapping[str, Column]] = {"siglip_score": Column("higher", 0, 100)}
 

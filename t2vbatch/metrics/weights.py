@@ -1,6 +1,6 @@
-"""Where a metric's trained network is, whether it is what it should be, and what identifies it.
+"""Finds the trained network of a metric, checks its kind, and identifies it by content.
 
-Looks at folders and at the hub, and loads nothing: all of it happens before a run starts.
+Reads folders and the hub before a run starts, and loads no network.
 """
 
 import hashlib
@@ -25,8 +25,7 @@ from t2vbatch.metrics.protocol import Kind, Weights
 from t2vbatch.models.shapes import CLIP
 
 BUNDLED = "bundled:shapes"
-"""The path that means the CLIP which ships with the package."""
-
+"""The path of the CLIP that is part of this package."""
 
 MODEL_TYPES: Mapping[Kind, frozenset[str]] = {
     "clip": frozenset({"clip"}),
@@ -35,16 +34,16 @@ MODEL_TYPES: Mapping[Kind, frozenset[str]] = {
     "vision": frozenset({"vit", "dinov2", "dinov2_with_registers", "dinov3_vit"}),
     "video": frozenset({"videomae", "timesformer"}),
 }
-"""Kind of weights: what may stand as model_type in their config.json."""
+"""Kind of weights: the values of model_type that its config.json may have."""
 
 
 @dataclass(frozen=True)
 class Located:
-    """Weights that are there.
+    """Weights that exist.
 
     Attributes:
-        path: local folder or hub id, as ``from_pretrained`` takes it; of a head or TorchScript, a file.
-        commit: the hub commit that ``revision`` means now; None for local files.
+        path: local folder or hub id, as ``from_pretrained`` takes it; for a head or TorchScript, a file.
+        commit: the hub commit to which ``revision`` resolves now; None for local files.
         processor_path, processor_commit: the same for the tokenizer and image processor.
     """
 
@@ -55,27 +54,27 @@ class Located:
 
     @property
     def at(self) -> Mapping[str, str]:
-        """The revision as a keyword argument; none for local files."""
+        """The revision as a keyword argument; empty for local files."""
         return {"revision": self.commit} if self.commit else {}
 
     @property
     def processor(self) -> tuple[str, Mapping[str, str]]:
-        """Path and keyword arguments of the tokenizer and image processor."""
+        """Path and keyword arguments of the tokenizer and the image processor."""
         if self.processor_path is None:
             return self.path, self.at
         return self.processor_path, {"revision": self.processor_commit} if self.processor_commit else {}
 
     def identity(self) -> list[Any]:
-        """What decides the scores: hub commits, or the digests of all files."""
+        """What identifies the weights: hub commits, or the digests of all files."""
         parts = [(self.path, self.commit), (self.processor_path, self.processor_commit)]
         return [_identity(path, commit) for path, commit in parts if path is not None]
 
 
 def locate(weights: Weights) -> Located:
-    """Find the weights and check that they are of the kind asked for.
+    """Find the weights and check their kind.
 
     Raises:
-        MetricError: nothing is there, it is something else, or the hub cannot be reached.
+        MetricError: the weights are missing or of another kind, or the hub is unreachable.
     """
     where = f"the {weights.kind} weights {weights.path!r}"
     if weights.kind == "head":
@@ -101,10 +100,10 @@ def kind_at(path: str, kinds: Sequence[Kind], where: str) -> Kind:
     """Which of these kinds a transformers model is, by its config.json.
 
     Args:
-        where: how the user calls the path, for errors.
+        where: the user's name of the path, for errors.
 
     Raises:
-        MetricError: none of them, nothing is there, or the hub cannot be reached.
+        MetricError: the model is of another kind or missing, or the hub is unreachable.
     """
     config, _ = _find(str(CLIP) if path == BUNDLED else path, "config.json", None, where)
     found = _kind(config)
@@ -118,57 +117,57 @@ def kind_at(path: str, kinds: Sequence[Kind], where: str) -> Kind:
 
 
 def _torchscript(path: str, where: str) -> Located:
-    """A file with a program in it; one with weights alone is no TorchScript."""
+    """A TorchScript file, which contains a program; a file of weights alone is rejected."""
     if not Path(path).is_file():
         raise MetricError(where, "no such file", "a TorchScript file")
     if not zipfile.is_zipfile(path) or not any("/code/" in name for name in zipfile.ZipFile(path).namelist()):
-        raise MetricError(where, "a file without a program in it", "what torch.jit.save writes")
+        raise MetricError(where, "a file without a TorchScript program", "a file written by torch.jit.save")
     return Located(path)
 
 
 def _find(path: str, name: str, revision: str | None, where: str) -> tuple[Path, str | None]:
-    """A file of a local folder, or of a hub repository with the commit it was taken from."""
-    # No hub id begins with a slash: such a path is a local one, there or not.
+    """A file of a local folder, or a file of a hub repository together with its commit."""
+    # A hub id never starts with a slash, so an absolute path is local even if it does not exist.
     if Path(path).exists() or Path(path).is_absolute():
         return Path(path) / name, None
     file = _downloaded(path, name, revision, where)
-    # The hub's cache keeps each commit in a folder that has its name.
+    # The hub's cache names the folder of each commit after the commit.
     return file, file.parent.name
 
 
 def _downloaded(path: str, name: str, revision: str | None, where: str) -> Path:
-    from t2vbatch.models import hub_reachable  # Brings diffusers, which takes seconds.
+    from t2vbatch.models import hub_reachable  # Imports diffusers, which takes seconds.
 
     try:
-        # Its client would try for half a minute to reach a hub that is away, and say so on the terminal.
+        # The hub's client retries an unreachable hub for half a minute and prints warnings.
         offline = not hub_reachable()
         return Path(hf_hub_download(path, name, revision=revision, local_files_only=offline))
     except LocalEntryNotFoundError:
-        found = "neither a folder here nor in the hub's cache, and the hub cannot be reached"
+        found = "neither a local folder nor in the hub's cache, and the hub cannot be reached"
     except RevisionNotFoundError:
         found = f"no revision {revision!r} on the hub"
     except RepositoryNotFoundError:
-        found = "neither a folder here nor a repository on the hub that this login may read"
+        found = "neither a local folder nor a repository on the hub that this login can read"
     except (EntryNotFoundError, HFValidationError):
-        found = f"no {name} there"
+        found = f"a repository without {name}"
     raise MetricError(
         where,
         found,
         "a hub id such as openai/clip-vit-large-patch14, or a local folder",
-        "download it once where there is a network, then give its folder as clip.path",
+        "download it on a machine with network access, then set path to its folder",
     )
 
 
 def _kind(config: Path) -> str:
-    """What the config file says it is, in words where it says nothing."""
+    """The model_type of the config file, or a description of what is wrong with the file."""
     try:
         found = json.loads(config.read_text(encoding="utf-8"))
     except OSError:
         return "a folder without a config.json"
     except ValueError:
-        return "a config.json that is no JSON"
+        return "a config.json with invalid JSON"
     if not isinstance(found, dict) or not isinstance(found.get("model_type"), str):
-        return "a config.json that names no model_type"
+        return "a config.json without model_type"
     return str(found["model_type"])
 
 

@@ -1,4 +1,4 @@
-"""xclip_score: does the motion fit the prompt too?"""
+"""xclip_score: similarity of the whole video to the prompt."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -10,15 +10,14 @@ from t2vbatch.metrics.protocol import Column, Evidence, Weights
 
 
 class XClipScore(Options):
-    """How well the video in its order fits the prompt, by X-CLIP.
+    """How well the sequence of frames matches the prompt, by X-CLIP.
 
-    Definition: 100 * max(cos(video, prompt), 0), where the video feature attends over frames in order and
-        the prompt feature is adapted to the video, as XCLIPModel's forward pass does.
-    Source: Ni et al., X-CLIP, ECCV 2022 (arXiv:2208.02816); used as a text-video score by TIFA-like
-        evaluations of video models.
+    Definition: 100 * max(cos(video, prompt), 0), where the video feature comes from attention over the
+        ordered frames and the prompt feature is conditioned on the video, as in XCLIPModel's forward pass.
+    Source: Ni et al., X-CLIP, ECCV 2022 (arXiv:2208.02816).
     Range: 0 to 100.
     Direction: higher is better.
-    Cost: one pass over 8 frames (the network's own number, sampled uniformly; CPU about 1 s).
+    Cost: one pass over 8 frames (the network's own number, spread evenly; CPU: about 1 s).
     Weights: microsoft/xclip-base-patch32, or the option ``path``.
     """
 

@@ -1,4 +1,4 @@
-"""Scores of finished runs: the same numbers as the run's own, added, renewed, resumed."""
+"""Scores added to finished runs, renewed, and resumed after an interruption."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ PIXELS: dict[str, dict[str, Any]] = {"flicker": {}, "motion": {}, "motion_flow":
 
 
 def made(folder: Path, metrics: dict[str, Any], faults: Sequence[str] = ()) -> str:
-    """The output of a small run; rows named in ``faults`` fail."""
+    """The output of a small run; the rows in ``faults`` fail."""
     rows = [{"id": name, "prompt": f"a {name} ball"} for name in ("red", "green", *faults)]
     for row in rows[2:]:
         row["prompt"] += " [fault:raise]"
@@ -37,13 +37,13 @@ def made(folder: Path, metrics: dict[str, Any], faults: Sequence[str] = ()) -> s
 
 
 def scores(output: str, *columns: str) -> list[tuple[Any, ...]]:
-    """These columns of the results, a tuple a sample."""
+    """These columns of the results, one tuple per sample."""
     table = pq.read_table(Path(output) / "results.parquet").select(list(columns))
     return [tuple(row.values()) for row in table.to_pylist()]
 
 
 def test_scoring_afterwards_gives_the_runs_own_numbers(tmp_path: Path) -> None:
-    """A run with scores and one that is scored later agree to the last bit, at a rate no decimal can say."""
+    """Scores computed in a run and afterwards agree to the last bit, also at a fractional frame rate."""
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     first, second = made(tmp_path / "a", dict(PIXELS)), made(tmp_path / "b", {})
@@ -53,7 +53,7 @@ def test_scoring_afterwards_gives_the_runs_own_numbers(tmp_path: Path) -> None:
 
 
 def test_only_what_is_missing_is_scored(tmp_path: Path) -> None:
-    """A second call scores nothing, a new metric all videos, renew everything; other scores stay."""
+    """A second call scores nothing, a new metric scores all videos, renew scores everything; other scores stay."""
     output = made(tmp_path, {"flicker": {}})
     before = scores(output, "flicker")
     assert score_output(output, None, engine_for).made == 0
@@ -66,22 +66,22 @@ def test_only_what_is_missing_is_scored(tmp_path: Path) -> None:
 
 
 def test_a_later_run_keeps_the_added_scores(tmp_path: Path) -> None:
-    """The job in the output names the new metrics, so that they stay columns of its results."""
+    """The output's job lists the new metrics, so they remain columns of its results."""
     output = made(tmp_path, {})
     score_output(output, {"motion": {}}, engine_for)
     assert "motion" in (Path(output) / "job.yaml").read_text()
     assert "motion" in json.loads((Path(output) / "summary.json").read_text())["models"]["fake"]["scores"]
 
 
-def test_what_has_no_video_is_not_scored(tmp_path: Path) -> None:
-    """Failed samples stay failed, without a score, and do not disturb the others."""
+def test_failed_samples_are_not_scored(tmp_path: Path) -> None:
+    """Failed samples stay failed and have no score; the others are scored."""
     output = made(tmp_path, {}, faults=["broken"])
     assert score_output(output, {"motion": {}}, engine_for).made == 2
     assert [value is None for (value,) in scores(output, "motion")] == [False, False, True]
 
 
-def test_a_video_that_cannot_be_read_has_no_score_and_says_why(tmp_path: Path) -> None:
-    """A damaged file costs its own scores; the reason stands in score_errors."""
+def test_a_damaged_video_has_no_score(tmp_path: Path) -> None:
+    """A damaged video has no score, and score_errors gives the reason."""
     output = made(tmp_path, {})
     (video,) = (Path(output) / "videos/fake").glob("red-*")
     video.write_bytes(b"no video")
@@ -93,7 +93,7 @@ def test_a_video_that_cannot_be_read_has_no_score_and_says_why(tmp_path: Path) -
 
 
 class Interrupted:
-    """An engine that is stopped before the last unit."""
+    """An engine that stops before the last unit."""
 
     def run(self, units: Any, job: Job, factories: Any, ledger: Any) -> Ending:
         ((name, found),) = units.items()
@@ -101,8 +101,8 @@ class Interrupted:
         return "interrupted"
 
 
-def test_scoring_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
-    """What was scored before an interruption is not scored again, and enters the results with the rest."""
+def test_scoring_continues_after_an_interruption(tmp_path: Path) -> None:
+    """After an interruption only the missing videos are scored, and all scores enter the results."""
     output = made(tmp_path, {})
     cut = score_output(output, {"motion": {}}, lambda job: Interrupted())
     assert cut.ending == "interrupted"
@@ -111,14 +111,14 @@ def test_scoring_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
 
 
 def test_a_moved_output_is_scored_where_it_is(tmp_path: Path) -> None:
-    """The folder's own place counts, not the one that its job was written for."""
+    """A moved output is scored at its new path, whatever path its job contains."""
     output = made(tmp_path, {})
     shutil.move(output, tmp_path / "moved")
     assert score_output(str(tmp_path / "moved"), {"motion": {}}, engine_for).made == 2
     assert not Path(output).exists()
 
 
-def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
-    """There is nothing to score where nothing was run."""
+def test_a_folder_without_a_run_is_rejected(tmp_path: Path) -> None:
+    """A folder without a run is rejected."""
     with pytest.raises(UsageError, match=r"job\.yaml"):
         score_output(str(tmp_path), None, engine_for)

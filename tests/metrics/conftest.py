@@ -1,4 +1,4 @@
-"""Networks with the real architectures, tokenizer and preprocessing, made anew and tiny in each session."""
+"""Tiny networks of the real classes with tokenizer and preprocessing, created in each test session."""
 
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,9 @@ TEXT: Any = {
 
 
 def saved(folder: Path, seed: int, model: Any, config: Any) -> Path:
-    """A folder with a randomly initialised model and a tokenizer of one token a letter.
+    """A folder with a randomly initialized model and a tokenizer with one token per letter.
 
-    The seeds make the cosines positive: scores of 0 would make every comparison hold.
+    The seeds make the cosines positive, because comparisons of scores that are all 0 would always hold.
     """
     torch.manual_seed(seed)
     model(config).save_pretrained(folder)
@@ -49,21 +49,21 @@ def saved(folder: Path, seed: int, model: Any, config: Any) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CLIPModel that reads 77 tokens at most."""
+    """A CLIPModel with a limit of 77 tokens."""
     config = CLIPConfig(text_config=TEXT, vision_config={**TOWER, **PICTURES}, projection_dim=16)
     return saved(tmp_path_factory.mktemp("clip"), 7, CLIPModel, config)
 
 
 @pytest.fixture(scope="session")
 def tiny_siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SiglipModel that reads 64 tokens at most."""
+    """A SiglipModel with a limit of 64 tokens."""
     config = SiglipConfig(text_config={**TEXT, "projection_size": 32}, vision_config={**TOWER, **PICTURES})
     return saved(tmp_path_factory.mktemp("siglip"), 3, SiglipModel, config)
 
 
 @pytest.fixture(scope="session")
 def tiny_xclip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An XCLIPModel that sees 4 frames."""
+    """An XCLIPModel that takes 4 frames."""
     vision = {**TOWER, **PICTURES, "num_frames": 4, "mit_hidden_size": 16, "mit_intermediate_size": 32}
     vision |= {"mit_num_hidden_layers": 1, "mit_num_attention_heads": 2}
     config = XCLIPConfig(

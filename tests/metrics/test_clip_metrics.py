@@ -28,7 +28,7 @@ def video() -> Video:
 
 
 def scored(clip: Path, video: Video, prompt: str | None, **options: Any) -> Scores:
-    """Both metrics of one video, as a worker computes them."""
+    """The scores of both metrics for one video, as a worker computes them."""
     spec = Clip(path=str(clip), revision=None)
     temporal = {name: value for name, value in options.items() if name == "frames"}
     metrics = {
@@ -40,7 +40,7 @@ def scored(clip: Path, video: Video, prompt: str | None, **options: Any) -> Scor
 
 
 def expected_logits(clip: Path, frames: list[Any], prompt: str) -> FloatArray:
-    """Cosines of frames and prompt by CLIPModel's own forward pass, divided by its logit scale."""
+    """Cosines of frames and prompt: the logits of CLIPModel's forward pass, divided by its logit scale."""
     model: Any = CLIPModel.from_pretrained(clip)
     tokens = CLIPTokenizer.from_pretrained(clip)(prompt, truncation=True, max_length=77, return_tensors="pt")
     images = [Image.fromarray(frame) for frame in frames]
@@ -52,7 +52,7 @@ def expected_logits(clip: Path, frames: list[Any], prompt: str) -> FloatArray:
 
 
 def test_clip_score_is_the_mean_of_the_sampled_frames_cosines(tiny_clip: Path, video: Video) -> None:
-    """clip_score is 100 * max(cos, 0), averaged over 16 frames that CLIPModel's own forward pass scores."""
+    """clip_score is the mean of 100 * max(cos, 0) over 16 frames, with the cosines of CLIPModel's forward pass."""
     at = [round(19 * step / 15) for step in range(16)]
     cosines = expected_logits(tiny_clip, [video.frames[index] for index in at], "a red ball")
     expected = 100 * np.maximum(cosines, 0)
@@ -62,7 +62,7 @@ def test_clip_score_is_the_mean_of_the_sampled_frames_cosines(tiny_clip: Path, v
 
 
 def test_clip_temporal_is_the_mean_cosine_of_neighbours(tiny_clip: Path, video: Video) -> None:
-    """clip_temporal follows its formula on features that CLIPModel gives frame by frame."""
+    """clip_temporal follows its formula on features that CLIPModel computes frame by frame."""
     model: Any = CLIPModel.from_pretrained(tiny_clip)
     processor = CLIPImageProcessorPil.from_pretrained(tiny_clip)
     with torch.no_grad():
@@ -78,15 +78,15 @@ def test_clip_temporal_is_the_mean_cosine_of_neighbours(tiny_clip: Path, video: 
 
 
 def test_a_long_prompt_keeps_its_end_token(tiny_clip: Path, video: Video) -> None:
-    """Two prompts that differ within the first 77 tokens get different scores, though both are cut."""
+    """Two truncated prompts that differ within the first 77 tokens get different scores."""
     first, second = (scored(tiny_clip, video, start + LONG) for start in ("a dog. ", "a cat. "))
     assert first.prompt_truncated
     assert first.prompt_tokens == second.prompt_tokens == len(("a dog. " + LONG).replace(" ", "")) + 2
     assert abs((first.values["clip_score"] or 0) - (second.values["clip_score"] or 0)) > 1e-3
 
 
-def test_chunk_mean_reads_a_prompt_to_its_end(tiny_clip: Path, video: Video) -> None:
-    """With long_text: chunk_mean what stands past the limit counts, and nothing is called truncated."""
+def test_chunk_mean_encodes_the_whole_prompt(tiny_clip: Path, video: Video) -> None:
+    """With long_text: chunk_mean, text past the limit changes the score, and the prompt is not truncated."""
     ends = [scored(tiny_clip, video, LONG + end, long_text="chunk_mean") for end in ("a dog", "a cat")]
     assert ends[0].values != ends[1].values
     assert not ends[0].prompt_truncated
@@ -95,7 +95,7 @@ def test_chunk_mean_reads_a_prompt_to_its_end(tiny_clip: Path, video: Video) -> 
 
 
 def test_a_video_without_a_prompt_has_no_clip_score(tiny_clip: Path, video: Video) -> None:
-    """A score that cannot be had is None with the reason, and the others are there."""
+    """The score is None with the reason, and the other metrics have their scores."""
     scores = scored(tiny_clip, video, None)
     assert scores.values["clip_score"] is None
     assert scores.errors == dict.fromkeys(("clip_score", "clip_score_min"), "the row has no prompt")
@@ -103,8 +103,8 @@ def test_a_video_without_a_prompt_has_no_clip_score(tiny_clip: Path, video: Vide
     assert scores.prompt_tokens is None
 
 
-def test_a_score_does_not_depend_on_the_metrics_beside_it(tiny_clip: Path, video: Video) -> None:
-    """One metric alone gives the same bits as in company, so renewing a score changes no other."""
+def test_a_score_does_not_depend_on_other_metrics(tiny_clip: Path, video: Video) -> None:
+    """A metric alone gives the same bits as together with others, so renewing one score changes no other."""
     spec, weights = Clip(path=str(tiny_clip), revision=None), Weights("clip", str(tiny_clip))
     alone = Scorer(
         {"clip_temporal": build_metric("clip_temporal", {}, spec)}, {weights: load_network(weights, "cpu")}
@@ -113,15 +113,15 @@ def test_a_score_does_not_depend_on_the_metrics_beside_it(tiny_clip: Path, video
 
 
 def test_frames_are_encoded_once_for_all_metrics(tiny_clip: Path, video: Video) -> None:
-    """Asking twice for the features of the same frames hands out the very same array."""
+    """The second request for features of the same frames returns the same array."""
     weights = Weights("clip", str(tiny_clip))
     network = load_network(weights, "cpu")
     evidence = Evidence(video, "a red ball", None, {weights: network})
     assert evidence.frame_features(weights, 4) is evidence.frame_features(weights, 4)
 
 
-def test_frames_that_are_three_pixels_high_are_read_as_pictures(tiny_clip: Path) -> None:
-    """A video of 3 rows is not mistaken for channels first."""
+def test_frames_three_pixels_high_are_read_as_images(tiny_clip: Path) -> None:
+    """A video of 3 pixel rows is not taken for channels first."""
     video = Video(np.random.default_rng(1).integers(0, 256, (4, 3, 40, 3), np.uint8), fps=8)
     assert scored(tiny_clip, video, "a red ball").errors == {}
 
@@ -131,13 +131,13 @@ def test_frames_that_are_three_pixels_high_are_read_as_pictures(tiny_clip: Path)
     [(5, 3, [0, 2, 4]), (16, 16, list(range(16))), (3, 16, [0, 1, 2]), (9, 1, [4]), (100, 2, [0, 99])],
 )
 def test_sampling_takes_the_first_and_the_last_frame(length: int, count: int, expected: list[int]) -> None:
-    """Frames are sampled uniformly with both ends, and none twice."""
+    """Sampling is even, includes the first and last frame, and repeats no frame."""
     frames = np.arange(length, dtype=np.uint8).reshape(-1, 1, 1, 1).repeat(3, axis=3)
     assert sampled(frames, count)[:, 0, 0, 0].tolist() == expected
 
 
 def test_broken_weights_are_named(tiny_clip: Path, tmp_path: Path) -> None:
-    """A folder with a right config.json and no weights is a MetricError that names the folder."""
+    """A folder with a valid config.json and no weights gives a MetricError with the folder's name."""
     (tmp_path / "config.json").write_bytes((tiny_clip / "config.json").read_bytes())
     with pytest.raises(MetricError, match=str(tmp_path)):
         load_network(Weights("clip", str(tmp_path)), "cpu")

@@ -1,4 +1,4 @@
-"""A metric of another program, with programs that answer, fail, die and hang."""
+"""A metric of an external program, with programs that answer, fail, crash and hang."""
 
 import sys
 from collections.abc import Callable
@@ -23,7 +23,7 @@ ANSWER = "    print(json.dumps({answer}), flush=True)\n"
 
 @pytest.fixture
 def metric(tmp_path: Path) -> Callable[..., Any]:
-    """Builds the metric of a program that is given by the body of its loop."""
+    """Builds the metric of a program, given the body of its loop."""
 
     def build(body: str, **options: Any) -> Any:
         program = tmp_path / "program.py"
@@ -40,7 +40,7 @@ def evidence(shade: int = 100, prompt: str | None = "a grey wall") -> Evidence:
 
 
 def test_a_program_sees_the_decoded_frames(metric: Callable[..., Any]) -> None:
-    """It gets frames, rate and prompt, and one process answers for all videos."""
+    """The program receives frames, frame rate and prompt, and one process answers for all videos."""
     seen = "{'light': float(np.load(asked['frames']).mean()) + len(asked['prompt']) + asked['fps'] / 100}"
     built = metric(ANSWER.replace("{answer}", seen))
     assert built.columns["light"].better == "higher"
@@ -53,28 +53,28 @@ def test_a_program_sees_the_decoded_frames(metric: Callable[..., Any]) -> None:
     ("body", "reason"),
     [
         (ANSWER.replace("{answer}", "{'error': 'too dark'}"), "too dark"),
-        ("    raise RuntimeError('no weights')\n", "ended with code 1: RuntimeError: no weights"),
-        ("    print('hello', flush=True)\n", "answered no JSON"),
-        ("    print('[]', flush=True)\n", "no object"),
-        ("    time.sleep(60)\n", "did not answer in time"),
+        ("    raise RuntimeError('no weights')\n", "exited with code 1: RuntimeError: no weights"),
+        ("    print('hello', flush=True)\n", "answered with invalid JSON"),
+        ("    print('[]', flush=True)\n", "expected a JSON object"),
+        ("    time.sleep(60)\n", "did not answer within the time limit"),
     ],
 )
 def test_a_program_that_fails_costs_one_score(metric: Callable[..., Any], body: str, reason: str) -> None:
-    """The reason is told for this video, and the next one finds a program that runs."""
+    """Only this video loses its score, with the reason; the program is restarted for the next video."""
     built = metric(body, timeout_s=2 if "sleep" in body else 60)
     for _ in range(2):
         with pytest.raises(UnscorableError, match=reason):
             built.score(evidence())
 
 
-def test_a_program_that_is_not_there_is_told(metric: Callable[..., Any]) -> None:
-    """The reason names the program."""
-    with pytest.raises(UnscorableError, match="nowhere cannot be started"):
+def test_a_missing_program_is_named(metric: Callable[..., Any]) -> None:
+    """The reason names the program that does not start."""
+    with pytest.raises(UnscorableError, match="nowhere did not start"):
         metric("", command=["nowhere"]).score(evidence())
 
 
-def test_a_command_says_what_it_yields(metric: Callable[..., Any]) -> None:
-    """Without a column, or with another direction, the job is refused."""
+def test_a_command_needs_valid_yields(metric: Callable[..., Any]) -> None:
+    """Missing yields, or an unknown direction, is a MetricError."""
     with pytest.raises(MetricError, match="yields"):
         build_metric("light", {"command": ["true"]}, Clip(path="unused"))
     with pytest.raises(MetricError, match="yields"):

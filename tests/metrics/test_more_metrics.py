@@ -1,4 +1,4 @@
-"""The other metrics against their formulas, computed by other means, on tiny networks of the real kind."""
+"""The other metrics against independent computations of their formulas, on tiny networks of the real classes."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from t2vbatch.errors import MetricError
 from t2vbatch.job import Clip
 from t2vbatch.media.video import Video
 from t2vbatch.metrics.networks import load_network
-from t2vbatch.metrics.protocol import FloatArray
+from t2vbatch.metrics.protocol import ONE_FRAME, FloatArray
 from t2vbatch.metrics.registry import build_metric
 from t2vbatch.metrics.scorer import Scorer, Scores
 
@@ -32,7 +32,7 @@ PROMPT = "a red ball"
 
 @pytest.fixture(scope="module")
 def video() -> Video:
-    """Frames that change slowly, of a size that is no network's own."""
+    """Frames that change slowly, of another size than the networks' input."""
     random = np.random.default_rng(0)
     base = random.integers(0, 200, (40, 56, 3))
     frames = [base + index + random.integers(0, 20, base.shape) for index in range(12)]
@@ -45,7 +45,7 @@ def image() -> Image.Image:
 
 
 def scored(name: str, video: Video, clip: Path | str = "unused", **options: Any) -> Scores:
-    """One metric of one video with the prompt PROMPT; the option ``image`` is the conditioning image."""
+    """Scores of one metric for one video and the prompt PROMPT; the option ``image`` is the conditioning image."""
     image = options.pop("image", None)
     metric = build_metric(name, options, Clip(path=str(clip)))
     networks = {weights: load_network(weights, "cpu") for weights in metric.weights}
@@ -53,14 +53,14 @@ def scored(name: str, video: Video, clip: Path | str = "unused", **options: Any)
 
 
 def value_of(name: str, video: Video, clip: Path | str = "unused", **options: Any) -> float:
-    """The column that has the metric's name."""
+    """The value of the column with the metric's name."""
     value = scored(name, video, clip, **options).values[name]
     assert value is not None
     return value
 
 
 def clip_features(clip: Path, frames: Any) -> FloatArray:
-    """CLIP's unit features of frames, by CLIPModel itself."""
+    """Unit-length features of frames, computed by CLIPModel directly."""
     model: Any = CLIPModel.from_pretrained(clip)
     pixels = CLIPImageProcessorPil.from_pretrained(clip)(
         [Image.fromarray(frame) for frame in frames], return_tensors="pt"
@@ -80,7 +80,7 @@ def test_clip_temporal_all_is_the_mean_of_every_pair(tiny_clip: Path, video: Vid
 
 
 def test_pooled_clip_score_compares_the_mean_feature(tiny_clip: Path, video: Video) -> None:
-    """clip_score_pooled pools unit features before it compares, and is never below clip_score."""
+    """clip_score_pooled pools unit features before the comparison, and is never below clip_score."""
     pooled = clip_features(tiny_clip, video.frames).mean(axis=0)
     model: Any = CLIPModel.from_pretrained(tiny_clip)
     with torch.no_grad():
@@ -97,7 +97,7 @@ def test_pooled_clip_score_compares_the_mean_feature(tiny_clip: Path, video: Vid
 
 
 def test_clip_image_compares_frames_with_the_image(tiny_clip: Path, video: Video, image: Image.Image) -> None:
-    """clip_image is the mean over frames, clip_image_first the first one; without an image: None."""
+    """clip_image averages over frames, clip_image_first takes the first frame; without an image both are None."""
     frames, (target,) = clip_features(tiny_clip, video.frames), clip_features(tiny_clip, [np.asarray(image)])
     for count in (1, 16):
         values = scored("clip_image", video, tiny_clip, image=image, frames=count).values
@@ -107,7 +107,7 @@ def test_clip_image_compares_frames_with_the_image(tiny_clip: Path, video: Video
 
 
 def test_pickscore_is_the_networks_own_logit(tiny_clip: Path, video: Video) -> None:
-    """pickscore is the mean logit of CLIPModel's forward pass, its processor taken from elsewhere."""
+    """pickscore is the mean logit of CLIPModel's forward pass, with a processor from another folder."""
     model: Any = CLIPModel.from_pretrained(tiny_clip)
     text = CLIPTokenizer.from_pretrained(tiny_clip)(PROMPT, return_tensors="pt")
     pixels = CLIPImageProcessorPil.from_pretrained(tiny_clip)(
@@ -133,15 +133,15 @@ def test_aesthetic_is_a_linear_head_on_clip(
     assert value == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_head_that_holds_code_is_refused(tiny_clip: Path, video: Video, tmp_path: Path) -> None:
-    """A pickle with anything but tensors in it is not run."""
+def test_a_head_with_code_is_rejected(tiny_clip: Path, video: Video, tmp_path: Path) -> None:
+    """A pickle that contains anything but tensors is not executed."""
     torch.save({"weight": Path("x"), "bias": torch.tensor([5.0])}, tmp_path / "head.pth")
     with pytest.raises(MetricError, match="head"):
         scored("aesthetic", video, path=str(tiny_clip), head=str(tmp_path / "head.pth"))
 
 
 def test_siglip_score_is_the_mean_cosine_of_padded_prompts(tiny_siglip: Path, video: Video) -> None:
-    """siglip_score agrees with SiglipModel's own forward pass on a prompt padded to its full length."""
+    """siglip_score agrees with SiglipModel's forward pass on a prompt padded to full length."""
     model: Any = SiglipModel.from_pretrained(tiny_siglip)
     text = CLIPTokenizer.from_pretrained(tiny_siglip)(
         PROMPT, padding="max_length", max_length=64, return_tensors="pt"
@@ -158,7 +158,7 @@ def test_siglip_score_is_the_mean_cosine_of_padded_prompts(tiny_siglip: Path, vi
 
 
 def test_xclip_score_is_the_models_own(tiny_xclip: Path, video: Video) -> None:
-    """xclip_score is the cosine behind XCLIPModel's logit, on its own number of frames."""
+    """xclip_score is the cosine in XCLIPModel's logit, on the number of frames in its config."""
     model: Any = XCLIPModel.from_pretrained(tiny_xclip)
     frames = video.frames[[0, 4, 7, 11]]
     pixels = CLIPImageProcessorPil.from_pretrained(tiny_xclip)(list(frames), return_tensors="pt")
@@ -173,7 +173,7 @@ def test_xclip_score_is_the_models_own(tiny_xclip: Path, video: Video) -> None:
 
 
 def test_dino_consistency_is_vbenchs_formula(tiny_vit: Path, video: Video) -> None:
-    """dino_consistency adds the cosines with the frame before and with the first, as VBench's loop does."""
+    """dino_consistency averages the cosines with the previous and the first frame, as VBench's loop does."""
     model: Any = ViTModel.from_pretrained(tiny_vit)
     processor = ViTImageProcessorPil.from_pretrained(tiny_vit)
     with torch.no_grad():
@@ -199,7 +199,7 @@ def test_flicker_is_vbenchs_formula(video: Video) -> None:
 
 
 def test_sharpness_is_opencvs_laplacian_of_inner_pixels(video: Video) -> None:
-    """sharpness is the variance of cv2.Laplacian, without the border that OpenCV makes up."""
+    """sharpness is the variance of cv2.Laplacian without the border pixels that OpenCV extrapolates."""
     variances = []
     for frame in video.frames:
         luma = frame.astype(float) @ [0.299, 0.587, 0.114]
@@ -208,7 +208,7 @@ def test_sharpness_is_opencvs_laplacian_of_inner_pixels(video: Video) -> None:
 
 
 def test_motion_flow_measures_speed() -> None:
-    """A shift by two pixels a frame is measured as such, and at twice the frame rate as twice as fast."""
+    """A shift of two pixels per frame is measured correctly, and twice the frame rate doubles the speed."""
     noise = cv2.GaussianBlur(np.random.default_rng(0).normal(size=(160, 260, 3)), (15, 15), 3)
     noise = np.clip(128 + 60 * noise / noise.std(), 0, 255).astype(np.uint8)
     frames = np.array([noise[:, 2 * step : 2 * step + 240] for step in range(8)])
@@ -218,7 +218,7 @@ def test_motion_flow_measures_speed() -> None:
 
 
 def test_first_frame_error_is_zero_for_the_image_itself(video: Video) -> None:
-    """A first frame that is the image cut to the frame's shape has no error; its opposite has a large one."""
+    """The image, cropped to the frame's shape, has error 0; a white image has the expected large error."""
     frame = Image.fromarray(video.frames[0])
     wide = Image.new("RGB", (frame.width + 20, frame.height))
     wide.paste(frame, (10, 0))
@@ -230,6 +230,6 @@ def test_first_frame_error_is_zero_for_the_image_itself(video: Video) -> None:
 
 @pytest.mark.parametrize("name", ["flicker", "motion", "motion_flow"])
 def test_a_single_frame_has_no_motion(name: str) -> None:
-    """A score of change needs two frames, and says so."""
+    """A metric of change gives the reason for a video of one frame."""
     one = Video(np.zeros((1, 8, 8, 3), np.uint8), fps=8)
-    assert scored(name, one).errors == {name: "one frame has no next one"}
+    assert scored(name, one).errors == {name: ONE_FRAME}

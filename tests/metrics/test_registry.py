@@ -1,4 +1,4 @@
-"""What a job may ask of metrics, and how everything else is refused before anything is loaded."""
+"""The metrics of a job: valid options, and MetricErrors before any network is loaded."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from t2vbatch.metrics.scorer import scorer_identity
 def job(
     clip: Path | str | None, metrics: Any = ("clip_score", "clip_temporal"), model: str = "org/model"
 ) -> Job:
-    """A job that is complete as far as metrics look at it."""
+    """A job with all keys that metrics read."""
     return Job(
         manifest="m.jsonl",
         output="out",
@@ -28,7 +28,7 @@ def job(
 
 
 def test_a_job_gets_its_columns_in_order(tiny_clip: Path) -> None:
-    """The columns of results are those of the metrics, in the order in which the job names them."""
+    """The results have the columns of the metrics, in the order of the job."""
     asked = job(tiny_clip, ["clip_temporal", {"clip_score": {"frames": 4}}])
     check_metrics(asked)
     assert metric_columns(asked) == ("clip_temporal", "clip_score", "clip_score_min")
@@ -46,42 +46,42 @@ def test_a_job_gets_its_columns_in_order(tiny_clip: Path) -> None:
         ([{"clip_score": {"long_text": "cut"}}], "truncate or chunk_mean"),
     ],
 )
-def test_a_wrong_metric_is_refused(tiny_clip: Path, metrics: Any, message: str) -> None:
-    """An unknown metric, option or value is one MetricError that says what could stand there."""
+def test_a_wrong_metric_is_rejected(tiny_clip: Path, metrics: Any, message: str) -> None:
+    """An unknown metric, option or value gives one MetricError with the allowed values."""
     with pytest.raises(MetricError, match=message):
         check_metrics(job(tiny_clip, metrics))
 
 
-def test_a_head_that_is_not_there_is_refused(tiny_clip: Path) -> None:
-    """The file of a linear head is looked for before anything is loaded."""
+def test_a_missing_head_is_rejected(tiny_clip: Path) -> None:
+    """A missing file of a linear head is an error before any network is loaded."""
     with pytest.raises(MetricError, match=r"nowhere\.pth"):
         check_metrics(job(None, [{"aesthetic": {"head": "nowhere.pth", "path": str(tiny_clip)}}]))
 
 
-def test_weights_of_another_kind_are_refused(tmp_path: Path) -> None:
-    """A folder that holds another model than CLIP is refused by what its config.json says."""
+def test_weights_of_another_kind_are_rejected(tmp_path: Path) -> None:
+    """A folder with another model than CLIP is rejected by its config.json."""
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "t5"}))
     with pytest.raises(MetricError, match="t5"):
         check_metrics(job(tmp_path))
 
 
-def test_a_folder_that_is_not_there_is_not_asked_of_the_hub(tmp_path: Path) -> None:
-    """An absolute path is a local one, whether it exists or not."""
+def test_an_absolute_path_is_never_looked_up_on_the_hub(tmp_path: Path) -> None:
+    """An absolute path is local, even if it does not exist."""
     with pytest.raises(MetricError, match=r"a folder without a config\.json"):
         check_metrics(job(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", "{}"])
-def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, content: str | None) -> None:
-    """A folder without a readable config.json is refused before anything is loaded."""
+def test_a_folder_without_a_model_is_rejected(tmp_path: Path, content: str | None) -> None:
+    """A folder without a valid config.json is an error before any network is loaded."""
     if content is not None:
         (tmp_path / "config.json").write_text(content)
     with pytest.raises(MetricError, match=str(tmp_path)):
         check_metrics(job(tmp_path))
 
 
-def test_a_hub_id_that_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without a network and without a cached copy the error says to download the weights first."""
+def test_an_unreachable_hub_id_is_rejected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without network access and a cached copy, the error says that the hub cannot be reached."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(MetricError, match="cannot be reached"):
@@ -89,17 +89,15 @@ def test_a_hub_id_that_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_bundled_models_are_scored_by_the_bundled_clip() -> None:
-    """Only a job of bundled models alone gets the bundled CLIP, which knows nothing of other pictures."""
+    """Only a job with nothing but bundled models uses the bundled CLIP, which was trained on their videos alone."""
     assert job_clip(job(None, model="bundled:shapes")).path == "bundled:shapes"
     mixed = job(None, model="bundled:shapes")
     mixed = mixed.model_copy(update={"models": {**mixed.models, "b": Model(path="org/model")}})
     assert job_clip(mixed).path == "openai/clip-vit-large-patch14"
 
 
-def test_the_identity_follows_weights_and_options_and_not_their_place(
-    tiny_clip: Path, tmp_path: Path
-) -> None:
-    """Moved weights score the same and have the same identity; other options or bytes have another."""
+def test_the_identity_depends_on_content_and_options_not_on_paths(tiny_clip: Path, tmp_path: Path) -> None:
+    """Moving weights keeps the scorer's identity; other options or other bytes change it."""
     moved = tmp_path / "moved"
     moved.mkdir()
     for file in tiny_clip.iterdir():
@@ -112,7 +110,7 @@ def test_the_identity_follows_weights_and_options_and_not_their_place(
 
 
 def test_a_metric_of_another_package_is_known_by_its_entry_point(tmp_path: Path) -> None:
-    """An installed package's metric is checked and its options reach it, with no registration call."""
+    """A metric of an installed package is found by its entry point and receives its options."""
     (tmp_path / "brightness.py").write_text(
         "from dataclasses import dataclass\n"
         "from t2vbatch.metrics import Column\n"
@@ -144,8 +142,8 @@ def test_a_metric_of_another_package_is_known_by_its_entry_point(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_every_metric_says_what_it_is(name: str) -> None:
-    """Each docstring holds definition, source, range, direction, cost and weights; each option is told."""
+def test_every_metric_is_documented(name: str) -> None:
+    """Each docstring has definition, source, range, direction, cost and weights; each option has a description."""
     kind: Any = METRICS[name]
     for heading in ("Definition:", "Source:", "Range:", "Direction:", "Cost:", "Weights:"):
         assert heading in kind.__doc__

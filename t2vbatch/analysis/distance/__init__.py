@@ -1,6 +1,6 @@
-"""Distances of whole sets of videos: FVD and FID against a reference, of each model of a run.
+"""Distances between sets of videos: FVD and FID of each model of a run against a reference set.
 
-A score is of one video, and a mean of scores is ``summary.py``'s; a distance exists for the set alone. A
-job's ``distances`` become questions (``question.py``), whose features workers compute (``features.py``);
-``measure.py`` makes numbers of them, and ``result.py`` says what stands beside each.
+A score belongs to one video; a distance is defined for a set only. ``spec.py`` checks a job's ``distances``,
+workers compute features of the videos (``features.py``), ``measure.py`` computes the distances from them, and
+``result.py`` stores each distance with its sample sizes and notes.
 """

@@ -1,8 +1,8 @@
-"""What a Fréchet distance would be with videos without end.  [pure]
+"""Extrapolates a Fréchet distance to infinitely many videos.  [pure]
 
-With n videos the distance comes out too large on average, by about c / n, and c differs from model to model:
-of two models with the same number of videos the better one may have the larger distance. A line through the
-distances of subsets against 1 / n meets the axis where n is infinite.
+The distance of n videos is biased upwards by about c / n, and c differs between models: of two models with
+the same number of videos, the better one may have the larger distance. The distances of subsets lie on a
+line in 1 / n, and its intercept estimates the distance for infinite n.
 """
 
 from collections.abc import Sequence
@@ -13,37 +13,38 @@ import numpy.typing as npt
 from t2vbatch.analysis.distance.frechet import Statistics, frechet_distance, statistics_of
 
 POINTS = 15
-"""Subsets on the line, as Chong and Forsyth."""
+"""Number of subsets on the line, as in Chong and Forsyth."""
 
 VIDEOS_PER_DIM = 3
-"""Below 3 D videos the halves are near n = D, where the distance is no line in 1 / n: on Gaussians of known
-distance the extrapolation then left 25% to 50% of the bias, or overshot; from here on, about 10%."""
+"""Minimum number of videos for each feature dimension. With fewer, the smallest subsets have about as many
+videos as dimensions, where the distance is not linear in 1 / n: on Gaussians of known distance the
+extrapolation then left 25% to 50% of the bias, or overshot. With this minimum it leaves about 10%."""
 
 
 def too_few(videos: int, dims: int) -> str | None:
-    """Why there can be no extrapolation from so many videos, in words; None where there can."""
+    """The reason why so few videos allow no extrapolation; None if there are enough."""
     needed = VIDEOS_PER_DIM * dims
     return (
-        None if videos >= needed else f"takes {needed:,} videos, {VIDEOS_PER_DIM} for each of {dims} features"
+        None if videos >= needed else f"needs {needed:,} videos, {VIDEOS_PER_DIM} for each of {dims} features"
     )
 
 
 def extrapolate(videos: Sequence[npt.NDArray[np.floating]], reference: Statistics, seed: int = 0) -> float:
-    """The distance at n = infinity: FID-infinity, and the same for videos.
+    """The distance at n = infinity: FID-infinity, for images or videos.
 
-    Definition: the intercept of the least squares line of distance against 1 / n, over POINTS subsets drawn
-        without replacement, of n from half of the videos to all of them. Whole videos are drawn, since frames
-        of one video are alike.
+    Definition: the intercept of the least squares line of distance against 1 / n, over POINTS random
+        subsets, of n from half of the videos to all of them. It draws whole videos, because frames of one
+        video are similar.
     Source: Chong and Forsyth, Effectively Unbiased FID and Inception Score and where to find them, CVPR 2020
-        (arXiv:1911.07023), who draw from 5,000 images on.
+        (arXiv:1911.07023), who draw subsets of at least 5,000 images.
 
     Args:
-        videos: the features of each, shape (N, D), as many as ``too_few`` asks for; all in memory.
-        reference: taken as it is. Its own bias, where it has few videos, stays.
-        seed: of the draws.
+        videos: the features of each video, shape (N, D); at least as many videos as ``too_few`` demands.
+        reference: statistics of the reference set. The bias from few reference videos remains.
+        seed: seed of the random subsets.
 
     Returns:
-        The distance; below 0 where the true one is small against the noise.
+        The distance. It may be negative if the true distance is small compared with the noise.
     """
     random = np.random.default_rng(seed)
     sizes = np.linspace(len(videos) / 2, len(videos), POINTS).round().astype(int)

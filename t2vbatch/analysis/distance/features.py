@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from t2vbatch.analysis.distance.kinds import KINDS, resized
-from t2vbatch.analysis.distance.question import DistanceSpec
+from t2vbatch.analysis.distance.spec import DistanceSpec
 from t2vbatch.engines import Ending, Engine, Progress
 from t2vbatch.errors import EncodeError
 from t2vbatch.job import Distance, Job
@@ -151,7 +151,7 @@ class Extractor:
         except UnscorableError as error:
             return str(error)
         except (EncodeError, FileNotFoundError):
-            return "cannot be read"
+            return "cannot be decoded"
         features = kind.features(self._network, resized(frames, self._asked.size))
         return features if np.isfinite(features).all() else "features that are not finite"
 

@@ -1,6 +1,6 @@
-"""The Fréchet distance of two Gaussians, and the mean and covariance that it is of.  [pure]
+"""The Fréchet distance of two Gaussians, and the estimation of their means and covariances.  [pure]
 
-Everything is float64: the distance is a small difference of large traces.
+Everything is float64, because the distance is a small difference of large traces.
 """
 
 from collections.abc import Iterable
@@ -13,17 +13,17 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 _ROWS = 256
-"""Vectors that enter the moments together: a product of matrices instead of one outer product a vector."""
+"""Vectors added to the moments in one matrix product, instead of one outer product for each vector."""
 
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What the distance knows of a set of vectors.
+    """Size, mean and covariance of a set of vectors.
 
     Attributes:
-        n: vectors, at least 2.
+        n: number of vectors, at least 2.
         mean: shape (D,).
-        covariance: shape (D, D), symmetric, the sum of squares divided by n - 1. With n <= D it is singular.
+        covariance: shape (D, D), symmetric, the scatter matrix divided by n - 1. It is singular if n <= D.
     """
 
     n: int
@@ -32,7 +32,7 @@ class Statistics:
 
     @property
     def dims(self) -> int:
-        """Numbers in a vector: D."""
+        """Number of dimensions D."""
         return len(self.mean)
 
     @cached_property
@@ -44,9 +44,9 @@ class Statistics:
 
 
 class Moments:
-    """Takes vectors in and knows their statistics, in the memory of two D x D matrices, however many come.
+    """Accumulates the mean and covariance of vectors in the memory of two D x D matrices.
 
-    The same vectors in the same order give the same bits, in whatever parts they come.
+    The same vectors in the same order give the same bits, however they are split into calls of ``add``.
     """
 
     def __init__(self) -> None:
@@ -57,25 +57,25 @@ class Moments:
 
     @property
     def n(self) -> int:
-        """Vectors so far."""
+        """Number of vectors so far."""
         return self._n + len(self._waiting)
 
     def add(self, vectors: npt.NDArray[np.floating]) -> None:
-        """Take in vectors, shape (N, D)."""
+        """Add vectors, shape (N, D)."""
         for vector in vectors.astype(np.float64):
             self._waiting.append(vector)
             if len(self._waiting) == _ROWS:
                 self._merge()
 
     def statistics(self) -> Statistics:
-        """Of all that came. Raises ValueError for fewer than two vectors, which have no covariance."""
+        """The statistics of all vectors so far. Raises ValueError for fewer than two vectors."""
         self._merge()
         if self._n < 2:
-            raise ValueError(f"{self._n} vectors have no covariance; it takes two")
+            raise ValueError(f"a covariance needs at least 2 vectors, got {self._n}")
         return Statistics(self._n, self._mean, self._scatter / (self._n - 1))
 
     def _merge(self) -> None:
-        """Chan, Golub and LeVeque's update (1979): never the difference of two large sums."""
+        """The update of Chan, Golub and LeVeque (1979), which avoids the difference of two large sums."""
         if not self._waiting:
             return
         part = np.stack(self._waiting)
@@ -92,7 +92,7 @@ class Moments:
 
 
 def statistics_of(parts: Iterable[npt.NDArray[np.floating]]) -> Statistics:
-    """The statistics of vectors that come in parts of shape (N, D). Raises ValueError for fewer than two."""
+    """The statistics of vectors in parts of shape (N, D). Raises ValueError for fewer than two vectors."""
     moments = Moments()
     for part in parts:
         moments.add(part)
@@ -103,12 +103,11 @@ def frechet_distance(first: Statistics, second: Statistics) -> float:
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)): the squared 2-Wasserstein distance of two Gaussians.
 
     The trace of (C1 C2)^(1/2) is the sum of the square roots of the eigenvalues of R C1 R, where R is the
-    root
-    of C2: a symmetric matrix, whose eigenvalues are real and not negative whatever the ranks. The square
-    root of the product itself, by Schur's method, can come out complex or infinite where one is singular.
+    root of C2. That matrix is symmetric, so its eigenvalues are real and not negative for every rank. The
+    square root of the product C1 C2 by Schur's method can be complex or infinite if a covariance is singular.
 
     Returns:
-        0 where both are equal, more the farther they are apart; no upper end. In the features' unit squared.
+        0 if both are equal, larger the further they are apart; unbounded. Unit: the features' unit, squared.
     """
     shift = first.mean - second.mean
     shared = np.sqrt(_cleaned(np.linalg.eigvalsh(second.root @ first.covariance @ second.root))).sum()
@@ -117,6 +116,6 @@ def frechet_distance(first: Statistics, second: Statistics) -> float:
 
 
 def _cleaned(eigenvalues: npt.NDArray[np.floating]) -> FloatArray:
-    """Eigenvalues without what rounding made of zeros, by the tolerance that numpy calls a rank by."""
+    """Eigenvalues with rounding noise set to 0, by the tolerance of numpy's matrix_rank."""
     least = eigenvalues.max(initial=0.0) * len(eigenvalues) * np.finfo(np.float64).eps
     return np.where(eigenvalues > least, eigenvalues, 0.0)

@@ -1,7 +1,7 @@
-"""The reference set: a folder of videos, or the statistics of one that were saved.
+"""The reference set of a distance: a folder of videos, or its saved statistics.
 
-A file of statistics is an .npz with ``mean`` (D,), ``covariance`` (D, D), ``n`` vectors, of ``videos``
-videos, and ``about``: a JSON object that says what they are of. There are no pickles in it.
+A file of statistics is an .npz with ``mean`` (D,), ``covariance`` (D, D), the numbers ``n`` of vectors and
+``videos`` of videos, and ``about``: a JSON object that describes the features. It contains no pickle.
 """
 
 import io
@@ -27,8 +27,8 @@ class Reference:
     """Statistics of a reference set.
 
     Attributes:
-        videos: how many the statistics are of.
-        about: what decides the features, as ``Question.about`` says it.
+        videos: number of videos in the set.
+        about: what determines the features, as in ``DistanceSpec.about``.
     """
 
     statistics: Statistics
@@ -37,14 +37,14 @@ class Reference:
 
 
 def is_saved(uri: str) -> bool:
-    """Whether a reference is a file of statistics."""
+    """Whether the URI of a reference names a file of statistics."""
     return uri.endswith(".npz")
 
 
 def videos_in(uri: str) -> list[tuple[str, int]]:
-    """Name and size in bytes of each video in a folder and below it, in order of names.
+    """Name and size of each video in a folder and its subfolders, sorted by name.
 
-    A video is a file, or a folder of pictures; of that the size is how many they are.
+    A video is a video file, whose size is in bytes, or a folder of images, whose size is their number.
     """
     folder = open_folder(uri)
     files: dict[str, int] = {}
@@ -58,7 +58,7 @@ def videos_in(uri: str) -> list[tuple[str, int]]:
 
 
 def save_reference(uri: str, reference: Reference) -> None:
-    """Write statistics to a path or URI that ends in .npz. Raises StoreError where that cannot be done."""
+    """Write statistics to a path or URI that ends in .npz. Raises StoreError if writing fails."""
     sink = io.BytesIO()
     found = reference.statistics
     about = json.dumps(dict(reference.about))
@@ -80,35 +80,36 @@ def read_reference(uri: str, about: Mapping[str, Any], where: str) -> Reference:
     """Read statistics that ``save_reference`` wrote.
 
     Args:
-        about: what they must be of.
-        where: how the user calls them, for errors.
+        about: what the statistics must describe.
+        where: the user's name of the reference, for errors.
 
     Raises:
-        MetricError: they are not there, are something else, or are of another backbone, or of other frames.
+        MetricError: the file is missing, or is not a file of statistics, or is of another backbone or of
+            other frames.
     """
     saved = _read(uri, where)
     if different := [key for key in about if saved.about.get(key) != about[key]]:
         raise MetricError(
             where,
-            f"{uri}, whose statistics are of {_words(saved.about, different)}",
+            f"{uri}, whose statistics have {_words(saved.about, different)}",
             _words(about, different),
-            "ask for what they are of, or make new ones of the reference's videos with --save-statistics",
+            "use the settings of the file, or make a new file with --save-statistics",
         )
     return saved
 
 
 def _read(uri: str, where: str) -> Reference:
-    expected = "an .npz that t2vbatch distance --save-statistics wrote"
+    expected = "an .npz file written by t2vbatch distance --save-statistics"
     try:
         with np.load(io.BytesIO(read_uri(uri)), allow_pickle=False) as file:
             statistics = Statistics(int(file["n"]), file["mean"], file["covariance"])
             return Reference(statistics, int(file["videos"]), json.loads(str(file["about"])))
     except FileNotFoundError:
-        raise MetricError(where, f"{uri}, which is not there", expected) from None
-    except KeyError as error:
-        raise MetricError(where, f"{uri}, which has no {error}", expected) from None
+        raise MetricError(where, f"{uri}, which does not exist", expected) from None
+    except KeyError:
+        raise MetricError(where, f"{uri}, which lacks arrays of a statistics file", expected) from None
     except (ValueError, OSError, EOFError, BadZipFile):
-        raise MetricError(where, f"{uri}, which is no .npz of numbers", expected) from None
+        raise MetricError(where, f"{uri}, which is not an .npz file of numbers", expected) from None
 
 
 def _words(about: Mapping[str, Any], keys: list[str]) -> str:

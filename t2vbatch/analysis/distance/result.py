@@ -1,4 +1,4 @@
-"""A measured distance with all that belongs beside the number, and where it is kept: ``distances.json``."""
+"""A measured distance with its sample sizes and notes, stored in the output's ``distances.json``."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,28 +12,27 @@ from t2vbatch.errors import StoreError
 from t2vbatch.output.store import Store
 
 ENOUGH_VIDEOS = 2048
-"""Under so many videos a distance comes with a warning: what is published takes 2,048 (FVD) to 50,000
-(FID)."""
+"""Below this number a distance has a warning; published values use 2,048 (FVD) to 50,000 (FID) videos."""
 
 _FILE = "distances.json"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One distance of one model's videos to one reference set.
+    """The distance of one model's videos to one reference set.
 
     Attributes:
-        name: of the distance in the job.
-        value: the distance, from 0 up, lower is closer; None where there is none, and ``reason`` says why.
-        extrapolated: the same without the bias of few videos, under ENOUGH_VIDEOS of them; None where it
-            cannot be had, which the notes say, or is not needed.
-        videos: that entered; ``features`` vectors came of them, of ``dims`` numbers each.
-        left_out: reason: how many videos with status ok did not enter for it.
-        reference: as the job names it; ``reference_videos`` entered.
-        backbone: as the job names it; ``backbone_sha256`` is the digest of its weights.
-        frames, stride, size: see the job's keys.
-        notes: sentences without which the number misleads.
-        asked, videos_sha256: digests of the question, and of the videos that it was asked of.
+        name: the name of the distance in the job.
+        value: the distance, 0 and up, lower is closer; None if it could not be measured (see ``reason``).
+        extrapolated: the distance without the bias of few videos, below ENOUGH_VIDEOS videos; None above
+            that, or if there are too few videos to extrapolate, which a note says.
+        videos: number of videos measured; they gave ``features`` vectors of ``dims`` dimensions.
+        left_out: reason: number of videos with status ok that were left out.
+        reference: the reference in the job; ``reference_videos`` of its videos were measured.
+        backbone: the backbone in the job; ``backbone_sha256`` is the digest of its weights.
+        frames, stride, size: the keys of the job.
+        notes: warnings about this number.
+        asked, videos_sha256: digests of the distance's specification and of the videos.
     """
 
     name: str
@@ -59,27 +58,28 @@ class Measured:
 
     @property
     def convention(self) -> str:
-        """What the backbone saw of each video, in words."""
-        step = "" if self.stride == 1 else f", 1 of {self.stride}"
-        which = f"first {self.frames} frames{step}" if self.kind == "fvd" else f"{self.frames} frames, spread"
-        how = "resized by the backbone alone" if self.size is None else f"resized to {self.size}x{self.size}"
+        """Which frames of each video the backbone encoded, in words."""
+        step = "" if self.stride == 1 else f", stride {self.stride}"
+        spread = f"{self.frames} frames, spread evenly"
+        which = f"first {self.frames} frames{step}" if self.kind == "fvd" else spread
+        how = "resized by the backbone" if self.size is None else f"resized to {self.size}x{self.size}"
         return f"{which}, {how}"
 
 
 def ok_videos(results: pa.Table, model: str) -> pa.Table:
-    """Digest and name of a model's videos, in the order of the results, as video_sha256 and video."""
+    """The columns video_sha256 and video of a model's ok videos, in the order of the results."""
     wanted = pc.and_(pc.equal(results["model"], model), pc.equal(results["status"], "ok"))
     return results.filter(wanted).select(["video_sha256", "video"])
 
 
 def videos_digest(results: pa.Table, model: str) -> str:
-    """Digest of the videos of a model with status ok, in the order of the results."""
+    """Digest of a model's ok videos, in the order of the results."""
     videos = ok_videos(results, model)["video_sha256"].to_pylist()
     return hashlib.sha256("\n".join(videos).encode()).hexdigest()
 
 
 def read_distances(store: Store) -> tuple[Measured, ...]:
-    """All distances that were measured here. Raises StoreError where their file is damaged."""
+    """All distances stored in this output. Raises StoreError if their file is damaged."""
     try:
         found = store.read_json(_FILE)
         return tuple(Measured(**{**one, "notes": tuple(one["notes"])}) for one in found)
@@ -87,17 +87,17 @@ def read_distances(store: Store) -> tuple[Measured, ...]:
         return ()
     except (TypeError, KeyError) as error:
         raise StoreError(
-            f"{store.uri}/{_FILE} is of another version ({error}); delete it and run again"
+            f"{store.uri}/{_FILE} was written by another version ({error}); delete it and measure again"
         ) from error
 
 
 def write_distances(store: Store, distances: tuple[Measured, ...]) -> None:
-    """Put these in the place of all."""
+    """Replace all stored distances."""
     store.write_json(_FILE, [asdict(one) for one in distances])
 
 
 def valid_distances(store: Store, results: pa.Table) -> tuple[Measured, ...]:
-    """Those that are of the very videos that the results name: another video more, and they are not."""
+    """The stored distances that were measured on exactly the videos of these results."""
     now: dict[str, str] = {}
     for model in results["model"].unique().to_pylist():
         now[model] = videos_digest(results, model)
@@ -105,5 +105,5 @@ def valid_distances(store: Store, results: pa.Table) -> tuple[Measured, ...]:
 
 
 def as_json(distances: tuple[Measured, ...]) -> dict[str, Any]:
-    """Name: distance, as plain values; ``notes`` and ``convention`` are the words that belong to it."""
+    """Name: distance, as plain values, with ``convention``."""
     return {one.name: {**asdict(one), "convention": one.convention} for one in distances}

@@ -1,7 +1,7 @@
-"""The trained networks that metrics look with, loaded by transformers, one file a family.
+"""The trained networks that metrics use, loaded by transformers; one file for each family.
 
-Always float32, and one video at a time, so that a score is the same bits whichever worker computes it.
-Pictures are prepared by the PIL processor: the torchvision one rounds differently, and is not everywhere.
+They run in float32 and on one video at a time, so that every worker computes the same bits for a score. The
+PIL image processor prepares frames: torchvision's processor rounds differently and is not always installed.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,13 +28,13 @@ NETWORKS: Mapping[Kind, Callable[[Located, str], Network]] = {
     "head": Head,
     "torchscript": TorchScript,
 }
-"""Kind of weights: what loads them onto a device."""
+"""Kind of weights: the class that loads them onto a device."""
 
 
 def load_network(weights: Weights, device: str) -> Network:
-    """Load a network onto a torch device. Raises MetricError where it cannot be had."""
+    """Load a network onto a torch device. Raises MetricError if that fails."""
     located = locate(weights)
-    # The bar would break into the run's own progress line, once a worker.
+    # The loading bar of each worker would overwrite the run's progress line.
     logging.disable_progress_bar()
     try:
         return NETWORKS[weights.kind](located, device)
@@ -42,5 +42,5 @@ def load_network(weights: Weights, device: str) -> Network:
         raise MetricError(
             f"the {weights.kind} weights {weights.path!r}",
             str(error).splitlines()[0] if str(error) else type(error).__name__,
-            "safetensors weights with the tokenizer and image processor that belong to them",
+            "safetensors weights with their tokenizer and image processor",
         ) from error

@@ -1,4 +1,4 @@
-"""A linear layer on another network's features, as the LAION aesthetic predictor is."""
+"""A linear layer on the features of another network, such as the LAION aesthetic predictor."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ class Head(Network):
         if path.suffix == ".safetensors":
             state = load_file(path)
         else:
-            # weights_only: a pickle that holds anything but tensors is refused, not run.
+            # weights_only rejects a pickle that contains anything but tensors.
             state = torch.load(path, map_location="cpu", weights_only=True)
         self._weight = state["weight"].double().numpy().reshape(-1)
         self._bias = float(state["bias"].double().reshape(()))
@@ -27,5 +27,5 @@ class Head(Network):
         """See Network.rate."""
         if features.shape[-1] != len(self._weight):
             wanted = len(self._weight)
-            raise ValueError(f"the head takes features of {wanted} numbers, not {features.shape[-1]}")
+            raise ValueError(f"the head takes features of {wanted} dimensions, not {features.shape[-1]}")
         return np.asarray(features @ self._weight + self._bias)

@@ -1,4 +1,4 @@
-"""CLIP and SigLIP: networks that put single frames and prompts into one space."""
+"""CLIP and SigLIP: networks that encode frames and prompts into one space."""
 
 from typing import Any, ClassVar
 
@@ -60,7 +60,7 @@ class Clip(Vision):
 
 
 class Siglip(Clip):
-    """A transformers SiglipModel (SigLIP 2 at a fixed size is one); it was trained on padded prompts."""
+    """A transformers SiglipModel, also SigLIP 2 of fixed size. It was trained on padded prompts."""
 
     model = SiglipModel
     padding = True

@@ -1,4 +1,4 @@
-"""VideoMAE and TimeSformer: transformers that see frames in their order, and nothing else."""
+"""VideoMAE and TimeSformer: video transformers without a text encoder."""
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ class VideoEncoder(Vision):
 
     @torch.inference_mode()
     def video_features(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
-        """See Network.video_features. Raises ValueError for another number of frames than the network's."""
+        """See Network.video_features. Raises ValueError if the number of frames is not the network's."""
         if len(frames) != self.frames:
             raise ValueError(f"the network takes {self.frames} frames, not {len(frames)}")
         pixels = self._pixels(frames)
@@ -31,5 +31,5 @@ class VideoEncoder(Vision):
         return as_numpy(tokens[0] if first else tokens.mean(dim=0))
 
     def frame_features(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
-        """See Network.frame_features: a network of whole videos has none."""
-        raise self._cannot("sees no single frames")
+        """See Network.frame_features: a video network does not implement it."""
+        raise self._cannot("does not encode single frames")

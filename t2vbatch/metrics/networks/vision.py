@@ -1,4 +1,4 @@
-"""Networks that see single frames: DINO, DINOv2 and other vision transformers."""
+"""Networks that encode single frames: DINO, DINOv2 and other vision transformers."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from t2vbatch.metrics.protocol import FloatArray, Network
 from t2vbatch.metrics.weights import Located
 
 BATCH = 16
-"""Frames a forward pass: what the default sampling takes, and 16 pictures of 336 pixels fit any device."""
+"""Frames per forward pass: the default number of sampled frames; 16 images of 336 pixels fit any device."""
 
 
 class Vision(Network):
-    """A transformers vision model; a frame's features are its class token's."""
+    """A transformers vision model; the class token gives the features of a frame."""
 
     def __init__(self, located: Located, device: str) -> None:
         self._device = device
@@ -38,7 +38,7 @@ class Vision(Network):
         return np.concatenate([as_numpy(self._features(self._pixels(part))) for part in parts])
 
     def _pixels(self, frames: npt.NDArray[np.uint8]) -> torch.Tensor:
-        # Named, because a frame that is three pixels high looks like channels first.
+        # The processor would take a frame of three rows for channels first.
         found = self._processor(list(frames), return_tensors="pt", input_data_format="channels_last")
         pixels: torch.Tensor = found["pixel_values"]
         return pixels.to(self._device)
@@ -53,11 +53,11 @@ def load_float32(kind: Any, located: Located) -> Any:
 
 
 def as_numpy(features: torch.Tensor) -> FloatArray:
-    """Features as float64: what is computed from them loses nothing more."""
+    """Features as float64, so that later arithmetic does not round further."""
     return features.cpu().numpy().astype(np.float64)
 
 
 def unit(features: FloatArray) -> FloatArray:
-    """The same directions with length 1."""
+    """The vectors scaled to length 1."""
     length: FloatArray = np.linalg.norm(features, axis=-1, keepdims=True)
     return features / length

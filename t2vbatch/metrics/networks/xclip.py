@@ -1,4 +1,4 @@
-"""X-CLIP: a network that sees frames in their order, and reads the prompt in the light of them."""
+"""X-CLIP: encodes a sequence of frames, and conditions the prompt's features on the video."""
 
 from typing import Any
 

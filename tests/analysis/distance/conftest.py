@@ -1,4 +1,4 @@
-"""Backbones of the real kinds, tiny and random, and a small run with a reference set beside it."""
+"""Tiny random backbones of the real classes, a reference set, and a small run."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ TOWER: Any = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2
 
 
 class I3d(torch.nn.Module):
-    """Called as StyleGAN-V's export of I3D is; three features a video."""
+    """Same call as StyleGAN-V's export of I3D; three features per video."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class I3d(torch.nn.Module):
 
 
 class Inception(torch.nn.Module):
-    """Called as StyleGAN2-ADA's export of Inception is; four features a picture."""
+    """Same call as StyleGAN2-ADA's export of Inception; four features per image."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Inception(torch.nn.Module):
 
 
 def exported(module: torch.nn.Module, path: Path) -> Path:
-    """The network with seeded weights, as a TorchScript file."""
+    """Saves the network with seeded weights as a TorchScript file."""
     torch.manual_seed(0)
     for weight in module.parameters():
         torch.nn.init.normal_(weight, std=0.3)
@@ -92,7 +92,7 @@ def backbones(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Fourteen videos of five frames, at the top and a folder down, as files and as folders of frames."""
+    """Fourteen videos of five frames, in two folder levels, as files and as folders of frames."""
     folder = tmp_path_factory.mktemp("reference")
     (folder / "more").mkdir()
     (folder / "README.txt").write_text("no video")
@@ -108,7 +108,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output of a run of two models over ten rows, one of which fails; nothing was measured."""
+    """The output of a run of two models over ten rows, one of which fails, without distances."""
     folder = tmp_path_factory.mktemp("made")
     rows = [{"id": f"r{row}", "prompt": f"ball {row}"} for row in range(9)]
     rows.append({"id": "r9", "prompt": "ball [fault:raise]"})
@@ -127,5 +127,5 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def output(made: Path, tmp_path: Path) -> Path:
-    """A copy of the made output of one's own."""
+    """A fresh copy of the output."""
     return Path(shutil.copytree(made, tmp_path / "out"))

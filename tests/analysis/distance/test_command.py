@@ -1,4 +1,4 @@
-"""t2vbatch distance, and where a user who looks for FVD finds it."""
+"""t2vbatch distance, and FVD in the list of metrics."""
 
 import json
 from pathlib import Path
@@ -13,14 +13,14 @@ from tests.analysis.distance.conftest import FRAMES
 
 
 def typed(*arguments: str) -> Result:
-    """What a command line prints; its errors come as they are raised."""
+    """The result of a command line; errors are raised."""
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
 
 
 def test_the_command_measures_and_saves(
     output: Path, reference: Path, backbones: Path, tmp_path: Path
 ) -> None:
-    """Options make a distance; its saved statistics give the same number by the next command, as JSON."""
+    """The options define a distance, and its saved statistics give the same number in the next command."""
     saved = str(tmp_path / "reference.npz")
     options = ["--backbone", str(backbones / "i3d.pt"), "--allow-pickle", "--frames", str(FRAMES)]
     done = typed("distance", str(output), "--reference", str(reference), *options, "--save-statistics", saved)
@@ -40,22 +40,22 @@ def test_the_command_measures_and_saves(
         (["--save-statistics", "x.npz"], "no reference to save"),
     ],
 )
-def test_half_a_question_is_refused(output: Path, options: list[str], message: str) -> None:
-    """A distance takes a reference and a backbone, and there is nothing to save without them."""
+def test_an_incomplete_distance_is_rejected(output: Path, options: list[str], message: str) -> None:
+    """A distance needs a reference and a backbone, and statistics are saved only with both."""
     with pytest.raises(UsageError, match=message):
         typed("distance", str(output), *options)
 
 
 def test_statistics_are_saved_as_npz_alone(output: Path, reference: Path, backbones: Path) -> None:
-    """Another ending is refused before a video is looked at."""
+    """Another file extension is rejected before any video is read."""
     options = ["--reference", str(reference), "--backbone", str(backbones / "videomae"), "--frames", "4"]
     with pytest.raises(MetricError, match=r"a file that ends in \.npz"):
         typed("distance", str(output), *options, "--save-statistics", "statistics.pkl")
     assert not (output / "features").exists()
 
 
-def test_distances_stand_among_the_metrics() -> None:
-    """The list names them; one alone shows definition, source and what its backbone gets."""
+def test_distances_are_in_the_list_of_metrics() -> None:
+    """t2vbatch metrics lists the distances, and shows definition, source and backbone of one."""
     listed = typed("metrics").output
     assert "fvd " in listed
     assert "fid " in listed
@@ -64,7 +64,7 @@ def test_distances_stand_among_the_metrics() -> None:
         assert word in shown
 
 
-def test_a_distance_is_no_metric_of_a_job() -> None:
-    """Who writes it under metrics is told where it belongs."""
+def test_a_distance_under_metrics_is_rejected() -> None:
+    """The error names the key distances."""
     with pytest.raises(MetricError, match="fid under distances"):
         metric_class("fid")

@@ -10,7 +10,7 @@ DIMS = 48
 
 
 def drawn(n: int, seed: int, frames: int = 1) -> list[FloatArray]:
-    """n videos of as many vectors, N(0.1, 1.2^2) in each dimension; frames of one video are alike."""
+    """n videos of ``frames`` vectors, N(0.1, 1.2^2) in each dimension; vectors of one video are correlated."""
     random = np.random.default_rng(seed)
     shared = random.normal(size=(n, 1, DIMS))
     own = random.normal(size=(n, frames, DIMS))
@@ -24,7 +24,7 @@ TRUE = DIMS * (0.1**2 + 0.2**2)
 
 @pytest.mark.parametrize(("n", "frames"), [(VIDEOS_PER_DIM * DIMS, 1), (400, 1), (1500, 1), (400, 4)])
 def test_extrapolation_removes_most_of_the_bias(n: int, frames: int) -> None:
-    """From the fewest videos that are allowed, at most a quarter of the bias is left, over ten sets."""
+    """From the minimum number of videos on, at most a quarter of the bias remains, averaged over ten sets."""
     sets = [drawn(n, seed, frames) for seed in range(10)]
     plain = np.mean([frechet_distance(statistics_of(videos), REFERENCE) for videos in sets])
     without = np.mean([extrapolate(videos, REFERENCE) for videos in sets])
@@ -39,7 +39,7 @@ def test_extrapolation_is_seeded() -> None:
     assert extrapolate(videos, REFERENCE) != extrapolate(videos, REFERENCE, seed=1)
 
 
-def test_extrapolation_from_few_videos_is_refused_with_the_reason() -> None:
-    """Where half of the videos are about as many as the features, there is no line, and it is said."""
+def test_too_few_videos_give_the_reason() -> None:
+    """Below 3 videos per feature there is no extrapolation, and the reason states the needed number."""
     assert too_few(VIDEOS_PER_DIM * 400, 400) is None
-    assert too_few(VIDEOS_PER_DIM * 400 - 1, 400) == "takes 1,200 videos, 3 for each of 400 features"
+    assert too_few(VIDEOS_PER_DIM * 400 - 1, 400) == "needs 1,200 videos, 3 for each of 400 features"

@@ -1,4 +1,4 @@
-"""Backbones that are given, or give, something else than they should."""
+"""Backbones with unexpected inputs or outputs."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ FRAMES = np.zeros((5, 24, 24, 3), np.uint8)
 
 
 class Unpooled(torch.nn.Module):
-    """Gives a map of features where a vector is wanted."""
+    """Returns a feature map instead of a vector."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,23 +26,23 @@ class Unpooled(torch.nn.Module):
 
 
 def test_features_are_one_vector_a_frame(tmp_path: Path) -> None:
-    """A network that gives maps is refused with their shape, and what to do before it is exported."""
+    """A network that returns maps is rejected with their shape and the advice to pool before export."""
     network = load_network(Weights("torchscript", str(exported(Unpooled(), tmp_path / "maps.pt"))), "cpu")
     with pytest.raises(MetricError, match=r"\(5, 2, 22, 22\) for 5 inputs(.|\n)*flatten or pool"):
         network.frame_features(FRAMES)
 
 
-def test_a_video_network_takes_its_own_number_of_frames_and_no_single_ones(backbones: Path) -> None:
-    """What it was not trained for is refused, not computed."""
+def test_a_video_network_takes_its_own_number_of_frames(backbones: Path) -> None:
+    """A video network rejects another number of frames and single frames."""
     network = load_network(Weights("video", str(backbones / "videomae")), "cpu")
     with pytest.raises(ValueError, match="takes 4 frames, not 5"):
         network.video_features(FRAMES)
-    with pytest.raises(UnscorableError, match="sees no single frames"):
+    with pytest.raises(UnscorableError, match="does not encode single frames"):
         network.frame_features(FRAMES)
 
 
-def test_a_broken_torchscript_file_is_refused(tmp_path: Path, backbones: Path) -> None:
-    """One that was cut short is one message."""
+def test_a_broken_torchscript_file_is_rejected(tmp_path: Path, backbones: Path) -> None:
+    """A truncated file gives one message."""
     (tmp_path / "cut.pt").write_bytes((backbones / "i3d.pt").read_bytes()[:-100])
-    with pytest.raises(MetricError, match="without a program in it"):
+    with pytest.raises(MetricError, match="without a TorchScript program"):
         load_network(Weights("torchscript", str(tmp_path / "cut.pt")), "cpu")

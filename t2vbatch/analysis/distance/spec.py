@@ -1,4 +1,4 @@
-"""A distance that is asked for, checked: what the backbone is, and what decides the features."""
+"""The distances of a job, checked: backbone, reference, and what determines the features."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from t2vbatch.metrics.weights import kind_at, locate
 from t2vbatch.storage.files import open_folder
 
 Where = Callable[[str], str]
-"""How the user calls a key of a distance."""
+"""The user's name of a key of a distance, for errors."""
 
 
 @dataclass(frozen=True)
 class DistanceSpec:
-    """One distance of a job, whose parts are all there.
+    """One distance of a job, whose backbone and reference exist.
 
     Attributes:
-        backbone: digest of the backbone's weights; where they lie decides nothing.
-        saved: the reference's statistics, where they are saved.
-        films: name and size of the reference's videos; none where its statistics are saved.
+        backbone: digest of the content of the backbone's weights.
+        saved: the saved statistics of the reference, or None.
+        reference_videos: name and size of each reference video; empty if the statistics are saved.
     """
 
     name: str
@@ -33,57 +33,58 @@ class DistanceSpec:
     weights: Weights
     backbone: str
     saved: Reference | None
-    films: tuple[tuple[str, int], ...]
+    reference_videos: tuple[tuple[str, int], ...]
 
     @property
     def about(self) -> dict[str, Any]:
-        """What decides the features of a video."""
+        """What determines the features of a video."""
         return _about(self.asked, self.backbone)
 
     @property
     def identity(self) -> str:
-        """Digest of all that decides the distance, but the videos themselves."""
+        """Digest of everything that determines the distance, except the model's videos."""
         if self.saved is None:
-            return digest({**self.about, "reference": self.films})
+            return digest({**self.about, "reference": self.reference_videos})
         found = self.saved.statistics
         return digest({**self.about, "reference": [found.mean.tobytes(), found.covariance.tobytes()]})
 
 
 def distance_specs(job: Job, where: Callable[[str], Where] | None = None) -> tuple[DistanceSpec, ...]:
-    """The job's distances.
+    """Check the distances of the job.
 
     Args:
-        where: of a distance's name, how the user calls its keys; by default as in a job.
+        where: from the name of a distance to the user's names of its keys; by default those of a job.
 
     Raises:
-        MetricError: the first thing that is wrong.
+        MetricError: the first problem.
     """
     keys = where or (lambda name: lambda key: f"distances.{name}.{key}")
-    return tuple(_question(name, asked, keys(name)) for name, asked in job.distances.items())
+    return tuple(_spec(name, asked, keys(name)) for name, asked in job.distances.items())
 
 
 def check_distances(job: Job) -> None:
-    """Refuse before anything starts what no worker could measure. Raises MetricError."""
+    """Check the distances before any worker starts. Raises MetricError."""
     distance_specs(job)
 
 
-def _question(name: str, asked: Distance, where: Where) -> DistanceSpec:
+def _spec(name: str, asked: Distance, where: Where) -> DistanceSpec:
     weights = _weights(asked, where)
     backbone = digest(locate(weights).identity())
     if is_saved(asked.reference):
         saved = read_reference(asked.reference, _about(asked, backbone), where("reference"))
         return DistanceSpec(name, asked, weights, backbone, saved, ())
     if open_folder(asked.reference).size("plan.parquet") is not None:
-        found = f"{asked.reference}, the output of a run, whose report has pictures too"
-        raise MetricError(where("reference"), found, f"its videos: {asked.reference}/videos/MODEL")
-    films = videos_in(asked.reference)
-    if len(films) < 2:
+        found = f"{asked.reference}, the output of a run, which also contains other images"
+        folder = f"{asked.reference}/videos/MODEL"
+        raise MetricError(where("reference"), found, f"the folder of one model's videos: {folder}")
+    videos = videos_in(asked.reference)
+    if len(videos) < 2:
         raise MetricError(
             where("reference"),
-            f"{asked.reference}, where {len(films)} videos are",
-            "a folder of two videos or more, better of thousands, or an .npz of statistics",
+            f"{asked.reference}, a folder of {len(videos)} videos",
+            "a folder of at least 2 videos, better thousands, or an .npz file of statistics",
         )
-    return DistanceSpec(name, asked, weights, backbone, None, tuple(films))
+    return DistanceSpec(name, asked, weights, backbone, None, tuple(videos))
 
 
 def _about(asked: Distance, backbone: str) -> dict[str, Any]:
@@ -102,21 +103,23 @@ def _weights(asked: Distance, where: Where) -> Weights:
         if not asked.allow_pickle:
             raise MetricError(
                 where("backbone"),
-                f"{asked.backbone}, a file, which as TorchScript is a program",
+                f"{asked.backbone}, a TorchScript file, which can run any code",
                 "a folder of a transformers model with safetensors weights",
-                f"set {where('allow_pickle')} where you trust whoever made it",
+                f"set {where('allow_pickle')} if you trust the author of the file",
             )
         return Weights("torchscript", asked.backbone)
     weights = Weights(kind_at(asked.backbone, KINDS[asked.kind].families, where("backbone")), asked.backbone)
     if asked.size is not None:
-        raise MetricError(where("size"), f"{asked.size}", "nothing: the model's own image processor resizes")
+        raise MetricError(where("size"), f"{asked.size}", "no size: the model has an image processor")
     if asked.kind == "fvd" and (frames := _frames(weights)) != asked.frames:
-        raise MetricError(where("frames"), f"{asked.frames}", f"{frames}, which is what the backbone takes")
+        raise MetricError(
+            where("frames"), f"{asked.frames}", f"{frames}, the number of frames of the backbone"
+        )
     return weights
 
 
 def _frames(weights: Weights) -> int:
-    from transformers import AutoConfig  # Takes seconds to import, and most jobs ask for no distance.
+    from transformers import AutoConfig  # The import takes seconds, and most jobs have no distances.
 
     located = locate(weights)
     return int(AutoConfig.from_pretrained(located.path, **located.at).num_frames)
