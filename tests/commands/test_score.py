@@ -53,7 +53,9 @@ def test_scoring_afterwards_gives_the_runs_own_numbers(tmp_path: Path) -> None:
 
 
 def test_only_what_is_missing_is_scored(tmp_path: Path) -> None:
-    """A second call scores nothing, a new metric scores all videos, renew scores everything; other scores stay."""
+    """A second call scores nothing, a new metric scores all videos, renew scores everything; other scores
+    stay.
+    """
     output = made(tmp_path, {"flicker": {}})
     before = scores(output, "flicker")
     assert score_output(output, None, engine_for).made == 0

@@ -52,7 +52,9 @@ def expected_logits(clip: Path, frames: list[Any], prompt: str) -> FloatArray:
 
 
 def test_clip_score_is_the_mean_of_the_sampled_frames_cosines(tiny_clip: Path, video: Video) -> None:
-    """clip_score is the mean of 100 * max(cos, 0) over 16 frames, with the cosines of CLIPModel's forward pass."""
+    """clip_score is the mean of 100 * max(cos, 0) over 16 frames, with the cosines of CLIPModel's forward
+    pass.
+    """
     at = [round(19 * step / 15) for step in range(16)]
     cosines = expected_logits(tiny_clip, [video.frames[index] for index in at], "a red ball")
     expected = 100 * np.maximum(cosines, 0)

@@ -1,4 +1,6 @@
-"""The other metrics against independent computations of their formulas, on tiny networks of the real classes."""
+"""The other metrics against independent computations of their formulas, on tiny networks of the real
+classes.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -45,7 +47,9 @@ def image() -> Image.Image:
 
 
 def scored(name: str, video: Video, clip: Path | str = "unused", **options: Any) -> Scores:
-    """Scores of one metric for one video and the prompt PROMPT; the option ``image`` is the conditioning image."""
+    """Scores of one metric for one video and the prompt PROMPT; the option ``image`` is the conditioning
+    image.
+    """
     image = options.pop("image", None)
     metric = build_metric(name, options, Clip(path=str(clip)))
     networks = {weights: load_network(weights, "cpu") for weights in metric.weights}
@@ -97,7 +101,9 @@ def test_pooled_clip_score_compares_the_mean_feature(tiny_clip: Path, video: Vid
 
 
 def test_clip_image_compares_frames_with_the_image(tiny_clip: Path, video: Video, image: Image.Image) -> None:
-    """clip_image averages over frames, clip_image_first takes the first frame; without an image both are None."""
+    """clip_image averages over frames, clip_image_first takes the first frame; without an image both are
+    None.
+    """
     frames, (target,) = clip_features(tiny_clip, video.frames), clip_features(tiny_clip, [np.asarray(image)])
     for count in (1, 16):
         values = scored("clip_image", video, tiny_clip, image=image, frames=count).values

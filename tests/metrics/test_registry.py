@@ -89,7 +89,9 @@ def test_an_unreachable_hub_id_is_rejected(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_bundled_models_are_scored_by_the_bundled_clip() -> None:
-    """Only a job with nothing but bundled models uses the bundled CLIP, which was trained on their videos alone."""
+    """Only a job with nothing but bundled models uses the bundled CLIP, which was trained on their videos
+    alone.
+    """
     assert job_clip(job(None, model="bundled:shapes")).path == "bundled:shapes"
     mixed = job(None, model="bundled:shapes")
     mixed = mixed.model_copy(update={"models": {**mixed.models, "b": Model(path="org/model")}})
@@ -143,7 +145,9 @@ def test_a_metric_of_another_package_is_known_by_its_entry_point(tmp_path: Path)
 
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_is_documented(name: str) -> None:
-    """Each docstring has definition, source, range, direction, cost and weights; each option has a description."""
+    """Each docstring has definition, source, range, direction, cost and weights; each option has a
+    description.
+    """
     kind: Any = METRICS[name]
     for heading in ("Definition:", "Source:", "Range:", "Direction:", "Cost:", "Weights:"):
         assert heading in kind.__doc__

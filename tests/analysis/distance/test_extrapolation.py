@@ -10,7 +10,9 @@ DIMS = 48
 
 
 def drawn(n: int, seed: int, frames: int = 1) -> list[FloatArray]:
-    """n videos of ``frames`` vectors, N(0.1, 1.2^2) in each dimension; vectors of one video are correlated."""
+    """n videos of ``frames`` vectors, N(0.1, 1.2^2) in each dimension; vectors of one video are
+    correlated.
+    """
     random = np.random.default_rng(seed)
     shared = random.normal(size=(n, 1, DIMS))
     own = random.normal(size=(n, frames, DIMS))

@@ -66,7 +66,9 @@ def test_the_distance_agrees_with_scipy(n: int, dims: int) -> None:
 
 @pytest.mark.parametrize(("n", "other"), [(20, 30), (2, 400), (40, 2)])
 def test_fewer_vectors_than_dimensions(n: int, other: int) -> None:
-    """With singular covariances the distance is real and equals an independent computation by singular values."""
+    """With singular covariances the distance is real and equals an independent computation by singular
+    values.
+    """
     first, second = vectors(n, 64, 0), vectors(other, 64, 1, 1.3, 0.5)
     found = frechet_distance(statistics_of([first]), statistics_of([second]))
     assert found == pytest.approx(by_singular_values(first, second), rel=1e-9)

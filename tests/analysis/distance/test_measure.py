@@ -115,7 +115,9 @@ def test_a_distance_equals_an_independent_computation(
     look: Callable[[Path, Path], Array],
     distance: Callable[[Array, Array], float],
 ) -> None:
-    """Each kind of backbone gives the distance that independent code computes from the files of the ok samples."""
+    """Each kind of backbone gives the distance that independent code computes from the files of the ok
+    samples.
+    """
     found = measured(output, asked(reference, backbones / name, kind=kind))
     real = np.concatenate([look(path, backbones / name) for path in in_folder(reference)])
     for model in ("a", "b"):
@@ -128,7 +130,9 @@ def test_a_distance_equals_an_independent_computation(
 def test_a_distance_is_shown_with_its_sizes_and_warnings(
     output: Path, reference: Path, backbones: Path
 ) -> None:
-    """JSON, text and report show the sizes of both sets, the backbone, the frames, the warning and the extrapolation."""
+    """JSON, text and report show the sizes of both sets, the backbone, the frames, the warning and the
+    extrapolation.
+    """
     result = measure_output(str(output), asked(reference, backbones / "i3d.pt"), engine_for)
     one = json.loads((output / "summary.json").read_text())["models"]["a"]["distances"]["d"]
     assert one["value"] > 0
@@ -145,7 +149,9 @@ def test_a_distance_is_shown_with_its_sizes_and_warnings(
 
 
 def test_too_few_videos_for_the_features_are_noted(output: Path, reference: Path, backbones: Path) -> None:
-    """Below 3 videos per feature there is no extrapolation; below 1 the note says that the covariance is singular."""
+    """Below 3 videos per feature there is no extrapolation; below 1 the note says that the covariance is
+    singular.
+    """
     one = measured(output, asked(reference, backbones / "videomae"))["a"]
     assert one.extrapolated is None
     assert any("needs 96 videos" in note for note in one.notes)
@@ -209,7 +215,9 @@ class Counting:
 def test_measuring_continues_after_an_interruption(
     output: Path, made: Path, reference: Path, backbones: Path, tmp_path: Path
 ) -> None:
-    """After an interruption only the missing features are computed, and the distance is that of an uninterrupted run."""
+    """After an interruption only the missing features are computed, and the distance is that of an
+    uninterrupted run.
+    """
     spec = asked(reference, backbones / "i3d.pt")
     cut = measure_output(str(output), spec, lambda job: Interrupted())
     assert cut.ending == "interrupted"
@@ -267,7 +275,9 @@ def test_a_stride_and_a_size_are_another_distance(output: Path, reference: Path,
 
 
 def test_saved_statistics_stand_for_the_reference(output: Path, reference: Path, backbones: Path) -> None:
-    """Saved statistics give the same number as the folder, to the last bit, and no reference video is read."""
+    """Saved statistics give the same number as the folder, to the last bit, and no reference video is
+    read.
+    """
     file = output.parent / "reference.npz"
     before = measured(output, asked(reference, backbones / "i3d.pt"), save=str(file))
     (output / "distances.json").unlink()
@@ -294,7 +304,9 @@ def test_saved_statistics_of_another_spec_are_rejected(
 def test_a_wrong_network_stops_the_measuring_and_not_the_run(
     output: Path, reference: Path, backbones: Path
 ) -> None:
-    """An image network with a video as input is an error with the input's shape, and the run's tables are written."""
+    """An image network with a video as input is an error with the input's shape, and the run's tables are
+    written.
+    """
     job = parse_job((output / "job.yaml").read_text(), "job.yaml")
     wrong = asked(reference, backbones / "inception.pt")
     job = job.model_copy(update={"output": str(output), "distances": wrong})
@@ -324,7 +336,9 @@ def test_a_wrong_network_stops_the_measuring_and_not_the_run(
 def test_wrong_use_is_one_message(
     output: Path, reference: Path, backbones: Path, tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
-    """A wrong option is one message with the option's name and the expected value, before any video is read."""
+    """A wrong option is one message with the option's name and the expected value, before any video is
+    read.
+    """
     torch.save(I3d().state_dict(), tmp_path / "weights.pt")
     np.savez(tmp_path / "weights.npz", weights=np.zeros(3))
     (tmp_path / "broken.npz").write_bytes(b"no archive")
