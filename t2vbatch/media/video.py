@@ -26,23 +26,9 @@ from PIL import Image
 
 from t2vbatch.errors import EncodeError, StoreError
 from t2vbatch.job import VideoFile
+from t2vbatch.media import ffmpeg
 from t2vbatch.media.audio import Audio, read_wav, write_wav
 
-_EXACT = "flags=bitexact+accurate_rnd+full_chroma_int"
-_BT709 = (
-    f"scale=out_color_matrix=bt709:out_range=tv:{_EXACT},format={{pixels}},"
-    "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
-)
-_PALETTE = "split[frames][seen];[seen]palettegen=reserve_transparent=0[palette];[frames][palette]paletteuse"
-_ANONYMOUS = ("-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1")
-# Sound is computed in floats, and vector instructions round differently. Frames are equal with and without.
-_PORTABLE = ("-cpuflags", "0")
-# Opus has few sample rates and lacks 44.1 kHz; 48 kHz covers all of them.
-_SOUND = {
-    "mp4": ("-c:a", "aac", "-flags:a", "+bitexact"),
-    "webm": ("-c:a", "libopus", "-flags:a", "+bitexact", "-ar", "48000"),
-}
-_BITS_PER_CHANNEL = 96_000
 _WAV = "audio.wav"
 # No playlists: they name other files, and a manifest's video must not read those.
 _CONTAINERS = (
@@ -81,7 +67,8 @@ class Video:
     def sha256(self) -> str:
         """SHA-256 of shape and pixels only, as 64 hexadecimal digits."""
         digest = hashlib.sha256(repr(self.frames.shape).encode())
-        digest.update(np.ascontiguousarray(self.frames).data)
+        for frame in self.frames:
+            digest.update(np.ascontiguousarray(frame).data)
         return digest.hexdigest()
 
 
@@ -113,19 +100,19 @@ def encode(video: Video, path: Path, settings: VideoFile) -> None:
         return
     height, width = video.frames.shape[1:3]
     rate = str(Fraction(video.fps).limit_denominator(1001))
-    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-framerate", rate, "-i", "-"]
-    # Name the format: a temporary file's name has no extension.
-    target = [*_codec(settings, width, height), *_ANONYMOUS, "-f", settings.format, "-y", str(path)]
-    frames = np.ascontiguousarray(video.frames).data
-    if video.audio is None or not holds_audio(settings):
-        _ffmpeg([*source, *target], EncodeError, frames)
+    if settings.format == "gif":
+        ffmpeg.write_gif(video.frames, rate, path, settings)
+        return
+    source = ffmpeg.raw_source(width, height, rate)
+    target = ffmpeg.target_arguments(path, settings, _pixels(width, height))
+    if video.audio is None:
+        ffmpeg.run([*source, *target], video.frames)
         return
     with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
         sound = Path(folder) / _WAV
         _write_audio(video.audio.lasting(video.duration_s), sound)
-        bits = str(_BITS_PER_CHANNEL * video.audio.channels)
-        heard = ["-i", str(sound), *_SOUND[settings.format], "-b:a", bits]
-        _ffmpeg([*_PORTABLE, *source, *heard, *target], EncodeError, frames)
+        added = ffmpeg.sound_arguments(sound, settings, video.audio.channels)
+        ffmpeg.run([*ffmpeg.PORTABLE, *source, *added, *target], video.frames)
 
 
 def decode(path: Path) -> Video:
@@ -138,7 +125,7 @@ def decode(path: Path) -> Video:
         return _read_folder(path)
     if not path.is_file():
         raise EncodeError(f"{path.name}: no such file")
-    convert = f"scale=out_range=pc:{_EXACT},format=rgb24"
+    convert = f"scale=out_range=pc:{ffmpeg.SCALE_EXACT},format=rgb24"
     source = ["-xerror", "-threads", "1", "-format_whitelist", _CONTAINERS, "-i", str(path)]
     target = ["-map", "0:v:0", "-vf", convert, "-fps_mode", "passthrough", "-f", "rawvideo", "-"]
     data, log = _ffmpeg([*source, *target], EncodeError)
@@ -162,7 +149,7 @@ def decode_audio(path: Path) -> Audio:
             return read_wav(path / _WAV)
         with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
             sound = Path(folder) / _WAV
-            source = ["-xerror", *_PORTABLE, "-format_whitelist", _CONTAINERS, "-i", str(path)]
+            source = ["-xerror", *ffmpeg.PORTABLE, "-format_whitelist", _CONTAINERS, "-i", str(path)]
             _ffmpeg([*source, "-map", "0:a:0", "-c:a", "pcm_s16le", str(sound)], EncodeError)
             return read_wav(sound)
     except (OSError, ValueError) as error:
@@ -173,9 +160,10 @@ def digest_file(path: Path) -> tuple[str, int]:
     """SHA-256 and size in bytes of a video file; for a folder, of its files in name order."""
     digest, size = hashlib.sha256(), 0
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-        data = file.read_bytes()
-        digest.update(data)
-        size += len(data)
+        with file.open("rb") as stream:
+            while data := stream.read(1 << 20):
+                digest.update(data)
+                size += len(data)
     return digest.hexdigest(), size
 
 
@@ -206,20 +194,9 @@ def play_file(path: Path, fps: float, target: Path) -> None:
         encode(Video(decode(path).frames, fps), target, VideoFile())
 
 
-def _codec(settings: VideoFile, width: int, height: int) -> Sequence[str]:
+def _pixels(width: int, height: int) -> str:
     # Half-size chroma needs even sides; a frame with an odd side keeps its size and gets full-size chroma.
-    pixels = "yuv420p" if width % 2 == height % 2 == 0 else "yuv444p"
-    convert = _BT709.format(pixels=pixels)
-    match settings.format:
-        case "mp4":
-            x264 = ["-c:v", "libx264", "-preset", "veryfast", "-x264-params", "cpu-independent=1"]
-            fast_start = ["-movflags", "+faststart"]
-            return ["-vf", convert, *x264, *fast_start, "-threads", "1", "-crf", str(settings.crf)]
-        case "webm":
-            vp9 = ["-c:v", "libvpx-vp9", "-row-mt", "0", "-deadline", "good", "-cpu-used", "4", "-b:v", "0"]
-            return ["-vf", convert, *vp9, "-threads", "1", "-crf", str(settings.crf)]
-        case _:
-            return ["-filter_complex", _PALETTE, "-threads", "1"]
+    return "yuv420p" if width % 2 == height % 2 == 0 else "yuv444p"
 
 
 def _ffmpeg(arguments: Sequence[str], error: type[Exception], data: Any = None) -> tuple[bytes, str]:

@@ -36,6 +36,16 @@ def test_the_smallest_movement_counts() -> None:
     assert degenerate_reason(Video(frames, 8.0)) is None
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_colours_are_compared_over_all_frames(seed: int) -> None:
+    """A video has one colour exactly when no channel spans more than 3 steps over all its frames."""
+    random = np.random.default_rng(seed)
+    frames = (random.integers(0, 250, 3) + random.integers(0, 3 + seed % 3, (5, 6, 7, 3))).astype(np.uint8)
+    span = frames.max(axis=(0, 1, 2)).astype(int) - frames.min(axis=(0, 1, 2))
+    reason = degenerate_reason(Video(frames[:, :, ::-1], 8.0)) or ""
+    assert ("one colour" in reason) == (span.max() <= 3)
+
+
 def _samples(*rows: tuple[str, str, int, str, str]) -> pa.Table:
     names = ("model", "row_id", "seed", "status", "frames_sha256")
     return pa.Table.from_pylist(

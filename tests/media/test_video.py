@@ -1,14 +1,16 @@
 """Video files: decoded frames, reproducible bytes, and colours."""
 
 import subprocess
+import tracemalloc
 from pathlib import Path
 
+import av
 import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from t2vbatch.errors import EncodeError
+from t2vbatch.errors import EncodeError, StoreError
 from t2vbatch.job import VideoFile
 from t2vbatch.media.video import Video, decode, digest_file, encode, ffmpeg_version, suffix
 
@@ -123,10 +125,59 @@ def test_a_playlist_is_not_a_video(tmp_path: Path) -> None:
             decode(tmp_path / name)
 
 
-def test_an_unwritable_target_is_an_error(tmp_path: Path) -> None:
-    """A failed ffmpeg process raises."""
-    with pytest.raises(EncodeError, match="ffmpeg ended with code"):
-        encode(Video(_frames(), 8.0), tmp_path / "no" / "folder" / "v.mp4", VideoFile.model_validate({}))
+@pytest.mark.parametrize("frames", [_frames(), np.zeros((40, 512, 512, 3), np.uint8)], ids=["few", "many"])
+@pytest.mark.parametrize("name", ["mp4", "gif"])
+def test_an_unwritable_target_is_an_error(tmp_path: Path, name: str, frames: npt.NDArray[np.uint8]) -> None:
+    """A failed ffmpeg process raises the system's reason without the path, even if it stops reading."""
+    target = tmp_path / "no" / "folder" / "v"
+    with pytest.raises(EncodeError, match="No such file or directory") as error:
+        encode(Video(frames, 8.0), target, VideoFile.model_validate({"format": name}))
+    assert str(tmp_path) not in str(error.value)
+
+
+def test_a_full_disk_is_an_error_of_the_store(tmp_path: Path) -> None:
+    """The exit code decides, not a file name with the words of another error."""
+    path = tmp_path / "No space left on device" / "v.mp4"
+    with pytest.raises(EncodeError, match="No such file"):
+        encode(Video(_frames(), 8.0), path, VideoFile.model_validate({}))
+    with pytest.raises(StoreError, match="No space left on device"):
+        encode(Video(_frames(), 8.0), Path("/dev/full"), VideoFile.model_validate({"format": "webm"}))
+
+
+@pytest.mark.parametrize("name", ["mp4", "webm", "gif"])
+@pytest.mark.parametrize("shape", [(4200, 4, 4, 3), (3, 4, 4, 3)])
+def test_many_frames_are_all_written(tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
+    """No frame is lost, however many there are; a view of other frames is written like a copy."""
+    frames = np.zeros(shape, np.uint8)
+    frames[:, :2] = (np.arange(len(frames)) % 200)[:, None, None, None]
+    encode(Video(frames, 24.0), tmp_path / "v", VideoFile.model_validate({"format": name, "crf": 40}))
+    assert decode(tmp_path / "v").frames.shape == frames.shape
+    encode(
+        Video(np.asfortranarray(frames), 24.0),
+        tmp_path / "w",
+        VideoFile.model_validate({"format": name, "crf": 40}),
+    )
+    assert digest_file(tmp_path / "v") == digest_file(tmp_path / "w")
+
+
+def test_encoding_holds_no_second_copy(tmp_path: Path) -> None:
+    """While ffmpeg reads 400 MB of frames, this process allocates less than a tenth of that."""
+    frames = np.zeros((64, 1080, 1920, 3), np.uint8)
+    frames[::2] = 200
+    tracemalloc.start()
+    encode(Video(frames, 8.0), tmp_path / "v", VideoFile.model_validate({}))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < frames.nbytes / 10
+
+
+@pytest.mark.slow
+def test_a_video_beyond_two_gibibytes_is_written(tmp_path: Path) -> None:
+    """Raw frames of more than 2^31 bytes reach the file, all of them."""
+    frames = np.broadcast_to(np.full((1080, 1920, 3), 90, np.uint8), (520, 1080, 1920, 3))
+    encode(Video(frames, 24.0), tmp_path / "v", VideoFile.model_validate({"crf": 40}))
+    with av.open(str(tmp_path / "v")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 520
 
 
 @pytest.mark.parametrize(
