@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from random import Random
 from unittest.mock import patch
 
-from t2vbatch.engines import Ending, Progress
+from t2vbatch.engines import Ending, Progress, RunCallbacks
 from t2vbatch.engines.interrupts import Interrupts
 from t2vbatch.engines.loop import run_loop
 from t2vbatch.errors import ModelError, RowError, T2VBatchError, WorkerError
@@ -54,12 +54,12 @@ class Seat:
     frozen: bool = False
     haunted: bool = False
     dead: bool = False
-    generating: Work | None = None
-    finishing: list[Work] = field(default_factory=list)
+    generating: Work[Sample] | None = None
+    finishing: list[Work[Sample]] = field(default_factory=list)
     busy_until: float = 0.0
 
     @property
-    def works(self) -> list[Work]:
+    def works(self) -> list[Work[Sample]]:
         return ([self.generating] if self.generating else []) + self.finishing
 
 
@@ -89,7 +89,8 @@ class Setting:
         )
         for model in ("x", "y", "z")[: random.randint(1, 3)]:
             self.loads[model] = random.choice(LOADS)
-            self.units[model] = [self._unit(model) for _ in range(random.randint(1, 6))]
+            units = [self._unit(model) for _ in range(random.randint(1, 6))]
+            self.units[model] = sorted(units, key=lambda unit: -unit.cost)
 
     def _unit(self, model: str) -> Unit:
         random = self.random
@@ -177,7 +178,7 @@ class World:
     def kill(self, worker: int) -> None:
         self.seats.pop(worker).dead = True
 
-    def generate(self, worker: int, work: Work) -> None:
+    def generate(self, worker: int, work: Work[Sample]) -> None:
         seat = self.seats[worker]
         self._check_work(seat, work)
         seat.generating = work
@@ -205,7 +206,7 @@ class World:
 
     # RunCallbacks.
 
-    def sample(self, position: int) -> Sample:
+    def payload(self, position: int) -> Sample:
         if self.setting.natures[position] == "no input":
             self._tried |= self.setting.neighbours(position)
             raise RowError("the image is not there")
@@ -227,7 +228,7 @@ class World:
 
     # What is checked.
 
-    def _check_work(self, seat: Seat, work: Work) -> None:
+    def _check_work(self, seat: Seat, work: Work[Sample]) -> None:
         positions = set(work.positions)
         assert seat.ready, "work for a worker that is not ready"
         assert seat.generating is None, "two units generated at a time"
@@ -299,7 +300,7 @@ class World:
         seat.ready = True
         return self._told([m.Started(number, seat.node)])
 
-    def _generated(self, seat: Seat, work: Work) -> Sequence[Event]:
+    def _generated(self, seat: Seat, work: Work[Sample]) -> Sequence[Event]:
         number, key = seat.start.worker, work.key
         if seat.frozen or (seat.dead and not seat.haunted):
             return []
@@ -329,7 +330,7 @@ class World:
         seat.finishing.append(work)
         return self._told([m.Generated(number, key)])
 
-    def _finished(self, seat: Seat, work: Work) -> Sequence[Event]:
+    def _finished(self, seat: Seat, work: Work[Sample]) -> Sequence[Event]:
         if seat.frozen or (seat.dead and not seat.haunted):
             return []
         outcomes = []
@@ -436,23 +437,6 @@ class World:
         heapq.heappush(self._coming, (self.now + seconds, self._order, happen))
 
 
-@dataclass(frozen=True)
-class _RunCallbacks:
-    world: World
-
-    def sample(self, position: int) -> Sample:
-        return self.world.sample(position)
-
-    def committed(self, position: int) -> Status | None:
-        return self.world.committed_status(position)
-
-    def quarantine(self, position: int, attempts: int, failure: Failure) -> None:
-        self.world.quarantine(position, attempts, failure)
-
-    def progress(self, progress: Progress) -> None:
-        self.world.progress(progress)
-
-
 def play(seed: int, kind: type[Scheduler] = Scheduler) -> World:
     """Play the history of this seed to its end. Raises AssertionError, with the history, if one fails."""
     world = World(seed)
@@ -478,8 +462,9 @@ def play(seed: int, kind: type[Scheduler] = Scheduler) -> World:
 
 
 def _end(world: World, scheduler: Scheduler) -> Ending | T2VBatchError:
+    callbacks = RunCallbacks(world.payload, world.committed_status, world.quarantine, world.progress)
     try:
-        return run_loop(scheduler, world, _RunCallbacks(world), world.interrupts, lambda: world.now)
+        return run_loop(scheduler, world, callbacks, world.interrupts, lambda: world.now)
     except (WorkerError, ModelError) as error:
         return error
 

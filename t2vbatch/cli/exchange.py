@@ -84,7 +84,7 @@ def import_scores(
       t2vbatch import-scores runs/vbench evaluation_results/vbench_eval_results.json
     """
     from t2vbatch.commands.prepare import prepare
-    from t2vbatch.commands.run import publish
+    from t2vbatch.commands.rebuild import rebuild
     from t2vbatch.exchange import import_scores as imported
     from t2vbatch.output.store import open_store
 
@@ -93,7 +93,7 @@ def import_scores(
     with store.lease() as store:
         records, taken = imported(store.compact(), source, model)
         store.rewrite(records)
-        publish(store, prepare(job).plan, job)
+        rebuild(store, prepare(job).plan, job)
     typer.echo(f"{output}: {taken} scores taken over")
 
 

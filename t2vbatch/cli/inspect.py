@@ -114,12 +114,12 @@ def report(output: Output) -> None:
       t2vbatch report runs/quickstart
     """
     from t2vbatch.commands.prepare import prepare
-    from t2vbatch.commands.run import publish
+    from t2vbatch.commands.rebuild import rebuild
 
     store = _store(output)
     job = store.read_job()
     with store.lease() as store:
-        publish(store, prepare(job).plan, job)
+        rebuild(store, prepare(job).plan, job)
     typer.echo(f"{store.uri}/report/index.html")
 
 

@@ -6,7 +6,8 @@ from t2vbatch.analysis.distance.measure import measure
 from t2vbatch.analysis.distance.reference import is_saved
 from t2vbatch.analysis.distance.spec import distance_specs
 from t2vbatch.commands.prepare import prepare
-from t2vbatch.commands.run import Result, publish
+from t2vbatch.commands.rebuild import rebuild
+from t2vbatch.commands.run import Result
 from t2vbatch.engines import Engine, Progress
 from t2vbatch.errors import MetricError, UsageError
 from t2vbatch.job import Distance, Job
@@ -52,4 +53,4 @@ def measure_output(
         # What is asked is checked above, by the names under which it was asked.
         plan = prepare(job.model_copy(update={"distances": {}})).plan
         ending = measure(store, plan, asked, found, engine, watch, save)
-        return Result(publish(store, plan, job), 0, ending, store.uri)
+        return Result(rebuild(store, plan, job), 0, ending, store.uri)

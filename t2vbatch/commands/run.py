@@ -12,22 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.analysis.distance.measure import measure
-from t2vbatch.analysis.distance.result import valid_distances
 from t2vbatch.analysis.distance.spec import distance_specs
-from t2vbatch.analysis.summary import Summary, summarize
+from t2vbatch.analysis.summary import Summary
 from t2vbatch.commands.prepare import Prepared
-from t2vbatch.engines import Ending, Engine, Progress
+from t2vbatch.commands.rebuild import rebuild
+from t2vbatch.engines import Ending, Engine, Progress, RunCallbacks
 from t2vbatch.errors import StoreError, T2VBatchError
 from t2vbatch.exchange.trackers import check_trackers, track
 from t2vbatch.job import Job
-from t2vbatch.media.degenerate import ignored_seeds
-from t2vbatch.metrics import metric_columns
 from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store, open_store
-from t2vbatch.output.tables import make_metadata, make_results
 from t2vbatch.plan import Plan, Sample
-from t2vbatch.plan.units import pending
-from t2vbatch.report import write_report
+from t2vbatch.plan.units import pending, position_count
 from t2vbatch.worker.factory import WorkerFactory
 from t2vbatch.worker.protocol import Failure
 
@@ -86,34 +82,22 @@ def run_job(
                     factories = {
                         name: WorkerFactory(job, name, prepared.facts[name], store) for name in units
                     }
-                    ledger = _RunCallbacks(plan, store, watch)
-                    ledger.begin(sum(len(unit.positions) for of_model in units.values() for unit in of_model))
-                    ending = engine(job).run(units, job, factories, ledger)
+                    status = _StatusFile(store, watch)
+                    status.begin(sum(position_count(of_model) for of_model in units.values()))
+                    callbacks = _callbacks(plan, store, status.progress)
+                    ending = engine(job).run(units, job, factories, callbacks)
                 if ending == "finished" and job.distances:
                     ending = measure(store, plan, job, distance_specs(job), engine, watch)
         except T2VBatchError:
             # What was finished before the failure belongs into the tables, if they can be written.
             with contextlib.suppress(StoreError):
-                publish(store, plan, job)
+                rebuild(store, plan, job)
             raise
         before = _videos(plan, records)
-        summary = publish(store, plan, job)
+        summary = rebuild(store, plan, job)
     # After the lease: a slow server holds nobody up.
     tracked = _tracked(store, job) if ending == "finished" else {}
     return Result(summary, summary.timing.videos - before, ending, store.uri, tracked)
-
-
-def publish(store: Store, plan: Plan, job: Job) -> Summary:
-    """Make the tables, the summary and the report from the records."""
-    results = make_results(plan, store.compact(), metric_columns(job))
-    for sentence in ignored_seeds(results):
-        _log.warning("%s", sentence)
-    summary = summarize(results, plan.counts(), valid_distances(store, results))
-    store.write_table("results.parquet", results)
-    store.write_table("metadata.parquet", make_metadata(results))
-    store.write_json("summary.json", summary.to_json())
-    write_report(store.folder, results, summary, store.name)
-    return summary
 
 
 def _tracked(store: Store, job: Job) -> dict[str, str]:
@@ -155,11 +139,21 @@ def _videos(plan: Plan, records: pa.Table) -> int:
     return int(pc.sum(pc.is_in(plan.table["sample_id"], with_video["sample_id"])).as_py() or 0)
 
 
-@dataclass
-class _RunCallbacks:
-    """What the engine asks of the run, and tells it."""
+def _callbacks(plan: Plan, store: Store, progress: Callable[[Progress], None]) -> RunCallbacks[Sample]:
+    def committed(position: int) -> Status | None:
+        record = store.committed(plan.table["sample_id"][position].as_py())
+        return record.status if record else None
 
-    plan: Plan
+    def quarantine(position: int, attempts: int, failure: Failure) -> None:
+        store.commit(_failed(plan, position, attempts, failure))
+
+    return RunCallbacks(plan.sample, committed, quarantine, progress)
+
+
+@dataclass
+class _StatusFile:
+    """Writes status.json while a run goes on, at most once in _STATUS_EVERY_S unless the state changes."""
+
     store: Store
     watch: Watch
     started_at: str = field(default_factory=lambda: _now())
@@ -168,26 +162,17 @@ class _RunCallbacks:
     waits_since: str = ""
 
     def begin(self, samples: int) -> None:
-        """Say that the engine is about to start; until it tells of itself, Ray alone may take 15 s."""
+        """Report that the engine is about to start: starting Ray alone may take 15 s."""
         self.progress(Progress(0, 0, 0, 0, pending=samples, workers=0, starting=0))
 
-    def sample(self, position: int) -> Sample:
-        return self.plan.sample(position)
-
-    def committed(self, position: int) -> Status | None:
-        record = self.store.committed(self.plan.table["sample_id"][position].as_py())
-        return record.status if record else None
-
-    def quarantine(self, position: int, attempts: int, failure: Failure) -> None:
-        self.store.commit(_failed(self.plan, position, attempts, failure))
-
     def progress(self, progress: Progress) -> None:
+        """Report the state of the run."""
         self.watch(progress)
-        now, turned = time.monotonic(), progress.waits_for != self.waits_for
-        if turned:
+        now, changed = time.monotonic(), progress.waits_for != self.waits_for
+        if changed:
             self.waits_for, self.waits_since = progress.waits_for, _now()
         over = not (progress.running or progress.pending)
-        if turned or over or now - self.written >= _STATUS_EVERY_S:
+        if changed or over or now - self.written >= _STATUS_EVERY_S:
             self.written = now
             self.store.write_json("status.json", self._status(progress))
 

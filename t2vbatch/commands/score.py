@@ -15,18 +15,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.commands.prepare import prepare
-from t2vbatch.commands.run import Result, Watch, publish
-from t2vbatch.engines import Ending, Engine, Progress
+from t2vbatch.commands.rebuild import rebuild
+from t2vbatch.commands.run import Result, Watch
+from t2vbatch.engines import Ending, Engine, RunCallbacks
 from t2vbatch.errors import SampleError
 from t2vbatch.job import Clip, Job
+from t2vbatch.manifest import Media
 from t2vbatch.media.video import Video, decode
 from t2vbatch.metrics import metric_columns
 from t2vbatch.metrics.scorer import Scorer, Scores, load_metrics, scorer_identity
 from t2vbatch.models import set_up_torch
 from t2vbatch.models.calls.inputs import read_image
-from t2vbatch.output.records import RECORDS, Status
+from t2vbatch.output.records import RECORDS
 from t2vbatch.output.store import Store, open_store
-from t2vbatch.plan import Plan, Sample, Unit
+from t2vbatch.plan import Plan, Unit
 from t2vbatch.worker.protocol import Failure, Outcome, Work
 
 _FOLDER = "scores"
@@ -67,14 +69,26 @@ def score_output(
         ending: Ending = "finished"
         if missing:
             units = {_FOLDER: [Unit(_FOLDER, (position,), 1.0) for position in missing]}
-            factories = {_FOLDER: RescorerFactory(asked, keeper, _rates(records))}
-            ending = engine(job).run(units, job, factories, _RunCallbacks(plan, keeper, columns, watch))
+            factories = {_FOLDER: RescorerFactory(asked, keeper)}
+            callbacks = _callbacks(plan, records, keeper, columns, watch)
+            ending = engine(job).run(units, job, factories, callbacks)
         if ending == "finished":
             store.rewrite(_merged(records, keeper))
             store.write_job(job)
             keeper.clear()
-        summary = publish(store, plan, job)
+        summary = rebuild(store, plan, job)
         return Result(summary, len(missing), ending, store.uri)
+
+
+@dataclass(frozen=True)
+class VideoToScore:
+    """A finished video, as engines carry it to a worker that scores."""
+
+    sample_id: str
+    video: str
+    fps: float
+    prompt: str | None
+    image: Media | None
 
 
 @dataclass(frozen=True)
@@ -83,46 +97,44 @@ class RescorerFactory:
 
     job: Job
     keeper: "_Keeper"
-    rates: Mapping[str, float]
 
     def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "Rescorer":
         """Load the metrics; see Factory."""
         set_up_torch(self.job.workers.cpus)
-        return Rescorer(self.keeper, load_metrics(self.job, device), self.rates)
+        return Rescorer(self.keeper, load_metrics(self.job, device))
 
 
 class Rescorer:
     """Turns finished videos into scores."""
 
-    def __init__(self, keeper: "_Keeper", scorer: Scorer, rates: Mapping[str, float]) -> None:
-        self._keeper, self._scorer, self._rates = keeper, scorer, rates
-        self._read: dict[int, tuple[Work, list[Video]]] = {}
+    def __init__(self, keeper: "_Keeper", scorer: Scorer) -> None:
+        self._keeper, self._scorer = keeper, scorer
+        self._read: dict[int, tuple[Work[VideoToScore], list[Video]]] = {}
 
-    def generate(self, work: Work) -> None:
+    def generate(self, work: Work["VideoToScore"]) -> None:
         """Read the videos of the unit."""
-        self._read[work.key] = work, [self._decoded(sample) for sample in work.samples]
+        self._read[work.key] = work, [self._decoded(item) for item in work.payloads]
 
     def finish(self, key: int) -> tuple[Outcome, ...]:
         """Score what ``generate`` read, and keep the scores."""
         work, videos = self._read.pop(key)
         outcomes = []
-        for position, sample, video in zip(work.positions, work.samples, videos, strict=True):
+        for position, item, video in zip(work.positions, work.payloads, videos, strict=True):
             try:
                 start = time.perf_counter()
-                media = sample.media.get("image")
-                image = None if media is None else read_image(media)
-                scores = self._scorer.score(video, sample.prompt, image)
-                self._keeper.keep(sample.sample_id, scores, time.perf_counter() - start)
+                image = None if item.image is None else read_image(item.image)
+                scores = self._scorer.score(video, item.prompt, image)
+                self._keeper.keep(item.sample_id, scores, time.perf_counter() - start)
                 outcomes.append(Outcome(position, "ok"))
             except SampleError as error:
                 outcomes.append(Outcome(position, "failed", Failure.of(error)))
         return tuple(outcomes)
 
-    def _decoded(self, sample: Sample) -> Video:
-        with self._keeper.store.video(sample.video) as path:
+    def _decoded(self, item: "VideoToScore") -> Video:
+        with self._keeper.store.video(item.video) as path:
             frames = decode(path).frames
-        # ffmpeg tells the rate of a file in two decimals; the run scored with the one it had asked for.
-        return Video(frames, self._rates[sample.model])
+        # ffmpeg rounds the rate of a file to two decimals; the run scored with the exact one.
+        return Video(frames, item.fps)
 
 
 @dataclass(frozen=True)
@@ -151,29 +163,29 @@ class _Keeper:
             self.store.folder.delete(name)
 
 
-@dataclass(frozen=True)
-class _RunCallbacks:
-    """What the engine asks of the scoring, and tells it."""
+def _callbacks(
+    plan: Plan, records: pa.Table, keeper: _Keeper, columns: Sequence[str], watch: Watch
+) -> RunCallbacks[VideoToScore]:
+    ids = records["sample_id"].combine_chunks()
 
-    plan: Plan
-    keeper: _Keeper
-    columns: Sequence[str]
-    watch: Watch
+    def payload(position: int) -> VideoToScore:
+        sample = plan.sample(position)
+        record = records.slice(ids.index(sample.sample_id).as_py(), 1).to_pylist()[0]
+        image = sample.media.get("image")
+        return VideoToScore(sample.sample_id, record["video"], record["fps"], sample.prompt, image)
 
-    def sample(self, position: int) -> Sample:
-        return self.plan.sample(position)
-
-    def committed(self, position: int) -> Status | None:
-        return "ok" if self.keeper.has(self.plan.planned(position).sample_id) else None
-
-    def quarantine(self, position: int, attempts: int, failure: Failure) -> None:
-        """The video stays what it is; only its scores are missing, and it is said why."""
+    def quarantine(position: int, attempts: int, failure: Failure) -> None:
+        # The video stays as it is; only its scores are missing, and the record says why.
         reason = f"{failure.error_type}: {failure.error}"
-        scores = Scores(dict.fromkeys(self.columns), dict.fromkeys(self.columns, reason), None, None)
-        self.keeper.keep(self.plan.planned(position).sample_id, scores, 0.0)
+        scores = Scores(dict.fromkeys(columns), dict.fromkeys(columns, reason), None, None)
+        keeper.keep(plan.planned(position).sample_id, scores, 0.0)
 
-    def progress(self, progress: Progress) -> None:
-        self.watch(progress)
+    return RunCallbacks(
+        payload=payload,
+        committed=lambda position: "ok" if keeper.has(plan.planned(position).sample_id) else None,
+        quarantine=quarantine,
+        progress=watch,
+    )
 
 
 def _job(store: Store, metrics: Mapping[str, Mapping[str, Any]] | None, clip: Clip | None) -> Job:
@@ -190,12 +202,6 @@ def _wanting(plan: Plan, records: pa.Table, columns: Sequence[str]) -> list[int]
     there = records.filter(pc.and_(pa.array(wanting, pa.bool_()), pc.is_valid(records["video"])))
     positions = pc.index_in(there["sample_id"], plan.table["sample_id"].combine_chunks())
     return sorted(position for position in positions.to_pylist() if position is not None)
-
-
-def _rates(records: pa.Table) -> dict[str, float]:
-    """Frames per second of each model's videos."""
-    pairs = zip(records["model"].to_pylist(), records["fps"].to_pylist(), strict=True)
-    return {model: fps for model, fps in pairs if fps is not None}
 
 
 def _merged(records: pa.Table, keeper: _Keeper) -> pa.Table:

@@ -7,11 +7,12 @@ is enforced at the model's next denoising step only.
 import gc
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from t2vbatch.engines.devices import gpus_each, local_gpus
 from t2vbatch.engines.interrupts import interrupts
 from t2vbatch.engines.loop import run_loop
-from t2vbatch.engines.protocol import Ending, RunCallbacks
+from t2vbatch.engines.protocol import Ending, P, RunCallbacks
 from t2vbatch.engines.worker_process import WorkerProcess
 from t2vbatch.job import Job
 from t2vbatch.plan import Unit
@@ -27,20 +28,20 @@ class InlineEngine:
         self,
         units: Mapping[str, Sequence[Unit]],
         job: Job,
-        factories: Mapping[str, Factory],
-        ledger: RunCallbacks,
+        factories: Mapping[str, Factory[P]],
+        callbacks: RunCallbacks[P],
     ) -> Ending:
         """See Engine.run."""
         device = "cuda" if gpus_each(job, local_gpus()) else "cpu"
         backend = _InlineBackend(factories, device, job.workers.timeout_s)
         with interrupts(urgent=True) as counted:
-            return run_loop(Scheduler(units, Limits(workers=1)), backend, ledger, counted)
+            return run_loop(Scheduler(units, Limits(workers=1)), backend, callbacks, counted)
 
 
 class _InlineBackend:
     """Carries out each action at once, and returns its event at the next call of ``events``."""
 
-    def __init__(self, factories: Mapping[str, Factory], device: str, timeout_s: float | None) -> None:
+    def __init__(self, factories: Mapping[str, Factory[Any]], device: str, timeout_s: float | None) -> None:
         self._factories, self._device, self._timeout_s = factories, device, timeout_s
         self._processes: dict[int, WorkerProcess] = {}
         self._events: list[Event] = []
@@ -57,7 +58,7 @@ class _InlineBackend:
 
     kill = stop
 
-    def generate(self, worker: int, work: Work) -> None:
+    def generate(self, worker: int, work: Work[Any]) -> None:
         self._events.append(self._processes[worker].generate(work))
 
     def finish(self, worker: int, key: int) -> None:

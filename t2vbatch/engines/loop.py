@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from t2vbatch.engines.interrupts import Interrupts
 from t2vbatch.engines.protocol import RunCallbacks
@@ -27,7 +27,7 @@ class Backend(Protocol):
     def kill(self, worker: int) -> None:
         """End a worker at once. No event follows."""
 
-    def generate(self, worker: int, work: Work) -> None:
+    def generate(self, worker: int, work: Work[Any]) -> None:
         """Have a worker generate a unit; a Generated, Failed or Died event follows."""
 
     def finish(self, worker: int, key: int) -> None:
@@ -40,12 +40,12 @@ class Backend(Protocol):
 def run_loop(
     scheduler: Scheduler,
     backend: Backend,
-    ledger: RunCallbacks,
+    callbacks: RunCallbacks[Any],
     interrupts: Interrupts,
     clock: Callable[[], float] = time.monotonic,
 ) -> Ending:
     """Run until the scheduler ends the run. Raises the error of an Abort action."""
-    driver = _Driver(scheduler, backend, ledger, clock)
+    driver = _Driver(scheduler, backend, callbacks, clock)
     try:
         return driver.run(interrupts)
     except KeyboardInterrupt:
@@ -55,9 +55,9 @@ def run_loop(
 
 class _Driver:
     def __init__(
-        self, scheduler: Scheduler, backend: Backend, ledger: RunCallbacks, clock: Callable[[], float]
+        self, scheduler: Scheduler, backend: Backend, callbacks: RunCallbacks[Any], clock: Callable[[], float]
     ) -> None:
-        self._scheduler, self._backend, self._ledger, self._clock = scheduler, backend, ledger, clock
+        self._scheduler, self._backend, self._callbacks, self._clock = scheduler, backend, callbacks, clock
         self._reported: m.Progress | None = None
 
     def run(self, interrupts: Interrupts) -> Ending:
@@ -107,14 +107,14 @@ class _Driver:
         if saved:
             return [m.Finished(action.worker, action.key, saved)]
         try:
-            samples = tuple(self._ledger.sample(position) for position in action.positions)
+            payloads = tuple(self._callbacks.payload(position) for position in action.positions)
         except SampleError as error:
             return [m.Failed(action.worker, action.key, "input", Failure.of(error))]
-        self._backend.generate(action.worker, Work(action.key, action.positions, samples, action.attempts))
+        self._backend.generate(action.worker, Work(action.key, action.positions, payloads, action.attempts))
         return []
 
     def _quarantine(self, action: m.Quarantine) -> list[Event]:
-        if status := self._ledger.committed(action.position):
+        if status := self._callbacks.committed(action.position):
             return [m.Found(action.position, status)]
         failure = action.failure
         _log.warning(
@@ -123,19 +123,19 @@ class _Driver:
             failure.error_type,
             failure.error,
         )
-        self._ledger.quarantine(action.position, action.attempts, failure)
+        self._callbacks.quarantine(action.position, action.attempts, failure)
         return []
 
     def _saved(self, action: m.Generate) -> tuple[Outcome, ...]:
         """Samples that an earlier attempt committed, whose worker died before it reported them."""
-        found = [(position, self._ledger.committed(position)) for position in action.positions]
+        found = [(position, self._callbacks.committed(position)) for position in action.positions]
         return tuple(Outcome(position, status) for position, status in found if status is not None)
 
     def _report(self) -> None:
         progress = self._scheduler.progress()
         # While workers start, only the time that they take changes.
         if progress != self._reported or progress.waits_for is not None:
-            self._ledger.progress(progress)
+            self._callbacks.progress(progress)
             self._reported = progress
 
 

@@ -1,31 +1,36 @@
 """What an engine is, and what it asks of the run that uses it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from t2vbatch.job import Job
 from t2vbatch.output.records import Status
-from t2vbatch.plan import Sample, Unit
+from t2vbatch.plan import Unit
 from t2vbatch.schedule import Ending, Progress
 from t2vbatch.worker.protocol import Factory, Failure
 
 __all__ = ["Ending", "Engine", "Progress", "RunCallbacks"]
 
 
-class RunCallbacks(Protocol):
-    """What an engine asks of the run, and reports to it. Called by the driver, from one thread."""
+P = TypeVar("P")
 
-    def sample(self, position: int) -> Sample:
-        """Everything that a worker needs for this sample. Raises RowError where an input is missing."""
 
-    def committed(self, position: int) -> Status | None:
-        """The status in the sample's record, None where it has none. Called before an attempt is repeated."""
+@dataclass(frozen=True)
+class RunCallbacks(Generic[P]):
+    """What an engine asks of a run and reports to it. The driver calls these functions from one thread.
 
-    def quarantine(self, position: int, attempts: int, failure: Failure) -> None:
-        """Commit a record with status ``failed``."""
+    Attributes:
+        payload: all that a worker needs for a position. Raises RowError where an input cannot be read.
+        committed: the status that was committed for a position, or None. Asked before a repeated attempt.
+        quarantine: commits, with the number of attempts and the failure, that a position failed.
+        progress: takes the state of the run, after every change.
+    """
 
-    def progress(self, progress: Progress) -> None:
-        """Report the counts of the run, after every change."""
+    payload: Callable[[int], P]
+    committed: Callable[[int], Status | None]
+    quarantine: Callable[[int, int, Failure], None]
+    progress: Callable[[Progress], None]
 
 
 class Engine(Protocol):
@@ -35,13 +40,13 @@ class Engine(Protocol):
         self,
         units: Mapping[str, Sequence[Unit]],
         job: Job,
-        factories: Mapping[str, Factory],
-        ledger: RunCallbacks,
+        factories: Mapping[str, Factory[P]],
+        callbacks: RunCallbacks[P],
     ) -> Ending:
-        """Bring every sample to a record; both mappings are by model.
+        """Bring every position to a result; both mappings are by model.
 
         Returns:
-            ``finished`` when every sample is committed or quarantined, ``interrupted`` when Ctrl-C or SIGTERM
+            ``finished`` when every position is committed or quarantined, ``interrupted`` when a signal
             left some pending.
 
         Raises:

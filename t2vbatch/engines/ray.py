@@ -15,7 +15,7 @@ from ray.exceptions import ActorDiedError, RayError
 from t2vbatch.engines.devices import gpus_each
 from t2vbatch.engines.interrupts import interrupts
 from t2vbatch.engines.loop import run_loop
-from t2vbatch.engines.protocol import Ending, RunCallbacks
+from t2vbatch.engines.protocol import Ending, P, RunCallbacks
 from t2vbatch.engines.ray_cluster import connected, draining_nodes, nodes, stderr_tail
 from t2vbatch.engines.worker_process import WorkerProcess
 from t2vbatch.errors import RunError
@@ -45,8 +45,8 @@ class RayEngine:
         self,
         units: Mapping[str, Sequence[Unit]],
         job: Job,
-        factories: Mapping[str, Factory],
-        ledger: RunCallbacks,
+        factories: Mapping[str, Factory[P]],
+        callbacks: RunCallbacks[P],
     ) -> Ending:
         """See Engine.run."""
         try:
@@ -58,7 +58,7 @@ class RayEngine:
                     timeout_s=job.workers.timeout_s,
                     silence_s=SILENCE_S,
                 )
-                return run_loop(Scheduler(units, limits), backend, ledger, counted)
+                return run_loop(Scheduler(units, limits), backend, callbacks, counted)
         except RayError as error:
             raise RunError(f"Ray failed: {error}") from error
 
@@ -84,7 +84,7 @@ def _options(job: Job, gpus: float) -> dict[str, Any]:
 class ActorPool:
     """Starts, feeds and ends actors. Every call in progress is a reference whose result is an event."""
 
-    def __init__(self, job: Job, factories: Mapping[str, Factory]) -> None:
+    def __init__(self, job: Job, factories: Mapping[str, Factory[Any]]) -> None:
         self._job, self._factories = job, factories
         self._gpus = gpus_each(job, ray.cluster_resources().get("GPU", 0.0))  # type: ignore[no-untyped-call]
         self._class = ray.remote(**_options(job, self._gpus))(_Actor)
@@ -123,7 +123,7 @@ class ActorPool:
 
     stop = kill
 
-    def generate(self, worker: int, work: Work) -> None:
+    def generate(self, worker: int, work: Work[Any]) -> None:
         """See Backend.generate."""
         self._call("generate", worker, "generate", work)
 

@@ -5,6 +5,7 @@ Exceptions become events here, in the worker's process, because some libraries' 
 
 import platform
 from collections.abc import Sequence
+from typing import Any
 
 from t2vbatch.errors import DeadlineError, MemoryExceededError, RunError, UsageError
 from t2vbatch.models.steps import StepClock
@@ -23,9 +24,9 @@ class WorkerProcess:
     def __init__(self, number: int, timeout_s: float | None = None) -> None:
         self._number, self._timeout_s = number, timeout_s
         self._steps = StepClock()
-        self._worker: WorkerLike | None = None
+        self._worker: WorkerLike[Any] | None = None
 
-    def load(self, factory: Factory, name: str, device: str, memory: Sequence[str]) -> Event:
+    def load(self, factory: Factory[Any], name: str, device: str, memory: Sequence[str]) -> Event:
         """Load the model: Started, StartFailed or Fatal."""
         try:
             self._worker = factory(name, device, memory)
@@ -33,7 +34,7 @@ class WorkerProcess:
             return start_failed(self._number, error)
         return m.Started(self._number, self.node())
 
-    def generate(self, work: Work) -> Event:
+    def generate(self, work: Work[Any]) -> Event:
         """Generate a unit: Generated, Failed or Fatal."""
         try:
             with self._steps.deadline(self._timeout_s):
@@ -59,7 +60,7 @@ class WorkerProcess:
         return platform.node()
 
     @property
-    def _loaded(self) -> WorkerLike:
+    def _loaded(self) -> WorkerLike[Any]:
         assert self._worker is not None
         return self._worker
 

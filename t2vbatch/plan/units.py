@@ -33,12 +33,22 @@ class Units(Sequence[Unit]):
     def __len__(self) -> int:
         return len(self._starts)
 
+    @property
+    def position_count(self) -> int:
+        """How many samples all units have together."""
+        return len(self._positions)
+
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         start, end = self._starts[index], self._ends[index]
         samples = tuple(int(position) for position in self._positions[start:end])
         return Unit(self._model, samples, float(self._costs[start]))
+
+
+def position_count(units: Sequence[Unit]) -> int:
+    """How many samples all units have together."""
+    return units.position_count if isinstance(units, Units) else sum(len(unit.positions) for unit in units)
 
 
 def pending(plan: Plan, records: pa.Table, job: Job) -> dict[str, Units]:

@@ -8,9 +8,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from t2vbatch.plan import Unit
+from t2vbatch.plan.units import position_count
 from t2vbatch.worker.protocol import OFFLOAD_LEVELS
 
 
@@ -45,7 +44,7 @@ class _Returned:
 
 
 class Backlog:
-    """The waiting units of one model, longest first, equal ones in the order of the plan.
+    """The waiting units of one model, in the order given: the longest first.
 
     Attributes:
         offload_level: at which units are tried first.
@@ -54,13 +53,7 @@ class Backlog:
 
     def __init__(self, model: str, units: Sequence[Unit]) -> None:
         self._model, self._units = model, units
-        costs = np.empty(len(units))
-        self.positions = 0
-        for index, unit in enumerate(units):
-            costs[index] = unit.cost
-            self.positions += len(unit.positions)
-        even = costs.size == 0 or bool((costs == costs[0]).all())
-        self._order = None if even else np.argsort(-costs, kind="stable").astype(np.int32)
+        self.positions = position_count(units)
         self._next = 0
         self._returned = [_Returned() for _ in OFFLOAD_LEVELS]
         self.offload_level = 0
@@ -108,6 +101,5 @@ class Backlog:
             self._returned[self.offload_level - 1] = _Returned()
 
     def _untried(self) -> Attempt:
-        index = self._next if self._order is None else int(self._order[self._next])
         self._next += 1
-        return Attempt(self._model, self._units[index].positions, self.offload_level)
+        return Attempt(self._model, self._units[self._next - 1].positions, self.offload_level)

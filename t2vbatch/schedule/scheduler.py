@@ -35,7 +35,7 @@ class Scheduler:
     """Decides for one run.
 
     Args:
-        units: the pending units, by model, in the order of the plan.
+        units: the pending units, by model, the longest first.
     """
 
     def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:

@@ -74,7 +74,7 @@ class Generated:
         generate_s: seconds for each sample that was generated.
     """
 
-    work: Work
+    work: Work[Sample]
     results: Sequence[ModelOutput | Record]
     started_at: datetime
     generate_s: float
@@ -98,7 +98,7 @@ class Finisher:
         return record.status
 
     def _record(self, generated: Generated, index: int) -> Record:
-        sample = generated.work.samples[index]
+        sample = generated.work.payloads[index]
         record = self._base_record(sample, generated, generated.work.attempts[index])
         match generated.results[index]:
             case Record() as draft:

@@ -6,30 +6,33 @@ All messages are small and picklable. Frames never leave the worker's process.
 import traceback as tracebacks
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from t2vbatch.output.records import Status
-from t2vbatch.plan import Sample
 
 OFFLOAD_LEVELS: tuple[tuple[str, ...], ...] = ((), ("model_cpu_offload",), ("sequential_cpu_offload",))
 """Memory settings, each with less device memory and a lower speed than the one before, and the same pixels.
 A unit that runs out of memory is retried with the next one."""
 
 
+P_co = TypeVar("P_co", covariant=True)
+P_contra = TypeVar("P_contra", contravariant=True)
+
+
 @dataclass(frozen=True)
-class Work:
-    """One attempt at one unit.
+class Work(Generic[P_co]):
+    """One attempt at one unit. Engines carry payloads and never look into them.
 
     Attributes:
         key: identifies this attempt; unique within a run.
-        positions: of the samples in the plan.
-        samples: in the order of ``positions``.
-        attempts: of each sample: 1 at first, plus one for every charged failure.
+        positions: of the payloads in the run.
+        payloads: what the worker needs for each position: a sample to generate, a video to score.
+        attempts: of each position: 1 at first, plus one for every charged failure.
     """
 
     key: int
     positions: tuple[int, ...]
-    samples: tuple[Sample, ...]
+    payloads: tuple[P_co, ...]
     attempts: tuple[int, ...]
 
 
@@ -61,7 +64,7 @@ class Outcome:
     failure: Failure | None = None
 
 
-class WorkerLike(Protocol):
+class WorkerLike(Protocol[P_contra]):
     """One loaded model in one process.
 
     ``generate`` is called by one thread and ``finish`` by another, at the same time, for different keys.
@@ -69,7 +72,7 @@ class WorkerLike(Protocol):
     less memory may help, and UsageError or RunError where no retry can help.
     """
 
-    def generate(self, work: Work) -> None:
+    def generate(self, work: Work[P_contra]) -> None:
         """Generate the frames of every sample and keep them in this process under ``work.key``."""
 
     def finish(self, key: int) -> tuple[Outcome, ...]:
@@ -79,10 +82,10 @@ class WorkerLike(Protocol):
         """
 
 
-class Factory(Protocol):
+class Factory(Protocol[P_contra]):
     """Loads a model in the process of its worker; it is pickled on the way, so it is small."""
 
-    def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> WorkerLike:
+    def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> WorkerLike[P_contra]:
         """Load the model.
 
         Args:

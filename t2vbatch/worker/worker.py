@@ -48,7 +48,7 @@ class Worker:
         self._finisher = Finisher(job, store, scorer, info)
         self._generated: dict[int, Generated] = {}
 
-    def generate(self, work: Work) -> None:
+    def generate(self, work: Work[Sample]) -> None:
         """Generate the unit's videos and keep them until ``finish``.
 
         A video that an earlier attempt published is not generated again.
@@ -59,9 +59,9 @@ class Worker:
         """
         started_at, start = datetime.now(UTC), time.perf_counter()
         _reset_peak(self._device)
-        drafts = [self._store.find_orphan(sample.sample_id, sample.video) for sample in work.samples]
+        drafts = [self._store.find_orphan(sample.sample_id, sample.video) for sample in work.payloads]
         missing = [
-            self._request(sample) for sample, draft in zip(work.samples, drafts, strict=True) if not draft
+            self._request(sample) for sample, draft in zip(work.payloads, drafts, strict=True) if not draft
         ]
         outputs = iter(self._outputs(missing) if missing else ())
         results = [draft or next(outputs) for draft in drafts]

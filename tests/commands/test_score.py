@@ -97,9 +97,9 @@ def test_a_damaged_video_has_no_score(tmp_path: Path) -> None:
 class Interrupted:
     """An engine that stops before the last unit."""
 
-    def run(self, units: Any, job: Job, factories: Any, ledger: Any) -> Ending:
+    def run(self, units: Any, job: Job, factories: Any, callbacks: Any) -> Ending:
         ((name, found),) = units.items()
-        engine_for(job).run({name: found[:-1]}, job, factories, ledger)
+        engine_for(job).run({name: found[:-1]}, job, factories, callbacks)
         return "interrupted"
 
 

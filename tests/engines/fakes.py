@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from t2vbatch.engines import Progress
+from t2vbatch.engines import Progress, RunCallbacks
 from t2vbatch.errors import MemoryExceededError, ModelError, RowError
 from t2vbatch.models.steps import step_done
 from t2vbatch.output.records import Status
@@ -43,10 +43,10 @@ class FakeWorker:
 
     def __init__(self, folder: Path, memory: tuple[str, ...]) -> None:
         self._folder, self._memory = folder, memory
-        self._made: dict[int, Work] = {}
+        self._made: dict[int, Work[Sample]] = {}
 
-    def generate(self, work: Work) -> None:
-        for position, sample in zip(work.positions, work.samples, strict=True):
+    def generate(self, work: Work[Sample]) -> None:
+        for position, sample in zip(work.positions, work.payloads, strict=True):
             note(self._folder, "generated", str(position))
             prompt = sample.prompt or ""
             if not prompt.startswith(("finish:", "after:")):
@@ -55,7 +55,7 @@ class FakeWorker:
 
     def finish(self, key: int) -> tuple[Outcome, ...]:
         work = self._made.pop(key)
-        return tuple(self._commit(*sample) for sample in zip(work.positions, work.samples, strict=True))
+        return tuple(self._commit(*sample) for sample in zip(work.positions, work.payloads, strict=True))
 
     def _commit(self, position: int, sample: Sample) -> Outcome:
         half, _, prompt = (sample.prompt or "").partition(":")
@@ -144,7 +144,11 @@ class FakeLedger:
     quarantined: dict[int, tuple[int, Failure]] = field(default_factory=dict)
     seen: list[Progress] = field(default_factory=list)
 
-    def sample(self, position: int) -> Sample:
+    @property
+    def callbacks(self) -> RunCallbacks[Sample]:
+        return RunCallbacks(self.payload, self.committed, self.quarantine, self.progress)
+
+    def payload(self, position: int) -> Sample:
         prompt = self.prompts[position]
         if prompt == "broken input":
             raise RowError("the image is not there")

@@ -57,7 +57,7 @@ def run(
     """Run these prompts."""
     ledger = FakeLedger(folder, prompts)
     factories = {"fake": FakeFactory(folder, load)}
-    ending = engine.run(ledger.units(batch), make_job(**workers), factories, ledger)
+    ending = engine.run(ledger.units(batch), make_job(**workers), factories, ledger.callbacks)
     return Ran(folder, ledger, ending)
 
 

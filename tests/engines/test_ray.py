@@ -161,7 +161,7 @@ def test_two_models_share_one_place(tmp_path: Path) -> None:
     ledgers = FakeLedger(tmp_path, ["ok"] * 4)
     one, two = ledgers.units()["fake"][:2], ledgers.units()["fake"][2:]
     factories = {"one": FakeFactory(tmp_path), "two": FakeFactory(tmp_path)}
-    RayEngine().run({"one": one, "two": two}, make_job(count=1), factories, ledgers)
+    RayEngine().run({"one": one, "two": two}, make_job(count=1), factories, ledgers.callbacks)
     assert ledgers.records == {0, 1, 2, 3}
     assert [load.split("-")[0] for load in notes(tmp_path, "loads")] == ["one", "two"]
 

@@ -74,14 +74,15 @@ def test_cluster_that_is_not_there(address: str, tmp_path: Path) -> None:
     began = time.monotonic()
     ledger = FakeLedger(tmp_path, ["ok"])
     with pytest.raises(JobError, match=r"ray\.address"):
-        RayEngine().run(ledger.units(), make_job(address), {"fake": FakeFactory(tmp_path)}, ledger)
+        RayEngine().run(ledger.units(), make_job(address), {"fake": FakeFactory(tmp_path)}, ledger.callbacks)
     assert time.monotonic() - began < 10
 
 
 def _run(cluster: Any, folder: Path, prompts: list[str], **workers: Any) -> Ran:
     ledger = FakeLedger(folder, prompts)
     job = make_job(cluster.address, **workers)
-    return Ran(folder, ledger, RayEngine().run(ledger.units(), job, {"fake": FakeFactory(folder)}, ledger))
+    factories = {"fake": FakeFactory(folder)}
+    return Ran(folder, ledger, RayEngine().run(ledger.units(), job, factories, ledger.callbacks))
 
 
 def _drain(cluster: Any, node_id: str) -> None:

@@ -67,7 +67,7 @@ def _worker(
     return Worker(job, "m", Store(str(folder)), model, Scorer({}, {}), info, retry_with)
 
 
-def _work(key: int, *samples: Sample) -> Work:
+def _work(key: int, *samples: Sample) -> Work[Sample]:
     count = len(samples)
     return Work(key, tuple(range(count)), samples, (2,) * count)
 

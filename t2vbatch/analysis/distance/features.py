@@ -13,17 +13,16 @@ import numpy as np
 
 from t2vbatch.analysis.distance.kinds import KINDS, resized
 from t2vbatch.analysis.distance.spec import DistanceSpec
-from t2vbatch.engines import Ending, Engine, Progress
+from t2vbatch.engines import Ending, Engine, Progress, RunCallbacks
 from t2vbatch.errors import EncodeError
 from t2vbatch.job import Distance, Job
 from t2vbatch.media.video import decode
 from t2vbatch.metrics.networks import load_network
 from t2vbatch.metrics.protocol import FloatArray, Network, UnscorableError, Weights
 from t2vbatch.models import set_up_torch
-from t2vbatch.output.records import Status
 from t2vbatch.output.store import Store, open_store
-from t2vbatch.plan import Sample, Unit
-from t2vbatch.worker.protocol import Factory, Failure, Outcome, Work
+from t2vbatch.plan import Unit
+from t2vbatch.worker.protocol import Factory, Outcome, Work
 
 _FOLDER = "features"
 _READERS = 16
@@ -104,10 +103,18 @@ def extract(
     if not missing:
         return "finished"
     units = {_FOLDER: [Unit(_FOLDER, (position,), 1.0) for position in range(len(missing))]}
-    factories: dict[str, Factory] = {
+    factories: dict[str, Factory[VideoRef]] = {
         _FOLDER: ExtractorFactory(question.asked, question.weights, keeper, job.workers.cpus)
     }
-    return engine(job).run(units, job, factories, _RunCallbacks(missing, keeper, watch))
+    callbacks = RunCallbacks(
+        payload=lambda position: missing[position],
+        committed=lambda position: "ok" if keeper.has(missing[position].key) else None,
+        quarantine=lambda position, attempts, failure: keeper.keep(
+            missing[position].key, f"{failure.error_type}: {failure.error}"
+        ),
+        progress=watch,
+    )
+    return engine(job).run(units, job, factories, callbacks)
 
 
 @dataclass(frozen=True)
@@ -130,23 +137,23 @@ class Extractor:
 
     def __init__(self, asked: Distance, network: Network, keeper: FeatureCache) -> None:
         self._asked, self._network, self._keeper = asked, network, keeper
-        self._found: dict[int, tuple[Work, list[Found]]] = {}
+        self._found: dict[int, tuple[Work[VideoRef], list[Found]]] = {}
 
-    def generate(self, work: Work) -> None:
+    def generate(self, work: Work[VideoRef]) -> None:
         """Look at the videos of the unit."""
-        self._found[work.key] = work, [self._features(sample) for sample in work.samples]
+        self._found[work.key] = work, [self._features(video) for video in work.payloads]
 
     def finish(self, key: int) -> tuple[Outcome, ...]:
         """Keep what ``generate`` found."""
         work, found = self._found.pop(key)
-        for sample, one in zip(work.samples, found, strict=True):
-            self._keeper.keep(sample.sample_id, one)
+        for video, one in zip(work.payloads, found, strict=True):
+            self._keeper.keep(video.key, one)
         return tuple(Outcome(position, "ok") for position in work.positions)
 
-    def _features(self, sample: Sample) -> Found:
+    def _features(self, video: VideoRef) -> Found:
         kind = KINDS[self._asked.kind]
         try:
-            with open_store(sample.model).video(sample.video) as path:
+            with open_store(video.folder).video(video.name) as path:
                 frames = kind.chosen(decode(path).frames, self._asked)
         except UnscorableError as error:
             return str(error)
@@ -154,26 +161,3 @@ class Extractor:
             return "cannot be decoded"
         features = kind.features(self._network, resized(frames, self._asked.size))
         return features if np.isfinite(features).all() else "features that are not finite"
-
-
-@dataclass(frozen=True)
-class _RunCallbacks:
-    """What the engine asks, and tells."""
-
-    films: Sequence[VideoRef]
-    keeper: FeatureCache
-    watch: Callable[[Progress], None]
-
-    def sample(self, position: int) -> Sample:
-        """A film as engines carry one: its folder stands where a run's samples have their model."""
-        film = self.films[position]
-        return Sample(film.key, film.name, film.folder, 0, 0, film.name, None, None)
-
-    def committed(self, position: int) -> Status | None:
-        return "ok" if self.keeper.has(self.films[position].key) else None
-
-    def quarantine(self, position: int, attempts: int, failure: Failure) -> None:
-        self.keeper.keep(self.films[position].key, f"{failure.error_type}: {failure.error}")
-
-    def progress(self, progress: Progress) -> None:
-        self.watch(progress)

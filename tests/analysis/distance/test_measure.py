@@ -195,9 +195,9 @@ def test_a_distance_of_other_videos_is_hidden(output: Path, reference: Path, bac
 class Interrupted:
     """An engine that stops before the last five units."""
 
-    def run(self, units: Any, job: Job, factories: Any, ledger: Any) -> Ending:
+    def run(self, units: Any, job: Job, factories: Any, callbacks: Any) -> Ending:
         ((name, found),) = units.items()
-        engine_for(job).run({name: found[:-5]}, job, factories, ledger)
+        engine_for(job).run({name: found[:-5]}, job, factories, callbacks)
         return "interrupted"
 
 
@@ -207,9 +207,9 @@ class Counting:
     def __init__(self) -> None:
         self.units = 0
 
-    def run(self, units: Any, job: Job, factories: Any, ledger: Any) -> Ending:
+    def run(self, units: Any, job: Job, factories: Any, callbacks: Any) -> Ending:
         self.units += sum(len(found) for found in units.values())
-        return engine_for(job).run(units, job, factories, ledger)
+        return engine_for(job).run(units, job, factories, callbacks)
 
 
 def test_measuring_continues_after_an_interruption(

@@ -1,0 +1,28 @@
+"""The tables, the summary and the report, made again from the plan and the records."""
+
+import logging
+
+from t2vbatch.analysis.distance.result import valid_distances
+from t2vbatch.analysis.summary import Summary, summarize
+from t2vbatch.job import Job
+from t2vbatch.media.degenerate import ignored_seeds
+from t2vbatch.metrics import metric_columns
+from t2vbatch.output.store import Store
+from t2vbatch.output.tables import make_metadata, make_results
+from t2vbatch.plan import Plan
+from t2vbatch.report import write_report
+
+_log = logging.getLogger(__name__)
+
+
+def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
+    """Write results.parquet, metadata.parquet, summary.json and the report. The caller holds the lease."""
+    results = make_results(plan, store.compact(), metric_columns(job))
+    for sentence in ignored_seeds(results):
+        _log.warning("%s", sentence)
+    summary = summarize(results, plan.counts(), valid_distances(store, results))
+    store.write_table("results.parquet", results)
+    store.write_table("metadata.parquet", make_metadata(results))
+    store.write_json("summary.json", summary.to_json())
+    write_report(store.folder, results, summary, store.name)
+    return summary
