@@ -1,9 +1,10 @@
-"""The pins: complete, equal to the installed environment, and within what pyproject.toml allows."""
+"""Installing: complete pins, lower bounds, a wheel with all its files, a CI script that prepares a machine."""
 
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,16 @@ def test_the_lowest_versions_are_those_of_pyproject() -> None:
 def test_the_file_names_no_registry() -> None:
     """Whoever installs chooses the package index."""
     assert "://" not in FILE.read_text() + LOWEST.read_text()
+
+
+def test_the_wheel_has_every_file() -> None:
+    """Each file of the package that is not Python matches a pattern of package-data."""
+    package = _ROOT / "t2vbatch"
+    with (_ROOT / "pyproject.toml").open("rb") as file:
+        patterns = tomllib.load(file)["tool"]["setuptools"]["package-data"]["t2vbatch"]
+    packed = {path for pattern in patterns for path in package.glob(pattern)}
+    files = {path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert {path for path in files - packed if path.suffix != ".py"} == set()
 
 
 def test_ci_installs_the_browser_where_one_of_its_two_programs_is_missing(tmp_path: Path) -> None:
