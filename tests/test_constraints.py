@@ -1,4 +1,4 @@
-"""Installing: complete pins, lower bounds, a wheel with all its files, a CI script that prepares a machine."""
+"""Installing: complete pins, lower bounds, a wheel with all its files, a CI script that finds a browser."""
 
 import os
 import re

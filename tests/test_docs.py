@@ -68,3 +68,27 @@ def test_links_lead_somewhere() -> None:
             if not (page.parent / link).exists():
                 broken.append(f"{page.name}: {link}")
     assert broken == []
+
+
+def test_files_that_the_architecture_names_exist() -> None:
+    """Each room and file in ARCHITECTURE.md is in the repository."""
+    page = (_ROOT / "ARCHITECTURE.md").read_text()
+    names = {name for name in re.findall(r"`([\w./]+(?:\.py|/))`", page) if name != "records/"}
+    missing = {
+        name for name in names if not any((base / name).exists() for base in (_ROOT, _ROOT / "t2vbatch"))
+    }
+    assert missing - {"inline.py", "ray.py", "t2vbatch/"} == set()
+    assert len(names) > 30
+
+
+def test_the_architecture_lists_every_room() -> None:
+    """The table of rooms has a line for each file and folder of the package, and no other."""
+    table = (_ROOT / "ARCHITECTURE.md").read_text().split("## How a row travels")[0]
+    rooms = set(re.findall(r"^\| `([\w.]+?)(?:\.py|/)` ", table, re.M))
+    names = {path.stem for path in (_ROOT / "t2vbatch").iterdir()} - {
+        "__init__",
+        "__main__",
+        "__pycache__",
+        "py",
+    }
+    assert rooms == names
