@@ -217,7 +217,7 @@ def test_manifest_check_lists_all(folder: Path, quick: Command) -> None:
 def test_manifest_check_takes_a_job_with_its_limits(folder: Path, quick: Command) -> None:
     """A job file stands for its manifest, which may hold what the job allows; the message names the key."""
     (folder / "rows.csv").write_text("prompt\n" + "long " * 3000)
-    assert "a higher limits.prompt_chars" in quick("manifest", "check", "job.yaml").stdout
+    assert "limits.prompt_chars in the job raises this" in quick("manifest", "check", "job.yaml").stdout
     (folder / "job.yaml").write_text(_JOB + "limits: {prompt_chars: 20000}\n")
     assert quick("manifest", "check", "job.yaml").returncode == 0
 
