@@ -11,7 +11,7 @@ from t2vbatch.analysis.distance.spec import check_distances
 from t2vbatch.engines.devices import local_gpus
 from t2vbatch.errors import ErrorCollector, JobError, closest
 from t2vbatch.job import Job
-from t2vbatch.manifest import read_manifest
+from t2vbatch.manifest import Options, read_manifest
 from t2vbatch.metrics import check_metrics, job_metrics
 from t2vbatch.models.checkpoints.folders import check_folder, is_checkpoint
 from t2vbatch.models.protocol import ModelFacts
@@ -37,12 +37,15 @@ def prepare(job: Job) -> Prepared:
     problems = ErrorCollector()
     with problems.collect():
         _check_output(job.output)
+    model_problems = ErrorCollector()
+    facts = _facts(job, model_problems)
     with problems.collect():
         _check_manifest(job.manifest)
-        manifest = read_manifest(job.manifest, job.allow_paths, job.limits)
+        manifest = read_manifest(job.manifest, job.allow_paths, job.limits, _options(job, facts))
     with problems.collect():
         job_metrics(job)
-    facts = _facts(job, problems)
+    with problems.collect():
+        model_problems.raise_if_any()
     # After the models, whose scorer may be a default: what a user names comes first.
     if len(facts) == len(job.models):
         with problems.collect():
@@ -53,6 +56,14 @@ def prepare(job: Job) -> Prepared:
         problems.raise_if_any()
         plan = make_plan(manifest, job, facts)
     return Prepared(job, facts, replace(plan, notes=(*plan.notes, *_shortages(job, facts))))
+
+
+def _options(job: Job, facts: Mapping[str, ModelFacts]) -> Options:
+    """How the job reads its manifest. Without the facts of a model, every media column counts as read."""
+    record = job.on_bad_row == "record"
+    if len(facts) < len(job.models):
+        return Options(record)
+    return Options(record, frozenset().union(*(one.accepts for one in facts.values())))
 
 
 def _facts(job: Job, problems: ErrorCollector) -> dict[str, ModelFacts]:

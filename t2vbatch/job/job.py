@@ -68,6 +68,11 @@ class Job(Section):
     allow_paths: bool = Field(
         False, description="allow paths outside the manifest's folder; only for manifests that you trust"
     )
+    on_bad_row: Literal["stop", "record"] | None = Field(
+        None,
+        description="stop: refuse the manifest; record: record bad rows as failed and generate the others; "
+        "null: stop, but record rows whose remote media cannot be read",
+    )
     limits: Limits = Field(LIMITS, description="upper bounds of what the manifest may contain")
     output: str = Field(description="the output folder; path or URI")
     seed: int = Field(0, description="base of all derived seeds")

@@ -2,35 +2,38 @@
 
 ::
 
-    read        the whole story: source -> Manifest, or all that is wrong with it
-    sources     which files, in which format
-    lines       text, CSV, JSON Lines  -> raw cells
-    parquet     one file or many       -> raw cells
-    columns     which column means what; aliases
-    build       raw cells -> one Arrow table
-    cells         what a cell of each canonical column may hold
-    extra_columns types of the extra columns
-    identity      ids from content; equal rows once
-    verify      media are allowed, there, and whole
-    table       Manifest and Row
-    media       Media: where it is, what may be read, its bytes
+    read          source -> Manifest, or all of its problems
+    sources       the files of a manifest, and their format
+    lines         text, CSV, JSON Lines  -> raw cells
+    parquet       one file or several    -> raw cells
+    columns       the meaning of column names; aliases
+    build         raw cells -> one Arrow table
+    cells           the values that each known column allows
+    extra_columns   types of the extra columns
+    identity        ids from content; repeated rows
+    bad_rows        rows that are recorded as failed and not refused
+    media_checks  media are allowed, exist, and are readable
+    table         Manifest and Row
+    media         Media: its place, whether it may be read, its bytes
     frames        a folder of frames as bytes, and back
     images        opening images of unknown origin
-    problems    collecting what is wrong
+    problems      collecting problems
 """
 
 from t2vbatch.job import LIMITS, Limits
 from t2vbatch.manifest.frames import unpack_frames
 from t2vbatch.manifest.images import decode_image
 from t2vbatch.manifest.media import Media
-from t2vbatch.manifest.read import check_manifest, read_manifest
+from t2vbatch.manifest.read import OPTIONS, Options, check_manifest, read_manifest
 from t2vbatch.manifest.table import Manifest, Row
 
 __all__ = [
     "LIMITS",
+    "OPTIONS",
     "Limits",
     "Manifest",
     "Media",
+    "Options",
     "Row",
     "check_manifest",
     "decode_image",

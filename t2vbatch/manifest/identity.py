@@ -34,17 +34,20 @@ def pruned(value: Any) -> Any:
     return [pruned(item) for item in value] if isinstance(value, list) else value
 
 
-def merged(table: pa.Table) -> tuple[pa.Table, int]:
-    """The table with only the first row of each id, and the number of removed rows."""
+def firsts(table: pa.Table) -> pa.Array | None:
+    """The indices of the first row of each id, in order; None if no id occurs twice."""
     ids = table.column("id")
     if pc.count_distinct(ids).as_py() == len(ids):
-        return table, 0
-    first = _grouped(ids, "min").column("rows").sort()
-    return table.take(first), len(ids) - len(first)
+        return None
+    return _grouped(ids, "min").column("rows").combine_chunks().sort()
 
 
-def note_duplicates(table: pa.Table, column: str, problems: Problems) -> None:
-    """Add a problem for each id that occurs in several rows, with the rows."""
+def note_duplicates(table: pa.Table, column: str, problems: Problems, each: bool = False) -> None:
+    """Add a problem for each id that occurs in several rows, with the rows.
+
+    Args:
+        each: add the problem to every row after the first, instead of once per id.
+    """
     ids = table.column("id").drop_null()
     if pc.count_distinct(ids).as_py() == len(ids):
         return
@@ -58,7 +61,8 @@ def note_duplicates(table: pa.Table, column: str, problems: Problems) -> None:
             listed = ", ".join(str(row + 1) for row in rows[:_LISTED])
             more = f" and {len(rows) - _LISTED:,} more" if len(rows) > _LISTED else ""
             found = f"the id {shown(group['id'])} in rows {listed}{more}"
-            problems.add(rows[1] + 1, column, found, "each id once")
+            for row in rows[1:] if each else rows[1:2]:
+                problems.add(row + 1, column, found, "each id once")
 
 
 def _grouped(ids: pa.ChunkedArray, how: str) -> pa.Table:

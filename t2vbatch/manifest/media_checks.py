@@ -6,7 +6,7 @@ media are read when their sample is generated.
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -33,33 +33,40 @@ _THREADS = min(8, os.cpu_count() or 1)  # the disk and Pillow's decoders both wo
 T = TypeVar("T")
 
 
-def verify_media(table: pa.Table, base: str, allow_paths: bool, naming: Naming, problems: Problems) -> None:
-    """Add a problem for every cell whose media cannot be read, and every broken image of an image column."""
+def verify_media(
+    table: pa.Table, base: str, allow_paths: bool, naming: Naming, reads: Collection[str], problems: Problems
+) -> None:
+    """Add a problem for every cell whose media cannot be read, and every broken image of an image column.
+
+    Args:
+        reads: the columns that are read. In the others only forbidden paths are problems.
+    """
     with ThreadPoolExecutor(_THREADS) as threads:
         for name in MEDIA:
             if name in table.column_names:
-                checks = _Checks(base, allow_paths, name in IMAGES)
+                checks = _Checks(base, allow_paths, name in IMAGES, name in reads)
                 cells = table.column(name)
                 column = naming.known[name]
                 _verify_paths(threads, checks, pc.struct_field(cells, "path"), column, problems)
-                if name in IMAGES:
+                if name in IMAGES and name in reads:
                     _verify_bytes(threads, checks, pc.struct_field(cells, "bytes"), column, problems)
 
 
 @dataclass(frozen=True)
 class _Checks:
-    """The checks of one column. ``images``: whether its cells must be images."""
+    """The checks of one column. ``images``: its cells must be images; ``read``: some model reads it."""
 
     base: str
     allow_paths: bool
     images: bool
+    read: bool
 
     def path(self, cell: str) -> Fault | None:
         reason = refusal(cell, self.base, self.allow_paths)
         if reason is not None:
             return f"{reason}, {shown(cell)}", _ALLOWED + " (allow_paths permits other paths)"
         path = local_path(located(cell, self.base))
-        if path is None:
+        if path is None or not self.read:
             return None
         try:
             return self._local(path, cell)

@@ -12,18 +12,27 @@ class BadCell(ValueError):  # noqa: N818 - it never leaves the package, and is c
 
 
 class Problems:
-    """The problems of one source, in the order of its rows. Keeps ``limit`` problems and counts the rest."""
+    """The problems of one source, in the order of its rows. Keeps ``limit`` problems and counts the rest.
 
-    def __init__(self, source: str, limit: int) -> None:
-        self._source, self._limit = source, limit
+    Args:
+        by_row: keep the first problem of every bad row in ``rows``, without a limit. Only the problems of
+            the whole manifest then count.
+    """
+
+    def __init__(self, source: str, limit: int, by_row: bool = False) -> None:
+        self._source, self._limit, self._by_row = source, limit, by_row
         self._kept: list[Problem] = []
         self._count = 0
+        self.rows: dict[int, Problem] = {}
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, row: int | None, column: str | None, found: str, expected: str) -> None:
         """Add one problem. ``row`` counts from 1; None: the whole manifest, or the whole column."""
+        if self._by_row and row is not None:
+            self.rows.setdefault(row, Problem(self._source, row, column, found, expected))
+            return
         self._count += 1
         if len(self._kept) < self._limit:
             self._kept.append(Problem(self._source, row, column, found, expected))

@@ -1,14 +1,16 @@
 """Reading a manifest: source -> Manifest, or all of its problems."""
 
 from collections import deque
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from t2vbatch.errors import ManifestError, Problem
 from t2vbatch.job import LIMITS, Limits
+from t2vbatch.manifest.bad_rows import by_index, with_ids
 from t2vbatch.manifest.build import build_table
-from t2vbatch.manifest.columns import Naming, name_columns
-from t2vbatch.manifest.identity import merged, note_duplicates
+from t2vbatch.manifest.columns import MEDIA, name_columns
+from t2vbatch.manifest.identity import firsts, note_duplicates
 from t2vbatch.manifest.lines import read_csv, read_jsonl, read_text
 from t2vbatch.manifest.media_checks import verify_media
 from t2vbatch.manifest.parquet import read_parquet
@@ -18,7 +20,32 @@ from t2vbatch.manifest.sources import EXPECTED, Source, find_source
 from t2vbatch.manifest.table import Manifest
 
 
-def read_manifest(source: str, allow_paths: bool = False, limits: Limits = LIMITS) -> Manifest:
+@dataclass(frozen=True)
+class Options:
+    """What a job says about its manifest besides the limits.
+
+    Attributes:
+        record_bad_rows: keep bad rows in ``Manifest.bad_rows`` instead of refusing the manifest.
+        reads: the media columns that some model of the job reads. Files of the other columns may be missing;
+            paths that the manifest may not read are problems in every column.
+    """
+
+    record_bad_rows: bool = False
+    reads: frozenset[str] = frozenset(MEDIA)
+
+
+_FIX = (
+    "correct the manifest; or set on_bad_row: record in the job, which records bad rows as failed and "
+    "generates the others"
+)
+
+OPTIONS = Options()
+"""The default options."""
+
+
+def read_manifest(
+    source: str, allow_paths: bool = False, limits: Limits = LIMITS, options: Options = OPTIONS
+) -> Manifest:
     """Read a manifest and check all of it.
 
     Args:
@@ -26,14 +53,15 @@ def read_manifest(source: str, allow_paths: bool = False, limits: Limits = LIMIT
         allow_paths: whether cells may name any path of this machine: absolute paths, ``file:`` URIs, and
             paths outside the manifest's folder. Only for manifests that you trust.
         limits: upper bounds of the manifest's content.
+        options: the job's other settings for its manifest.
 
     Raises:
         ManifestError: with every problem, at most ``limits.problems``.
     """
-    problems = Problems(source, limits.problems)
-    manifest = _read(source, allow_paths, limits, problems)
+    problems = Problems(source, limits.problems, options.record_bad_rows)
+    manifest = _read(source, allow_paths, limits, options, problems)
     if len(problems):
-        raise ManifestError(problems.all(), "correct the manifest and run again")
+        raise ManifestError(problems.all(), _FIX)
     return manifest
 
 
@@ -49,7 +77,7 @@ def check_manifest(source: str, allow_paths: bool = False, limits: Limits = LIMI
     return ()
 
 
-def _read(text: str, allow_paths: bool, limits: Limits, problems: Problems) -> Manifest:
+def _read(text: str, allow_paths: bool, limits: Limits, options: Options, problems: Problems) -> Manifest:
     source = find_source(text, problems, limits)
     try:
         raw = _raw(source, problems, limits)
@@ -62,9 +90,15 @@ def _read(text: str, allow_paths: bool, limits: Limits, problems: Problems) -> M
         table = build_table(raw, naming, problems, limits)
     except OSError as error:
         raise problems.stop(f"a file that cannot be read ({error})", EXPECTED) from None
-    verify_media(table, source.base, allow_paths, naming, problems)
-    table, notes = _once(table, naming, problems)
-    return Manifest(text, table, (*naming.notes, *notes), source.base, allow_paths)
+    verify_media(table, source.base, allow_paths, naming, options.reads, problems)
+    id_column = naming.known.get("id")
+    if id_column is not None:
+        note_duplicates(table, id_column, problems, options.record_bad_rows)
+    table = with_ids(table, problems.rows, id_column)
+    kept = firsts(table)
+    notes = (*naming.notes, *_repeated(table, kept))
+    table = table if kept is None else table.take(kept)
+    return Manifest(text, table, notes, source.base, allow_paths, by_index(problems.rows, kept))
 
 
 def _raw(source: Source, problems: Problems, limits: Limits) -> Raw:
@@ -80,16 +114,14 @@ def _raw(source: Source, problems: Problems, limits: Limits) -> Raw:
             return read_text(first, problems)
 
 
-def _once(table: pa.Table, naming: Naming, problems: Problems) -> tuple[pa.Table, tuple[str, ...]]:
-    if "id" in naming.known:
-        note_duplicates(table, naming.known["id"], problems)
-        return table, ()
-    table, repeated = merged(table)
-    if not repeated:
-        return table, ()
+def _repeated(table: pa.Table, kept: pa.Array | None) -> tuple[str, ...]:
+    """A sentence about the rows without ids that repeat earlier ones, if there are any."""
+    if kept is None:
+        return ()
+    repeated = len(table) - len(kept)
     rows = (
         "1 row repeats an earlier row and is"
         if repeated == 1
         else f"{repeated:,} rows repeat earlier rows and are"
     )
-    return table, (f"{rows} left out; an id column would keep repeated rows",)
+    return (f"{rows} left out; an id column would keep repeated rows",)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from t2vbatch.errors import Problem
 from t2vbatch.manifest.columns import CANONICAL, MEDIA
 from t2vbatch.manifest.identity import pruned
 from t2vbatch.manifest.media import Media, located
@@ -46,6 +47,7 @@ class Manifest:
         notes: sentences for the user: aliases, ignored columns, repeated rows.
         base: absolute path or URI of the folder that relative paths in cells start from.
         allow_paths: whether cells may name paths outside of that folder.
+        bad_rows: index of a row, from 0: its problem. Only where bad rows are recorded and not refused.
     """
 
     source: str
@@ -53,6 +55,7 @@ class Manifest:
     notes: tuple[str, ...] = ()
     base: str = ""
     allow_paths: bool = False
+    bad_rows: Mapping[int, Problem] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """The number of rows; equal rows without ids count once."""

@@ -5,12 +5,9 @@ sample is put together when it is handed out. The same manifest, job and models 
 was made before and whoever will make the rest.
 """
 
-import hashlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
@@ -18,12 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.canonical import NotCanonicalError, canonical, digest
-from t2vbatch.errors import ManifestError, ModelError, Problem, RowError
+from t2vbatch.errors import Problem, RowError
 from t2vbatch.job import Job
 from t2vbatch.manifest import Manifest, Media, Row
 from t2vbatch.media.video import suffix
-from t2vbatch.models.calls.check import check_call, expected_frames, frame_count
 from t2vbatch.models.protocol import ModelFacts
+from t2vbatch.plan.bad_rows import BadRows, is_remote
+from t2vbatch.plan.makers import MAX_SEED, Maker, makers_of, misspelt, place_of, row_problem
+from t2vbatch.plan.names import derive_seed, safe_name
 
 PLAN = pa.schema(
     [
@@ -40,9 +39,7 @@ PLAN = pa.schema(
 )
 """``row`` counts the manifest's rows from 0; ``cost`` is frames x pixels x steps; ``call`` is JSON."""
 
-_IDENTITY_VERSION = 1
 _BATCH = 8192
-_MAX_PROBLEMS = 1000
 
 
 @dataclass(frozen=True)
@@ -81,13 +78,17 @@ class Plan:
     Attributes:
         table: one row a sample, with the schema PLAN, in the order of rows, models, indices.
         shared: model: digest of what all its samples have in common.
+        reads: model: the media columns that it reads.
         notes: sentences that the user should read: columns that look misspelt, rows that were merged.
+        bad: sample_id: why its row cannot be generated. The run records these samples as failed.
     """
 
     table: pa.Table
     manifest: Manifest
     shared: Mapping[str, str]
+    reads: Mapping[str, frozenset[str]]
     notes: tuple[str, ...] = ()
+    bad: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -119,7 +120,7 @@ class Plan:
             video=planned["video"],
             prompt=row.prompt,
             negative_prompt=row.negative_prompt,
-            media=row.media,
+            media={name: row.media[name] for name in row.media if name in self.reads[planned["model"]]},
             call=json.loads(planned["call"]),
         )
 
@@ -133,114 +134,102 @@ def make_plan(manifest: Manifest, job: Job, models: Mapping[str, ModelFacts]) ->
     """Plan every sample of the job.
 
     Raises:
-        ManifestError: rows that name unknown models, lack what a model needs, or have values without
-            canonical form; all of them, not only the first.
+        ManifestError: bad rows, which name unknown models, lack an input that a model needs, or have values
+            without canonical form; all of them. With ``on_bad_row: record`` they become ``Plan.bad``.
         ModelError: a call argument that a model does not take.
     """
-    makers = {name: _Maker.of(name, job, facts) for name, facts in models.items()}
-    problems: list[Problem] = []
-    samples = _samples(manifest, makers, job.samples, problems)
+    makers = {name: Maker.of(name, job, facts) for name, facts in models.items()}
+    planner = _Planner(manifest, job, makers)
+    samples = planner.samples()
     batches = []
     while batch := list(islice(samples, _BATCH)):
         batches.append(pa.RecordBatch.from_pylist(batch, PLAN))
-    if problems:
-        raise ManifestError(problems)
+    planner.bad.raise_if_refused()
     table = pa.Table.from_batches(batches, PLAN).unify_dictionaries()
     shared = {name: maker.shared for name, maker in makers.items()}
-    return Plan(table, manifest, shared, (*manifest.notes, *_misspelt(manifest.columns.names, models)))
-
-
-def derive_seed(job_seed: int, row_id: str, sample_index: int) -> int:
-    """The seed of a sample: the same for every model, so that models are compared on equal noise. 63 bits."""
-    first = hashlib.sha256(canonical([job_seed, row_id, sample_index])).digest()[:8]
-    return int.from_bytes(first, "big") >> 1
-
-
-def safe_name(name: str) -> str:
-    """A file name that every filesystem takes, and that differs wherever ``name`` does.
-
-    Plain names stay as they are. Others keep what is plain of them, and get a digest of the rest: upper case
-    (some disks fold it), separators, reserved names, and what is over 80 characters.
-    """
-    if _PLAIN.fullmatch(name) and not _RESERVED.fullmatch(name):
-        return name
-    kept = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")[:60]
-    return f"{kept}~{hashlib.sha256(name.encode()).hexdigest()[:12]}".lstrip("~")
-
-
-# A tilde marks a digest, so no plain name has one; a leading dot hides, a trailing one vanishes on Windows.
-_PLAIN = re.compile(r"[a-z0-9_-](?:[a-z0-9_.-]{0,78}[a-z0-9_-])?")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+    reads = {name: facts.accepts for name, facts in models.items()}
+    notes = (*manifest.notes, *planner.bad.notes(), *misspelt(manifest.columns.names, models))
+    return Plan(table, manifest, shared, reads, notes, planner.bad.samples)
 
 
 @dataclass(frozen=True)
-class _Maker:
-    """What turns rows into samples of one model; the parts that all rows share are digested once."""
+class _Planner:
+    """Turns the rows of a manifest into samples, and collects the bad rows."""
 
-    name: str
+    manifest: Manifest
     job: Job
-    facts: ModelFacts
-    call: Mapping[str, Any]
-    shared: str
-    folder: str
+    makers: Mapping[str, Maker]
+    bad: BadRows = field(init=False)
 
-    @classmethod
-    def of(cls, name: str, job: Job, facts: ModelFacts) -> "_Maker":
-        model = job.models[name]
-        check_call(name, model.call, facts)
-        try:
-            canonical(model.call)
-        except NotCanonicalError as error:
-            raise ModelError(f"models.{name}.call", str(error), "values with a canonical form") from None
-        shared = {
-            "version": _IDENTITY_VERSION,
-            "model": facts.identity,
-            "batch": model.batch,
-            "fps": float(model.fps or facts.fps),
-            "video": job.video.model_dump(),
-        }
-        if model.retry_degenerate:
-            shared["retry_degenerate"] = model.retry_degenerate
-        return cls(name, job, facts, {**facts.call, **model.call}, digest(shared), safe_name(name))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bad", BadRows(self.manifest, self.job.on_bad_row, self.job.limits.problems))
 
-    def call_of(self, row: Row) -> dict[str, Any]:
-        return {**self.call, **{k: v for k, v in row.columns.items() if k in self.facts.parameters}}
+    def samples(self) -> Iterator[dict[str, Any]]:
+        """The samples of all rows. Those of bad rows are among them unless bad rows are refused."""
+        for index, row in enumerate(self.manifest):
+            if self.bad.full:
+                return
+            problem = self.manifest.bad_rows.get(index) or row_problem(
+                self.manifest, row, self.makers, self.job
+            )
+            media: dict[str, str] = {}
+            remote = False
+            if problem is None:
+                media, problem = self._digests(row)
+                remote = problem is not None and is_remote(row.media[problem.column or ""])
+            for maker in makers_of(row, self.makers):
+                if problem is None:
+                    yield from _samples_of(index, row, media, maker)
+                else:
+                    yield from self._failed(index, row, problem, maker)
+            if problem is not None:
+                self.bad.add(problem, remote)
 
-    def cost_of(self, call: Mapping[str, Any]) -> float:
-        cost = 1.0
-        for argument in ("num_frames", "video_length", "height", "width", "num_inference_steps"):
-            value = call.get(argument, self.facts.signature.get(argument))
-            if isinstance(value, int | float) and value > 0:
-                cost *= value
-        return cost
+    def _digests(self, row: Row) -> tuple[dict[str, str], Problem | None]:
+        """The digests of the media that some model reads, or the problem of the first unreadable one."""
+        read = frozenset().union(*(maker.facts.accepts for maker in makers_of(row, self.makers)))
+        media = {}
+        for name, item in row.media.items():
+            if name in read:
+                try:
+                    media[name] = item.sha256()
+                except RowError as error:
+                    problem = replace(place_of(self.manifest, row), column=name, found=str(error))
+                    return {}, replace(problem, expected="a readable file")
+        return media, None
 
-    def lacks(self, row: Row) -> str | None:
-        """The column that this model cannot do without and the row has not, if there is one."""
-        given = set(row.media) | ({"prompt"} if row.prompt is not None else set())
-        missing = sorted(self.facts.requires - given)
-        return missing[0] if missing else None
-
-
-def _samples(
-    manifest: Manifest, makers: Mapping[str, _Maker], samples: int, problems: list[Problem]
-) -> Iterator[dict[str, Any]]:
-    for index, row in enumerate(manifest):
-        if len(problems) >= _MAX_PROBLEMS:
-            return
-        found = _problems(manifest, row, makers)
-        if found:
-            problems += found
-            continue
-        media = {name: item.sha256() for name, item in row.media.items()}
-        for maker in _makers_of(row, makers):
-            yield from _samples_of(index, row, media, maker, samples)
+    def _failed(self, index: int, row: Row, problem: Problem, maker: Maker) -> Iterator[dict[str, Any]]:
+        """The samples of a bad row. Their identity has the problem, so that a mended row is a new sample."""
+        call = {name: value for name, value in maker.call_of(row).items() if _is_canonical(value)}
+        what = digest(["bad row", maker.shared, row.row_id, problem.column, problem.found])
+        safe = (
+            replace(row, seed=None)
+            if row.seed is not None and row.seed > MAX_SEED - self.job.samples
+            else row
+        )
+        for sample in _planned(index, safe, call, what, maker):
+            self.bad.samples[sample["sample_id"]] = str(problem)
+            yield sample
 
 
-def _samples_of(
-    index: int, row: Row, media: Mapping[str, str], maker: _Maker, samples: int
-) -> Iterator[dict[str, Any]]:
+def _is_canonical(value: Any) -> bool:
+    try:
+        canonical(value)
+    except NotCanonicalError:
+        return False
+    return True
+
+
+def _samples_of(index: int, row: Row, media: Mapping[str, str], maker: Maker) -> Iterator[dict[str, Any]]:
     call = maker.call_of(row)
-    what = _what(maker.shared, row.prompt, row.negative_prompt, media, call)
+    own = {name: sha256 for name, sha256 in media.items() if name in maker.facts.accepts}
+    what = _what(maker.shared, row.prompt, row.negative_prompt, own, call)
+    yield from _planned(index, row, call, what, maker)
+
+
+def _planned(
+    index: int, row: Row, call: Mapping[str, Any], what: str, maker: Maker
+) -> Iterator[dict[str, Any]]:
     common = {
         "row": index,
         "row_id": row.row_id,
@@ -249,7 +238,7 @@ def _samples_of(
         "cost": maker.cost_of(call),
     }
     stem = f"videos/{maker.folder}/{safe_name(row.row_id)}"
-    for sample_index in range(samples):
+    for sample_index in range(maker.job.samples):
         seed = derive_seed(maker.job.seed, row.row_id, sample_index)
         if row.seed is not None:
             seed = row.seed + sample_index
@@ -274,43 +263,3 @@ def _what(
 
 def _identity(what: str, seed: int) -> str:
     return digest([what, seed])
-
-
-def _makers_of(row: Row, makers: Mapping[str, _Maker]) -> Iterable[_Maker]:
-    return makers.values() if row.models is None else [makers[name] for name in row.models]
-
-
-def _problems(manifest: Manifest, row: Row, makers: Mapping[str, _Maker]) -> list[Problem]:
-    at = Problem(f"{manifest.source}, row with id {row.row_id!r}", None, None, "", "")
-    unknown = [name for name in row.models or () if name not in makers]
-    if unknown:
-        hint = f"a model of the job: {', '.join(makers)}"
-        return [replace(at, column="model", found=repr(name), expected=hint) for name in unknown]
-    for maker in _makers_of(row, makers):
-        column, call, facts = maker.lacks(row), maker.call_of(row), maker.facts
-        if column is not None:
-            expected = f"a {column}, which model {maker.name!r} needs; or a model column that leaves it out"
-            return [replace(at, column=column, found="nothing", expected=expected)]
-        if unusable := sorted(row.media.keys() & facts.lacking.keys()):
-            package = facts.lacking[unusable[0]]
-            expected = f"{package}, which model {maker.name!r} needs for it: pip install {package}"
-            return [replace(at, column=unusable[0], found="a package missing here", expected=expected)]
-        count = frame_count(call, facts)
-        if count is not None and not facts.frames.allows(count):
-            found, expected = f"{count} frames", expected_frames(count, facts)
-            return [replace(at, column=facts.frames_argument, found=found, expected=expected)]
-        try:
-            canonical(call)
-        except NotCanonicalError as error:
-            return [replace(at, found=str(error), expected="call arguments with a canonical form")]
-    return []
-
-
-def _misspelt(columns: Iterable[str], models: Mapping[str, ModelFacts]) -> Iterator[str]:
-    """A sentence for each column that is nearly an argument, but stays an extra column."""
-    arguments = frozenset().union(*(facts.parameters for facts in models.values()))
-    for column in columns:
-        # Stricter than for a key that is surely wrong: most columns are meant as extra columns.
-        close = get_close_matches(column, sorted(arguments), n=1, cutoff=0.8)
-        if close and column not in arguments:
-            yield f"column {column!r} is an extra column, not an argument; did you mean {close[0]!r}?"

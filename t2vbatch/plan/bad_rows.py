@@ -1,0 +1,65 @@
+"""Rows that cannot be generated: refused before anything starts, or recorded as failed.  [pure]"""
+
+from typing import Literal
+
+from t2vbatch.errors import ManifestError, Problem
+from t2vbatch.manifest import Manifest, Media
+
+_LISTED = 3
+
+
+class BadRows:
+    """The bad rows of one plan.
+
+    Args:
+        policy: the job's ``on_bad_row``.
+        limit: most problems of a refusal that are listed.
+
+    Attributes:
+        samples: sample_id: the problem of its row, for every sample that the run records as failed.
+    """
+
+    def __init__(self, manifest: Manifest, policy: Literal["stop", "record"] | None, limit: int) -> None:
+        self._manifest, self._policy, self._limit = manifest, policy, limit
+        self._refused: list[Problem] = []
+        self._recorded: list[Problem] = []
+        self._count = 0
+        self.samples: dict[str, str] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether enough problems for a refusal are known, so that no other row needs planning."""
+        return len(self._refused) >= self._limit
+
+    def add(self, problem: Problem, remote: bool) -> None:
+        """Add the problem of one row. ``remote``: it is a file on another machine that cannot be read."""
+        if self._policy == "record" or (self._policy is None and remote):
+            self._count += 1
+            if len(self._recorded) < _LISTED:
+                self._recorded.append(problem)
+        else:
+            self._refused.append(problem)
+
+    def raise_if_refused(self) -> None:
+        """Raise ManifestError with all problems that the job's ``on_bad_row`` does not accept."""
+        if self._refused:
+            bad, rows = len(self._refused), len(self._manifest)
+            count = f"{bad:,}" if not self.full else f"at least {bad:,}"
+            fix = (
+                f"correct them; or set on_bad_row: record, which records the {count} bad of {rows:,} rows as "
+            )
+            raise ManifestError(self._refused, fix + "failed and generates the others")
+
+    def notes(self) -> list[str]:
+        """A sentence with the number of recorded rows and the first of their problems."""
+        if not self._count:
+            return []
+        rows = f"{self._count:,} of {len(self._manifest):,} rows"
+        listed = "; ".join(map(str, self._recorded))
+        more = f"; and {self._count - _LISTED:,} more" if self._count > _LISTED else ""
+        return [f"{rows} cannot be generated and are recorded as failed: {listed}{more}"]
+
+
+def is_remote(media: Media) -> bool:
+    """Whether the media lie on another machine, so that reading them may fail today and work tomorrow."""
+    return media.uri is not None and "://" in media.uri and not media.uri.startswith("file:")

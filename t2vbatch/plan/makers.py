@@ -1,0 +1,122 @@
+"""Models as makers of samples: a row's call, its cost, and why a model cannot generate it.  [pure]"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+from t2vbatch.canonical import NotCanonicalError, canonical, digest
+from t2vbatch.errors import ModelError, Problem
+from t2vbatch.job import Job
+from t2vbatch.manifest import Manifest, Row
+from t2vbatch.models.calls.check import check_call, expected_frames, frame_count
+from t2vbatch.models.protocol import ModelFacts
+from t2vbatch.plan.names import safe_name
+
+MAX_SEED = 2**63 - 1
+"""The largest seed; a generator takes a signed 64-bit integer."""
+
+_IDENTITY_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What turns rows into samples of one model; the parts that all rows share are digested once."""
+
+    name: str
+    job: Job
+    facts: ModelFacts
+    call: Mapping[str, Any]
+    shared: str
+    folder: str
+
+    @classmethod
+    def of(cls, name: str, job: Job, facts: ModelFacts) -> "Maker":
+        model = job.models[name]
+        check_call(name, model.call, facts)
+        try:
+            canonical(model.call)
+        except NotCanonicalError as error:
+            raise ModelError(f"models.{name}.call", str(error), "values with a canonical form") from None
+        shared = {
+            "version": _IDENTITY_VERSION,
+            "model": facts.identity,
+            "batch": model.batch,
+            "fps": float(model.fps or facts.fps),
+            "video": job.video.model_dump(),
+        }
+        if model.retry_degenerate:
+            shared["retry_degenerate"] = model.retry_degenerate
+        return cls(name, job, facts, {**facts.call, **model.call}, digest(shared), safe_name(name))
+
+    def call_of(self, row: Row) -> dict[str, Any]:
+        return {**self.call, **{k: v for k, v in row.columns.items() if k in self.facts.parameters}}
+
+    def cost_of(self, call: Mapping[str, Any]) -> float:
+        cost = 1.0
+        for argument in ("num_frames", "video_length", "height", "width", "num_inference_steps"):
+            value = call.get(argument, self.facts.signature.get(argument))
+            if isinstance(value, int | float) and value > 0:
+                cost *= value
+        return cost
+
+    def lacks(self, row: Row) -> str | None:
+        """The column that this model cannot do without and the row has not, if there is one."""
+        given = set(row.media) | ({"prompt"} if row.prompt is not None else set())
+        missing = sorted(self.facts.requires - given)
+        return missing[0] if missing else None
+
+
+def makers_of(row: Row, makers: Mapping[str, Maker]) -> Iterable[Maker]:
+    """The models that generate the row; all models for a row that names only unknown ones, which is bad."""
+    named = [makers[name] for name in row.models or () if name in makers]
+    return named or makers.values()
+
+
+def place_of(manifest: Manifest, row: Row) -> Problem:
+    return Problem(f"{manifest.source}, row with id {row.row_id!r}", None, None, "", "")
+
+
+def row_problem(manifest: Manifest, row: Row, makers: Mapping[str, Maker], job: Job) -> Problem | None:
+    """The first reason why the row cannot be generated, if there is one."""
+    at = place_of(manifest, row)
+    unknown = [name for name in row.models or () if name not in makers]
+    if unknown:
+        expected = f"a model of the job: {', '.join(makers)}"
+        return replace(at, column="model", found=repr(unknown[0]), expected=expected)
+    if row.seed is not None and row.seed > MAX_SEED + 1 - job.samples:
+        found = f"{row.seed} for {job.samples} samples, whose seeds are seed + 0, seed + 1, ..."
+        return replace(at, column="seed", found=found, expected=f"at most {MAX_SEED + 1 - job.samples}")
+    problems = (_problem_of(at, row, maker) for maker in makers_of(row, makers))
+    return next((problem for problem in problems if problem is not None), None)
+
+
+def _problem_of(at: Problem, row: Row, maker: Maker) -> Problem | None:
+    """The first reason why this model cannot generate the row, if there is one."""
+    column, call, facts = maker.lacks(row), maker.call_of(row), maker.facts
+    if column is not None:
+        expected = f"a {column}, which model {maker.name!r} needs; or a model column that leaves it out"
+        return replace(at, column=column, found="nothing", expected=expected)
+    if unusable := sorted(row.media.keys() & facts.lacking.keys()):
+        package = facts.lacking[unusable[0]]
+        expected = f"{package}, which model {maker.name!r} needs for it: pip install {package}"
+        return replace(at, column=unusable[0], found="a package missing here", expected=expected)
+    count = frame_count(call, facts)
+    if count is not None and not facts.frames.allows(count):
+        found, expected = f"{count} frames", expected_frames(count, facts)
+        return replace(at, column=facts.frames_argument, found=found, expected=expected)
+    try:
+        canonical(call)
+    except NotCanonicalError as error:
+        return replace(at, found=str(error), expected="call arguments with a canonical form")
+    return None
+
+
+def misspelt(columns: Iterable[str], models: Mapping[str, ModelFacts]) -> Iterator[str]:
+    """A sentence for each column that is nearly an argument, but stays an extra column."""
+    arguments = frozenset().union(*(facts.parameters for facts in models.values()))
+    for column in columns:
+        # Stricter than for a key that is surely wrong: most columns are meant as extra columns.
+        close = get_close_matches(column, sorted(arguments), n=1, cutoff=0.8)
+        if close and column not in arguments:
+            yield f"column {column!r} is an extra column, not an argument; did you mean {close[0]!r}?"
