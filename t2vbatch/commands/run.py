@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from t2vbatch.analysis.distance.measure import measure
 from t2vbatch.analysis.distance.spec import distance_specs
 from t2vbatch.analysis.summary import Summary
+from t2vbatch.commands.bad_rows import record_bad_rows
 from t2vbatch.commands.prepare import Prepared
 from t2vbatch.commands.rebuild import rebuild
 from t2vbatch.engines import Ending, Engine, Progress, RunCallbacks
@@ -74,6 +75,7 @@ def run_job(
     with open_store(job.output).lease() as store:
         store.write_job(job)
         store.write_table("plan.parquet", plan.table)
+        record_bad_rows(store, plan)
         records = _kept(store, plan, retry_failed)
         ending: Ending = "finished"
         try:
@@ -121,7 +123,9 @@ def _kept(store: Store, plan: Plan, retry_failed: bool) -> pa.Table:
     """
     records = kept = store.records()
     if retry_failed:
-        kept = kept.filter(pc.not_equal(kept["status"], "failed"))
+        # The record of a bad row stays, because no retry changes the row.
+        bad = pc.is_in(kept["sample_id"], pa.array(list(plan.bad), pa.string()))
+        kept = kept.filter(pc.or_(pc.not_equal(kept["status"], "failed"), bad))
     while True:
         missing = plan.table.filter(pc.invert(pc.is_in(plan.table["sample_id"], kept["sample_id"])))
         superseded = pc.is_in(kept["video"], missing["video"])

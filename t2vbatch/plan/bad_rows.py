@@ -43,12 +43,11 @@ class BadRows:
     def raise_if_refused(self) -> None:
         """Raise ManifestError with all problems that the job's ``on_bad_row`` does not accept."""
         if self._refused:
-            bad, rows = len(self._refused), len(self._manifest)
-            count = f"{bad:,}" if not self.full else f"at least {bad:,}"
-            fix = (
-                f"correct them; or set on_bad_row: record, which records the {count} bad of {rows:,} rows as "
+            count = (
+                f"{'at least ' if self.full else ''}{len(self._refused):,} of {len(self._manifest):,} rows"
             )
-            raise ManifestError(self._refused, fix + "failed and generates the others")
+            fix = "or set on_bad_row: record, which records them as failed and generates the others"
+            raise ManifestError(self._refused, f"{count} are bad: correct them; {fix}")
 
     def notes(self) -> list[str]:
         """A sentence with the number of recorded rows and the first of their problems."""

@@ -169,9 +169,8 @@ class _Planner:
         for index, row in enumerate(self.manifest):
             if self.bad.full:
                 return
-            problem = self.manifest.bad_rows.get(index) or row_problem(
-                self.manifest, row, self.makers, self.job
-            )
+            problem = self.manifest.bad_rows.get(index)
+            problem = problem or row_problem(self.manifest, row, self.makers, self.job)
             media: dict[str, str] = {}
             remote = False
             if problem is None:
@@ -202,12 +201,9 @@ class _Planner:
         """The samples of a bad row. Their identity has the problem, so that a mended row is a new sample."""
         call = {name: value for name, value in maker.call_of(row).items() if _is_canonical(value)}
         what = digest(["bad row", maker.shared, row.row_id, problem.column, problem.found])
-        safe = (
-            replace(row, seed=None)
-            if row.seed is not None and row.seed > MAX_SEED - self.job.samples
-            else row
-        )
-        for sample in _planned(index, safe, call, what, maker):
+        if row.seed is not None and row.seed > MAX_SEED - self.job.samples:
+            row = replace(row, seed=None)
+        for sample in _planned(index, row, call, what, maker):
             self.bad.samples[sample["sample_id"]] = str(problem)
             yield sample
 
