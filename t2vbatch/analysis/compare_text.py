@@ -5,12 +5,14 @@ from t2vbatch.analysis.summary_text import digits_for
 from t2vbatch.analysis.text_table import Format, Table
 
 _HEADER = ("score", "first", "second", "means", "difference [95%]", "p (Holm)", "win/tie/loss", "n", "finds")
+_OPTIONAL = (7, 8, 3)
+"""What a narrow terminal leaves out, in this order: n, finds, means."""
 
 
 def render_comparison(comparison: Comparison, form: Format = "text", width: int = 120) -> str:
     """The pairs as a table, and below it what they found and what was left out."""
     rows = [_row(pair) for pair in comparison.pairs]
-    table = Table(_HEADER, rows, frozenset(range(3, 9))).render(form, width)
+    table = Table(_HEADER, rows, frozenset(range(3, 9)), _OPTIONAL).render(form, width)
     notes = _notes(comparison)
     comment = "% " if form == "latex" else ""
     return "\n".join([table, "", *(f"{comment}{note}" for note in notes)])

@@ -24,7 +24,7 @@ def score_table(summary: Summary) -> Table:
         for model in summary.models
         for index, score in enumerate(model.scores)
     ]
-    return Table(("model", "score", "mean [95%]", "median", "n", "missing"), rows, frozenset({2, 3, 4}))
+    return Table(("model", "score", "mean [95%]", "median", "n", "missing"), rows, frozenset({2, 3, 4}), (3,))
 
 
 def distance_table(summary: Summary) -> Table:
@@ -34,7 +34,7 @@ def distance_table(summary: Summary) -> Table:
         (one.name, one.model, distance_text(one.value), distance_text(one.extrapolated), *_sizes(one))
         for one in sorted_distances(summary)
     ]
-    return Table(header, rows, frozenset({2, 3, 4, 5}))
+    return Table(header, rows, frozenset({2, 3, 4, 5}), (5,))
 
 
 def sorted_distances(summary: Summary) -> list[Measured]:

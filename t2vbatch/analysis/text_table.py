@@ -1,16 +1,25 @@
-"""Small tables for the terminal, Markdown and LaTeX.  [pure]"""
+"""A small table of text as people paste it: terminal, Markdown, LaTeX.  [pure]
+
+In a terminal a number is never wrapped or cut. A table that is too wide folds its names first, then leaves out the
+columns that it may, and then puts the values of each row below each other.
+"""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
+from textwrap import wrap
 from typing import Literal
 
-from rich import box
-from rich.console import Console
-from rich.table import Table as RichTable
+from rich.cells import cell_len
 
 Format = Literal["text", "markdown", "latex"]
+
+_GAP = "  "
+_SHORTEST_FOLD = 12
+"""Columns of text are folded to no fewer characters than this; shorter lines are hard to read as a name."""
+
+_BREAK = "\u200b"
+"""Marks where a name may be broken."""
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -25,14 +34,20 @@ _LATEX = {
 
 @dataclass(frozen=True)
 class Table:
-    """Header and rows of equal length. Columns with an index in ``numbers`` are right-aligned."""
+    """Header and rows, all of one length.
+
+    Attributes:
+        numbers: indices of the columns that hold numbers: aligned to the right, never wrapped.
+        optional: indices of the columns that a narrow terminal may leave out, the first of them first.
+    """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     numbers: frozenset[int] = frozenset()
+    optional: Sequence[int] = ()
 
     def render(self, form: Format, width: int = 100) -> str:
-        """The table in one of the three formats. ``width`` limits the terminal table if the words fit."""
+        """The table in one of the three forms; ``width`` is that of the terminal, in columns."""
         match form:
             case "text":
                 return self._text(width)
@@ -42,17 +57,61 @@ class Table:
                 return self._latex()
 
     def _text(self, width: int) -> str:
-        drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-        for index, name in enumerate(self.header):
-            number = index in self.numbers
-            drawn.add_column(name, justify="right" if number else "left", no_wrap=number, overflow="fold")
+        shown = list(range(len(self.header)))
+        for dropped in (None, *self.optional):
+            shown = [index for index in shown if index != dropped]
+            if widths := self._widths(shown, width):
+                left_out = [name for index, name in enumerate(self.header) if index not in shown]
+                return "\n".join([*self._grid(shown, widths), *_left_out(left_out, width)])
+        return "\n\n".join(self._stacked(row, width) for row in self.rows)
+
+    def _widths(self, shown: Sequence[int], width: int) -> list[int] | None:
+        """The width of each shown column; None where they do not fit, however the names are folded."""
+        natural = [max(cell_len(row[index]) for row in (self.header, *self.rows)) for index in shown]
+        fixed = [index in self.numbers for index in shown]
+        over = sum(natural) + len(_GAP) * (len(shown) - 1) - width
+        widths = list(natural)
+        while over > 0:
+            widest = max(
+                (position for position in range(len(shown)) if not fixed[position]),
+                key=lambda position: widths[position],
+                default=None,
+            )
+            if widest is None or widths[widest] <= _SHORTEST_FOLD:
+                return None
+            widths[widest] -= 1
+            over -= 1
+        return widths
+
+    def _grid(self, shown: Sequence[int], widths: Sequence[int]) -> list[str]:
+        lines = self._lines(self.header, shown, widths)
+        lines.append("─" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
         for row in self.rows:
-            drawn.add_row(*row)
-        out = StringIO()
-        Console(file=out, width=width, color_system=None, markup=False, highlight=False, emoji=False).print(
-            drawn
-        )
-        return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+            lines += self._lines(row, shown, widths)
+        return lines
+
+    def _lines(self, row: Sequence[str], shown: Sequence[int], widths: Sequence[int]) -> list[str]:
+        """One row as lines: more than one where a name is folded."""
+        cells = [_folded(row[index], width) for index, width in zip(shown, widths, strict=True)]
+        lines = []
+        for number in range(max(len(cell) for cell in cells)):
+            parts = (
+                _padded(cell[number] if number < len(cell) else "", width, index in self.numbers)
+                for cell, index, width in zip(cells, shown, widths, strict=True)
+            )
+            lines.append(_GAP.join(parts).rstrip())
+        return lines
+
+    def _stacked(self, row: Sequence[str], width: int) -> str:
+        """The values of one row below each other, each after the name of its column."""
+        name_width = max(cell_len(name) for name in self.header)
+        lines = []
+        for index, (name, value) in enumerate(zip(self.header, row, strict=True)):
+            space = max(width - name_width - len(_GAP), _SHORTEST_FOLD)
+            first, *rest = [value] if index in self.numbers else _folded(value, space)
+            lines.append(f"{_padded(name, name_width, right=False)}{_GAP}{first}".rstrip())
+            lines += [f"{' ' * name_width}{_GAP}{line}" for line in rest]
+        return "\n".join(lines)
 
     def _markdown(self) -> str:
         rule = ["---:" if index in self.numbers else "---" for index in range(len(self.header))]
@@ -64,6 +123,26 @@ class Table:
         head, *body = (" & ".join(map(_latex_cell, line)) + r" \\" for line in [self.header, *self.rows])
         begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
         return "\n".join([begin, r"\toprule", head, r"\midrule", *body, r"\bottomrule", end])
+
+
+def _left_out(names: Sequence[str], width: int) -> list[str]:
+    several = "s" if len(names) > 1 else ""
+    note = f"(a wider terminal also shows the column{several} {', '.join(names)})"
+    return wrap(note, width) if names else []
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """The text in lines of at most ``width`` columns, broken at spaces and after - _ / where that is possible."""
+    if cell_len(text) <= width:
+        return [text]
+    marked = re.sub(r"(?<=[-_/,])(?=\w)", f"{_BREAK} ", text)
+    columns = width if cell_len(text) == len(text) else width // 2  # Some characters are two columns wide.
+    return [re.sub(f"{_BREAK} ?", "", line) for line in wrap(marked, columns, break_on_hyphens=False)]
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    space = " " * (width - cell_len(text))
+    return space + text if right else text + space
 
 
 def _markdown_cell(text: str) -> str:
