@@ -1,7 +1,7 @@
 """A small table of text as people paste it: terminal, Markdown, LaTeX.  [pure]
 
-In a terminal a number is never wrapped or cut. A table that is too wide folds its names first, then leaves out the
-columns that it may, and then puts the values of each row below each other.
+In a terminal a number is never wrapped or cut. A table that is too wide folds its names first, then leaves
+out the columns that it may, and then puts the values of each row below each other.
 """
 
 import re
@@ -132,7 +132,7 @@ def _left_out(names: Sequence[str], width: int) -> list[str]:
 
 
 def _folded(text: str, width: int) -> list[str]:
-    """The text in lines of at most ``width`` columns, broken at spaces and after - _ / where that is possible."""
+    """The text in lines of at most ``width`` columns, broken at spaces and after - _ / , where possible."""
     if cell_len(text) <= width:
         return [text]
     marked = re.sub(r"(?<=[-_/,])(?=\w)", f"{_BREAK} ", text)

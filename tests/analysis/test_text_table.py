@@ -7,7 +7,8 @@ from t2vbatch.analysis.text_table import Table
 
 _HEADER = ("score", "first", "second", "means", "difference [95%]", "n")
 _ROWS = (
-    ("clip_score", "wan-2.2-t2v-a14b-few-steps", "wan-2.2-t2v-a14b-many-steps", "29.41 / 31.02", "-1.61 [-2.01, -1.22]", "1,000"),
+    ("clip_score", "wan-2.2-t2v-a14b-few-steps", "wan-2.2-t2v-a14b-many-steps", "29.41 / 31.02",
+     "-1.61 [-2.01, -1.22]", "1,000"),
     ("motion", "短い名前のモデル", "x", "0.1 / 0.2", "-0.1 [-0.2, -0.0]", "7"),
 )  # fmt: skip
 _TABLE = Table(_HEADER, _ROWS, frozenset({3, 4, 5}), (5, 3))

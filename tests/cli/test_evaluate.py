@@ -47,7 +47,7 @@ def test_compare_names_the_better_model(tmp_path: Path) -> None:
     text = typed("compare", first, second).output
     assert "a/slow is better than fast (p < 0.001)" in text
     assert "b/slow" in text
-    assert text.count("clip_score   ") == 3
+    assert text.count("clip_score  ") == 3
 
 
 def test_compare_speaks_json_and_latex(tmp_path: Path) -> None:
