@@ -1,7 +1,7 @@
-"""What can generate: the protocol, loading a diffusers pipeline, calling it, and the bundled model.
+"""Video generators: the protocol, loading and calling a diffusers pipeline, plug-ins, and the bundled model.
 
-Importing this package is cheap, as plans are made from ``t2vbatch.models.protocol`` without torch; the
-functions below come with torch and diffusers when the first of them is asked for.
+Importing this package is fast: planning needs ``t2vbatch.models.protocol`` without torch. The functions below
+are imported when they are first used, some of them with torch and diffusers.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Which pipelines there are, what each takes and gives, and what is missing to run it here."""
+"""The catalog of video pipelines: what each one takes and returns, and which packages it lacks here."""
 
 import inspect
 from collections.abc import Iterable, Mapping
@@ -21,24 +21,24 @@ _DISTRIBUTIONS = {
     "modelopt": "nvidia-modelopt",
     "optimum": "optimum-quanto",
 }
-"""Import name: what pip calls it, where that differs."""
+"""Import name: its name for pip, if the two differ."""
 
 _BACKENDS = {"opencv": "cv2"}
-"""What diffusers calls a package: its import name, where that differs."""
+"""Name of a package in diffusers: its import name, if the two differ."""
 
 
 @dataclass(frozen=True)
 class PipelineCard:
-    """One pipeline class, for people.
+    """What a user needs to know about one pipeline class.
 
     Attributes:
-        kind: what goes in and what comes out, such as ``text+image to video``.
+        kind: its inputs and its output, such as ``text+image to video``.
         requires, accepts: manifest columns.
         frames: the frame counts that it can make, such as ``4k+1``.
-        fps: frames per second of its files, where a job does not say.
-        missing: packages to install before it runs here.
-        call: its call's arguments that a job may set, with their defaults where they have one.
-        single_file: whether its whole checkpoint may be one file, in its authors' layout.
+        fps: frames per second of its files, if the job does not set them.
+        missing: packages to install before it runs on this machine.
+        call: the arguments of its call that a job may set, with their defaults or None.
+        single_file: whether it can be loaded from a single file in its authors' layout.
     """
 
     name: str
@@ -52,10 +52,10 @@ class PipelineCard:
     single_file: bool
 
     def example(self) -> str:
-        """A job file that runs it, given weights and a manifest."""
+        """A job file that runs it, once the weights and the manifest exist."""
         shown = {name: self.call[name] for name in (*FRAMES, "num_inference_steps") if self.call.get(name)}
         for name in shown.keys() & set(FRAMES):
-            # Not every default of diffusers is a count that its model can make.
+            # Some defaults of diffusers are counts that the model cannot make.
             shown[name] = family(self.name).frames.nearest(shown[name])[0]
         model: dict[str, Any] = {"path": "path/or/hub-id", "pipeline": self.name, "call": shown}
         job = {"manifest": "prompts.csv", "output": "runs/example", "models": {"mine": model}}
@@ -64,22 +64,22 @@ class PipelineCard:
 
 
 def missing_packages(pipeline_name: str) -> tuple[str, ...]:
-    """The packages, as pip names them, without which a pipeline does not run and which are not here."""
+    """The packages that a pipeline needs and that are not installed, by their names for pip."""
     required = read_signature(getattr(diffusers, pipeline_name)).requires
     needs = family(pipeline_name).needs
     return absent([need.package for need in needs if not need.columns or need.columns & required])
 
 
 def missing_backends(found: Any) -> str:
-    """What to install before a name of diffusers is more than a name here; empty where nothing is missing.
+    """The packages to install before a class of diffusers can be used; empty if none is missing.
 
-    Where a package is absent, diffusers has a class in the place of the real one that can do nothing.
+    If a package is not installed, diffusers exports a placeholder instead of the real class.
     """
     return " ".join(absent([_BACKENDS.get(name, name) for name in getattr(found, "_backends", ())]))
 
 
 def absent(packages: Iterable[str]) -> tuple[str, ...]:
-    """Those of the packages, by import name, that are not here; as pip names them."""
+    """The packages that are not installed: import names in, names for pip out."""
     return tuple(_DISTRIBUTIONS.get(name, name) for name in packages if find_spec(name) is None)
 
 
@@ -89,10 +89,10 @@ def list_pipelines() -> tuple[PipelineCard, ...]:
 
 
 def describe_pipeline(name: str) -> PipelineCard:
-    """The card of one pipeline. Raises ModelError with the nearest name where there is none."""
+    """The card of one pipeline. Raises ModelError, with the nearest name, for an unknown pipeline."""
     known = _video_pipelines()
     if name not in known:
-        raise ModelError(name, "no video pipeline of diffusers", nearest(name, list(known)))
+        raise ModelError(name, "not a video pipeline of diffusers", nearest(name, list(known)))
     return _card(name, known[name])
 
 
@@ -104,7 +104,7 @@ def _video_pipelines() -> dict[str, type]:
 
 
 def gives_video(found: Any) -> bool:
-    """Whether it has a number of frames to make, or its module has an output with frames."""
+    """Whether a class makes videos: its call takes a frame count, or its module has an output with frames."""
     if not (isinstance(found, type) and issubclass(found, DiffusionPipeline)) or found is DiffusionPipeline:
         return False
     if read_signature(found).frames or family(found.__name__).frames_from:

@@ -1,7 +1,7 @@
-"""Same seed, same pixels: torch's switches, and every source of random numbers a pipeline may draw from.
+"""Same seed, same pixels: torch's settings, and every source of random numbers that a pipeline may use.
 
-Diffusers asks for a generator and mostly uses it; some pipelines draw from torch's, numpy's or Python's own
-numbers besides. A CPU generator gives one noise on every device.
+diffusers takes a generator and mostly uses it; some pipelines also use the global random numbers of torch,
+numpy or Python. A CPU generator gives the same noise on every device.
 """
 
 import os
@@ -18,18 +18,18 @@ from t2vbatch.errors import RowError
 
 
 def set_up_torch(threads: int) -> None:
-    """Make torch's arithmetic repeat itself, bit by bit, in this process. Call it before CUDA is used.
+    """Make torch's arithmetic bit-equal in repeated runs of this process. Call it before CUDA is used.
 
     Args:
         threads: CPU threads; sums are grouped by thread, so that another number gives other bits.
     """
-    # cuBLAS reads this when it is initialised, and repeats itself with a fixed workspace only.
+    # cuBLAS reads this when it is initialised; only with a fixed workspace are its results repeatable.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
-    # An operation that has no deterministic form must not end a run; torch warns of each call.
+    # An operation without a deterministic form must not end a run; torch would warn at each call.
     torch.use_deterministic_algorithms(True, warn_only=True)
     warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation.*")
-    # Filling fresh memory guards against reading it unwritten, and costs a pass over every tensor.
+    # Filling fresh memory makes reads of unwritten memory visible, and costs a pass over every tensor.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
@@ -38,7 +38,7 @@ def set_up_torch(threads: int) -> None:
 
 
 def generators(seeds: Sequence[int]) -> list[torch.Generator]:
-    """A fresh CPU generator a seed (int64). A pickled one forgets its state, so integers travel instead."""
+    """A fresh CPU generator for each seed (int64). A pickled generator loses its state: send the integer."""
     return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
 
 
@@ -47,7 +47,7 @@ def seeded(seeds: Sequence[int]) -> Iterator[None]:
     """Seed the global random numbers for one call.
 
     Raises:
-        RowError: when a call for several samples drew from them, as the samples then depend on one another.
+        RowError: a call for several samples used them, so that the samples depend on one another.
     """
     seed = seeds[0]
     random.seed(seed)
@@ -57,7 +57,7 @@ def seeded(seeds: Sequence[int]) -> Iterator[None]:
     yield
     if len(seeds) > 1 and _state() != before:
         raise RowError(
-            "this pipeline draws from the global random numbers, so that the samples of a batch depend on "
+            "this pipeline uses the global random numbers, so that the samples of a batch depend on "
             "one another; set batch: 1"
         )
 

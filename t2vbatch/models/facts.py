@@ -1,6 +1,6 @@
-"""What is known of a model before it is loaded: from the job, the checkpoint's small files, the class.
+"""Facts about a model before it is loaded: from the job, the checkpoint's small files, and the class.
 
-Owns every refusal that needs no weights.
+This module makes every check of a model that needs no weights.
 """
 
 import inspect
@@ -27,21 +27,24 @@ from t2vbatch.models.plugins import class_path, is_diffusers, plugin_facts, reso
 from t2vbatch.models.protocol import FrameRule, ModelFacts
 
 _MOST_TOKENS = 100_000
-"""Tokenizers without a limit say 10^30."""
+"""A tokenizer without a limit has 10^30 as its limit."""
 
 
 def inspect_model(name: str, spec: Model) -> ModelFacts:
-    """The facts of ``models.NAME``, with everything refused that can be refused before weights are read.
+    """The facts of ``models.NAME``, after every check that needs no weights.
 
     Raises:
-        ModelError: naming the key, what was found, what was expected and what to do.
+        ModelError: with the key, what was found, what was expected and what to do.
     """
     where = f"models.{name}"
     found = _inspect_plugin(where, spec) or _inspect_pipeline(where, spec)
     check_call(name, spec.call, found)
     if spec.batch > 1 and not found.batchable:
         raise ModelError(
-            f"{where}.batch", f"{spec.batch}", "1: this pipeline makes one video a call", "leave batch out"
+            f"{where}.batch",
+            f"{spec.batch}, for a pipeline that makes one video for each call",
+            "1",
+            "remove batch",
         )
     return found
 
@@ -58,14 +61,16 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
     source = checkpoint.source
     index = source.read_json(INDEX)
     if index is None:
-        raise ModelError(f"{where}.path", f"{source.location}, whose {INDEX} is no JSON object", "a pipeline")
+        raise ModelError(
+            f"{where}.path", f"{source.location}, whose {INDEX} is not a JSON object", "a diffusers pipeline"
+        )
     pipeline = _pipeline_class(where, spec, index)
     if class_path(pipeline).startswith("diffusers:") and not gives_video(pipeline):
         raise ModelError(
             f"{where}.pipeline",
             f"{pipeline.__name__}, which makes images",
-            "a pipeline that makes videos, such as AnimateDiffPipeline on an image checkpoint",
-            "t2vbatch models lists them",
+            "a pipeline that makes videos, such as AnimateDiffPipeline with an image checkpoint",
+            "choose one from the list that t2vbatch models prints",
         )
     _check_single_file(where, pipeline, spec, checkpoint)
     signature = read_signature(pipeline)
@@ -104,7 +109,7 @@ def _pipeline_class(where: str, spec: Model, index: Mapping[str, Any]) -> type:
             f"{where}.path",
             f"a checkpoint of {named}, which diffusers {diffusers.__version__} does not have",
             "a pipeline of diffusers; code in a repository is never run",
-            f"name a class that can load it: {where}.pipeline",
+            f"set {where}.pipeline to a class that can load it",
         )
     return resolve_class(f"{where}.path", named)
 
@@ -113,9 +118,9 @@ def _check_single_file(where: str, pipeline: type, spec: Model, checkpoint: Chec
     if checkpoint.file is not None and not hasattr(pipeline, "from_single_file"):
         raise ModelError(
             f"{where}.path",
-            f"{spec.path}, and {pipeline.__name__} cannot be loaded from a single file",
+            f"{spec.path}, a single file, from which {pipeline.__name__} cannot be loaded",
             "a folder or a repository in diffusers' layout",
-            f"name that here, and the file as {where}.components.transformer: {{class: ..., path: ...}}",
+            f"name one here, and the file as {where}.components.transformer: {{class: ..., path: ...}}",
         )
 
 
@@ -124,7 +129,9 @@ def _check_components(where: str, pipeline: Any, spec: Model) -> None:
     known = sorted(set(expected) | set(optional))
     for name, component in spec.components.items():
         if name not in known:
-            raise ModelError(f"{where}.components.{name}", "no part of this pipeline", nearest(name, known))
+            raise ModelError(
+                f"{where}.components.{name}", "an unknown part of this pipeline", nearest(name, known)
+            )
         if component is not None:
             check_component(f"{where}.components.{name}", component)
     for index, lora in enumerate(spec.loras):
@@ -134,7 +141,7 @@ def _check_components(where: str, pipeline: Any, spec: Model) -> None:
 
 
 def scheduler_config(where: str, spec: Model) -> tuple[Any, dict[str, Any]]:
-    """The scheduler class that the job asks for, and the job's part of its config. Raises ModelError."""
+    """The scheduler class that the job names, and the job's part of its config. Raises ModelError."""
     asked = spec.scheduler
     given = {"class": asked} if isinstance(asked, str) else dict(asked or {})
     key = f"{where}.scheduler"
@@ -143,10 +150,11 @@ def scheduler_config(where: str, spec: Model) -> tuple[Any, dict[str, Any]]:
     name = given.pop("class")
     kind = getattr(diffusers, name, None)
     if missing := missing_backends(kind):
-        raise ModelError(key, f"no package {missing} here", f"what {name} needs", f"pip install {missing}")
+        found = f"{name}, which needs {missing}; not installed on this machine"
+        raise ModelError(key, found, fix=f"pip install {missing}")
     if not isinstance(kind, type) or not issubclass(kind, diffusers.SchedulerMixin):
         known = [name for name in dir(diffusers) if name.endswith("Scheduler")]
-        raise ModelError(key, f"{name}, which is no scheduler of diffusers", nearest(name, known))
+        raise ModelError(key, f"{name}, an unknown scheduler", nearest(name, known))
     known = sorted(set(inspect.signature(kind).parameters) - {"kwargs"})
     _check_keys(key, given, frozenset(known))
     return kind, given
@@ -159,7 +167,7 @@ def _check_keys(where: str, given: Mapping[str, Any], known: frozenset[str]) -> 
 
 
 def memory_settings(spec: Model) -> dict[str, Any]:
-    """The memory: key as one mapping, setting: options."""
+    """The key ``memory:`` as one mapping, setting: options."""
     settings: dict[str, Any] = {}
     for item in spec.memory:
         settings |= {item: None} if isinstance(item, str) else item
@@ -175,11 +183,13 @@ def _check_settings(where: str, given: Mapping[str, Any], known: Mapping[str, Se
             raise ModelError(f"{where}.{name}", repr(value), str(error)) from None
     offloads = sorted(OFFLOADS & given.keys())
     if len(offloads) > 1:
-        raise ModelError(where, " and ".join(offloads), "one of them: each decides where all weights are")
+        raise ModelError(
+            where, " and ".join(offloads), "one offload: each of them decides where all weights are"
+        )
 
 
 def _identity(where: str, spec: Model, checkpoint: Checkpoint, pipeline: type) -> dict[str, Any]:
-    """All that decides the pixels besides the request, by content and never by path."""
+    """Everything besides the request that decides the pixels, by content and never by path."""
     components = find_components(f"{where}.", spec, checkpoint.source)
     return {
         "pipeline": class_path(pipeline),
@@ -203,7 +213,7 @@ def _identity(where: str, spec: Model, checkpoint: Checkpoint, pipeline: type) -
 
 
 def _fps(signature: CallSignature, default: float) -> float:
-    """The rate that the call imagines by default says more than the family's."""
+    """The call's default frame rate, if it has one; else the family's rate."""
     asked = signature.defaults.get(signature.fps or "")
     return float(asked) if isinstance(asked, int | float) and asked > 0 else default
 
@@ -220,7 +230,7 @@ def _frame_rule(source: Source, rule: FrameRule) -> FrameRule:
 def _token_limit(
     source: Source, index: Mapping[str, Any], signature: CallSignature, spec: Model
 ) -> int | None:
-    """Most tokens that the text encoder reads: what the call cuts at, and what its tokenizer cuts at."""
+    """Most tokens that the text encoder reads: the smaller limit of the call and of its tokenizer."""
     config = source.read_json("tokenizer/tokenizer_config.json") if "tokenizer" in index else None
     asked = spec.call.get("max_sequence_length", signature.defaults.get("max_sequence_length"))
     limits = [(config or {}).get("model_max_length"), asked]

@@ -1,9 +1,9 @@
-"""A model that costs nothing and fails on demand: the fake for the one seam, shipped for everybody's tests.
+"""A fake model for tests: it needs no weights, takes no time, and fails on request.
 
-Use it as ``pipeline: t2vbatch.models.fake:FakeModel``; ``path`` may be anything. A fault is asked for by the
-call argument ``fault`` or by the prompt, ``a red ball [fault:raise]``; ``[fault:raise x2]`` (or the call
-argument ``fault_times: 2``) strikes a request's first two attempts only, and counts them, across processes,
-in the folder that ``path`` names. ``path: fault:NAME`` strikes while the model is loaded.
+Use it as ``pipeline: t2vbatch.models.fake:FakeModel``; ``path`` may be any text. The call argument ``fault``
+or the prompt requests a fault, as in ``a red ball [fault:raise]``. With ``[fault:raise x2]`` (or the call
+argument ``fault_times: 2``) only the first two attempts of a request fail; attempts are counted, across
+processes, in the folder ``path``. With ``path: fault:NAME`` the fault happens while the model is loaded.
 """
 
 import ctypes
@@ -26,23 +26,23 @@ from t2vbatch.models.protocol import Request
 from t2vbatch.models.steps import step_done
 
 FAULTS: Mapping[str, str] = {
-    "raise": "a RowError, as when a pipeline's call raises",
+    "raise": "a RowError, like an error in a pipeline's call",
     "exit": "the process ends with code 9",
     "segfault": "the process dies of a segmentation fault",
     "hang": "the call never returns",
     "slow": "the call takes fault_seconds longer, in num_inference_steps steps",
-    "oom": "the device is out of memory, whatever is done",
-    "oom_unless_offload": "the device is out of memory, unless memory: names an offload",
-    "nan": "a DegenerateError, as when frames hold NaN",
-    "black": "frames that are all black",
+    "oom": "the device is always out of memory",
+    "oom_unless_offload": "the device is out of memory, unless memory: has an offload",
+    "nan": "a DegenerateError, like frames with NaN",
+    "black": "all frames are black",
 }
-"""What each fault does."""
+"""Fault: its effect."""
 
 _IN_PROMPT = re.compile(r"\[fault:(\w+)(?: x(\d+))?\]")
 
 
 class FakeModel:
-    """Draws a square that moves over noise; both are a function of the request alone."""
+    """Draws a square that moves over noise; both depend on the request alone."""
 
     NAME: ClassVar[str] = "t2vbatch:fake"
     VERSION: ClassVar[str] = "1"
@@ -87,14 +87,14 @@ class FakeModel:
         return Video(draw(request, call["num_frames"], call["height"], call["width"]), self._fps)
 
     def _attempts(self, request: Request, fault: str) -> int:
-        """How often this request was struck, this time included; files count, as memory dies with us."""
-        ledger = Path(self._spec.path)
-        ledger.mkdir(parents=True, exist_ok=True)
+        """How many times this request has failed, this time included; counted in files, across processes."""
+        folder = Path(self._spec.path)
+        folder.mkdir(parents=True, exist_ok=True)
         name = digest([request.prompt, request.seed, fault])[:16]
         attempt = 1
         while True:
             try:
-                (ledger / f"{name}-{attempt}").touch(exist_ok=False)
+                (folder / f"{name}-{attempt}").touch(exist_ok=False)
                 return attempt
             except FileExistsError:
                 attempt += 1
@@ -126,7 +126,7 @@ def _fault(request: Request, call: Mapping[str, Any]) -> tuple[str | None, int |
 def _strike(fault: str, spec: Model, seconds: float = 1.0, steps: int = 1) -> None:
     match fault:
         case "raise":
-            raise RowError("RuntimeError: this fault was asked for")
+            raise RowError("RuntimeError: this fault was requested")
         case "exit":
             os._exit(9)
         case "segfault":
@@ -139,13 +139,13 @@ def _strike(fault: str, spec: Model, seconds: float = 1.0, steps: int = 1) -> No
                 time.sleep(seconds / steps)
                 step_done()
         case "oom":
-            raise MemoryExceededError("out of memory, as was asked for")
+            raise MemoryExceededError("out of memory, as requested")
         case "oom_unless_offload":
             if not any("offload" in str(saving) for saving in spec.memory):
-                raise MemoryExceededError("out of memory, as was asked for")
+                raise MemoryExceededError("out of memory, as requested")
         case "nan":
-            raise DegenerateError("frames hold NaN, as was asked for")
+            raise DegenerateError("frames with NaN, as requested")
         case "black":
             pass
         case _:
-            raise RowError(f"no fault is called {fault!r}; known: {', '.join(FAULTS)}")
+            raise RowError(f"unknown fault {fault!r}; known: {', '.join(FAULTS)}")

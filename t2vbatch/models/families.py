@@ -1,8 +1,8 @@
-"""What cannot be read from a pipeline's code or files: frame rates, frame counts, packages.  [pure]
+"""Facts that a pipeline's code and files do not contain: frame rates, frame counts, packages.  [pure]
 
-One row a family; a class belongs to the row with the longest prefix of its name. Rates and counts are those
-of diffusers' own documentation and of the model cards. Everything else about a pipeline comes from its
-signature and its components; a new pipeline without a row here runs at ``DEFAULT``.
+One row for each family; a class belongs to the row with the longest prefix of its name. Rates and counts are
+from diffusers' documentation and the model cards. Everything else about a pipeline comes from its signature
+and its components; a new pipeline without a row here runs with ``DEFAULT``.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class Need:
 
     Attributes:
         package: its import name.
-        component: the component that comes from it; a job that brings its own does without the package.
-        flag: the switch in the denoiser's config that makes it needed; empty: always.
-        columns: manifest columns whose rows need it; empty: every row does.
-        waived_by: the call argument that, set to 0, does without it.
+        component: the component that comes from it; a job with its own component does not need it.
+        flag: the entry of the denoiser's config with which it is needed; empty: always needed.
+        columns: manifest columns whose rows need it; empty: every row needs it.
+        waived_by: the call argument that, set to 0, makes it unnecessary.
     """
 
     package: str
@@ -38,15 +38,15 @@ class Family:
     """One row.
 
     Attributes:
-        prefix: how the names of its classes begin.
-        fps: frames per second that the model was trained to make.
-        frames: the frame counts it can make.
-        needs: packages without which it does not run, beside our own dependencies.
-        batchable: False where one call takes one sample, though the signature promises lists.
-        memory: settings without which it cannot run; they are always on.
-        negative_prompt: what a call is given where a row has none; None: nothing is given.
-        frames_from: for a pipeline of images, the manifest column whose frames it makes anew, each guided by
-            the same prompt; empty for a pipeline of videos.
+        prefix: prefix of the names of its classes.
+        fps: frames per second of the videos that the model was trained on.
+        frames: the frame counts that it can make.
+        needs: packages that it needs besides our own dependencies.
+        batchable: False if one call takes only one sample although the signature accepts lists.
+        memory: settings that are always on because it cannot run without them.
+        negative_prompt: the negative prompt of a row that has none; None: the argument is not passed.
+        frames_from: for an image pipeline, the manifest column whose frames it generates again, all with the
+            same prompt; empty for a video pipeline.
     """
 
     prefix: str
@@ -61,7 +61,7 @@ class Family:
 
 _GUARD = Need("cosmos_guardrail", component="safety_checker")
 _COSMOS = (_GUARD, Need("torchvision", flag="concat_padding_mask"))
-# Pictures are compressed as a video's frames are, before the model sees them.
+# The pipeline compresses input images like video frames before the model reads them.
 _CRF = Need("av", columns=frozenset({"image", "last_image"}), waived_by="image_crf")
 
 FAMILIES = (

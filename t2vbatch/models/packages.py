@@ -1,6 +1,6 @@
-"""What a model needs installed beside our own dependencies, found out before anything is loaded.
+"""Packages that a model needs besides our own dependencies, checked before anything is loaded.
 
-diffusers imports some packages only where a call comes to use them, hours into a run.
+diffusers imports some packages only when a call needs them, which may be hours into a run.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,12 +17,12 @@ from t2vbatch.models.families import Need, family
 def check_packages(
     where: str, pipeline: type, spec: Model, source: Source, index: Mapping[str, Any], taken: CallSignature
 ) -> None:
-    """Refuse a model that cannot make a single video here.
+    """Refuse a model that lacks a package for all of its videos.
 
     Args:
         where: the model's key in the job.
-        source: its checkpoint; ``index`` is the ``model_index.json`` of that.
-        taken: by the pipeline's call.
+        source: its checkpoint; ``index`` is its ``model_index.json``.
+        taken: the signature of the pipeline's call.
 
     Raises:
         ModelError: with the packages to install.
@@ -30,12 +30,14 @@ def check_packages(
     if missing := absent(_needed(pipeline, spec, source, index, taken)):
         names = " ".join(sorted(set(missing)))
         raise ModelError(
-            where, f"no package {names} here", f"what {pipeline.__name__} needs", f"pip install {names}"
+            where,
+            f"{pipeline.__name__}, which needs {names}; not installed on this machine",
+            fix=f"pip install {names}",
         )
 
 
 def lacking_columns(pipeline: type, spec: Model, taken: CallSignature) -> dict[str, str]:
-    """Manifest columns that no row can use here, each with the package to install, as pip names it."""
+    """Manifest columns that no row can use on this machine: the package to install, by its name for pip."""
     lacking: dict[str, str] = {}
     for need in family(pipeline.__name__).needs:
         if need.columns and _called_for(need, spec, need.columns) and (missing := absent([need.package])):
@@ -46,13 +48,13 @@ def lacking_columns(pipeline: type, spec: Model, taken: CallSignature) -> dict[s
 def _needed(
     pipeline: type, spec: Model, source: Source, index: Mapping[str, Any], taken: CallSignature
 ) -> Iterator[str]:
-    """What this checkpoint and this job need whatever the rows, by import name."""
+    """Import names of the packages that this checkpoint and this job need for every row."""
     config = source.read_json("transformer/config.json") or {}
     for need in family(pipeline.__name__).needs:
         if _called_for(need, spec, taken.requires) and (not need.flag or config.get(need.flag)):
             yield need.package
     for part in index.values():
-        # Processors of pictures and videos together exist for torchvision only.
+        # Processors for both images and videos exist only with torchvision.
         if isinstance(part, list) and str(part[-1]).endswith("VLProcessor"):
             yield "torchvision"
     if spec.loras:
@@ -60,7 +62,7 @@ def _needed(
 
 
 def _called_for(need: Need, spec: Model, columns: frozenset[str]) -> bool:
-    """Whether the model comes to use it for rows with these columns."""
+    """Whether the model uses the package for rows with these columns."""
     brought = spec.components.get(need.component) is not None
     waived = need.waived_by in spec.call and not spec.call[need.waived_by]
     return not brought and not waived and (not need.columns or bool(need.columns & columns))

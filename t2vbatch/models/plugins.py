@@ -37,10 +37,10 @@ from t2vbatch.models.protocol import ModelFacts
 
 
 def resolve_class(where: str, name: str) -> type:
-    """The class that ``name`` means: ``module:Name``, an entry point, or a class of diffusers.
+    """The class with this name: ``module:Name``, an entry point, or a class of diffusers.
 
     Raises:
-        ModelError: when there is none, or it cannot be imported.
+        ModelError: there is none, it cannot be imported, or a package for it is not installed.
     """
     try:
         if ":" in name:
@@ -55,21 +55,22 @@ def resolve_class(where: str, name: str) -> type:
             where, f"{name}, which cannot be imported ({error})", "package.module:Name"
         ) from error
     if missing := missing_backends(found):
-        raise ModelError(where, f"no package {missing} here", f"what {name} needs", f"pip install {missing}")
+        found_text = f"{name}, which needs {missing}; not installed on this machine"
+        raise ModelError(where, found_text, fix=f"pip install {missing}")
     if not isinstance(found, type):
         known = [name for name in dir(diffusers) if name.endswith("Pipeline")]
         expected = f"a pipeline of diffusers, or package.module:Name; {nearest(name, known)}"
-        raise ModelError(where, f"{name}, which is no class that can be had here", expected)
+        raise ModelError(where, f"{name}, an unknown class", expected)
     return found
 
 
 def is_diffusers(pipeline: type) -> bool:
-    """Whether diffusers loads and calls it; a plug-in otherwise."""
+    """Whether it is a pipeline of diffusers; any other class is a plug-in."""
     return issubclass(pipeline, DiffusionPipeline)
 
 
 def class_path(pipeline: type) -> str:
-    """``module:Name``, as it is written in a job; diffusers' classes under the name that they export."""
+    """``module:Name``, as in a job; a class of diffusers has the module ``diffusers``."""
     module = "diffusers" if pipeline.__module__.startswith("diffusers.") else pipeline.__module__
     return f"{module}:{pipeline.__qualname__}"
 
@@ -79,8 +80,8 @@ def plugin_facts(where: str, plugin: Any, spec: Model) -> ModelFacts:
     if not callable(getattr(plugin, "generate", None)):
         raise ModelError(
             f"{where}.pipeline",
-            f"{class_path(plugin)}, which has no generate",
-            "a class of diffusers, or one with generate(requests)",
+            f"{class_path(plugin)}, which has no method generate",
+            "a pipeline of diffusers, or a class with generate(requests)",
         )
     call = dict(getattr(plugin, "CALL", {}))
     requires = frozenset(getattr(plugin, "REQUIRES", {"prompt"} if not hasattr(plugin, "ACCEPTS") else ()))

@@ -1,4 +1,4 @@
-"""What a model is to the rest of the house: one method, one request a sample, and facts known before loading.
+"""The interface of a model: one method, one request for each sample, and facts known before it is loaded.
 
 A plug-in implements ``VideoModel`` and nothing else.
 """
@@ -13,11 +13,11 @@ from t2vbatch.media.video import Video
 
 @dataclass(frozen=True)
 class Request:
-    """What one sample asks of a model.
+    """The input of a model for one sample.
 
-    ``call`` holds the arguments beside prompts, media and seed, complete: the model's own defaults, then the
-    job's ``call``, then the row's columns. ``media`` is keyed by manifest column: ``image``, ``last_image``,
-    ``video``, ``control``.
+    ``call`` holds all arguments except prompts, media and seed: the model's own defaults, overridden by the
+    job's ``call``, overridden by the row's columns. ``media`` is keyed by manifest column: ``image``,
+    ``last_image``, ``video``, ``control``.
     """
 
     prompt: str | None
@@ -31,17 +31,17 @@ class VideoModel(Protocol):
     """A loaded model."""
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:
-        """Make one video a request, in their order, with its sound if the model makes one.
+        """Make one video for each request, in the same order, with its sound if the model makes sound.
 
-        The result is a function of the requests alone: the seed of each decides its noise, and nothing is
-        left over from calls before. ``requests`` has the job's ``batch`` entries, all with equal ``call``.
+        The result depends on the requests alone: each seed decides its noise, and no state remains from
+        earlier calls. ``requests`` has the job's ``batch`` entries, all with equal ``call``.
 
         Raises:
-            RowError: when the call raised, or an input is broken.
-            DegenerateError: when the output is no video (NaN, infinity, no frames).
-            MemoryExceededError: when the device ran out of memory.
+            RowError: the call raised an error, or an input is broken.
+            DegenerateError: the output is not a video (NaN, infinity, no frames).
+            MemoryExceededError: the device ran out of memory.
             DeadlineError: from ``t2vbatch.models.steps.step_done``. A model that works in steps calls it
-                after each step, and lets the error pass once it is ready for the next call.
+                after each step, and raises the error again once it is ready for the next call.
         """
 
 
@@ -67,27 +67,27 @@ class FrameRule:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What is known of a model before it is loaded; plans, checks and identities are made from it.
+    """Facts about a model that are known before it is loaded; plans, checks and identities use them.
 
     Attributes:
-        identity: canonical values (see t2vbatch.canonical) of all that decides the pixels besides the
-            request: weights (hub commit, or digest of the local files), pipeline, scheduler, dtype,
-            components, LoRAs, pixel-changing memory settings, speed.
+        identity: canonical values (see t2vbatch.canonical) of everything besides the request that decides
+            the pixels: weights (commit on the Hub, or digest of the local files), pipeline, scheduler,
+            dtype, components, LoRAs, memory settings that change pixels, speed.
         parameters: names of the call arguments that a job or a row may set.
-        call: the model's own defaults that a job's ``call`` is laid over, such as a small model's frame size.
-        signature: defaults of the call's parameters, where they have one; for costs and for showing.
-        requires: manifest columns without which no call is possible, such as ``prompt`` or ``image``.
-        accepts: manifest columns that the call can take.
-        fps: frames per second of the files, where the job does not say.
-        token_limit: most tokens of a prompt that the text encoder reads; None where it has no limit.
+        call: the model's own defaults, such as a small model's frame size; a job's ``call`` overrides them.
+        signature: defaults of the call's parameters, if they have any; for costs and for display.
+        requires: manifest columns that every row needs, such as ``prompt`` or ``image``.
+        accepts: manifest columns that the call can use.
+        fps: frames per second of the files, if the job does not set them.
+        token_limit: most tokens of a prompt that the text encoder reads; None: no limit.
         batchable: whether one call takes several requests.
         pipeline: the class that is called, as ``module:Name``.
-        revision: commit of the hub repository; None for what is on this machine.
-        frames_argument: the call argument that says how many frames are made, if there is one.
-        frames: the values that it can take.
-        lacking: manifest columns that no call can take here, each with the package to install for it.
-        fps_argument: the call argument that says at what rate the model shall imagine its frames, if there
-            is one; a sample's file is written at that rate, unless the job's ``fps`` says otherwise.
+        revision: commit of the repository on the Hub; None for local files.
+        frames_argument: the call argument for the number of frames, or None.
+        frames: the numbers of frames that the model can make.
+        lacking: manifest columns that no call can use on this machine: the package to install for each.
+        fps_argument: the call argument for the frame rate that the model generates for, or None; a sample's
+            file has that rate, unless the job sets ``fps``.
     """
 
     identity: Mapping[str, Any]

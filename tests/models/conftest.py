@@ -1,4 +1,4 @@
-"""Tiny checkpoints, each written once a session."""
+"""Tiny checkpoints, each written once for each test session."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a tiny checkpoint of a pipeline class; to be read, not changed."""
+    """Returns the folder of a pipeline class's tiny checkpoint; tests must not change it."""
     base = tmp_path_factory.mktemp("checkpoints")
 
     def saved(name: str) -> Path:

@@ -1,6 +1,6 @@
-"""Tiny networks in the layouts of their authors' files: the inverse of what diffusers converts.
+"""Tiny networks in their authors' layouts: the inverse of the conversion by diffusers.
 
-Each function takes a network or its parts and gives its weights the names that such files have.
+Each function takes a network or its parts and returns its weights under the names in the authors' files.
 """
 
 import re
@@ -11,7 +11,7 @@ import torch
 
 Weights = dict[str, torch.Tensor]
 Names = tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
-"""Pairs of a pattern in diffusers' name and what stands in its place in a file, applied in their order."""
+"""Pairs of a pattern in diffusers' names and its replacement in a file, applied in this order."""
 
 _WAN: Names = (
     (r"\.norm2\.", ".norm."),
@@ -100,7 +100,7 @@ _UNET: Names = (
     (r"up_blocks\.1\.attentions\.1", "output_blocks.3.1"),
     (r"^", "model.diffusion_model."),
 )
-"""Of a UNet with two levels of one layer, attention in the outer one."""
+"""For a UNet with two levels of one layer, with attention in the outer level."""
 
 _VAE: Names = (
     (r"conv_norm_out", "norm_out"),
@@ -116,18 +116,18 @@ _VAE: Names = (
     (r"conv_shortcut", "nin_shortcut"),
     (r"^", "first_stage_model."),
 )
-"""Of an autoencoder with two levels."""
+"""For an autoencoder with two levels."""
 
 _CLIP: Names = ((r"^(text_model\.)?", "cond_stage_model.transformer.text_model."),)
 
 
 def wan(transformer: Any) -> Weights:
-    """A Wan transformer, as its authors and ComfyUI name its weights."""
+    """A Wan transformer in the layout of its authors and of ComfyUI."""
     return _renamed(transformer.state_dict(), _WAN)
 
 
 def ltx(parts: Mapping[str, Any]) -> Weights:
-    """An LTX checkpoint: transformer and autoencoder; its text encoder is never in the file."""
+    """An LTX checkpoint: transformer and autoencoder, without the text encoder."""
     return {
         **_renamed(parts["transformer"].state_dict(), _LTX),
         **_renamed(parts["vae"].state_dict(), _LTX_VAE),

@@ -1,7 +1,7 @@
-"""Generators outside diffusers, the packages from PyPI and with random weights, through the whole line.
+"""Generators outside diffusers: packages from PyPI with random weights, in whole runs.
 
-They import libraries for training that tests do without (see generators.txt); a name stands for each that is
-absent while the package is imported, and generating asks nothing of it.
+The packages import libraries for training, which generating does not use (see generators.txt); a mock
+replaces each one that is not installed.
 """
 
 import json
@@ -35,7 +35,7 @@ TRAINING = (
 
 
 def test_video_diffusion_runs_from_a_job(tmp_path: Path) -> None:
-    """A folder of its weights and a job that names the adapter give the same video twice."""
+    """A job that names the adapter and a folder of weights makes the same video twice."""
     library = _imported(lambda: import_module("video_diffusion_pytorch"))
     config: dict[str, dict[str, Any]] = {
         "unet": {"dim": 8, "dim_mults": [1, 2], "attn_heads": 2, "attn_dim_head": 8},
@@ -50,7 +50,7 @@ def test_video_diffusion_runs_from_a_job(tmp_path: Path) -> None:
 
 
 def test_imagen_video_runs_from_a_job(tmp_path: Path) -> None:
-    """Its Imagen with our own text encoder makes the same videos twice, and another for another prompt."""
+    """Imagen with our text encoder makes the same videos twice, and another video for another prompt."""
     library = _imported(imagen_video.library)
     unet = {"dim": 8, "dim_mults": [1, 2], "num_resnet_blocks": 1, "attn_dim_head": 8, "attn_heads": 2}
     unet |= {"layer_attns": [False, True], "layer_cross_attns": [False, True]}
@@ -78,7 +78,7 @@ def _imported(library: Callable[[], Any]) -> Any:
 
 
 def _save(network: torch.nn.Module, config: dict[str, Any], folder: Path) -> None:
-    """Write what an adapter reads. Where a network begins with zeros, no prompt would pass: random there."""
+    """Write the adapter's folder, with random values for zero weights, which would ignore the prompt."""
     for weights in network.parameters():
         if not weights.any():
             torch.nn.init.normal_(weights, std=0.1)
@@ -88,7 +88,7 @@ def _save(network: torch.nn.Module, config: dict[str, Any], folder: Path) -> Non
 
 
 def _run(folder: Path, output: str, section: dict[str, Any], prompts: list[str]) -> dict[str, str]:
-    """Digest of the frames of each prompt's video, all from one seed; each is of 4 frames of 16x16."""
+    """Digest of each prompt's frames (4 frames of 16x16), all with the same seed."""
     models = {"mine": {"path": str(folder / "weights"), **section}}
     manifest = [{"id": prompt, "prompt": prompt, "seed": 1, "model": "mine"} for prompt in prompts]
     rows = line.run(folder, output, models, manifest)

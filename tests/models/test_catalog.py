@@ -1,4 +1,4 @@
-"""What t2vbatch models shows, for every video pipeline of the installed diffusers."""
+"""The output of `t2vbatch models`, for every video pipeline of the installed diffusers."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ from tests.models import tiny
 
 
 def test_every_video_pipeline_is_listed() -> None:
-    """Text, image, video and control pipelines are there; image generators are not."""
+    """Pipelines from text, image, video and control are listed; image generators are not."""
     cards = {card.name: card for card in list_pipelines()}
     assert len(cards) >= 75
     assert cards["WanPipeline"].kind == "text to video"
@@ -35,7 +35,7 @@ def test_every_video_pipeline_is_listed() -> None:
 
 
 def test_one_pipeline_in_full(tmp_path: Path) -> None:
-    """A card shows the call's arguments with their defaults, and an example that is a valid job."""
+    """A card has the call's arguments with their defaults, and an example that is a valid job."""
     card = describe_pipeline("MochiPipeline")
     assert card.call["num_frames"] == 19
     assert (card.fps, card.frames) == (30.0, "6k+1")
@@ -45,7 +45,7 @@ def test_one_pipeline_in_full(tmp_path: Path) -> None:
 
 
 def test_every_example_asks_for_frames_that_can_be_made() -> None:
-    """Also where the default of the call is a count that the model cannot make."""
+    """An example never has a frame count that the model cannot make, even if the call's default is one."""
     cards = {card.name: card for card in list_pipelines()}
     for name, card in cards.items():
         call = yaml.safe_load(card.example())["models"]["mine"]["call"]
@@ -74,7 +74,7 @@ def test_every_example_asks_for_frames_that_can_be_made() -> None:
 def test_the_example_of_a_pipeline_is_a_job_that_can_be_planned(
     name: str, row: dict[str, str], shown: list[str], tmp_path: Path, checkpoint: Callable[[str], Path]
 ) -> None:
-    """The command shows arguments with defaults, and a job that is accepted once it has weights and rows."""
+    """The command shows arguments with defaults, and a job that can be planned with weights and rows."""
     done = CliRunner().invoke(app, ["models", name], catch_exceptions=False)
     said, _, example = done.output.partition("example job:\n")
     assert [line for line in shown if line not in said] == []
@@ -85,7 +85,7 @@ def test_the_example_of_a_pipeline_is_a_job_that_can_be_planned(
         writer.writeheader()
         writer.writerow(row)
     (tmp_path / "job.yaml").write_text(example)
-    # The scorer that a job has by default is on the hub.
+    # The default scorer of a job is on the Hub.
     sets = [f"models.mine.path={checkpoint(name)}", "metrics=[]"]
     command = ["plan", str(tmp_path / "job.yaml"), "--json"]
     planned = CliRunner().invoke(app, [*command, *(f"--set={one}" for one in sets)], catch_exceptions=False)
@@ -93,20 +93,20 @@ def test_the_example_of_a_pipeline_is_a_job_that_can_be_planned(
 
 
 def test_an_unknown_pipeline_names_the_nearest() -> None:
-    """A misspelt pipeline is answered with the right one."""
+    """A misspelt pipeline is refused with the nearest name."""
     with pytest.raises(ModelError, match="did you mean 'MochiPipeline'"):
         describe_pipeline("MochiPipelin")
 
 
 def test_missing_packages_are_named_as_pip_names_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a pipeline needs beside our own dependencies is told by the name that pip takes."""
+    """A pipeline's missing packages have their names for pip."""
     monkeypatch.setattr("t2vbatch.models.catalog.find_spec", lambda name: None)
     assert missing_packages("ConsisIDPipeline") == ("opencv-python-headless",)
     assert missing_packages("WanPipeline") == ()
 
 
 def test_the_longest_prefix_decides() -> None:
-    """WanAnimate is a family of its own among the Wan pipelines; an unknown class gets the default."""
+    """WanAnimate has its own row among the Wan pipelines; an unknown class gets the default."""
     assert family("WanAnimatePipeline").fps == 30.0
     assert family("WanImageToVideoPipeline").fps == 16.0
     assert family("NeverHeardOfPipeline").frames == FrameRule()
@@ -123,13 +123,13 @@ def test_the_longest_prefix_decides() -> None:
     ],
 )
 def test_the_nearest_frame_counts(rule: FrameRule, count: int, near: tuple[int, ...]) -> None:
-    """The neighbours of a count are valid themselves."""
+    """The nearest counts of a rule are valid counts."""
     assert rule.nearest(count) == near
     assert all(rule.allows(number) for number in near)
 
 
 def test_the_package_is_cheap_to_import() -> None:
-    """Plans are made without torch: the protocol and the package's names come without it."""
+    """Importing the package, the protocol and the checks of calls does not import torch."""
     program = (
         "import sys, t2vbatch.models, t2vbatch.models.protocol, t2vbatch.models.calls.check;"
         "sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"

@@ -1,4 +1,4 @@
-"""What is found out, and refused, before weights are read."""
+"""Facts about a model, and refusals, before weights are read."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def _refused(spec: Model) -> ModelError:
 
 
 def test_facts_of_a_text_model(checkpoint: Checkpoint) -> None:
-    """A text-to-video checkpoint needs a prompt, and its limits and rates are known from its files."""
+    """A text-to-video checkpoint needs a prompt; its token limit and frame rate come from its files."""
     facts = inspect_model("mine", _spec(checkpoint("TextToVideoSDPipeline")))
     assert facts.pipeline == "diffusers:TextToVideoSDPipeline"
     assert facts.requires == {"prompt"}
@@ -40,14 +40,14 @@ def test_facts_of_a_text_model(checkpoint: Checkpoint) -> None:
 
 
 def test_facts_of_an_image_model(checkpoint: Checkpoint) -> None:
-    """Stable Video Diffusion takes an image and no prompt, one at a time, at the rate that it is told."""
+    """Stable Video Diffusion takes one image, no prompt, and a frame rate."""
     facts = inspect_model("mine", _spec(checkpoint("StableVideoDiffusionPipeline")))
     assert facts.requires == facts.accepts == {"image"}
     assert (facts.fps, facts.fps_argument, facts.batchable) == (7.0, "fps", False)
 
 
 def test_facts_of_an_image_and_text_model(checkpoint: Checkpoint) -> None:
-    """An image-to-video model needs both, and its autoencoder decides which frame counts there are."""
+    """An image-to-video model needs a prompt and an image; its autoencoder decides the frame counts."""
     facts = inspect_model("mine", _spec(checkpoint("CogVideoXImageToVideoPipeline")))
     assert facts.requires == {"prompt", "image"}
     assert str(facts.frames) == "8k+1"
@@ -55,14 +55,14 @@ def test_facts_of_an_image_and_text_model(checkpoint: Checkpoint) -> None:
 
 
 def test_an_unknown_argument_is_refused_with_the_nearest(checkpoint: Checkpoint) -> None:
-    """A misspelt call argument is refused, and the right one named."""
+    """A misspelt call argument is refused with the nearest name."""
     error = _refused(_spec(checkpoint("WanPipeline"), call={"guidance_scal": 5.0}))
     assert error.where == "models.mine.call.guidance_scal"
     assert "did you mean 'guidance_scale'?" in error.expected
 
 
 def test_a_wrong_frame_count_is_refused_with_the_nearest(checkpoint: Checkpoint) -> None:
-    """A frame count that diffusers would round in silence is refused, and its neighbours named."""
+    """A frame count that diffusers would round silently is refused with the nearest counts."""
     error = _refused(_spec(checkpoint("WanPipeline"), call={"num_frames": 16}))
     assert error.where == "models.mine.call.num_frames"
     assert error.expected == "4k+1 frames, such as 13 or 17"
@@ -85,7 +85,7 @@ def test_a_wrong_frame_count_is_refused_with_the_nearest(checkpoint: Checkpoint)
         (
             {"memory": ["model_cpu_offload", "group_offload"]},
             "models.mine.memory",
-            "one of them: each decides where all weights are",
+            "one offload",
         ),
         ({"speed": {"compil": True}}, "models.mine.speed.compil", "did you mean 'compile'?"),
         ({"loras": [{"weight": 1.0}]}, "models.mine.loras[0]", "{path: ..., weight: 1.0}"),
@@ -94,38 +94,38 @@ def test_a_wrong_frame_count_is_refused_with_the_nearest(checkpoint: Checkpoint)
 def test_a_wrong_key_is_refused_by_name(
     checkpoint: Checkpoint, changes: dict[str, Any], where: str, expected: str
 ) -> None:
-    """Each wrong key of a model is refused where it stands, with what could stand there."""
+    """Each wrong key of a model is refused by its name, with the expected value."""
     error = _refused(_spec(checkpoint("WanPipeline"), **changes))
     assert error.where == where
     assert expected in error.expected
 
 
 def test_a_batch_is_refused_where_a_call_makes_one_video(checkpoint: Checkpoint) -> None:
-    """A pipeline that takes one image is not given two."""
+    """A batch is refused if the pipeline takes one image."""
     error = _refused(_spec(checkpoint("StableVideoDiffusionPipeline"), batch=2))
     assert error.where == "models.mine.batch"
 
 
 def test_a_missing_package_is_named(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a feature needs and this machine has not is said before anything is loaded."""
+    """A missing package is reported before anything is loaded."""
     monkeypatch.setattr("t2vbatch.models.catalog.find_spec", lambda name: None)
     error = _refused(_spec(checkpoint("WanPipeline"), loras=[{"path": "x"}]))
     assert error.fix == "pip install peft"
 
 
 def test_a_folder_that_is_no_pipeline(tmp_path: Path) -> None:
-    """A folder without an index is no pipeline, and neither is a path that is not there."""
+    """A folder without an index and a path that does not exist are refused."""
     assert "model_index.json" in _refused(_spec(tmp_path)).found
     assert "does not exist" in _refused(_spec(tmp_path / "nothing" / "here")).found
 
 
 def test_a_bundled_model_that_is_not_there() -> None:
-    """There is one bundled model."""
+    """An unknown bundled model is refused with the known one."""
     assert "bundled:shapes" in _refused(Model(path="bundled:circles")).expected
 
 
 def test_a_checkpoint_of_a_class_that_diffusers_lacks(tmp_path: Path) -> None:
-    """A repository's own pipeline code is never run; the user is told to name a class."""
+    """A repository's own pipeline code is never run; the message asks for a class."""
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": ["my_pipeline", "Mine"]}))
     error = _refused(_spec(tmp_path))
     assert error.where == "models.mine.path"
@@ -137,7 +137,7 @@ def _identity(path: Path, **changes: Any) -> str:
 
 
 def test_identity_follows_content_and_not_place(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    """A copy elsewhere, with other notes in it, is the same model; one changed weight makes another."""
+    """A copy has the same identity, also with another README; one changed weight changes it."""
     original = checkpoint("WanPipeline")
     copy = shutil.copytree(original, tmp_path / "copy")
     (copy / "README.md").write_text("notes")
@@ -148,7 +148,7 @@ def test_identity_follows_content_and_not_place(checkpoint: Checkpoint, tmp_path
 
 
 def test_identity_holds_what_decides_pixels(checkpoint: Checkpoint) -> None:
-    """Settings that change pixels change the identity, and those that move weights about do not."""
+    """Settings that change pixels change the identity; settings that only move weights do not."""
     path = checkpoint("WanPipeline")
     plain = _identity(path)
     changing: list[dict[str, Any]] = [
@@ -164,8 +164,8 @@ def test_identity_holds_what_decides_pixels(checkpoint: Checkpoint) -> None:
         assert _identity(path, **neutral) == plain
 
 
-def test_a_variant_is_told_by_its_own_files(tmp_path: Path) -> None:
-    """Another variant's weights beside the chosen ones leave the identity as it is."""
+def test_a_variant_is_identified_by_its_own_files(tmp_path: Path) -> None:
+    """The weights of another variant do not change the identity."""
     folder = tiny.save("TextToVideoSDPipeline", tmp_path / "both")
     plain = _identity(folder)
     tiny.save("TextToVideoSDPipeline", folder, variant="fp16")

@@ -1,4 +1,4 @@
-"""What a model needs installed is said before anything is loaded, also where diffusers would notice late."""
+"""Missing packages are reported before anything is loaded, also those that diffusers imports late."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -14,7 +14,7 @@ Checkpoint = Callable[[str], Path]
 
 
 def _without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
-    """A machine without these packages, whatever this one has."""
+    """Pretend that these packages are not installed."""
     found = find_spec
     monkeypatch.setattr(
         "t2vbatch.models.catalog.find_spec", lambda name: None if name in packages else found(name)
@@ -24,7 +24,7 @@ def _without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
 def test_a_package_that_every_row_needs_is_named(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """LTX-2 compresses each image with PyAV, imported within the call: without it the model is refused."""
+    """LTX-2 compresses each image with PyAV within the call; without PyAV the model is refused."""
     _without(monkeypatch, "av")
     name = "LTX2ImageToVideoPipeline"
     with pytest.raises(ModelError) as caught:
@@ -36,7 +36,7 @@ def test_a_package_that_every_row_needs_is_named(
 def test_an_argument_may_do_without_a_package(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With ``image_crf: 0`` nothing is compressed, and nothing is missing."""
+    """With ``image_crf: 0`` nothing is compressed, and PyAV is not needed."""
     _without(monkeypatch, "av")
     name = "LTX2ImageToVideoPipeline"
     assert inspect_model("mine", tiny.model(name, checkpoint(name), call={"image_crf": 0})).lacking == {}
@@ -53,7 +53,7 @@ def test_an_argument_may_do_without_a_package(
 def test_a_package_that_some_rows_need_is_known(
     name: str, package: str, columns: set[str], checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A model that can take images runs without the package, and knows the columns that it cannot take."""
+    """A model with optional images runs without the package, and lists the columns that it cannot use."""
     _without(monkeypatch, package)
     facts = inspect_model("mine", tiny.model(name, checkpoint(name)))
     assert facts.lacking == dict.fromkeys(columns, package)
@@ -63,7 +63,7 @@ def test_a_package_that_some_rows_need_is_known(
 def test_a_row_that_needs_a_missing_package_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Row, column and package are named before a model is loaded; a row without an image would run."""
+    """A row with an image is refused before loading, with row, column and package."""
     _without(monkeypatch, "av")
     name = "LTX2ConditionPipeline"
     models = line.checkpoints([name], tmp_path)
@@ -75,7 +75,7 @@ def test_a_row_that_needs_a_missing_package_is_refused(
 
 
 def test_a_name_without_its_package_is_told_from_a_wrong_one(checkpoint: Checkpoint) -> None:
-    """Where a package is absent, diffusers has a class that can do nothing: what to install is said."""
+    """For a placeholder class of diffusers, the message says what to install."""
     if find_spec("torchsde"):
         pytest.skip("torchsde is here, and DPMSolverSDEScheduler with it")
     section = tiny.model(
@@ -89,7 +89,7 @@ def test_a_name_without_its_package_is_told_from_a_wrong_one(checkpoint: Checkpo
 def test_a_pipeline_without_its_package_is_no_plug_in(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same holds for pipelines, ConsisID's without OpenCV."""
+    """A pipeline that is a placeholder, like ConsisID without OpenCV, is reported with its package."""
     _without(monkeypatch, "cv2")
 
     class Nothing:
@@ -102,7 +102,7 @@ def test_a_pipeline_without_its_package_is_no_plug_in(
 
 
 def test_captions_are_cleaned_on_every_machine(tmp_path: Path) -> None:
-    """Without Beautiful Soup diffusers would leave markup in the prompt, and make another video."""
+    """Markup in a prompt is removed on every machine, because Beautiful Soup is a dependency."""
     models = line.checkpoints(["LattePipeline"], tmp_path)
     row = {"model": "LattePipeline", "seed": 1}
     prompts = ("a red ball", "a <b>red</b> ball", "a blue cube")

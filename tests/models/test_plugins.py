@@ -22,7 +22,7 @@ FAKE = "t2vbatch.models.fake:FakeModel"
 
 
 class Stripes:
-    """A plug-in with nothing but what the protocol wants, and one argument."""
+    """A minimal plug-in with one argument."""
 
     CALL: ClassVar[Mapping[str, Any]] = {"num_frames": 3}
     FPS = 5.0
@@ -43,7 +43,7 @@ class Named(Stripes):
 
 
 class OtherPixels(Named):
-    """A class that draws something else than the class that it extends."""
+    """A subclass that makes other pixels."""
 
 
 def _fake(path: str = "anything", **changes: Any) -> VideoModel:
@@ -51,8 +51,8 @@ def _fake(path: str = "anything", **changes: Any) -> VideoModel:
     return load_model(spec, inspect_model("mine", spec), "cpu")
 
 
-def test_a_class_of_anybodys_generates() -> None:
-    """A class with generate is found by module:Name, inspected from its attributes, built and called."""
+def test_any_class_with_generate_is_a_model() -> None:
+    """A class with generate is found by module:Name, inspected by its attributes, constructed and called."""
     spec = Model(path="anything", pipeline=f"{__name__}:Stripes", call={"num_frames": 2})
     facts = inspect_model("mine", spec)
     assert facts.parameters == {"num_frames"}
@@ -65,7 +65,7 @@ def test_a_class_of_anybodys_generates() -> None:
 
 
 def test_an_entry_point_gives_a_short_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package's entry point of the group t2vbatch.models is named like a pipeline."""
+    """A package's entry point of the group t2vbatch.models can be named like a pipeline."""
     offered = EntryPoint("stripes", f"{__name__}:Stripes", "t2vbatch.models")
     monkeypatch.setattr(
         "t2vbatch.models.plugins.entry_points",
@@ -74,8 +74,8 @@ def test_an_entry_point_gives_a_short_name(monkeypatch: pytest.MonkeyPatch) -> N
     assert inspect_model("mine", Model(path="x", pipeline="stripes")).fps == 5.0
 
 
-def test_a_plugin_is_told_by_its_source_and_its_files(tmp_path: Path) -> None:
-    """What a plug-in's path holds is part of its identity; where it lies is not."""
+def test_a_plugin_is_identified_by_its_source_and_its_files(tmp_path: Path) -> None:
+    """The content of a plug-in's path is part of its identity; its place is not."""
     for name, text in (("a", "weights"), ("b", "weights"), ("c", "other weights")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.pt").write_text(text)
@@ -119,8 +119,8 @@ def test_a_plugin_may_have_a_name_and_a_version() -> None:
 
 
 def test_a_class_without_generate_is_refused() -> None:
-    """A class that cannot generate is no model."""
-    with pytest.raises(ModelError, match="has no generate"):
+    """A class without generate is refused."""
+    with pytest.raises(ModelError, match="has no method generate"):
         inspect_model("mine", Model(path="x", pipeline="pathlib:Path"))
 
 
@@ -144,8 +144,8 @@ def test_the_fake_is_a_function_of_the_request() -> None:
     ("fault", "error"),
     [("raise", RowError), ("oom", MemoryExceededError), ("nan", DegenerateError), ("typo", RowError)],
 )
-def test_a_fault_that_is_asked_for_strikes(fault: str, error: type[Exception]) -> None:
-    """The prompt or the call names a fault, and it strikes that request alone."""
+def test_a_requested_fault_happens(fault: str, error: type[Exception]) -> None:
+    """A fault in the prompt or in the call affects that request alone."""
     model = _fake()
     with pytest.raises(error):
         model.generate([Request(f"a ball [fault:{fault}]", None, 7)])
@@ -154,16 +154,16 @@ def test_a_fault_that_is_asked_for_strikes(fault: str, error: type[Exception]) -
     assert model.generate([Request("a ball", None, 7)])
 
 
-def test_memory_faults_heed_offloads() -> None:
-    """A model that is too large fits once an offload is on."""
+def test_a_memory_fault_stops_with_an_offload() -> None:
+    """The out-of-memory fault does not happen with an offload."""
     request = Request("a ball [fault:oom_unless_offload]", None, 7)
     with pytest.raises(MemoryExceededError):
         _fake().generate([request])
     assert _fake(memory=["sequential_cpu_offload"]).generate([request])
 
 
-def test_a_fault_strikes_so_often_and_no_more(tmp_path: Path) -> None:
-    """A fault with a number is counted across models and processes, and then the request succeeds."""
+def test_a_fault_with_a_number_happens_that_often(tmp_path: Path) -> None:
+    """A fault with a number is counted across models; then the request succeeds."""
     request = Request("a ball [fault:raise x2]", None, 7)
     for _ in range(2):
         with pytest.raises(RowError):
@@ -172,13 +172,13 @@ def test_a_fault_strikes_so_often_and_no_more(tmp_path: Path) -> None:
 
 
 def test_black_frames_are_a_video() -> None:
-    """Black frames pass as a video, for metrics to find."""
+    """The fault black makes a video of black frames."""
     assert not _fake().generate([Request("[fault:black]", None, 7)])[0].frames.any()
 
 
 @pytest.mark.parametrize(("fault", "code"), [("exit", 9), ("segfault", -11)])
 def test_a_process_can_be_made_to_die(fault: str, code: int) -> None:
-    """The faults that end a process do end it."""
+    """The faults exit and segfault end the process."""
     program = (
         "from t2vbatch.job import Model; from t2vbatch.models.fake import FakeModel;"
         "from t2vbatch.models.protocol import Request;"
@@ -188,6 +188,6 @@ def test_a_process_can_be_made_to_die(fault: str, code: int) -> None:
 
 
 def test_loading_can_be_made_to_fail() -> None:
-    """path: fault:raise strikes while the model is loaded."""
+    """With path: fault:raise, loading fails."""
     with pytest.raises(RowError):
         FakeModel(Model(path="fault:raise"))

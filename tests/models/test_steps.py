@@ -1,4 +1,4 @@
-"""Denoising steps of real pipelines: they are counted, a deadline ends them, and no pixel knows of it."""
+"""Denoising steps of real pipelines are counted, and a deadline ends them, without an effect on pixels."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,9 +17,9 @@ from tests.models import tiny
 
 @pytest.mark.parametrize("name", ["WanPipeline", "TextToVideoSDPipeline"])
 def test_a_deadline_ends_a_call_and_nothing_else(name: str, checkpoint: Callable[[str], Path]) -> None:
-    """A watched call gives the bytes of any other, also after one that was given up at its first step.
+    """A call with counted steps makes the same bytes, also after a call that missed its deadline.
 
-    The two classes stand for the two forms in which pipelines tell of their steps.
+    The two classes have the two forms of step callbacks.
     """
     spec = Model(path=str(checkpoint(name)))
     model = load_model(spec, inspect_model("mine", spec), "cpu")

@@ -1,4 +1,4 @@
-"""Plug-ins for generators outside diffusers: each needs its own package, and is imported when a job names it.
+"""Plug-ins for generators outside diffusers. Each needs its own package and is imported when a job names it.
 
-They are examples, too: what they do, a class of one's own does (see t2vbatch.models.plugins).
+They are also examples for your own plug-ins (see t2vbatch.models.plugins).
 """

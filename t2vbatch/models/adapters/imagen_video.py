@@ -1,4 +1,4 @@
-"""Models of ``imagen-pytorch``: Imagen Video (Ho et al. 2022, arXiv:2210.02303), as written down by P. Wang.
+"""Models of ``imagen-pytorch``: Imagen Video (Ho et al. 2022, arXiv:2210.02303), implemented by P. Wang.
 
 ``path`` is a folder with ``config.json``, the keyword arguments of the package's classes,
 ``model.safetensors``, the weights of its Imagen, and ``text_encoder``, a T5 encoder with its tokenizer as
@@ -6,7 +6,7 @@ transformers saves them::
 
     {"unets": [{"dim": 64, "dim_mults": [1, 2, 4, 8]}], "imagen": {"image_sizes": [64], "timesteps": 1000}}
 
-The prompt is encoded here, and the package is given the encoding: its own encoder would come from the hub.
+This module encodes the prompt and gives the encoding to the package, whose own encoder is on the Hub.
 """
 
 import json
@@ -32,8 +32,8 @@ _MOST_TOKENS = 256
 def library() -> Any:
     """The package.
 
-    When it is imported it asks the hub how wide the encodings of its default encoder are, which is not used
-    here. It is told (768, those of google/t5-v1_1-base), so that no job depends on the hub for that.
+    Its import asks the Hub for the width of its default encoder, which is not used here. The patch answers
+    with that width (768, of google/t5-v1_1-base), so that no job depends on the Hub.
     """
     with patch.object(T5Config, "from_pretrained", lambda _: T5Config(d_model=768)):
         return import_module("imagen_pytorch")
@@ -62,7 +62,7 @@ class ImagenVideo:
         self._fps = spec.fps or self.FPS
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:
-        """See VideoModel. The package draws from torch's global random numbers."""
+        """See VideoModel. The package uses torch's global random numbers."""
         [request] = requests
         with seeded([request.seed]), torch.no_grad():
             sampled = self._model.sample(
@@ -77,7 +77,7 @@ class ImagenVideo:
         return [Video(frames, self._fps)]
 
     def _encoded(self, prompt: str) -> torch.Tensor:
-        """The encoding of each token, (1, tokens, width)."""
+        """The encoding of each token, of shape (1, tokens, width)."""
         tokens = self._tokenizer(prompt, return_tensors="pt", truncation=True, max_length=_MOST_TOKENS)
         encoded: torch.Tensor = self._encoder(tokens.input_ids.to(self._device)).last_hidden_state
         return encoded

@@ -1,11 +1,11 @@
-"""Models of ``video-diffusion-pytorch`` (Ho et al. 2022, as written down by P. Wang).
+"""Models of ``video-diffusion-pytorch`` (Ho et al. 2022, implemented by P. Wang).
 
 ``path`` is a folder with ``config.json``, the keyword arguments of the package's two classes, and
 ``model.safetensors``, the weights of its GaussianDiffusion::
 
     {"unet": {"dim": 64, "dim_mults": [1, 2, 4, 8]}, "diffusion": {"image_size": 64, "num_frames": 16}}
 
-A model with ``use_bert_text_cond`` reads the prompt; one without makes what it was trained on.
+A model with ``use_bert_text_cond`` reads the prompt; one without it ignores the prompt.
 """
 
 import json
@@ -44,7 +44,7 @@ class VideoDiffusion:
         self._fps = spec.fps or self.FPS
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:
-        """See VideoModel. The package draws from torch's global random numbers."""
+        """See VideoModel. The package uses torch's global random numbers."""
         [request] = requests
         text = [request.prompt or ""] if self._reads_text else None
         with seeded([request.seed]), torch.no_grad():

@@ -1,4 +1,4 @@
-"""Whether call arguments suit a model, from its facts alone: for plans, before anything is loaded.  [pure]"""
+"""Checks call arguments against a model's facts, at planning, before anything is loaded.  [pure]"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,6 +40,6 @@ def frame_count(call: Mapping[str, Any], facts: ModelFacts) -> int | None:
 
 
 def expected_frames(count: int, facts: ModelFacts) -> str:
-    """What could stand in place of a frame count that this model cannot make."""
+    """The frame counts that this model can make, with the nearest ones."""
     near = " or ".join(map(str, facts.frames.nearest(count)))
     return f"{facts.frames} frames, such as {near}"

@@ -1,7 +1,7 @@
-"""Image pipelines that make videos: Text2Video-Zero's way with ControlNet and InstructPix2Pix.
+"""Image pipelines that make videos by Text2Video-Zero's method, with ControlNet or InstructPix2Pix.
 
-The frames of a control sequence or a video are one batch of images. They share one prompt and one noise, and
-each attends to the first: that holds them together (Khachatryan et al. 2023, arXiv:2303.13439).
+The frames of a control sequence or a video are one batch of images. All have the same prompt and noise, and
+each attends to the first frame, which keeps them consistent (Khachatryan et al. 2023, arXiv:2303.13439).
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class FramewiseModel(DiffusersModel):
 
     def __init__(self, pipeline: Any, spec: Model, facts: ModelFacts, device: str) -> None:
         super().__init__(pipeline, spec, facts, device)
-        # Guidance stacks its passes in the batch: without and with the prompt; for edits, with the image too.
+        # Guidance puts its passes into the batch: without prompt and with prompt; for edits also with image.
         passes = 2 if hasattr(pipeline, "controlnet") else 3
         for part in (pipeline.unet, getattr(pipeline, "controlnet", None)):
             if part is not None:
@@ -41,7 +41,7 @@ class FramewiseModel(DiffusersModel):
         return arguments
 
     def _noise(self, width: int, height: int, seed: int) -> torch.Tensor:
-        """The one noise of all frames."""
+        """The noise that all frames share."""
         pipeline = self._pipeline
         scale = pipeline.vae_scale_factor
         shape = (1, pipeline.vae.config.latent_channels, height // scale, width // scale)

@@ -1,6 +1,6 @@
-"""From what a pipeline returned to frames: every shape that diffusers' pipelines are known to give.
+"""Converts a pipeline's output to frames, from every form in which diffusers' pipelines return them.
 
-Values are judged before they become uint8, as afterwards NaN is black.
+Values are checked before they become uint8: afterwards NaN would be black.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def to_frames(output: Any, count: int) -> list[npt.NDArray[np.uint8]]:
             batch axis; stacked or in lists.
 
     Raises:
-        DegenerateError: when there are no frames, or they hold NaN or infinity.
+        DegenerateError: there are no frames, or they hold NaN or infinity.
     """
     frames = _field(output)
     videos = _split(frames, count)
@@ -45,7 +45,7 @@ def _field(output: Any) -> Any:
 
 
 def _split(frames: Any, count: int) -> Sequence[Any]:
-    """One entry a video: a batch axis, or a list of videos, may be there or not where there is one."""
+    """One entry for each video. The output of one video may lack the batch axis or the list of videos."""
     depth = _depth(frames)
     if depth == 5:
         return list(frames)
@@ -55,7 +55,7 @@ def _split(frames: Any, count: int) -> Sequence[Any]:
 
 
 def _depth(frames: Any) -> int:
-    """Number of axes, lists counted as one each and a Pillow image as three."""
+    """Number of axes; each list counts as one axis and a Pillow image as three."""
     if isinstance(frames, list | tuple):
         if not frames:
             raise DegenerateError("the pipeline returned no frames")
@@ -84,7 +84,7 @@ def _frame(frame: Any) -> npt.NDArray[Any]:
 
 
 def as_array(array: Any) -> npt.NDArray[Any]:
-    """A tensor, wherever it is and whatever its dtype, or an array, as numpy's."""
+    """A tensor of any device and dtype, or an array, as a numpy array."""
     if isinstance(array, torch.Tensor):
         array = array.detach().cpu()
         # numpy has no bfloat16.

@@ -1,7 +1,7 @@
-"""From what a pipeline returned to sound: every shape that diffusers' pipelines are known to give.
+"""Converts a pipeline's output to sound, from every form in which diffusers' pipelines return it.
 
-What a pipeline makes and at what rate is read from its output and its parts, as frames are; values are judged
-before they become integers, as afterwards NaN is a click.
+The sound is read from the output and its rate from the pipeline's parts. Values are checked before they
+become integers: afterwards NaN would be a click.
 """
 
 from collections.abc import Sequence
@@ -17,34 +17,34 @@ from t2vbatch.models.calls.outputs import as_array
 
 _FIELDS = ("audio", "sound")
 _RATES = ("output_sampling_rate", "sampling_rate", "sample_rate")
-"""Config entries that say a rate; the first, a vocoder's, may be higher than its autoencoder's."""
+"""Config entries with a rate, in order of preference: a vocoder may raise the rate of its autoencoder."""
 
 
 def to_audio(output: Any, count: int, rate_hz: int | None) -> list[Audio | None]:
-    """The sound of each of the ``count`` videos in a pipeline's output; None for each where there is none.
+    """The sound of each of the ``count`` videos in a pipeline's output; None for each if there is no sound.
 
     Args:
         output: a pipeline output. Its sound is numpy or torch, float in [-1, 1] or int16, (channels, N) or
-            (N,), with a batch axis or in lists where there are several.
-        rate_hz: values a second; None where nothing says it.
+            (N,); several sounds have a batch axis or are in a list.
+        rate_hz: values a second; None: unknown.
 
     Raises:
-        DegenerateError: when it holds NaN or infinity.
-        RowError: when it has another shape, or no rate.
+        DegenerateError: the sound holds NaN or infinity.
+        RowError: the sound has another shape, or its rate is unknown.
     """
     found = next((value for name in _FIELDS if (value := getattr(output, name, None)) is not None), None)
     if found is None:
         return [None] * count
     if rate_hz is None:
         raise RowError(
-            "the pipeline made a sound, and none of its parts says at what rate; "
+            "the pipeline made a sound, but no config of its parts has the sampling rate; "
             "give its class an attribute audio_sample_rate, in Hz"
         )
     return [Audio(_rounded(sound), rate_hz) for sound in _split(found, count)]
 
 
 def sound_rate(pipeline: Any) -> int | None:
-    """Values a second of the sound that a pipeline makes; None where neither a part nor its class says it."""
+    """Values a second of the sound that a pipeline makes; None if neither its parts nor its class have it."""
     configs = [part.config for part in pipeline.components.values() if isinstance(part, ModelMixin)]
     told = [getattr(config, name, None) for name in _RATES for config in configs]
     told.append(getattr(pipeline, "audio_sample_rate", None))
@@ -52,7 +52,7 @@ def sound_rate(pipeline: Any) -> int | None:
 
 
 def _split(found: Any, count: int) -> Sequence[npt.NDArray[Any]]:
-    """One waveform (channels, N) a video; of two axes, the first is the batch where there are several."""
+    """One waveform (channels, N) for each video; with several videos, the first of two axes is the batch."""
     if isinstance(found, list | tuple):
         sounds = [as_array(sound) for sound in found]
     else:

@@ -1,4 +1,4 @@
-"""What ``models.NAME.path`` means: a checkpoint in diffusers' layout, or a file that such a one describes."""
+"""The checkpoint that ``models.NAME.path`` names: a folder in diffusers' layout, or a single file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ _CONFIGS = ["*.json", "*.txt", "*.model"]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model's files, found.
+    """Where a model's files are.
 
     Attributes:
-        source: its folder or repository; with a single file, the checkpoint whose configs describe the file.
-        file: the weights, where they are a single file.
+        source: its folder or repository; for a single file, the checkpoint whose configs describe the file.
+        file: the single file of weights, or None.
     """
 
     source: Source
@@ -44,12 +44,12 @@ class Checkpoint:
         return self.source.commit if self.file is None else self.file.source.commit
 
     def identity(self, variant: str | None) -> dict[str, Any]:
-        """What the content is, wherever it is."""
+        """Identity of the content, independent of its path."""
         source = self.source.identity(variant)
         return source if self.file is None else self.file.identity() | {"config": source}
 
     def configs(self) -> Path:
-        """A folder here with the configs of every part."""
+        """A local folder with the configs of every part."""
         if self.source.commit is None:
             return Path(self.source.location)
         folder = snapshot_download(
@@ -65,11 +65,11 @@ def open_checkpoint(prefix: str, spec: Model, pins: Any = None) -> Checkpoint:
     """Find a model's files.
 
     Args:
-        prefix: what its keys begin with in messages: ``models.NAME.``, or nothing.
-        pins: the identity of its weights in a plan, whose commits are meant again, or None.
+        prefix: prefix of the model's keys in messages: ``models.NAME.``, or empty.
+        pins: the identity of its weights in a plan; its commits are used again. None: no plan yet.
 
     Raises:
-        ModelError: they are not there, or the job asks of a single file what only a folder can do.
+        ModelError: the files do not exist, or the job sets a key that only a folder supports.
     """
     pins = pins or {}
     revision = pins.get("commit", spec.revision)
@@ -77,9 +77,9 @@ def open_checkpoint(prefix: str, spec: Model, pins: Any = None) -> Checkpoint:
         if spec.config is not None:
             raise ModelError(
                 f"{prefix}config",
-                "a config beside a whole folder",
-                "one with a single file only",
-                "leave it out",
+                f"a config for {spec.path}, which is not a single file",
+                "a config only for a single file of weights",
+                "remove the key",
             )
         return Checkpoint(open_source(f"{prefix}path", spec.path, revision, INDEX))
     _check_single_file(prefix, spec)
@@ -92,10 +92,10 @@ def open_checkpoint(prefix: str, spec: Model, pins: Any = None) -> Checkpoint:
 def from_single_file(
     pipeline: Any, checkpoint: Checkpoint, file: SingleFile, dtype: Any, parts: Mapping[str, Any]
 ) -> Any:
-    """The pipeline with the weights of ``file``, and ``parts`` in the place of its own.
+    """The pipeline with the weights of ``file``; ``parts`` replace the file's own parts.
 
     Raises:
-        ModelError: the file lacks a part of the pipeline, or is none of its checkpoints.
+        ModelError: the file lacks a part of the pipeline, or belongs to another pipeline.
     """
     options = {"config": str(checkpoint.configs()), "dtype": dtype, "local_files_only": True}
     try:
@@ -104,13 +104,13 @@ def from_single_file(
         raise ModelError(
             "path",
             f"{file.name}, with the configs in {checkpoint.source.location}: {reason(error)}",
-            "a whole checkpoint of such a pipeline",
-            "name the right configs with config:, and parts that are elsewhere under components:",
+            f"a complete checkpoint of {pipeline.__name__}",
+            "name the right configs with config:, and list parts from other files under components:",
         ) from error
 
 
 def holds(checkpoint: Checkpoint, encoder: type) -> bool:
-    """Whether a single file has the weights of an encoder of this class, as far as it can be known."""
+    """Whether a single file has the weights of an encoder of this class; True if its header is unknown."""
     if checkpoint.file is None or not (names := header(checkpoint.file)):
         return True
     return bool(is_clip_model_in_single_file(encoder, names) or is_t5_in_single_file(names))
@@ -120,15 +120,20 @@ def _check_single_file(prefix: str, spec: Model) -> None:
     if spec.path.lower().endswith(".gguf"):
         raise ModelError(
             f"{prefix}path",
-            f"{spec.path}, one network of a model",
-            "a whole checkpoint",
+            f"{spec.path}, which holds only one network",
+            "a complete checkpoint",
             f"name the model here, and the file as {prefix}components.transformer: {{class: ..., path: ...}}",
         )
     if spec.variant is not None:
-        raise ModelError(f"{prefix}variant", "a variant of a single file", "none", "leave it out")
+        raise ModelError(
+            f"{prefix}variant",
+            f"a variant for {spec.path}, which is a single file",
+            "a variant only for a folder or repository",
+            "remove the key",
+        )
     if "quantization" in spec.speed:
         raise ModelError(
             f"{prefix}speed.quantization",
-            "the parts of a single file, which diffusers does not quantize",
-            "a model in diffusers' layout, or GGUF files of its networks",
+            f"quantization for {spec.path}, which is a single file; diffusers cannot quantize it",
+            "a model in diffusers' layout, or GGUF files of its networks under components:",
         )

@@ -1,7 +1,7 @@
-"""The parts that a job brings to a pipeline: checking, finding, identifying and loading them.
+"""The key ``components:``: checks, finds, identifies and loads the parts that replace a pipeline's own.
 
-A part comes from a folder or repository in the layout of its library, or from a single file of its weights,
-whose config is that of the same part in the model's own checkpoint, unless the job names another.
+A part comes from a folder or repository in the layout of its library, or from a single file of weights. The
+config of a single file is that of the same part in the model's own checkpoint, unless the job names another.
 """
 
 from collections.abc import Mapping
@@ -36,15 +36,15 @@ DTYPES = get_args(Model.model_fields["dtype"].annotation)
 
 @dataclass(frozen=True)
 class Component:
-    """A part, found.
+    """One entry of ``components:`` and where its files are.
 
     Attributes:
         where: its key in the job.
-        given: what stands there.
+        given: its value in the job.
         kind: its class.
-        source: the folder or repository of its files; with a single file, of its config.
-        subfolder: where in there; empty for its root.
-        file: the weights, where they are a single file.
+        source: the folder or repository of its files; for a single file, of its config.
+        subfolder: its folder inside ``source``; empty for the root.
+        file: the single file of weights, or None.
     """
 
     where: str
@@ -55,7 +55,7 @@ class Component:
     file: SingleFile | None = None
 
     def identity(self) -> dict[str, Any]:
-        """All that decides what is loaded, by content and never by path."""
+        """Everything that decides what is loaded, by content and never by path."""
         said = {key: value for key, value in self.given.items() if key not in ("path", "config", "revision")}
         if self.file is None:
             return {**said, "weights": self.source.identity(self.given.get("variant"), self.subfolder)}
@@ -65,12 +65,12 @@ class Component:
         """The part with its weights.
 
         Args:
-            dtype: of weights and arithmetic, where the part has weights.
-            quantization: diffusers' or transformers' config of it, or None.
+            dtype: dtype of the weights and the arithmetic; unused for a part without weights.
+            quantization: the quantization config of diffusers or transformers, or None.
 
         Raises:
-            ModelError: the file and the class do not belong together.
-            Exception: whatever the library that loads it raises.
+            ModelError: the file does not hold weights of the class.
+            Exception: any error of the library that loads the part.
         """
         if self.file is not None:
             return self._from_file(self.file, dtype, quantization)
@@ -98,8 +98,8 @@ class Component:
             raise ModelError(
                 f"{self.where}.path",
                 f"{name}: {reason(error)}",
-                "a file of this network",
-                "name its own config with config:",
+                f"a file with the weights of {self.kind.__name__}",
+                "name the file's own config with config:",
             ) from error
 
     def _config_file(self) -> Path:
@@ -107,7 +107,9 @@ class Component:
         path = self.source.file(f"{folder}config.json")
         if path is None:
             raise ModelError(
-                f"{self.where}.config", f"{self.source.location}, whose config is gone", "a folder"
+                f"{self.where}.config",
+                f"{self.source.location}, which no longer has {folder}config.json",
+                "a folder with the network's config.json",
             )
         return path
 
@@ -120,15 +122,15 @@ class Component:
 def find_components(
     prefix: str, spec: Model, own: Source, pins: Mapping[str, Any] | None = None
 ) -> dict[str, Component | None]:
-    """Find what a model's ``components`` mean; None for those that the pipeline shall do without.
+    """Find the files of a model's ``components``; None for a part that the job leaves out.
 
     Args:
-        prefix: what the model's keys begin with in messages: ``models.NAME.``, or nothing.
+        prefix: prefix of the model's keys in messages: ``models.NAME.``, or empty.
         own: the model's own checkpoint.
-        pins: their identities in a plan, whose commits are meant again, or None.
+        pins: the components' identities in a plan; their commits are used again. None: no plan yet.
 
     Raises:
-        ModelError: one is not there, or is no such part.
+        ModelError: a part does not exist, or is of the wrong kind.
     """
     found: dict[str, Component | None] = {}
     for name, given in spec.components.items():
@@ -138,7 +140,7 @@ def find_components(
 
 
 def check_component(where: str, given: Mapping[str, Any]) -> None:
-    """Refuse an entry that cannot be understood. Raises ModelError."""
+    """Refuse an entry with unknown, missing or wrong keys. Raises ModelError."""
     for key in given:
         if key not in KEYS:
             raise ModelError(f"{where}.{key}", "an unknown key", nearest(key, KEYS))
@@ -165,18 +167,23 @@ def _find(
         if "config" in given:
             raise ModelError(
                 f"{where}.config",
-                "a config beside a whole folder",
-                "one with a single file only",
-                "leave it out",
+                f"a config for {given['path']}, which is not a single file",
+                "a config only for a single file of weights",
+                "remove the key",
             )
         source = open_source(f"{where}.path", given["path"], revision, _marker(subfolder, given["class"]))
         return Component(where, given, kind, source, subfolder)
     if "variant" in given:
-        raise ModelError(f"{where}.variant", "a variant of a single file", "none", "leave it out")
+        raise ModelError(
+            f"{where}.variant",
+            f"a variant for {given['path']}, which is a single file",
+            "a variant only for a folder or repository",
+            "remove the key",
+        )
     if not loads_single_files(kind):
         raise ModelError(
             f"{where}.path",
-            f"{given['path']}, as {kind.__name__}, for which diffusers knows no single files",
+            f"{given['path']} for {kind.__name__}, which diffusers cannot load from a single file",
             f"a folder in the layout of {kind.__module__.partition('.')[0]}",
         )
     file = open_file(f"{where}.path", given["path"], revision, allow_pickle)
@@ -194,10 +201,10 @@ def component_class(where: str, name: str) -> Any:
 def _config(
     where: str, name: str, given: Mapping[str, Any], own: Source, file: SingleFile, commit: str | None
 ) -> tuple[Source, str]:
-    """Where the config of a single file is: its checkpoint, and the folder in there."""
+    """Where the config of a single file is: its checkpoint, and the folder inside it."""
     if "config" not in given and own.file(f"{name}/config.json") is not None:
         return own, name
-    # Networks that are published alone have their config at the root.
+    # A network that is published alone has its config at the root.
     folders = [given["subfolder"]] if "subfolder" in given else [name, ""]
     markers = [_marker(folder, "") for folder in folders]
     source, marker = open_config(f"{where}.", given["path"], file, given.get("config"), commit, markers)
@@ -205,7 +212,7 @@ def _config(
 
 
 def _marker(subfolder: str, kind: str) -> str:
-    """The file that a component of this class cannot be without."""
+    """The file that every component of this class has."""
     folder = f"{subfolder}/" if subfolder else ""
     if "Scheduler" in kind:
         return f"{folder}scheduler_config.json"

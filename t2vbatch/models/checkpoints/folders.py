@@ -1,4 +1,4 @@
-"""Telling a checkpoint's folder from what else lies about on a disk; without torch, hence at once."""
+"""Whether a folder is a checkpoint. This module does not import torch, so that the answer comes at once."""
 
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,46 +14,46 @@ _SHOWN = 6
 
 
 def check_folder(where: str, path: str, marker: str = INDEX) -> None:
-    """Refuse a folder that is no checkpoint. A file may be one, and what is not here may be on the hub.
+    """Refuse a local folder that is not a checkpoint. Files and paths that do not exist are accepted.
 
     Args:
-        marker: the file that makes a folder the kind of checkpoint that is wanted.
+        marker: the file that the expected kind of checkpoint has.
 
     Raises:
-        ModelError: with what is there, and what it looks like.
+        ModelError: with the folder's content, and what to do about it.
     """
     place = Path(path).expanduser()
     if not place.is_dir() or (place / marker).is_file():
         return
     advice = _advice(place) if marker == INDEX else ""
-    found = f"{path}, a folder {_content(place)}, and no {marker}"
-    raise ModelError(where, found, f"a folder with a {marker}, or a hub id", advice)
+    found = f"{path}, a folder without {marker} ({_content(place)})"
+    raise ModelError(where, found, f"a folder with a {marker}, or a repository of the Hub", advice)
 
 
 def is_checkpoint(pipeline: str | None) -> bool:
-    """Whether a model whose ``pipeline`` is this one needs a checkpoint; a plug-in's path may be anything."""
+    """Whether a model with this ``pipeline`` needs a checkpoint; the path of a plug-in is not checked."""
     return pipeline is None or not (":" in pipeline or entry_points(group=PLUGINS, name=pipeline))
 
 
 def _content(folder: Path) -> str:
-    """What is in a folder, shortly."""
+    """The first names in a folder."""
     names = sorted(f"{part.name}/" if part.is_dir() else part.name for part in folder.iterdir())
     if not names:
-        return "with nothing in it"
+        return "it is empty"
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"with {', '.join(names[:_SHOWN])}{more}"
+    return f"it has {', '.join(names[:_SHOWN])}{more}"
 
 
 def _advice(folder: Path) -> str:
-    """What to do about what it looks like."""
+    """What to do, guessed from the files in the folder."""
     if inner := sorted(str(part.parent) for part in folder.glob(f"*/{INDEX}")):
-        return f"name the folder within: {' or '.join(inner)}"
+        return f"name the folder inside: {' or '.join(inner)}"
     if next(folder.glob("*lora*.safetensors"), None):
-        return "a LoRA goes under loras:, beside the path of the model that it changes"
+        return "list a LoRA under loras:, and name its base model in path:"
     if (folder / "config.json").is_file():
-        return "a single network goes under components:, beside the path of a whole pipeline"
+        return "list a single network under components:, and name a complete pipeline in path:"
     if weights := sorted(folder.glob("*.safetensors")):
-        return f"name the file, where all of a model is in one: {weights[0]}"
+        return f"if one file holds the complete model, name that file: {weights[0]}"
     return (
-        "mind the path; a generator that is no diffusers pipeline is named by pipeline: package.module:Name"
+        "check the path; for a generator that is not a diffusers pipeline, set pipeline: package.module:Name"
     )

@@ -1,4 +1,4 @@
-"""What a safetensors file says of itself at its beginning: names, shapes and types. No weights are read."""
+"""Headers of safetensors files: names, shapes and dtypes of their tensors. No weights are read."""
 
 import json
 import math
@@ -12,24 +12,24 @@ from huggingface_hub.errors import HfHubHTTPError, NotASafetensorsRepoError, Saf
 from t2vbatch.errors import ModelError
 
 _MOST_BYTES = 100_000_000
-"""Of a header, by the format's own rule; a file that claims more is none."""
+"""The format's own limit on a header; a file with a larger one is not safetensors."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One entry; ``dtype`` in the format's words, such as ``BF16``."""
+    """One tensor of a file; ``dtype`` is the format's name, such as ``BF16``."""
 
     dtype: str
     shape: tuple[int, ...]
 
     @property
     def count(self) -> int:
-        """Numbers in it."""
+        """Number of its values."""
         return math.prod(self.shape)
 
 
 def local_header(path: Path) -> Mapping[str, Tensor]:
-    """The header of a file here. Raises ModelError when it is no safetensors file, or only a part of one."""
+    """The header of a local file. Raises ModelError if it is not safetensors, or is incomplete."""
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
@@ -41,12 +41,15 @@ def local_header(path: Path) -> Mapping[str, Tensor]:
         return {name: Tensor(str(entry["dtype"]), tuple(entry["shape"])) for name, entry in found.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
-            str(path), f"no safetensors file, or half of one ({error})", "a whole one", "fetch it again"
+            str(path),
+            f"an incomplete or invalid safetensors file ({error})",
+            "a complete file",
+            "download it again",
         ) from None
 
 
 def hub_header(repo: str, commit: str, name: str) -> Mapping[str, Tensor]:
-    """The header of a file of the hub, by two small requests; nothing where it cannot be asked."""
+    """The header of a file on the Hub, by two small requests; empty if the Hub does not answer."""
     try:
         found = HfApi().parse_safetensors_file_metadata(repo, name, revision=commit).tensors
     except (HfHubHTTPError, NotASafetensorsRepoError, SafetensorsParsingError, OSError):

@@ -1,7 +1,7 @@
-"""Asking the Hugging Face hub: whether it answers, which commit is meant, how large files are.
+"""Requests to the Hugging Face Hub: whether it answers, the commit of a revision, the sizes of files.
 
-Through ``huggingface_hub``, with its cache, its offline mode (HF_HUB_OFFLINE) and its token (HF_TOKEN).
-Owns what a user reads when the hub says no.
+They use ``huggingface_hub``, with its cache, its offline mode (HF_HUB_OFFLINE) and its token (HF_TOKEN).
+This module owns the messages for the errors of the Hub.
 """
 
 import os
@@ -35,7 +35,7 @@ from t2vbatch.errors import ModelError
 
 
 def hub_reachable() -> bool:
-    """Whether the hub answers at all. Its client needs half a minute of retries to find out."""
+    """Whether the Hub answers. Its own client retries for half a minute before it reports an error."""
     if constants.is_offline_mode():
         return False
     if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
@@ -49,15 +49,15 @@ def hub_reachable() -> bool:
 
 
 def hub_commit(where: str, repo: str, revision: str | None, name: str, fetch: bool = True) -> str:
-    """The commit that ``revision`` means now; offline, what it meant when ``name`` was last fetched.
+    """The commit of ``revision`` now; offline, its commit when ``name`` was last downloaded.
 
     Args:
         where: the key of the job that names the repository, for messages.
         name: a file that the repository must have.
-        fetch: whether the file is small and wanted anyway; weights are only asked about.
+        fetch: whether to download the file (a small one that is needed anyway) or only to look it up.
 
     Raises:
-        ModelError: the hub does not hand it out, or cannot be asked.
+        ModelError: the Hub refuses the request, or does not answer.
     """
     online = hub_reachable()
     with _refusals_explained(where, repo, revision, name):
@@ -69,12 +69,12 @@ def hub_commit(where: str, repo: str, revision: str | None, name: str, fetch: bo
 
 
 def hub_options(commit: str | None) -> dict[str, Any]:
-    """What pins ``from_pretrained`` to a commit of the hub; nothing for local files."""
+    """Arguments that pin ``from_pretrained`` to a commit of the Hub; empty for local files."""
     return {} if commit is None else {"revision": commit, "local_files_only": not hub_reachable()}
 
 
 def hub_sizes(repo: str, commit: str) -> Mapping[str, int]:
-    """Every file of a repository with its bytes; nothing where the hub cannot be asked."""
+    """Every file of a repository with its size in bytes; empty if the Hub does not answer."""
     if not hub_reachable():
         return {}
     try:
@@ -85,7 +85,7 @@ def hub_sizes(repo: str, commit: str) -> Mapping[str, int]:
 
 
 def cached_file(repo: str, commit: str, name: str) -> Path | None:
-    """Where the hub's cache has a file, if it does."""
+    """The file's path in the Hub's cache, or None."""
     found = try_to_load_from_cache(repo, name, cache_dir=constants.HF_HUB_CACHE, revision=commit)
     return Path(found) if isinstance(found, str) else None
 
@@ -93,19 +93,21 @@ def cached_file(repo: str, commit: str, name: str) -> Path | None:
 @contextmanager
 def _refusals_explained(where: str, repo: str, revision: str | None, name: str) -> Iterator[None]:
     at = f"{repo} at revision {revision}" if revision else repo
-    wanted = f"what has a {name}: a path here, or a hub id"
+    wanted = f"a local path or a repository of the Hub with a {name}"
     try:
         yield
     except GatedRepoError:
         raise _gated(where, repo) from None
     except RevisionNotFoundError:
-        raise ModelError(where, f"{at}, which has no such revision", "a branch, tag or commit") from None
+        raise ModelError(
+            where, f"{at}, a revision that the repository does not have", "a branch, tag or commit"
+        ) from None
     except RepositoryNotFoundError:
         raise ModelError(
             where,
-            f"{repo}, which is not here and no public repository of the hub",
+            f"{repo}, which is neither a local path nor a public repository of the Hub",
             wanted,
-            "mind the spelling; for a private repository set HF_TOKEN",
+            "check the spelling; for a private repository set HF_TOKEN",
         ) from None
     except LocalEntryNotFoundError:
         raise _not_cached(where, at, repo, wanted) from None
@@ -113,26 +115,28 @@ def _refusals_explained(where: str, repo: str, revision: str | None, name: str) 
         raise ModelError(where, f"{at}, which has no {name}", f"a repository with a {name}") from None
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise ModelError(where, f"{at}, which the hub does not hand out ({reason})", "a hub id") from error
+        raise ModelError(
+            where, f"{at}; the Hub refused the request ({reason})", "a repository of the Hub"
+        ) from error
 
 
 def _gated(where: str, repo: str) -> ModelError:
     terms = f"accept its terms at {constants.ENDPOINT}/{repo}"
     if get_token() is None:
-        found = f"{repo}, which is gated, and there is no token here"
-        return ModelError(where, found, "a token that may read it", f"{terms} and set HF_TOKEN")
-    found = f"{repo}, which is gated, and closed to the token that is set here"
-    return ModelError(where, found, "a token that may read it", f"{terms} with the account of that token")
+        found = f"{repo}, a gated repository, and no token is set"
+        return ModelError(where, found, "a token with access to it", f"{terms} and set HF_TOKEN")
+    found = f"{repo}, a gated repository, and the token that is set has no access to it"
+    return ModelError(where, found, "a token with access to it", f"{terms} with the account of that token")
 
 
 def _not_cached(where: str, at: str, repo: str, wanted: str) -> ModelError:
-    """Nothing here, and nobody to ask."""
+    """The error for a repository that is not in the cache while the Hub does not answer."""
     offline = constants.is_offline_mode()
-    why = "HF_HUB_OFFLINE is set" if offline else "the hub cannot be reached"
-    way = "unset it" if offline else "connect"
+    why = "HF_HUB_OFFLINE is set" if offline else "the Hub does not answer"
+    way = "unset HF_HUB_OFFLINE" if offline else "connect to the network"
     return ModelError(
         where,
-        f"{at}, which is not here, is not in the hub's cache ({constants.HF_HUB_CACHE}), and {why}",
+        f"{at}, which is neither a local path nor in the Hub's cache ({constants.HF_HUB_CACHE}), and {why}",
         wanted,
-        f"{way}, or fetch it once with `hf download {repo}` and run again",
+        f"{way}, or download it once with `hf download {repo}` and run again",
     )

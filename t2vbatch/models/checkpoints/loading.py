@@ -1,4 +1,4 @@
-"""From facts to a pipeline: weights, scheduler, LoRAs, savings, device, speed, in this order."""
+"""Loads a model. The order: weights, scheduler, LoRAs, memory settings, device, offloads, speed settings."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -29,9 +29,9 @@ def load_model(spec: Model, facts: ModelFacts, device: str) -> VideoModel:
         device: ``cpu``, ``cuda``, ``cuda:1`` and the like.
 
     Raises:
-        ModelError: when a setting has no effect on this pipeline, a file is gone, or there is no room for it.
-        MemoryExceededError: when the device is too small.
-        Exception: whatever the library that loads it raises.
+        ModelError: a setting has no effect on this pipeline, a file is missing, or the disk is too small.
+        MemoryExceededError: the device is too small.
+        Exception: any error of the library that loads the weights.
     """
     found: Any = resolve_class("pipeline", facts.pipeline)
     try:
@@ -63,7 +63,7 @@ def _load(found: Any, spec: Model, facts: ModelFacts, device: str) -> VideoModel
 
 
 def _silence() -> None:
-    """Bars of thousands of calls, and of libraries, are not for the log of a run."""
+    """Switch off the progress bars and warnings of the libraries: a run's log would have thousands."""
     for name in ("diffusers.utils.logging", "transformers.utils.logging"):
         logging: Any = import_module(name)
         logging.disable_progress_bar()
@@ -80,7 +80,7 @@ def _apply(
             raise ModelError(
                 f"{section}: {name}",
                 f"a setting without effect on {type(pipeline).__name__}: {error}",
-                fix="leave it out",
+                fix="remove the key",
             ) from error
         except (ValueError, TypeError, ImportError) as error:
             raise ModelError(f"{section}: {name}", f"{value!r}: {error}", table[name].meaning) from error

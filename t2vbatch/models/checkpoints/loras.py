@@ -1,4 +1,4 @@
-"""LoRAs: finding their files, identifying them, and laying them on a pipeline."""
+"""LoRAs: finds their files, identifies them, and adds them to a pipeline."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,35 +15,43 @@ _FILE = "pytorch_lora_weights.safetensors"
 
 
 def check_lora(where: str, given: Mapping[str, Any]) -> None:
-    """Refuse an entry of ``loras:`` that cannot be understood. Raises ModelError."""
+    """Refuse an entry of ``loras:`` with unknown, missing or wrong keys. Raises ModelError."""
     for key in given:
         if key not in KEYS:
             raise ModelError(f"{where}.{key}", "an unknown key", nearest(key, KEYS))
     if not isinstance(given.get("path"), str):
         raise ModelError(where, "no path", "{path: ..., weight: 1.0}")
     if "file" in given and is_single_file(given["path"]):
-        raise ModelError(f"{where}.file", "a file beside a path that is one", "one of them")
+        raise ModelError(
+            f"{where}.file",
+            f"{given['file']}, while path names the file {given['path']}",
+            "the file in one of the two keys",
+            "remove file:, or name the folder in path:",
+        )
 
 
 def lora_identity(where: str, given: Mapping[str, Any], allow_pickle: bool) -> dict[str, Any]:
-    """All that decides what a LoRA does. Raises ModelError when it is not there."""
+    """Everything that decides the effect of a LoRA. Raises ModelError if its file does not exist."""
     file = _find(where, given, given.get("revision"), allow_pickle)
     return {"weight": float(given.get("weight", 1.0)), "weights": file.identity()}
 
 
 def add_loras(pipeline: Any, spec: Model, planned: list[Mapping[str, Any]]) -> None:
-    """Lay the job's LoRAs on a pipeline.
+    """Add the job's LoRAs to a pipeline.
 
     Args:
-        planned: their identities, whose commits are meant.
+        planned: their identities in the plan; the commits in them are loaded.
 
     Raises:
-        ModelError: one is gone, or does nothing to this pipeline.
+        ModelError: a file is missing, or has no effect on this pipeline.
     """
     if not spec.loras:
         return
     if not hasattr(pipeline, "load_lora_weights"):
-        raise ModelError("loras", f"{len(spec.loras)} of them", "none: this pipeline takes no LoRA")
+        name = type(pipeline).__name__
+        raise ModelError(
+            "loras", f"{len(spec.loras)} LoRA(s) for {name}, which takes none", fix="remove the key"
+        )
     weights = {}
     for index, (given, identity) in enumerate(zip(spec.loras, planned, strict=True)):
         name, where = str(given.get("name", f"lora{index}")), f"loras[{index}]"
@@ -63,12 +71,16 @@ def _find(where: str, given: Mapping[str, Any], revision: str | None, allow_pick
 
 
 def _add(pipeline: Any, where: str, file: Path, name: str) -> None:
-    """Diffusers passes over keys that fit nowhere; an adapter that reached no layer is refused."""
+    """Load one LoRA. diffusers ignores weights without a matching layer, so the layers are checked."""
     try:
         pipeline.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=name)
     except (AttributeError, KeyError, ValueError, RuntimeError) as error:
         kind = type(pipeline).__name__
-        raise ModelError(where, f"{file}, which {kind} cannot take: {error}") from error
+        raise ModelError(where, f"{file}, which {kind} cannot load: {error}") from error
     reached = {adapter for adapters in pipeline.get_list_adapters().values() for adapter in adapters}
     if name not in reached:
-        raise ModelError(where, f"{file}, which changes no layer of this pipeline", "a LoRA made for it")
+        raise ModelError(
+            where,
+            f"{file}, which matches no layer of {type(pipeline).__name__}",
+            "a LoRA that was trained for this model",
+        )

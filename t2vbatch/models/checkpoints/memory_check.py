@@ -1,8 +1,8 @@
-"""Whether there is room for a model: its files on the disk, its weights in memory. Asked before it is loaded.
+"""Checks, before a model is loaded, whether its files fit on the disk and its weights into memory.
 
-Owns saying what is short. Weights are counted alone: what a call needs besides depends on frames and
-pixels, and shows when it runs. A model that does not fit by this count never fits; one that does may not
-fit either.
+This module owns the messages about too little space. Only weights are counted; the memory of a call depends
+on frames and pixels and is known when the call runs. So a model that fails this check never fits, and a model
+that passes it may still run out of memory.
 """
 
 import contextlib
@@ -28,19 +28,19 @@ from t2vbatch.models.protocol import ModelFacts
 _GIB = 1 << 30
 
 _LEAST_QUANTIZED_BYTES = 0.25
-"""A number in two bits: no method of diffusers takes fewer."""
+"""Two bits a number: no quantization method of diffusers uses fewer."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class MemoryProblem:
-    """Something that there is too little of.
+    """Too little disk or memory for a model.
 
     Attributes:
-        of: disk for the hub's cache; memory of the machine; memory of the device.
-        where: the key of the job that would change it.
-        sure: whether there is too little of it in all; otherwise others hold it now, and may give it back.
+        of: the disk of the Hub's cache, the machine's memory, or the device's memory.
+        where: the key of the job that changes the need.
+        sure: whether even the total is too small. False: other processes use it now and may free it.
     """
 
     of: Literal["disk", "memory", "device"]
@@ -50,7 +50,7 @@ class MemoryProblem:
     sure: bool
 
     def error(self) -> ModelError:
-        """The shortage as a refusal."""
+        """The problem as an error."""
         return ModelError(self.where, self.found, fix=self.fix)
 
     def __str__(self) -> str:
@@ -58,37 +58,37 @@ class MemoryProblem:
 
 
 def memory_problems(spec: Model, facts: ModelFacts, device: str, probe: bool = True) -> list[MemoryProblem]:
-    """What a worker that loads the model here onto ``device`` would lack.
+    """The problems of a worker that loads the model on this machine onto ``device``.
 
     Args:
-        probe: whether to ask the device, which starts CUDA in this process and takes some of its memory.
+        probe: whether to ask the device for its memory. That starts CUDA in this process and uses some of it.
 
     Raises:
-        ModelError: a part of the model has no weights that may be read.
+        ModelError: a part of the model has no weights, or only weights that must not be read.
     """
     if not is_diffusers(resolve_class("pipeline", facts.pipeline)):
-        return []  # Nobody knows what a plug-in loads.
+        return []  # The memory of a plug-in is unknown.
     sizes = part_sizes(spec, facts)
     found = [_disk(sizes), _memory(sizes, spec, device)]
     if probe and torch.device(device).type == "cuda":
         found.append(_device(sizes, spec, device))
-    return [shortage for shortage in found if shortage is not None]
+    return [problem for problem in found if problem is not None]
 
 
 def check_room(spec: Model, facts: ModelFacts, device: str) -> None:
-    """Refuse to load what cannot fit here; warn of what may not.
+    """Refuse a model that cannot fit; log a warning for one that may not fit.
 
     Raises:
         ModelError: the disk or the machine's memory is too small, or a part has no weights that may be read.
-        MemoryExceededError: the device is too small; with an offload, which a run tries by itself, it may do.
+        MemoryExceededError: the device is too small without an offload; the run then tries offloads.
     """
-    for shortage in memory_problems(spec, facts, device):
-        if not shortage.sure:
-            _log.warning("%s", shortage)
-        elif shortage.of == "device":
-            raise MemoryExceededError(str(shortage))
+    for problem in memory_problems(spec, facts, device):
+        if not problem.sure:
+            _log.warning("%s", problem)
+        elif problem.of == "device":
+            raise MemoryExceededError(str(problem))
         else:
-            raise shortage.error()
+            raise problem.error()
 
 
 def _disk(sizes: Sequence[PartSize]) -> MemoryProblem | None:
@@ -101,56 +101,59 @@ def _disk(sizes: Sequence[PartSize]) -> MemoryProblem | None:
     free = shutil.disk_usage(place).free
     if missing <= free:
         return None
-    found = f"{_gib(missing)} to fetch of {', '.join(repositories)}, and {_gib(free)} free in {cache}"
+    found = f"{_gib(missing)} to download of {', '.join(repositories)}, and {_gib(free)} free in {cache}"
     return MemoryProblem(
-        "disk", "path", found, "free some, or set HF_HOME to a folder on a larger disk", True
+        "disk", "path", found, "free some space, or set HF_HOME to a folder on a larger disk", True
     )
 
 
 def _partial_bytes(cache: Path, repository: str) -> int:
-    """Bytes of files that another worker, or an earlier one, has fetched in part."""
+    """Bytes of the files that another or an earlier worker has downloaded in part."""
     blobs = cache / f"models--{repository.replace('/', '--')}" / "blobs"
     begun = 0
     for file in blobs.glob("*.incomplete"):
-        with contextlib.suppress(FileNotFoundError):  # It was just finished.
+        with contextlib.suppress(FileNotFoundError):  # The download has just finished.
             begun += file.stat().st_size
     return begun
 
 
 def _memory(sizes: Sequence[PartSize], spec: Model, device: str) -> MemoryProblem | None:
-    """Of the machine, where weights lie there all the time: on a CPU, and when they are offloaded to it."""
+    """A problem with the machine's memory. Weights stay there on a CPU, and when they are offloaded."""
     offloads = memory_settings(spec).keys() & OFFLOADS
     if torch.device(device).type != "cpu" and not offloads:
         return None
     needed, there = sum(_held(sizes, spec).values()), psutil.virtual_memory()
     if needed <= there.available:
         return None
-    what = "for weights that are offloaded" if offloads else "for weights"
-    found = f"{_gib(needed)} of memory {what}, and {_gib(there.available)} of {_gib(there.total)} free here"
-    fix = "take a larger machine, fewer workers, a 16-bit dtype, or speed: {quantization: ...}"
+    what = "for offloaded weights" if offloads else "for weights"
+    found = (
+        f"{_gib(needed)} of memory {what}; this machine has {_gib(there.available)} free "
+        f"of {_gib(there.total)}"
+    )
+    fix = "use a larger machine, fewer workers, a 16-bit dtype, or speed: {quantization: ...}"
     return MemoryProblem("memory", "memory", found, fix, needed > there.total)
 
 
 def _device(sizes: Sequence[PartSize], spec: Model, device: str) -> MemoryProblem | None:
     held, offloads = _held(sizes, spec), memory_settings(spec).keys() & OFFLOADS
     if offloads - {"model_cpu_offload"} or not held:
-        return None  # A layer at a time fits anywhere.
+        return None  # These offloads hold one layer at a time.
     largest = max(held, key=lambda part: held[part])
     needed = held[largest] if offloads else sum(held.values())
     free, total = torch.cuda.mem_get_info(device)
     if needed <= free:
         return None
     what = f"for the weights of {largest} alone" if offloads else "for weights"
-    found = f"{_gib(needed)} of {device} {what}, and {_gib(free)} of {_gib(total)} free there"
-    fix = "write memory: [sequential_cpu_offload], or group_offload, which hold some layers at a time"
+    found = f"{_gib(needed)} of memory {what}; {device} has {_gib(free)} free of {_gib(total)}"
+    fix = "set memory: [sequential_cpu_offload] or group_offload, which hold only some layers on the device"
     if not offloads:
-        most = f"{largest} ({_gib(held[largest])}) at most"
-        fix = f"write memory: [model_cpu_offload], which holds {most}; or {fix}"
+        most = f"one part at a time, {largest} being the largest ({_gib(held[largest])})"
+        fix = f"set memory: [model_cpu_offload], which holds {most}; or {fix}"
     return MemoryProblem("device", "memory", found, fix, needed > total)
 
 
 def _held(sizes: Sequence[PartSize], spec: Model) -> dict[str, int]:
-    """Bytes of each part in memory at least, given how the job says that its numbers are kept."""
+    """The least bytes of each part in memory, by the job's dtype, quantization and casting."""
     quantized = spec.speed.get("quantization", {})
     cast = DENOISERS if "layerwise_casting" in memory_settings(spec) else ()
     held = {}

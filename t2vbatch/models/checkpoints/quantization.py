@@ -1,7 +1,7 @@
-"""``speed.quantization``: which parts are kept in few bits and how, ``{part: {class: ..., its options}}``.
+"""The key ``speed.quantization``: which parts are quantized and how, ``{part: {class: ..., its options}}``.
 
-The classes are diffusers', such as BitsAndBytesConfig; a part that comes from transformers gets the class of
-the same name there. Files that are quantized already, GGUF, are named as components instead.
+The classes are those of diffusers, such as BitsAndBytesConfig; a part from transformers gets the class of the
+same name from transformers. GGUF files are already quantized; a job lists them under ``components:``.
 """
 
 import inspect
@@ -25,18 +25,18 @@ _PACKAGES = {
     "SDNQConfig": "sdnq",
     "TorchAoConfig": "torchao",
 }
-"""Class: the package, by its import name, that does the work."""
+"""Class: import name of the package that it needs."""
 
 
 def quantization(prefix: str, spec: Model, index: Mapping[str, Any]) -> dict[str, Any]:
-    """The config that its library takes, for each part that the job wants quantized.
+    """The quantization config for each part that the job names, as its library takes it.
 
     Args:
-        prefix: what the model's keys begin with in messages: ``models.NAME.``, or nothing.
-        index: the model's ``model_index.json``, which says where its parts come from.
+        prefix: prefix of the model's keys in messages: ``models.NAME.``, or empty.
+        index: the model's ``model_index.json``, with the library of each part.
 
     Raises:
-        ModelError: an unknown part, class or option, or a package that is not here.
+        ModelError: an unknown part, class or option, or a package that is not installed.
     """
     asked, key = spec.speed.get("quantization", {}), f"{prefix}speed.quantization"
     if not isinstance(asked, dict):
@@ -45,14 +45,16 @@ def quantization(prefix: str, spec: Model, index: Mapping[str, Any]) -> dict[str
     for part in asked:
         if part not in libraries:
             known = nearest(part, list(libraries))
-            raise ModelError(f"{key}.{part}", "no part of this model that has files", known)
+            raise ModelError(f"{key}.{part}", "an unknown part of this model", known)
         if str((spec.components.get(part) or {}).get("path")).lower().endswith(".gguf"):
-            raise ModelError(f"{key}.{part}", "a part from a GGUF file, which is quantized", "other parts")
+            raise ModelError(
+                f"{key}.{part}", "a part from a GGUF file, which is already quantized", fix="remove the key"
+            )
     return {part: _config(f"{key}.{part}", value, libraries[part]) for part, value in asked.items()}
 
 
 def _libraries(spec: Model, index: Mapping[str, Any]) -> dict[str, str]:
-    """Every part that is loaded from files, with its library."""
+    """Every part that is loaded from files: its library."""
     own = {name: str(part[0]) for name, part in index.items() if isinstance(part, list) and part[0]}
     for name, part in spec.components.items():
         if part is None:
@@ -63,7 +65,7 @@ def _libraries(spec: Model, index: Mapping[str, Any]) -> dict[str, str]:
 
 
 def is_quantized(part: torch.nn.Module) -> bool:
-    """Whether some of its weights are not plain numbers: integers, or tensors of another library's kind."""
+    """Whether some weights are quantized: stored as integers, or as a tensor class of another library."""
     plain = (torch.nn.Parameter, torch.Tensor)
     return any(
         type(weight) not in plain or type(weight.data) is not torch.Tensor or not weight.is_floating_point()
@@ -83,9 +85,8 @@ def _config(where: str, value: Any, library: str) -> Any:
     if missing := absent([_PACKAGES[name]] if name in _PACKAGES else []):
         raise ModelError(
             f"{where}.class",
-            f"no package {missing[0]} here",
-            f"what {name} needs",
-            f"pip install {missing[0]}",
+            f"{name}, whose package {missing[0]} is not installed",
+            fix=f"pip install {missing[0]}",
         )
     options = {key: _option(f"{where}.{key}", key, item) for key, item in value.items() if key != "class"}
     known = [key for key in inspect.signature(classes[name]).parameters if key != "kwargs"]
@@ -99,7 +100,7 @@ def _config(where: str, value: Any, library: str) -> Any:
 
 
 def _classes(library: str) -> dict[str, Any]:
-    """The classes that quantize weights as they are loaded, by name."""
+    """The classes that quantize weights while they are loaded, by name."""
     diffusers_auto: Any = import_module("diffusers.quantizers.auto")
     own = {kind.__name__: kind for kind in diffusers_auto.AUTO_QUANTIZATION_CONFIG_MAPPING.values()}
     own.pop("GGUFQuantizationConfig")
@@ -109,7 +110,7 @@ def _classes(library: str) -> dict[str, Any]:
 
 
 def _option(where: str, key: str, value: Any) -> Any:
-    """torchao's own configs are objects; a job names their class, alone or with its options."""
+    """The value of one option. torchao's ``quant_type`` is an object: a job gives its class and options."""
     if key != "quant_type":
         return value
     given = {"class": value} if isinstance(value, str) else dict(value)

@@ -1,8 +1,8 @@
-"""The ``memory:`` and ``speed:`` keys: one table each, name -> what it does to a loaded pipeline.
+"""The keys ``memory:`` and ``speed:``: a table for each, from the name to its effect on a loaded pipeline.
 
-A setting that changes nothing on this pipeline raises NoEffectError: each function counts what it changed.
-Settings that only move weights about leave every pixel as it is and are no part of a model's identity;
-all others are. Where the device is the CPU there is nothing to move, and those do nothing.
+A setting without effect on this pipeline raises NoEffectError: each function counts its changes. Settings
+that only move weights change no pixel and are not part of a model's identity; all others are. On a CPU, the
+settings that move weights do nothing.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ from t2vbatch.models.checkpoints.quantization import is_quantized
 
 
 class NoEffectError(ValueError):
-    """The setting changes nothing on this pipeline; the message says why."""
+    """The setting has no effect on this pipeline; the message says why."""
 
 
 DENOISERS = ("transformer", "transformer_2", "unet")
@@ -32,8 +32,8 @@ class Setting:
 
     Attributes:
         apply: changes the pipeline; called with the pipeline, the options and the device.
-        moves_only: whether weights are moved and pixels stay as they are.
-        meaning: one line for people.
+        moves_only: whether it only moves weights and leaves all pixels unchanged.
+        meaning: one line for the user.
     """
 
     apply: Apply
@@ -50,13 +50,13 @@ def _parts(pipeline: Any) -> Iterator[Any]:
 
 
 def _count_hooks(module: Any) -> int:
-    """Diffusers' hooks on a network and its layers."""
+    """Number of diffusers' hooks on a network and its layers."""
     registries = (getattr(part, "_diffusers_hook", None) for part in module.modules())
     return sum(len(registry.hooks) for registry in registries if registry is not None)
 
 
 def _vae_switch(flag: str, method: str) -> Apply:
-    """Slicing and tiling: a flag on the autoencoder, set by a method of it."""
+    """Slicing and tiling: a flag of the autoencoder that one of its methods sets."""
 
     def apply(pipeline: Any, options: Options, device: str) -> None:
         able = [part for part in _parts(pipeline) if hasattr(part, flag)]
@@ -105,7 +105,7 @@ def _group_offload(pipeline: Any, options: Options, device: str) -> None:
 
 
 def _compile(pipeline: Any, options: Options, device: str) -> None:
-    """Compile the repeated blocks where the network lists them: minutes become seconds."""
+    """Compile the repeated blocks if the network lists them: that takes seconds instead of minutes."""
     for part in _denoisers(pipeline):
         if getattr(part, "_repeated_blocks", None):
             part.compile_repeated_blocks(**{"fullgraph": True, **options})
@@ -136,11 +136,11 @@ def _cache(pipeline: Any, options: Options, device: str) -> None:
     for part in able:
         part.enable_cache(kind(**given))
     if sum(map(_count_hooks, able)) == before:
-        raise NoEffectError(f"{kind.__name__} finds nothing to keep in its denoiser")
+        raise NoEffectError(f"{kind.__name__} supports no layer of its denoiser")
 
 
 def _at_load(pipeline: Any, options: Options, device: str) -> None:
-    """Quantization happens while weights are read (see loading.py); here its effect is checked."""
+    """Check the effect of quantization, which happens while weights are read (see weights.py)."""
     for name in options:
         if not is_quantized(pipeline.components[name]):
             kind = type(pipeline.components[name]).__name__
@@ -150,28 +150,32 @@ def _at_load(pipeline: Any, options: Options, device: str) -> None:
 MEMORY: Mapping[str, Setting] = {
     "model_cpu_offload": Setting(_model_offload, "one network at a time on the device", moves_only=True),
     "sequential_cpu_offload": Setting(_sequential_offload, "one layer at a time on the device", True),
-    "group_offload": Setting(_group_offload, "layers come while others run; offload_type, use_stream", True),
+    "group_offload": Setting(
+        _group_offload, "layers are loaded while others run; offload_type, use_stream", True
+    ),
     "vae_slicing": Setting(
         _vae_switch("use_slicing", "enable_slicing"), "decode one frame or video at a time"
     ),
     "vae_tiling": Setting(_vae_switch("use_tiling", "enable_tiling"), "decode in overlapping tiles"),
     "forward_chunking": Setting(_forward_chunking, "feed-forward layers in pieces; chunk_size, dim"),
-    "layerwise_casting": Setting(_layerwise_casting, "weights kept in 8 bits; storage_dtype"),
+    "layerwise_casting": Setting(_layerwise_casting, "weights stored in 8 bits; storage_dtype"),
 }
 
 SPEED: Mapping[str, Setting] = {
-    "compile": Setting(_compile, "torch.compile, of the repeated blocks where there are any"),
-    "attention_backend": Setting(_attention_backend, "which attention kernel"),
-    "cache": Setting(_cache, "skip work between steps: FirstBlockCacheConfig and its like, with options"),
-    "quantization": Setting(_at_load, "weights in few bits: {part: {class: TorchAoConfig, its options}}"),
+    "compile": Setting(
+        _compile, "torch.compile: the repeated blocks if the model lists them, else all of it"
+    ),
+    "attention_backend": Setting(_attention_backend, "the attention kernel"),
+    "cache": Setting(_cache, "reuse results between steps: a cache config of diffusers with its options"),
+    "quantization": Setting(_at_load, "quantized weights: {part: {class: TorchAoConfig, its options}}"),
 }
 
 OFFLOADS = frozenset({"model_cpu_offload", "sequential_cpu_offload", "group_offload"})
-"""Settings that place the weights themselves; at most one of them."""
+"""Settings that decide where all weights are; a model takes at most one."""
 
 
 def options_of(value: Any) -> dict[str, Any]:
-    """The options in a setting's value: ``true`` has none, a text is a name, a mapping is itself."""
+    """The options of a setting: none for ``true``, the option ``name`` for a text, or the mapping itself."""
     match value:
         case None | True:
             return {}

@@ -1,7 +1,7 @@
-"""One file of weights: a whole checkpoint in its authors' layout, or one network of it, or one as GGUF.
+"""Single files of weights: a checkpoint in its authors' layout, one network of it, or a network as GGUF.
 
-Owns finding such a file and reading the names in its header. What the names mean is diffusers' knowledge; the
-config of the network stands in a checkpoint of diffusers' layout, which the job names or diffusers guesses.
+This module finds such a file and reads the names in its header. diffusers converts the names; the network's
+config comes from a checkpoint in diffusers' layout, which the job names or diffusers guesses.
 """
 
 import contextlib
@@ -24,11 +24,11 @@ from t2vbatch.models.checkpoints.sources import PICKLES, WEIGHTS, Source, open_s
 GGUF = ".gguf"
 
 MISFITS = (AttributeError, KeyError, ValueError, RuntimeError, OSError, SingleFileComponentError)
-"""What diffusers raises when a file and a class do not belong together."""
+"""The errors of diffusers for a file that does not hold the weights of a class."""
 
 _SCALES = (".scale_weight", ".weight_scale", ".scale_input", "scaled_fp8")
-"""Ends of names in files whose 8-bit weights mean something only when they are multiplied by these. Diffusers
-passes over names that it does not know, and would load noise."""
+"""Ends of the names of scales, by which 8-bit weights must be multiplied. diffusers ignores unknown names and
+would load noise."""
 
 
 def is_single_file(path: str) -> bool:
@@ -50,59 +50,65 @@ class SingleFile:
         return self.name.lower().endswith(GGUF)
 
     def cached(self) -> Path | None:
-        """Where it is on this machine, if it is."""
+        """Its path on this machine, or None."""
         if self.source.commit is None:
             return Path(self.source.location) / self.name
         return cached_file(self.source.location, self.source.commit, self.name)
 
     def fetched(self, where: str) -> Path:
-        """Where it is on this machine, after a download where it must be. Raises ModelError."""
+        """Its path on this machine; downloads it if needed. Raises ModelError."""
         path = self.source.file(self.name)
         if path is None:
             at = f"{self.source.location}/{self.name}"
-            raise ModelError(where, f"{at}, which is neither here nor to be had now", "the file")
+            raise ModelError(
+                where,
+                f"{at}, which is not on this machine and cannot be downloaded now",
+                fix="check the network and the name of the file",
+            )
         return path
 
     def identity(self) -> dict[str, Any]:
-        """The hub's commit, or a digest of the local file."""
+        """The commit on the Hub, or a digest of the local file."""
         if self.source.commit is None:
             return {"content": file_digest(Path(self.source.location) / self.name)}
         return {"hub": self.source.location, "commit": self.source.commit, "file": self.name}
 
 
 def open_file(where: str, path: str, revision: str | None, allow_pickle: bool) -> SingleFile:
-    """Find a file of weights; of the hub's it asks for no more than the commit.
+    """Find a file of weights; for a file on the Hub, only its commit is requested.
 
     Args:
         where: the key of the job that names it, for messages.
         path: a local file, or ``org/repository/file``.
 
     Raises:
-        ModelError: there is none, it may not be read, or it cannot be read here.
+        ModelError: the file does not exist, must not be read, or needs a package that is not installed.
     """
     refuse_pickle(where, path, allow_pickle)
     if path.lower().endswith(GGUF) and (missing := absent(["gguf"])):
         raise ModelError(
-            where, f"{path}, and no package gguf here", "what reads such files", f"pip install {missing[0]}"
+            where,
+            f"{path}, and the package gguf, which reads such files, is not installed",
+            fix=f"pip install {missing[0]}",
         )
     found = _found(where, path, revision)
     if scales := [name for name in header(found) if name.endswith(_SCALES)]:
         raise ModelError(
             where,
-            f"{path}, whose 8-bit weights have scales beside them ({scales[0]}), which diffusers leaves out",
+            f"{path}, whose 8-bit weights have scales ({scales[0]}), which diffusers ignores",
             "weights in 16 or 32 bits, in 8 bits without scales, or GGUF",
         )
     return found
 
 
 def refuse_pickle(where: str, path: str, allow_pickle: bool) -> None:
-    """Refuse a pickle, unless the job lets them be read. Raises ModelError."""
+    """Refuse a pickle, unless the job allows pickles. Raises ModelError."""
     if Path(path).suffix.lower() in PICKLES and not allow_pickle:
         raise ModelError(
             where,
-            f"{path}, which is a pickle: a program that runs when it is read",
+            f"{path}, a pickle, which can run any code when it is loaded",
             "safetensors or GGUF",
-            "take its safetensors, or write allow_pickle: true where you trust the file",
+            "use the safetensors version, or set allow_pickle: true if you trust the file",
         )
 
 
@@ -114,14 +120,14 @@ def _found(where: str, path: str, revision: str | None) -> SingleFile:
     repository, _, name = rest.partition("/")
     if place.is_absolute() or not name or organisation.startswith((".", "~")):
         raise ModelError(
-            where, f"{path}, which does not exist", "a file here, or org/repository/file of the hub"
+            where, f"{path}, which does not exist", "a local file, or org/repository/file of the Hub"
         )
     repo = f"{organisation}/{repository}"
     return SingleFile(Source(repo, hub_commit(where, repo, revision, name, fetch=False)), name)
 
 
 def header(file: SingleFile) -> Mapping[str, Tensor]:
-    """What is in a safetensors file; nothing of other files, and of what cannot be asked."""
+    """The tensors in a safetensors file; empty for other formats, and if the Hub does not answer."""
     if not file.name.lower().endswith(".safetensors"):
         return {}
     if (path := file.cached()) is not None:
@@ -132,16 +138,16 @@ def header(file: SingleFile) -> Mapping[str, Tensor]:
 def open_config(
     where: str, path: str, file: SingleFile, config: str | None, commit: str | None, markers: Sequence[str]
 ) -> tuple[Source, str]:
-    """Find the checkpoint of diffusers' layout that says what is in a file.
+    """Find the checkpoint in diffusers' layout whose configs describe a single file.
 
     Args:
-        where: the key of the model or component, with a dot at its end, or nothing.
+        where: the key of the model or component with a dot at its end, or empty.
         path: the file, as the job names it.
-        config: folder or hub id; None: what diffusers thinks that the file belongs to.
-        markers: the files that make it one; the first that is there is meant, and given back.
+        config: folder or repository; None: diffusers guesses the repository from the file's header.
+        markers: config files, in order of preference; the first that exists is returned with the source.
 
     Raises:
-        ModelError: there is none, or nothing to guess it from.
+        ModelError: the checkpoint does not exist, or cannot be guessed.
     """
     named = config or _guess(f"{where}path", path, file)
     for marker in markers[:-1]:
@@ -152,24 +158,30 @@ def open_config(
     except ModelError as error:
         if config is not None:
             raise
-        found = f"nothing; diffusers would take {error.found}"
+        found = f"no config, and the one that diffusers guesses is {error.found}"
         raise ModelError(error.where, found, error.expected, error.fix) from None
 
 
 def _guess(where: str, path: str, file: SingleFile) -> str:
     names = {name: torch.empty(tensor.shape, device="meta") for name, tensor in header(file).items()}
     if not names:
-        raise ModelError(where, f"{path}, which does not say what it holds", "config: a folder or a hub id")
+        raise ModelError(
+            where,
+            f"{path}, whose header does not tell its model",
+            "a file with its configs",
+            "set config: to a folder or a repository of the Hub",
+        )
     return str(fetch_diffusers_config(names)["pretrained_model_name_or_path"])
 
 
 def loads_single_files(network: type) -> bool:
-    """Whether diffusers knows how the authors of this class of networks name their weights."""
+    """Whether diffusers can load this class of networks from a single file."""
     known: Any = import_module("diffusers.loaders.single_file_model").SINGLE_FILE_LOADABLE_CLASSES
     return any(base.__name__ in known for base in network.__mro__)
 
 
 def reason(error: Exception) -> str:
-    """Why diffusers could not load a file, in a line. It notices missing weights when it moves them."""
+    """Why diffusers could not load a file, in one line."""
     said = str(error).strip().partition("\n")[0]
-    return "it lacks some of the weights" if "meta tensor" in said else said or type(error).__name__
+    # diffusers notices missing weights only when it moves them to a device.
+    return "some weights are missing" if "meta tensor" in said else said or type(error).__name__

@@ -1,6 +1,6 @@
-"""How many bytes a model's weights have: in memory, and still to be fetched. Only headers are read.
+"""Sizes of a model's weights: bytes in memory, and bytes still to download. Only headers are read.
 
-Owns noticing that a network has no weights that may be read; libraries say so after minutes of loading.
+This module also reports a network without readable weights at once; the libraries report it after minutes.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ from t2vbatch.models.plugins import resolve_class
 from t2vbatch.models.protocol import ModelFacts
 
 NUMBER_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-"""What a number takes in memory, by the job's dtype."""
+"""Bytes of a number in memory, by the job's dtype."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class PartSize:
     """One part of a pipeline.
 
     Attributes:
-        loaded_bytes: what its weights take in memory at least.
-        missing_bytes: what of their files is still on the hub.
-        repository: where on the hub they are; empty for local files.
+        loaded_bytes: least bytes of its weights in memory.
+        missing_bytes: bytes of its files that are not yet downloaded.
+        repository: their repository on the Hub; empty for local files.
     """
 
     part: str
@@ -53,10 +53,10 @@ class PartSize:
 
 
 def part_sizes(spec: Model, facts: ModelFacts) -> tuple[PartSize, ...]:
-    """Every part of a diffusers pipeline that has weights.
+    """The size of every part of a diffusers pipeline that has weights.
 
     Raises:
-        ModelError: a part has no weights here that may be read, and they cannot be had now.
+        ModelError: a part has no weights that may be read, and they cannot be downloaded now.
     """
     checkpoint = open_checkpoint("", spec, facts.identity["weights"])
     components = find_components("", spec, checkpoint.source, facts.identity["components"])
@@ -70,7 +70,7 @@ def part_sizes(spec: Model, facts: ModelFacts) -> tuple[PartSize, ...]:
 
 @dataclass(frozen=True)
 class _Files:
-    """The files of a checkpoint with their bytes; offline, those of the hub's cache."""
+    """The files of a checkpoint with their bytes; offline, the files in the Hub's cache."""
 
     source: Source
     sizes: Mapping[str, int]
@@ -84,13 +84,13 @@ class _Files:
         return cls(source, {name: (Path(root or "") / name).stat().st_size for name in names})
 
     def weights(self, folder: str, variant: str | None) -> list[str]:
-        """Those that hold the weights of a network whose files are in ``folder``."""
+        """The files with the weights of a network whose files are in ``folder``."""
         inside = [name for name in self.sizes if _is_weights_in(folder, name)]
         return loaded_files(inside, variant)
 
 
 def _own(checkpoint: Checkpoint, facts: ModelFacts, spec: Model, without: frozenset[str]) -> list[PartSize]:
-    """The networks of the checkpoint itself that this pipeline uses."""
+    """The networks of the checkpoint itself that this pipeline uses, without those that the job replaces."""
     pipeline: Any = resolve_class("pipeline", facts.pipeline)
     index = checkpoint.source.read_json(INDEX) or {}
     used, _ = pipeline._get_signature_keys(pipeline)
@@ -126,9 +126,9 @@ def _folder(
     if not safe and not allow_pickle:
         raise ModelError(
             where,
-            f"{files.source.location}, whose {name} is a pickle: a program that runs when it is read",
+            f"{files.source.location}, whose {name} is a pickle, which can run any code when it is loaded",
             "safetensors",
-            "take another revision or variant, or write allow_pickle: true where you trust it",
+            "use another revision or variant, or set allow_pickle: true if you trust the checkpoint",
         )
     return _sum(
         name, files.source, {file: files.sizes[file] for file in safe or weights}, NUMBER_BYTES[dtype]
@@ -149,10 +149,10 @@ def _sum(name: str, source: Source, files: Mapping[str, int], number_bytes: int)
 
 
 def _loaded(path: Path | None, name: str, size: int, number_bytes: int) -> int:
-    """Bytes in memory, exactly where a header tells; else at least."""
+    """Bytes in memory: exact if the header is on this machine, else the least."""
     if path is not None and name.endswith(".safetensors"):
         return sum(tensor.count for tensor in local_header(path).values()) * number_bytes
-    # Nobody knows the type of the numbers in there: four bytes each, where two are asked for, become half.
+    # The dtype in the file is unknown: if it holds 4-byte numbers, 2-byte numbers take half its size.
     return size if name.lower().endswith(".gguf") else size * number_bytes // 4
 
 
@@ -181,13 +181,13 @@ def _no_weights(where: str, name: str, files: _Files, folder: str) -> ModelError
     source = files.source
     if source.commit is None or hub_reachable():
         others = [file for file in files.sizes if _is_weights_in(folder, file)]
-        found = f"{source.location}, whose {name} has no weights of this variant"
-        fix = f"name the variant of {others[0]} with variant:" if others else ""
-        return ModelError(where, found, "a whole checkpoint", fix)
-    why = "HF_HUB_OFFLINE is set" if constants.is_offline_mode() else "the hub cannot be reached"
+        found = f"{source.location}, which has no weights of this variant for its {name}"
+        fix = f"set variant: to the variant of {others[0]}" if others else ""
+        return ModelError(where, found, "a complete checkpoint", fix)
+    why = "HF_HUB_OFFLINE is set" if constants.is_offline_mode() else "the Hub does not answer"
     return ModelError(
         where,
-        f"{source.location}, of which the cache holds no weights of {name}, and {why}",
-        "a whole checkpoint",
-        f"fetch it with `hf download {source.location}` where there is a network",
+        f"{source.location}; the cache does not have the weights of its {name}, and {why}",
+        "a complete checkpoint",
+        f"download it with `hf download {source.location}` on a machine with a network",
     )

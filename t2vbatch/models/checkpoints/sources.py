@@ -1,6 +1,7 @@
-"""Where a model's files are: a local folder, the bundled one, or a repository of the Hugging Face hub.
+"""Where a model's files are: a local folder, the bundled one, or a repository of the Hugging Face Hub.
 
-Owns finding them, reading small ones before anything is loaded, and their identity; hub.py asks the hub.
+This module finds the files, reads the small ones before weights are loaded, and identifies them; hub.py sends
+requests to the Hub.
 """
 
 import json
@@ -25,14 +26,14 @@ BUNDLED = "bundled:"
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth"})
-"""Weights that only a program can read: the file itself. They are loaded where the job says so."""
+"""Suffixes of weights as pickles, which can run any code when loaded; refused unless the job allows them."""
 
 WEIGHTS = PICKLES | {".safetensors", ".gguf"}
 
 _USUAL = re.compile(r"(^|/)(model|diffusion_pytorch_model|pytorch_model)\b")
 
 _DECIDES_PIXELS = WEIGHTS | {".json", ".txt", ".model", ".jinja"}
-"""Weights, configurations, vocabularies. Read-me files and pictures may change and change no video."""
+"""Weights, configs and vocabularies. READMEs and pictures change no video."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,15 @@ class Source:
     """The files of one checkpoint.
 
     Attributes:
-        location: local path, or hub id; what ``from_pretrained`` takes.
-        commit: commit of the hub repository; None for local files.
+        location: local path, or repository of the Hub; the argument of ``from_pretrained``.
+        commit: commit of the repository; None for local files.
     """
 
     location: str
     commit: str | None = None
 
     def file(self, name: str) -> Path | None:
-        """A local path of the file ``name``, fetched where it must be; None where there is no such file."""
+        """The local path of the file ``name``, downloaded if needed; None if the file does not exist."""
         if self.commit is None:
             path = Path(self.location) / name
             return path if path.is_file() else None
@@ -61,7 +62,7 @@ class Source:
             return None
 
     def read_json(self, name: str) -> dict[str, Any] | None:
-        """The JSON object in the file ``name``, or None where there is none."""
+        """The JSON object in the file ``name``; None if there is no file or it holds no object."""
         path = self.file(name)
         if path is None:
             return None
@@ -72,7 +73,7 @@ class Source:
         return value if isinstance(value, dict) else None
 
     def identity(self, variant: str | None, subfolder: str = "") -> dict[str, Any]:
-        """What the content is, wherever it is: the hub's commit, or a digest of the local files."""
+        """Identity of the content: the commit on the Hub, or a digest of the local files."""
         if self.commit is not None:
             return {"hub": self.location, "commit": self.commit, "subfolder": subfolder}
         root = Path(self.location) / subfolder
@@ -86,19 +87,21 @@ def open_source(where: str, path: str, revision: str | None, marker: str) -> Sou
 
     Args:
         where: the key of the job that names it, for messages.
-        path: local folder, ``bundled:NAME`` or hub id.
-        revision: branch, tag or commit of a hub repository.
-        marker: the file that makes a folder the kind of checkpoint that is wanted.
+        path: local folder, ``bundled:NAME`` or repository of the Hub.
+        revision: branch, tag or commit of a repository.
+        marker: the file that the expected kind of checkpoint has.
 
     Raises:
-        ModelError: when it is none, or the hub cannot be asked.
+        ModelError: it is not a checkpoint, or the Hub does not answer.
     """
     folder = bundled(where, path).PIPELINE if path.startswith(BUNDLED) else Path(path).expanduser()
     if folder.exists():
         check_folder(where, str(folder), marker)
         return Source(str(folder.absolute()))
     if not _HUB_ID.fullmatch(path):
-        raise ModelError(where, f"{path}, which does not exist", f"a folder with a {marker}, or a hub id")
+        raise ModelError(
+            where, f"{path}, which does not exist", f"a folder with a {marker}, or a repository of the Hub"
+        )
     return Source(path, hub_commit(where, path, revision, marker))
 
 
@@ -111,17 +114,17 @@ def bundled(where: str, path: str) -> Any:
 
 
 def loaded_files(names: Iterable[str], variant: str | None) -> list[str]:
-    """Those of a checkpoint's files that loading this variant reads."""
+    """The files of a checkpoint that are read when this variant is loaded."""
     read = [name for name in names if _decides_pixels(PurePosixPath(name))]
     weights = [name for name in read if PurePosixPath(name).suffix in WEIGHTS]
     siblings: Any = variant_compatible_siblings(weights, variant)
-    # Weights under names that diffusers does not know (adapters, single files) count whatever the variant.
+    # Weights under other names than diffusers' own (adapters, single files) belong to every variant.
     skipped = {name for name in weights if is_named_as_usual(name)} - set(siblings[0])
     return [name for name in read if name not in skipped]
 
 
 def is_named_as_usual(name: str) -> bool:
-    """Whether a file of weights has a name by which ``from_pretrained`` finds it, sharded or not."""
+    """Whether ``from_pretrained`` finds a file of weights by this name, sharded or not."""
     return _USUAL.search(name) is not None
 
 

@@ -1,6 +1,6 @@
-"""A pipeline with its weights: the checkpoint, the parts that a job puts in, what is quantized.
+"""Loads a pipeline's weights: the checkpoint, the parts that the job replaces, quantization.
 
-Only safetensors are read unless the job says otherwise, and no code of a repository is run.
+Only safetensors are read, unless the job allows pickles. Code of a repository is never run.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ def with_weights(pipeline: Any, spec: Model, facts: ModelFacts) -> Any:
 
     Args:
         pipeline: its class.
-        facts: of ``spec``; the commits that they name are the ones that are loaded.
+        facts: of ``spec``; the commits in them are loaded.
 
     Raises:
-        ModelError: a file is gone, or is not what the job says.
-        Exception: whatever the library that loads it raises.
+        ModelError: a file is missing, or does not hold the weights that the job names.
+        Exception: any error of the library that loads the weights.
     """
     checkpoint = open_checkpoint("", spec, facts.identity["weights"])
     index = checkpoint.source.read_json(INDEX) or {}
@@ -56,17 +56,17 @@ def with_weights(pipeline: Any, spec: Model, facts: ModelFacts) -> Any:
 
 
 def _mend_clip(part: Any) -> None:
-    """Give a CLIP text encoder of transformers 5 the name by which diffusers 0.42 finds its last layer.
+    """Let diffusers 0.42 find the last layer of a CLIP text encoder of transformers 5.
 
-    ``clip_skip`` reads ``text_encoder.text_model.final_layer_norm``; transformers 5 took that level away.
+    ``clip_skip`` reads ``text_encoder.text_model.final_layer_norm``; transformers 5 removed ``text_model``.
     """
     if isinstance(part, CLIPTextModel) and not hasattr(part, "text_model"):
-        # Past torch's own __setattr__: a module that is its own child is walked for ever.
+        # Not by torch's own __setattr__: a module that is its own child makes .modules() endless.
         object.__setattr__(part, "text_model", part)
 
 
 def _left_out(pipeline: Any, index: Mapping[str, Any]) -> dict[str, None]:
-    """The parts that the checkpoint itself leaves out; diffusers wants to be told so for some classes."""
+    """The parts that the checkpoint leaves out; some classes of diffusers need an explicit None for them."""
     expected, _ = pipeline._get_signature_keys(pipeline)
     return {name: None for name in expected if index.get(name) == [None, None]}
 
@@ -74,7 +74,7 @@ def _left_out(pipeline: Any, index: Mapping[str, Any]) -> dict[str, None]:
 def _outside(
     checkpoint: Checkpoint, index: Mapping[str, Any], spec: Model, parts: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The text and image encoders that a single file does not hold, from the checkpoint that describes it."""
+    """The text and image encoders that are not in the single file, from the checkpoint of its configs."""
     found = {}
     for name, part in index.items():
         library, class_name = part if isinstance(part, list) else (None, "")

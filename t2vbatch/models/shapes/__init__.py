@@ -1,8 +1,8 @@
 """The bundled model `bundled:shapes`: a tiny text-to-video diffusion model trained here, from scratch.
 
-This module says where the weights lie and how the model is called; it imports nothing heavy. world.py is
-what the model knows, checker.py judges it, train.py makes it, evaluate.py measures it, CARD.md says how good
-it is.
+This module has the paths of the weights and the default call; it imports nothing heavy. world.py draws the
+training videos, checker.py reads videos, train.py trains the model, evaluate.py measures it, and CARD.md has
+the results.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ PIPELINE: Path = Path(__file__).parent / "weights" / "pipeline"
 """The folder for `DiffusionPipeline.from_pretrained` (a WanPipeline, float16 safetensors)."""
 
 CLIP: Path = Path(__file__).parent / "weights" / "clip"
-"""The folder of the scorer: a CLIPModel with its CLIPProcessor, trained on frames of the same world."""
+"""The folder of the scorer: a CLIPModel with its CLIPProcessor, trained on frames of the same videos."""
 
 FPS: int = 8
 """Frames per second of the videos."""
@@ -25,4 +25,4 @@ CALL: dict[str, Any] = {
     "guidance_scale": 1.5,
     "max_sequence_length": 24,
 }
-"""The call arguments that a user gets by default, and that the card's figures were measured with."""
+"""The default call arguments; the figures in CARD.md were measured with them."""

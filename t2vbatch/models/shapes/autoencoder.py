@@ -1,8 +1,8 @@
-"""The autoencoder: videos to latents 35 times smaller and back, a small AutoencoderKLWan.
+"""The autoencoder, a small AutoencoderKLWan: videos to latents, which are 35 times smaller, and back.
 
 Pixels are first folded in blocks of 4x4 into channels, then halved once in space and in time: 9 frames of
 64x64 become 5 x 8 x 8 latents of 10 channels.
-(Halving twice was tried: after equal time its reconstructions were 4 dB worse, and the shapes were lost.)
+(Halving twice was tried: after the same time its reconstructions were 4 dB worse and had no clear shapes.)
 """
 
 import random
@@ -16,9 +16,9 @@ from t2vbatch.models.shapes.parts import Autoencoder
 from t2vbatch.models.shapes.world import FRAMES, SIZE, render, sample_scene
 
 CHANNELS = 10
-SPATIAL, TEMPORAL = 8, 2  # pixels and frames that one latent stands for
+SPATIAL, TEMPORAL = 8, 2  # pixels and frames for each latent
 WINDOW, CROP = 5, 32  # frames and pixels of a training window
-LATENT_NOISE = 0.15  # at most, in deviations, while the decoder is polished
+LATENT_NOISE = 0.15  # most noise, in standard deviations, while the decoder is trained further
 WHOLE = 0.15  # share of steps on whole clips instead
 
 
@@ -39,7 +39,9 @@ def build_autoencoder(width: int = 32) -> Autoencoder:
         scale_factor_temporal=TEMPORAL,
         scale_factor_spatial=SPATIAL,
     )
-    with torch.no_grad():  # start nearly noiseless: unit noise on the latents drowns the first thousand steps
+    with (
+        torch.no_grad()
+    ):  # start with little noise: unit noise on the latents would hide the image for a thousand steps
         module.quant_conv.bias[CHANNELS:] = -5.0
     return module
 
@@ -57,8 +59,8 @@ def to_videos(tensor: Tensor) -> Tensor:
 class AutoencoderPart:
     """Reconstruction of pixels and of edges, weighted towards the shape and its trail.
 
-    Most steps see short windows cut out around the shape, a sixth of the cost; the others see whole clips,
-    which keeps colours from drifting in the long run and teaches the frame's border.
+    Most steps use short windows around the shape, at a sixth of the cost. The others use whole clips: they
+    keep colours constant over the clip and train the frame's border.
     """
 
     name = "autoencoder"
@@ -84,9 +86,9 @@ class AutoencoderPart:
 
 
 class DecoderPart(AutoencoderPart):
-    """The same with the encoder fixed and noise on the latents, as a denoiser never gets them quite right.
+    """The same with a fixed encoder and noise on the latents, because a denoiser's latents have errors.
 
-    It can also follow the denoiser, since the latents stay what they were.
+    It can also run after the denoiser, because the latents do not change.
     """
 
     name = "decoder"
@@ -128,7 +130,7 @@ def _windows(rng: random.Random, count: int) -> tuple[Tensor, Tensor]:
 
 
 def _weight(x: Tensor) -> Tensor:
-    """1 on paper, up to 7 on the shape: (B, 1, T, H, W). The first column is nearly all paper."""
+    """1 on the background, up to 7 on the shape: (B, 1, T, H, W). The first column is mostly background."""
     contrast = (x - x[..., :1]).abs().amax(dim=1, keepdim=True)
     return 1 + 6 * (2 * contrast).clamp(max=1)
 
@@ -148,7 +150,7 @@ def decode(module: Autoencoder, latents: Tensor) -> Tensor:
 
 
 def measure_latents(module: Autoencoder, latents: Tensor) -> None:
-    """Write each channel's mean and deviation into the config, from where the pipeline scales latents."""
+    """Write each channel's mean and deviation into the config; the pipeline scales latents with them."""
     mean, deviation = latents.mean(dim=(0, 2, 3, 4)), latents.std(dim=(0, 2, 3, 4))
     module.register_to_config(latents_mean=mean.tolist(), latents_std=deviation.tolist())
 

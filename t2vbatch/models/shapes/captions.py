@@ -1,8 +1,8 @@
-"""Sentences for scenes: many wordings of the same thing, and the same wording of another thing.
+"""Captions of scenes: many wordings of one scene, and the same wording of different scenes.
 
-What a caption leaves out is the default: a dark background, a medium size. A caption without a verb means
-that the shape stays still. Now and then a word that means nothing here ("shiny", "please") is thrown in,
-so that the model learns to look past words it does not know.
+An attribute that a caption does not name has its default: a dark background, a medium size. A caption
+without a verb means that the shape stays still. Some captions have a word without meaning here ("shiny"), so
+that the model learns to ignore unknown words.
 """
 
 import random
@@ -109,7 +109,7 @@ _FILLERS = (
 
 
 def caption(scene: Scene, rng: random.Random) -> str:
-    """One of some ten thousand ways to say what the scene shows.
+    """One of some ten thousand wordings of the scene.
 
     The same `rng` state gives the same wording for any scene, so two scenes that differ in one word get
     captions that differ in that word (or phrase) alone.
@@ -152,7 +152,7 @@ def caption(scene: Scene, rng: random.Random) -> str:
 
 
 def plain_caption(scene: Scene) -> str:
-    """The plainest sentence: "a red circle moves left", with size and background where not the default."""
+    """The simplest sentence: "a red circle moves left", with size and background if not the default."""
     size = "" if scene.size == DEFAULT_SIZE else f"{scene.size} "
     noun = f"{size}{scene.colour} {scene.shape}"
     ground = "" if scene.background == DEFAULT_BACKGROUND else f" on a {scene.background} background"
@@ -169,7 +169,7 @@ def neighbours(scene: Scene) -> list[Scene]:
 
 
 def vocabulary_corpus() -> list[str]:
-    """Sentences that together hold every word captions use: what the tokenizer is built from."""
+    """Sentences with every word of the captions; the tokenizer is trained on them."""
     words: set[str] = set(_FILLERS)
     for table in (_COLOUR_WORDS, _SHAPE_WORDS, _SIZE_WORDS, _BACKGROUND_WORDS):
         words.update(" ".join(entry) for entry in table.values())
@@ -179,7 +179,7 @@ def vocabulary_corpus() -> list[str]:
 
 
 def _filler(seed: int) -> str:
-    """A word without meaning here: one of the list, or letters that make no word at all."""
+    """A word without meaning: one of the list, or random letters."""
     rng = random.Random(seed)
     if rng.random() < 0.5:
         return rng.choice(_FILLERS)
@@ -191,5 +191,5 @@ def _article(noun: str) -> str:
 
 
 def _pick(rng: random.Random, options: Sequence[T]) -> T:
-    """One draw from the stream for every choice, however many options it has."""
+    """Choose one option with exactly one random number, for any number of options."""
     return options[int(rng.random() * len(options))]

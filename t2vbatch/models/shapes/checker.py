@@ -1,7 +1,8 @@
-"""The judge: reads colour, shape and motion from the pixels of a video. No network, nothing learned.
+"""The checker: reads colour, shape and motion from the pixels of a video. It has no network and no training.
 
-It knows the world's palette and outlines and nothing of the models. What it cannot read clearly it leaves
-None: garbage must not be guessed right. Its thresholds were set on drawn clips, raw and after H.264.
+It uses the world's palette and outlines and nothing of the models. An attribute that it cannot read clearly
+is None: garbage must not be read correctly by chance. Its thresholds were set on drawn clips, raw and after
+H.264.
 """
 
 import math
@@ -17,18 +18,18 @@ from t2vbatch.models.shapes.world import BACKGROUNDS, COLOURS
 Video = NDArray[np.uint8]  # (T, H, W, 3), RGB
 Array = NDArray[np.float64]
 
-_MIN_CONTRAST = 40.0  # RGB distance between shape and paper under which there is nothing to see
+_MIN_CONTRAST = 40.0  # RGB distance between shape and background; below it nothing is visible
 _MIN_PIXELS = 30  # the smallest shape at its smallest has 60
 _MAX_COLOUR_ERROR = 75.0  # RGB distance to the palette; the closest two colours are 93 apart
-_SOLID = 0.75  # share of full paint that counts as the shape; the trail has at most 0.55
+_SOLID = 0.75  # least share of the shape's full colour; the trail has at most 0.55
 _MIN_OVERLAP = 0.70  # intersection over union with the best outline, to name the shape
-_MIN_OVERLAP_OF_ANYTHING = 0.4  # under it there is no one thing whose path could be followed
-_MIN_VISIBLE = 0.75  # share of frames in which a shape must be found
+_MIN_OVERLAP_OF_ANYTHING = 0.4  # below it there is no single object with a path
+_MIN_VISIBLE = 0.75  # least share of frames with a shape
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a video shows; None where it is not clearly one of the world's."""
+    """What a video shows; None for an attribute that is not clearly one of the world's."""
 
     colour: str | None
     shape: str | None
@@ -41,7 +42,7 @@ UNREADABLE = Reading(None, None, None, None)
 
 @dataclass(frozen=True)
 class _Track:
-    """The shape's centre (pixels) and area (pixels) in the frames where it was found."""
+    """The shape's centre and area (both in pixels) in the frames with a shape."""
 
     t: Array
     x: Array
@@ -87,7 +88,7 @@ def _nearest(colour: Array, palette: dict[str, tuple[int, int, int]], limit: flo
 
 
 def _is_one_blob(mask: NDArray[np.bool_]) -> bool:
-    """Enough pixels, and most of them within the circle that a solid star of that area would need."""
+    """Whether there are enough pixels, and most of them inside the circle around a star of that area."""
     ys, xs = np.nonzero(mask)
     if len(xs) < _MIN_PIXELS:
         return False
@@ -103,7 +104,7 @@ def _follow(solid: NDArray[np.bool_], found: NDArray[np.bool_]) -> _Track:
 
 
 def _shape(solid: NDArray[np.bool_], track: _Track) -> tuple[str | None, float]:
-    """The outline of equal area and centre that overlaps best, where the shape is large, and by how much."""
+    """The outline of equal area and centre with the best overlap where the shape is large; the overlap."""
     size = solid.shape[1]
     large = np.nonzero(track.area >= 0.5 * track.area.max())[0]
     overlaps = dict.fromkeys(SHAPES, 0.0)
@@ -119,7 +120,7 @@ def _shape(solid: NDArray[np.bool_], track: _Track) -> tuple[str | None, float]:
 
 
 def _motion(track: _Track, frames: int) -> str | None:
-    """Rules on the path: how far, how straight, how round, and whether the shape's size fell."""
+    """The motion by rules on the path: its length, straightness and roundness, and the change of size."""
     span_x, span_y = float(np.ptp(track.x)), float(np.ptp(track.y))
     third = max(1, len(track.t) // 3)
     growth = math.sqrt(np.median(track.area[-third:]) / np.median(track.area[:third]))
@@ -163,7 +164,7 @@ def _is_circle(track: _Track) -> bool:
 
 
 def _turns(position: Array) -> int:
-    """How often the direction changes, swings under 5 pixels not counted."""
+    """Number of changes of direction; swings under 5 pixels do not count."""
     turns, direction, extreme = 0, 0, position[0]
     for value in position[1:]:
         step = value - extreme

@@ -1,8 +1,8 @@
 """The scorer: a small CLIPModel trained on single frames and captions of the world.
 
-A video's score is the mean over its frames of cos(frame, caption). Motion gets into it by the trail that the
-world draws: one frame shows where the shape came from. Frames are roughened as video compression does, so
-that scores of encoded videos mean the same.
+A video's score is the mean over its frames of cos(frame, caption). It depends on the motion because
+of the trail: one frame shows where the shape came from. Training frames get artefacts like those of video
+compression, so that scores of encoded videos are comparable.
 """
 
 import random
@@ -21,8 +21,8 @@ from t2vbatch.models.shapes.pipeline import load_as_float32
 from t2vbatch.models.shapes.text import MAX_TOKENS, tokenize
 from t2vbatch.models.shapes.world import COLOURS, MOTIONS, Scene, render, sample_scene
 
-FRAMES_PER_CLIP = 6  # drawing a clip costs more than learning from its frames
-INPUT, PATCH = 32, 8  # pixels; frames are halved first, which compression survives and which costs a quarter
+FRAMES_PER_CLIP = 6  # drawing a clip takes longer than training on its frames
+INPUT, PATCH = 32, 8  # pixels; frames are halved first: a quarter of the cost, and robust to compression
 MEAN, DEVIATION = [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]
 
 
@@ -43,7 +43,7 @@ def build_clip(tokenizer: Tokenizer, width: int = 160) -> Clip:
 
 
 def build_processor(tokenizer: Tokenizer) -> Processor:
-    """Resizing to 32x32 and scaling to [-1, 1] by PIL, and the tokenizer."""
+    """The processor: resizes to 32x32 and scales to [-1, 1] with PIL; and the tokenizer."""
     images = CLIPImageProcessorPil(
         size={"shortest_edge": INPUT},
         crop_size={"height": INPUT, "width": INPUT},
@@ -118,6 +118,6 @@ def roughen(frames: Tensor) -> Tensor:
 
 
 def _same(scenes: list[Scene]) -> Tensor:
-    """Pairs whose captions may say the same, so that neither is a wrong caption of the other."""
+    """Pairs of scenes that one caption may describe, so that neither is a wrong caption of the other."""
     keys = [(s.colour, s.shape, s.motion) for s in scenes]
     return torch.tensor([[a == b for b in keys] for a in keys])

@@ -28,7 +28,7 @@ def build_denoiser(
     layers: int = 5,
     patch: tuple[int, int, int] = (1, 4, 4),
 ) -> Transformer:
-    """Fresh weights. A token is a quarter of a frame: 20 a video, each at an edge that tells its place."""
+    """Fresh weights. A token is a quarter of a frame, so that a video has 20 tokens, each at an edge."""
     module = WanTransformer3DModel(
         patch_size=patch,
         num_attention_heads=width // 48,
@@ -47,7 +47,7 @@ def build_denoiser(
 
 @torch.no_grad()
 def _start_sensibly(module: Transformer) -> None:
-    """Let the noisy input through to the output, and the caption in: both are slow to be found otherwise."""
+    """Start with the noisy input passed to the output and the caption passed in: both are slow to learn."""
     patch = module.patch_embedding.weight
     width, values = patch.shape[0], patch[0].numel()
     nn.init.orthogonal_(patch.view(width, values))
@@ -67,7 +67,7 @@ def _output_order(patch: Tensor) -> Tensor:
 
 
 class DenoiserPart:
-    """The flow-matching loss on stored latents; captions are worded anew every time."""
+    """The flow-matching loss on stored latents; every step words the captions again."""
 
     name = "denoiser"
 
@@ -105,6 +105,6 @@ class DenoiserPart:
 
 
 def noise_levels(count: int, shift: float = SHIFT) -> Tensor:
-    """Levels in (0, 1), more of the high ones, where colour, place and path are decided."""
+    """Noise levels in (0, 1), with more high ones, because they decide colour, place and path."""
     uniform = torch.rand(count)
     return shift * uniform / (1 + (shift - 1) * uniform)

@@ -1,7 +1,7 @@
-"""`python -m t2vbatch.models.shapes.evaluate`: every figure of the model card, measured anew.
+"""`python -m t2vbatch.models.shapes.evaluate`: measures every figure of the model card.
 
 Each figure is a share with its n and its 95% Wilson interval. Prompts and seeds come from `--seed`; the
-default is one that no training run used.
+default seed was not used in training.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def figure(hits: Sequence[bool]) -> dict[str, Any]:
 
 
 def judge(scenes: Sequence[Scene], videos: Sequence[NDArray[np.uint8]], prefix: str) -> Figures:
-    """How often the checker reads what each scene says, for each attribute and for all three at once."""
+    """How often the checker reads the scene's attributes correctly: each alone, and all three together."""
     readings = [read(video) for video in videos]
     right = {
         name: [getattr(r, name) == getattr(s, name) for r, s in zip(readings, scenes, strict=True)]
@@ -97,7 +97,7 @@ def judge_prompts(
     sheet: Path | None = None,
     **call: Any,
 ) -> Figures:
-    """The checker on what the model makes of prompts, and the scorer against the checker on the same."""
+    """The checker on generated videos, and the scorer against the checker on the same videos."""
     prefix = "held-out" if held_out else "seen"
     scenes = draw_scenes(count, seed, held_out)
     rng = random.Random(hash_seed("wording", seed, held_out))
@@ -107,7 +107,7 @@ def judge_prompts(
     for start in range(0, count, BATCH):
         stop = start + BATCH
         videos.extend(generate(pipeline, prompts[start:stop], seeds[start:stop], **call))
-    alone = min(5, count)  # time is measured one at a time, as a user would wait
+    alone = min(5, count)  # time is measured for one video at a time
     started = time.perf_counter()
     for prompt, own_seed in zip(prompts[:alone], seeds[:alone], strict=True):
         generate(pipeline, [prompt], [own_seed], **call)
@@ -146,16 +146,21 @@ def judge_scorer(scorer: Scorer, count: int, seed: int) -> Figures:
 
 
 def main(arguments: Sequence[str] | None = None) -> Figures:
-    """Measure, print, and write JSON and a contact sheet where asked."""
+    """Measure and print; write JSON and a contact sheet if requested."""
     parser = argparse.ArgumentParser(prog="python -m t2vbatch.models.shapes.evaluate", description=__doc__)
     parser.add_argument(
-        "--prompts", type=int, default=200, help="of seen combinations; half as many held out"
+        "--prompts",
+        type=int,
+        default=200,
+        help="prompts of seen combinations; held-out combinations get half as many",
     )
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--steps", type=int, default=CALL["num_inference_steps"])
     parser.add_argument("--guidance", type=float, default=CALL["guidance_scale"])
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--sheet", type=Path, help="write the first eight prompts' frames here, as PNG")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument(
+        "--sheet", type=Path, help="write the frames of the first eight prompts to this file, as PNG"
+    )
     parser.add_argument("--pipeline", type=Path, default=PIPELINE)
     parser.add_argument("--clip", type=Path, default=CLIP)
     parser.add_argument("--only", choices=["real", "reconstructions", "clip", "seen", "held-out"], nargs="*")

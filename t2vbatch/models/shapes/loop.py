@@ -1,8 +1,8 @@
 """One training loop for every part: warm-up, constant rate, linear decay; an average of the weights;
 checkpoints, resume and a log.
 
-Every step draws its batch and its noise from a seed made of the part's name and the step's number. So a run
-that was stopped and resumed gives the same weights as one that was not.
+The seed of each step's batch and noise is made of the part's name and the step's number. So a run that was
+stopped and resumed gives the same weights as an uninterrupted one.
 """
 
 import json
@@ -33,9 +33,9 @@ class Recipe:
     batch: int
     rate: float  # AdamW's peak learning rate
     warmup: int = 50  # steps
-    decay: float = 0.25  # the last part of the steps in which the rate falls to zero
-    muon: float = 0.0  # Muon's peak learning rate for the weight matrices; 0: AdamW takes them too
-    average: float = 0.0  # decay of the moving average of the weights a step; 0: none
+    decay: float = 0.25  # share of the steps, at the end, in which the rate falls to zero
+    muon: float = 0.0  # Muon's peak learning rate for the weight matrices; 0: AdamW trains them too
+    average: float = 0.0  # decay per step of the moving average of the weights; 0: no average
 
 
 class Part(Protocol):
@@ -57,9 +57,9 @@ def fit(
     until_step: int | None = None,
     report: Callable[[Metrics], None] = lambda line: print(line, flush=True),
 ) -> None:
-    """Train `part.module` in place, from the folder's checkpoint where there is one.
+    """Train `part.module` in place, from the folder's checkpoint if there is one.
 
-    `until_step` stops early (and saves); without it the module holds the averaged weights at the end.
+    `until_step` stops and saves at that step; without it the module has the averaged weights at the end.
     """
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint = folder / f"{part.name}.pt"
@@ -117,7 +117,7 @@ def _schedule(step: int, recipe: Recipe) -> float:
 
 
 def _optimizers(module: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """Muon for the hidden layers' matrices where the recipe says so, AdamW for all the rest."""
+    """Muon for the hidden layers' matrices if the recipe has a rate for it, AdamW for the rest."""
     matrices: list[Tensor] = []
     others: list[Tensor] = []
     for name, parameter in module.named_parameters():
@@ -137,9 +137,9 @@ def _optimizers(module: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer
 
 @contextmanager
 def _precision(device: torch.device) -> Iterator[None]:
-    """bfloat16 where products are faster in it, as on a GPU and on some CPUs, and plain attention on CPUs.
+    """bfloat16 where its products are faster (GPUs and some CPUs), and plain attention on CPUs.
 
-    The CPUs' fused attention has a backward pass that takes longer than all the rest of a small network.
+    On CPUs, the backward pass of fused attention takes longer than the rest of a small network.
     """
     with ExitStack() as stack:
         capabilities: dict[str, Any] = dict(torch.cpu.get_capabilities())
@@ -183,5 +183,5 @@ def _restore(
         peaks = [group["peak"] for group in optimizer.param_groups]
         optimizer.load_state_dict(saved)
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-            group["peak"] = peak  # the recipe's rate, also where it changed since
+            group["peak"] = peak  # the rate of the recipe, which may have changed since the checkpoint
     return int(state["step"]), float(state["seconds"])

@@ -1,7 +1,7 @@
 """Muon, the optimizer: momentum whose update of each weight matrix is made orthogonal (Jordan et al., 2024).
 
-Like `torch.optim.Muon`, but it takes convolutions too (a kernel is a matrix of outputs by everything else).
-On one CPU core a step's time is the network's, so what makes a step worth more is worth having.
+Like `torch.optim.Muon`, but also for convolutions (a kernel is a matrix of outputs by all other axes). On one
+CPU core the network takes nearly all of a step's time, so that a better step for little time pays off.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The nearest semi-orthogonal matrix, roughly: singular values end within about 0.7 and 1.2."""
+    """Roughly the nearest semi-orthogonal matrix: its singular values are between about 0.7 and 1.2."""
     a, b, c = 3.4445, -4.7750, 2.0315  # Newton-Schulz of degree five, tuned for speed by the authors
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.bfloat16().T if tall else matrix.bfloat16()

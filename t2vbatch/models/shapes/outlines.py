@@ -1,4 +1,4 @@
-"""The outlines of the world's shapes: how much of each pixel a shape of a given centre and radius covers."""
+"""Outlines of the world's shapes: the share of each pixel that a shape with a centre and radius covers."""
 
 import math
 from functools import cache
@@ -16,7 +16,7 @@ def unit_area(shape: str) -> float:
 
 
 def coverage(shape: str, paths: Tensor, size: int) -> Tensor:
-    """How much of each pixel the shape covers, in [0, 1]: centres and radii (..., 3) -> (..., size, size)."""
+    """The share of each pixel that the shape covers, in [0, 1]: (..., 3) -> (..., size, size)."""
     grid = torch.arange(size, dtype=torch.float32) + 0.5
     x = grid - paths[..., 0, None, None]
     y = grid.unsqueeze(-1) - paths[..., 1, None, None]

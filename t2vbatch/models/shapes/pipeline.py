@@ -1,4 +1,4 @@
-"""The parts put together as a WanPipeline, saved as a folder that DiffusionPipeline.from_pretrained loads.
+"""Assembles the parts as a WanPipeline and saves it as a folder for DiffusionPipeline.from_pretrained.
 
 The sampler is diffusers' own: UniPC on flow-matching sigmas.
 """
@@ -46,7 +46,7 @@ def save(pipeline: Pipeline, folder: Path) -> None:
 
 
 def load_as_float32(folder: Path) -> None:
-    """Let transformers load the float16 file as float32 where no dtype is asked for, as diffusers does."""
+    """Let transformers load the float16 file as float32 by default, as diffusers does."""
     path = folder / "config.json"
     config: dict[str, Any] = json.loads(path.read_text())
     config["dtype"] = "float32"

@@ -1,6 +1,6 @@
-"""How the scorer is used here: cosines of a video's frames with captions, and picking the best caption.
+"""Use of the scorer: cosines of a video's frames with captions, and the choice of the best caption.
 
-The product has its own metric for jobs; this is the plain definition, for the model card's figures.
+Jobs use the metrics in t2vbatch/metrics; this is the plain definition, for the figures in CARD.md.
 """
 
 import random
@@ -52,7 +52,7 @@ def picks_right_caption(scorer: Scorer, video: NDArray[np.uint8], scene: Scene, 
 
 
 def read_by_clip(scorer: Scorer, video: NDArray[np.uint8], scene: Scene) -> dict[str, str]:
-    """The colour, shape and motion whose caption scores best, each asked with the rest as the scene says."""
+    """The colour, shape and motion whose captions score best, the scene's other attributes being fixed."""
     options = {"colour": tuple(COLOURS), "shape": SHAPES, "motion": MOTIONS}
     family = [scene, *neighbours(scene)]
     scores = scorer.scores(video, [plain_caption(other) for other in family])

@@ -1,6 +1,6 @@
-"""The words: one CLIP tokenizer for the denoiser's text encoder and for the scorer, and that text encoder.
+"""Text: a CLIP tokenizer for the denoiser's text encoder and for the scorer, and the text encoder.
 
-Every word of the captions is one token; any other word falls into pieces, down to bytes.
+Every word of the captions is one token; any other word is split into pieces, down to bytes.
 """
 
 import json
@@ -14,12 +14,12 @@ from transformers import CLIPTokenizer, UMT5Config, UMT5EncoderModel
 from t2vbatch.models.shapes.captions import vocabulary_corpus
 from t2vbatch.models.shapes.parts import TextEncoder, Tokenizer
 
-MAX_TOKENS = 24  # begin and end included; hardly a caption has more
+MAX_TOKENS = 24  # with begin and end; few captions have more
 BEGIN, END, PAD = "<|startoftext|>", "<|endoftext|>", "<|pad|>"
 
 
 def build_tokenizer() -> Tokenizer:
-    """Byte-pair merges learnt from the captions' words until every word is whole."""
+    """Byte-pair merges trained on the captions' words until every word is one token."""
     learner = tokenizers.Tokenizer(models.BPE(end_of_word_suffix="</w>", unk_token=END))
     learner.normalizer = normalizers.Lowercase()
     learner.pre_tokenizer = pre_tokenizers.Sequence(
@@ -27,7 +27,7 @@ def build_tokenizer() -> Tokenizer:
     )
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(
-        vocab_size=100_000,  # merging stops by itself once every word is one token
+        vocab_size=100_000,  # merging ends when every word is one token
         min_frequency=1,
         special_tokens=[BEGIN, END, PAD, *(letter + "</w>" for letter in alphabet)],
         initial_alphabet=alphabet,
@@ -80,6 +80,6 @@ def tokenize(tokenizer: Tokenizer, captions: Sequence[str]) -> tuple[Tensor, Ten
 
 
 def embed(encoder: TextEncoder, ids: Tensor, mask: Tensor) -> Tensor:
-    """What WanPipeline makes of a prompt: last states, zero where it is padding: (B, MAX_TOKENS, width)."""
+    """The prompt encoding of WanPipeline: last states, zero at padding, of shape (B, MAX_TOKENS, width)."""
     states: Tensor = encoder(ids, mask).last_hidden_state
     return states * mask.unsqueeze(-1).to(states.dtype)

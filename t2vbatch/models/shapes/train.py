@@ -1,8 +1,8 @@
-"""`python -m t2vbatch.models.shapes.train`: the bundled model's weights, from nothing.
+"""`python -m t2vbatch.models.shapes.train`: trains the bundled model from scratch.
 
-Five stages, each resumed where it was stopped: the autoencoder; its decoder once more, against noise; the
-latents of drawn clips, behind a gate (what the autoencoder gives back must still be read right by the
-checker); the denoiser with its text encoder; the scorer. Pipeline and scorer are exported as float16 folders.
+Five stages, each of which can be stopped and resumed: the autoencoder; its decoder again, with noise; the
+latents of drawn clips, after a gate (the checker must read the autoencoder's reconstructions correctly); the
+denoiser with its text encoder; the scorer. Pipeline and scorer are exported as float16 folders.
 Losses go to <work>/<stage>.jsonl, the checker's figures to gates.jsonl.
 """
 
@@ -47,7 +47,7 @@ class Plan:
 
     autoencoder: Recipe
     decoder: Recipe
-    clips: int  # whose latents the denoiser learns from
+    clips: int  # clips for the latents that the denoiser is trained on
     denoiser: Recipe
     clip: Recipe
     gate: float = 0.95  # share of reconstructions that the checker must read right in every attribute
@@ -84,13 +84,13 @@ class Trainer:
     """The stages in order, over one work folder."""
 
     def __init__(self, plan: Plan, work: Path, device: str = "cpu", until_step: int | None = None) -> None:
-        """`until_step` stops every stage's loop at that step, as an interruption would."""
+        """`until_step` stops every stage's loop at that step, like an interruption."""
         self.plan, self.work, self.device, self.until_step = plan, work, torch.device(device), until_step
         self.tokenizer: Tokenizer = build_tokenizer()
         work.mkdir(parents=True, exist_ok=True)
 
     def run(self, stages: Sequence[str] = STAGES) -> None:
-        """Train what the stages ask for; what they need from earlier ones is read back. Then export it."""
+        """Train the given stages, with the results of earlier stages from the work folder; then export."""
         wanted = set(stages)
         if wanted - {"clip"}:
             vae = self.autoencoder()
@@ -107,7 +107,7 @@ class Trainer:
             save_clip(clip, build_processor(self.tokenizer), self.work / "weights" / "clip")
 
     def autoencoder(self) -> Autoencoder:
-        """Train it, or read it back."""
+        """Train it, or read it from the work folder."""
         torch.manual_seed(hash_seed(self.plan.seed, "autoencoder"))
         vae = build_autoencoder(self.plan.autoencoder_width).to(self.device)
         self._fit(AutoencoderPart(vae), self.plan.autoencoder)
@@ -121,7 +121,7 @@ class Trainer:
         vae.eval()
 
     def latents(self, vae: Autoencoder) -> tuple[Tensor, list[Scene]]:
-        """Check the autoencoder against its gate, then encode the clips that the denoiser learns from."""
+        """Check the autoencoder against its gate, then encode the clips that the denoiser is trained on."""
         folder = self.work / "latents"
         if not folder.exists():
             self._check(vae)
@@ -178,8 +178,8 @@ class Trainer:
         share = figures["reconstructions all"]["share"]
         if share < self.plan.gate:
             raise SystemExit(
-                f"the autoencoder: the checker reads {share:.1%} of its reconstructions right, "
-                f"{self.plan.gate:.0%} are needed before a denoiser can learn; train it longer"
+                f"the checker reads {share:.1%} of the autoencoder's reconstructions correctly; training the "
+                f"denoiser needs {self.plan.gate:.0%}; train the autoencoder longer"
             )
 
     def _say(self, line: dict[str, Any]) -> None:
@@ -199,10 +199,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--work", type=Path, default=Path("runs/shapes"), help="checkpoints, logs and weights"
     )
     parser.add_argument("--stages", nargs="*", choices=STAGES, default=STAGES)
-    parser.add_argument("--toy", action="store_true", help="a few steps of everything, to see it run")
+    parser.add_argument("--toy", action="store_true", help="a few steps of every stage, as a test")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="CPU threads; default: torch's own")
-    parser.add_argument("--clips", type=int, help="how many clips the denoiser learns from")
+    parser.add_argument("--clips", type=int, help="number of clips that the denoiser is trained on")
     for stage in TRAINED:
         parser.add_argument(f"--{stage}-steps", type=int)
     options = parser.parse_args(arguments)

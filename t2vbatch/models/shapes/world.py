@@ -1,13 +1,12 @@
-"""The world the bundled model knows: videos of one coloured shape that moves, drawn by a procedure.
+"""The training videos of the bundled model: one coloured shape that moves, drawn by a procedure.
 
-Owns the vocabulary (colours, motions, backgrounds, sizes; the shapes are
-in outlines.py), the drawing and the split into seen
-and held-out combinations; the sentences are in captions.py. A shape drags a fading trail of where it was,
-also of where it was before the first frame, so that a single frame already shows the motion: the scorer
-is a CLIP and looks at one frame at a time.
+This module has the vocabulary (colours, motions, backgrounds, sizes; the shapes are in outlines.py), the
+drawing, and the split into seen and held-out combinations; captions.py has the sentences. A shape leaves a
+fading trail along its path, also along its path before the first frame. So a single frame shows the motion:
+the scorer is a CLIP, which reads one frame at a time.
 
-A scene leaves little to chance once its caption is known (a start position, a speed, a phase), because
-the model has to learn that rest from what two CPU cores can train on.
+A caption decides nearly everything in a scene; only start position, speed and phase are random. Two CPU cores
+can train a model on that.
 """
 
 import hashlib
@@ -44,11 +43,11 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "light": (232, 230, 222),
 }
 RADII: dict[str, float] = {"small": 10.0, "medium": 12.5, "large": 14.5}  # pixels
-DEFAULT_BACKGROUND, DEFAULT_SIZE = "dark", "medium"  # what a caption that names none of them means
+DEFAULT_BACKGROUND, DEFAULT_SIZE = "dark", "medium"  # meant by a caption without a background or a size
 
 _MOMENTS = 2  # times the shape leaves its trail in a frame
 _PAST = 5 * _MOMENTS  # moments drawn before the first frame, for the trail
-_TRAIL_START, _TRAIL_DECAY = 0.55, 0.86  # share of full paint; what is left of it after a moment
+_TRAIL_START, _TRAIL_DECAY = 0.55, 0.86  # share of the full colour; its decay per moment
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Scene:
 
 
 def is_held_out(colour: str, shape: str, motion: str) -> bool:
-    """Whether the combination is kept from training (about an eighth of all), by a hash of its words."""
+    """Whether the combination is held out from training (about an eighth of all), by a hash of its words."""
     digest = hashlib.sha256(f"{colour} {shape} {motion}".encode()).digest()
     return digest[0] % 8 == 0
 
@@ -86,7 +85,8 @@ _SEEN, _HELD_OUT = combinations(held_out=False), combinations(held_out=True)
 def sample_scene(rng: random.Random, held_out: bool = False, even: bool = False) -> Scene:
     """A scene of a seen (or a held-out) combination, more than half of them on the default background.
 
-    `even`: every background as often. Training draws so, as shapes on light paper are learnt the slowest.
+    `even`: all backgrounds equally often. Training uses it, because shapes on light backgrounds are learnt
+    slowest.
     """
     colour, shape, motion = rng.choice(_HELD_OUT if held_out else _SEEN)
     background = rng.choice(list(BACKGROUNDS)) if even or rng.random() < 0.6 else DEFAULT_BACKGROUND
@@ -112,7 +112,7 @@ def render(scenes: Sequence[Scene], frames: int = FRAMES, start: int = 0) -> Ten
         trail = torch.maximum(trail * _TRAIL_DECAY, coverage[:, moment] * _TRAIL_START)
     paper = torch.tensor([BACKGROUNDS[scene.background] for scene in scenes], dtype=torch.float32)
     paint = torch.tensor([COLOURS[scene.colour] for scene in scenes], dtype=torch.float32)
-    slope = torch.linspace(1.06, 0.94, SIZE).view(1, 1, SIZE, 1, 1)  # a hint of light from above
+    slope = torch.linspace(1.06, 0.94, SIZE).view(1, 1, SIZE, 1, 1)  # slightly brighter at the top
     canvas = paper.view(-1, 1, 1, 1, 3) * slope
     pixels = canvas + (paint.view(-1, 1, 1, 1, 3) - canvas) * ink.unsqueeze(-1)
     return pixels.round_().clamp_(0, 255).to(torch.uint8)

@@ -1,4 +1,4 @@
-"""Real pipeline classes with tiny random weights, through the one road from request to video."""
+"""Real pipeline classes with tiny random weights: from request to video."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -78,7 +78,7 @@ def test_prompts_and_arguments_reach_the_pipeline(checkpoint: Checkpoint, pictur
 
 
 def test_a_batch_gives_each_sample_its_own_seed(checkpoint: Checkpoint, picture: Path) -> None:
-    """A sample of a batch does not depend on the prompts and seeds beside it."""
+    """A sample of a batch does not depend on the other prompts and seeds."""
     model, _ = _loaded(checkpoint("TextToVideoSDPipeline"), batch=2)
     one, two, three = (_request("TextToVideoSDPipeline", picture, seed) for seed in (1, 2, 3))
     pair = model.generate([one, two])
@@ -88,7 +88,7 @@ def test_a_batch_gives_each_sample_its_own_seed(checkpoint: Checkpoint, picture:
 
 
 def test_a_batch_that_shares_random_numbers_is_refused(checkpoint: Checkpoint, picture: Path) -> None:
-    """A pipeline that draws from the global random numbers cannot make samples that are independent."""
+    """A batch is refused if the pipeline uses the global random numbers."""
     model, _ = _loaded(checkpoint("TextToVideoSDPipeline"), batch=2)
     decode = model._pipeline.decode_latents
     model._pipeline.decode_latents = lambda latents: decode(latents + 0 * torch.randn(1))
@@ -99,7 +99,7 @@ def test_a_batch_that_shares_random_numbers_is_refused(checkpoint: Checkpoint, p
 
 
 def test_the_rate_that_is_imagined_is_the_rate_of_the_file(checkpoint: Checkpoint, picture: Path) -> None:
-    """A call's own frame rate is the file's, unless the job's fps says otherwise."""
+    """The file has the call's frame rate, unless the job sets fps."""
     name = "StableVideoDiffusionPipeline"
     request = _request(name, picture)
     request = replace(request, call={**request.call, "fps": 12})
@@ -108,7 +108,7 @@ def test_the_rate_that_is_imagined_is_the_rate_of_the_file(checkpoint: Checkpoin
 
 
 def test_an_exception_in_a_call_does_not_poison_the_next(checkpoint: Checkpoint, picture: Path) -> None:
-    """After a call that raised in the middle of its steps, the same request gives the same bytes."""
+    """After a call that failed in the middle of its steps, the same request makes the same bytes."""
     model, _ = _loaded(checkpoint("WanPipeline"), speed={"cache": "FirstBlockCacheConfig"})
     request = _request("WanPipeline", picture)
     request = replace(request, call={**request.call, "num_inference_steps": 4})
@@ -131,7 +131,7 @@ def test_an_exception_in_a_call_does_not_poison_the_next(checkpoint: Checkpoint,
 
 
 def test_nan_is_found_before_it_becomes_black(checkpoint: Checkpoint, picture: Path) -> None:
-    """A model whose arithmetic overflows gives a DegenerateError that counts the frames, not a video."""
+    """NaN in the output raises a DegenerateError that counts the frames."""
     model, _ = _loaded(checkpoint("WanPipeline"))
     torch.nn.init.constant_(model._pipeline.vae.decoder.conv_out.bias, float("nan"))
     with pytest.raises(DegenerateError, match="in 5 of 5 frames"):
@@ -139,7 +139,7 @@ def test_nan_is_found_before_it_becomes_black(checkpoint: Checkpoint, picture: P
 
 
 def test_running_out_of_memory_has_its_own_error(checkpoint: Checkpoint, picture: Path) -> None:
-    """An allocation that cannot be had is told apart from what else a call may raise."""
+    """A failed allocation raises a MemoryExceededError."""
     model, _ = _loaded(checkpoint("WanPipeline"))
     model._pipeline.encode_prompt = lambda **kwargs: torch.empty(2**60)
     with pytest.raises(MemoryExceededError):
@@ -147,7 +147,7 @@ def test_running_out_of_memory_has_its_own_error(checkpoint: Checkpoint, picture
 
 
 def test_a_broken_image_is_the_rows_fault(checkpoint: Checkpoint, picture: Path) -> None:
-    """Bytes that are no picture end in an error that names the column."""
+    """The error for a broken image names the column."""
     name = "StableVideoDiffusionPipeline"
     model, _ = _loaded(checkpoint(name))
     request = replace(_request(name, picture), media={"image": Media("image", data=b"no picture")})
@@ -156,7 +156,7 @@ def test_a_broken_image_is_the_rows_fault(checkpoint: Checkpoint, picture: Path)
 
 
 def test_a_wrong_frame_count_of_a_row_is_refused(checkpoint: Checkpoint, picture: Path) -> None:
-    """Diffusers would make 17 frames of 18 and say so in a log that nobody reads."""
+    """A row's frame count that diffusers would round to 17 with a log line is refused."""
     model, _ = _loaded(checkpoint("WanPipeline"))
     request = _request("WanPipeline", picture)
     with pytest.raises(RowError, match="4k\\+1 frames, such as 17 or 21"):
@@ -166,7 +166,7 @@ def test_a_wrong_frame_count_of_a_row_is_refused(checkpoint: Checkpoint, picture
 def test_a_plain_checkpoint_and_a_motion_adapter(
     checkpoint: Checkpoint, picture: Path, tmp_path: Path
 ) -> None:
-    """AnimateDiff runs on a Stable Diffusion folder, with its motion module and scheduler from the job."""
+    """AnimateDiff runs with a Stable Diffusion folder and the job's motion module and scheduler."""
     tiny.motion_adapter().save_pretrained(tmp_path / "motion")
     model, facts = _loaded(
         checkpoint("StableDiffusionPipeline"),
@@ -186,7 +186,7 @@ def test_a_plain_checkpoint_and_a_motion_adapter(
 
 
 def test_dtype_scheduler_and_variant_are_what_the_job_says(tmp_path: Path, picture: Path) -> None:
-    """A variant's files are read, in the job's dtype, with the job's scheduler and its config."""
+    """The job's variant, dtype, scheduler and scheduler config are used."""
     folder = tiny.save("TextToVideoSDPipeline", tmp_path / "half", variant="fp16")
     model, _ = _loaded(
         folder,

@@ -1,4 +1,4 @@
-"""Image pipelines that make a video's frames one by one: their frames belong together, in any run."""
+"""Image pipelines that make a video: their frames share noise, in every run."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ PROMPTS = ("a red ball rolls", "a blue cube falls", "a green star turns")
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_run_resumed_midway_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
-    """What a loaded pipeline made before leaves nothing behind: a fresh one goes on with the same bytes."""
+    """A fresh pipeline makes the same bytes as one that has made other videos before."""
     models = line.checkpoints([name], tmp_path)
     [row] = line.rows(models, tmp_path)
     manifest = [row | {"id": prompt, "prompt": prompt} for prompt in PROMPTS]

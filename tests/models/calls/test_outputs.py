@@ -1,4 +1,4 @@
-"""Every shape in which pipelines return frames becomes the same frames."""
+"""Every form in which pipelines return frames becomes the same frames."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ PICTURES = [[Image.fromarray(frame) for frame in video] for video in UINT8]
 
 
 class Output:
-    """What a pipeline returns: an object with one of the known fields."""
+    """A pipeline's output: an object with one of the known fields."""
 
     def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)
@@ -57,7 +57,7 @@ def test_one_video_without_a_batch_axis(output: Any) -> None:
 
 
 def test_values_are_rounded_and_clamped() -> None:
-    """A value between two colours becomes the nearer one, and one outside the range its end."""
+    """Values are rounded to the nearest colour and clamped to the range."""
     values = np.array([-0.1, 0.4999 / 255, 0.5001 / 255, 254.6 / 255, 1.1], dtype=np.float32)
     frames = np.broadcast_to(values[:, None, None, None], (5, 1, 1, 3))
     assert to_frames(frames, 1)[0][:, 0, 0, 0].tolist() == [0, 0, 1, 255, 255]

@@ -1,4 +1,4 @@
-"""The sound that pipelines make beside their frames: every shape of it, and its way into the file."""
+"""The sound of pipelines: every form in which they return it, and the sound in the file."""
 
 from pathlib import Path
 from shutil import copytree
@@ -35,7 +35,7 @@ RATES = {"LTX2Pipeline": 24000, "Kandinsky6TI2VAPipeline": 44100, "Cosmos3OmniPi
     ids=["array", "list", "tensor", "wide", "integers"],
 )
 def test_every_shape_of_a_batch_becomes_the_same_sounds(output: Output) -> None:
-    """One sound a video, rounded to 16 bits."""
+    """Each video has its own sound, rounded to 16 bits."""
     found = to_audio(output, 2, 16000)
     for audio, expected in zip(found, STEREO, strict=True):
         assert audio is not None
@@ -55,13 +55,13 @@ def test_every_shape_of_a_batch_becomes_the_same_sounds(output: Output) -> None:
     ],
 )
 def test_axes_are_told_apart(sound: Any, count: int, channels: int) -> None:
-    """With one video two axes are channels and time; with several they are videos and time."""
+    """Two axes are channels and time for one video, and videos and time for several."""
     found = to_audio(Output(audio=sound), count, 16000)
     assert [audio and audio.waveform.shape for audio in found] == [(channels, 64)] * count
 
 
 def test_what_is_louder_than_full_scale_is_cut() -> None:
-    """It does not wrap around."""
+    """A value outside [-1, 1] is clamped and does not overflow."""
     [audio] = to_audio(Output(audio=np.array([[3.0, -3.0]])), 1, 16000)
     assert audio is not None
     assert audio.waveform.tolist() == [[32767, -32767]]
@@ -69,32 +69,32 @@ def test_what_is_louder_than_full_scale_is_cut() -> None:
 
 @pytest.mark.parametrize("output", [Output(frames=STEREO), Output(audio=None), (STEREO,)])
 def test_most_pipelines_make_no_sound(output: Any) -> None:
-    """None stands for each, and a rate is not asked for."""
+    """Without sound the result is None for each video, and no rate is needed."""
     assert to_audio(output, 2, None) == [None, None]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_nan_is_no_sound(value: float) -> None:
-    """It is found while it is still a float."""
+    """NaN in the sound is found before the conversion to integers."""
     with pytest.raises(DegenerateError, match="1 of 128 values of the sound"):
         to_audio(Output(audio=np.where(np.arange(128).reshape(1, 2, 64) == 5, value, 0.0)), 1, 16000)
 
 
 @pytest.mark.parametrize(("sound", "rate"), [(STEREO, 16000), (np.zeros((6, 64)), 16000), (STEREO[0], None)])
 def test_what_cannot_be_understood_is_an_error(sound: Any, rate: int | None) -> None:
-    """Another count of videos, more than two channels, a rate that nothing says: never a silent loss."""
+    """A wrong number of sounds, more than two channels and an unknown rate raise errors."""
     with pytest.raises(RowError, match="sound"):
         to_audio(Output(audio=sound), 1, rate)
 
 
 @pytest.mark.parametrize("name", RATES)
 def test_the_parts_of_a_pipeline_say_its_rate(name: str) -> None:
-    """A vocoder, an autoencoder or a tokenizer; where the vocoder raises the rate, it is the one believed."""
+    """The rate comes from vocoder, autoencoder or tokenizer; a vocoder's rate comes first."""
     assert sound_rate(_pipeline(name)) == RATES[name]
 
 
 def test_a_class_may_say_its_rate() -> None:
-    """For those whose parts do not; for most, nothing does."""
+    """The rate comes from the class if no part has it, and is None without both."""
     pipeline = _pipeline("TextToVideoSDPipeline")
     assert sound_rate(pipeline) is None
     pipeline.audio_sample_rate = 22050
@@ -107,7 +107,7 @@ def _pipeline(name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two finished runs of the pipelines that make sound; the second was interrupted and resumed."""
+    """Two runs of the pipelines with sound; the second was interrupted and resumed."""
     folder = tmp_path_factory.mktemp("sound")
     models = line.checkpoints(list(RATES), folder)
     manifest = line.rows(models, folder)
@@ -123,7 +123,7 @@ def _records(folder: Path, output: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("name", RATES)
 def test_the_sound_that_a_model_makes_is_in_its_file(name: str, folder: Path) -> None:
-    """As long as the frames, at the model's rate, and not silent; the record says so."""
+    """The sound is as long as the frames, has the model's rate and is not silent, as recorded."""
     record = _records(folder, "once")[name]
     path = folder / "once" / record["video"]
     heard = decode_audio(path)
@@ -135,7 +135,7 @@ def test_the_sound_that_a_model_makes_is_in_its_file(name: str, folder: Path) ->
 
 
 def test_a_resumed_run_sounds_the_same(folder: Path) -> None:
-    """To the last byte of the files."""
+    """The files of both runs are equal in every byte."""
     once, resumed = _records(folder, "once"), _records(folder, "resumed")
     digests = ("audio_sha256", "video_sha256")
     assert {name: [row[key] for key in digests] for name, row in resumed.items()} == {
@@ -145,7 +145,7 @@ def test_a_resumed_run_sounds_the_same(folder: Path) -> None:
 
 
 def test_verify_listens(folder: Path, tmp_path: Path) -> None:
-    """A record of another sound than the one in its file is found."""
+    """verify finds a file whose sound differs from its record."""
     store = open_store(str(copytree(folder / "once", tmp_path / "out")))
     records = store.records()
     column = records.schema.get_field_index("audio_sha256")
@@ -156,7 +156,7 @@ def test_verify_listens(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_sound_that_a_job_turns_off_is_not_made(tmp_path: Path) -> None:
-    """The switch is the pipeline's own argument."""
+    """The pipeline's own argument turns the sound off."""
     models = line.checkpoints(["Kandinsky6TI2VAPipeline"], tmp_path)
     models["Kandinsky6TI2VAPipeline"]["call"]["sample_audio"] = False
     [row] = line.run(tmp_path, "out", models, line.rows(models, tmp_path))

@@ -1,4 +1,4 @@
-"""Folders that are no pipeline: refused by their names alone, with what they look like."""
+"""Folders that are not a pipeline are refused by the names of their files."""
 
 import sys
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ from t2vbatch.models.checkpoints.folders import check_folder
 @pytest.mark.parametrize(
     ("files", "found", "fix"),
     [
-        ([], "with nothing in it", "mind the path"),
-        (["readme.md", "a/b"], "with a/, readme.md, and no model_index.json", "mind the path"),
-        (["v2/model_index.json"], "with v2/", "v2"),
+        ([], "it is empty", "check the path"),
+        (["readme.md", "a/b"], "without model_index.json (it has a/, readme.md)", "check the path"),
+        (["v2/model_index.json"], "it has v2/", "v2"),
         (["pytorch_lora_weights.safetensors"], "pytorch_lora", "under loras:"),
         (["config.json", "diffusion_pytorch_model.safetensors"], "config.json", "under components:"),
         (["wan.safetensors"], "wan.safetensors", "wan.safetensors"),
-        ([f"{n}.txt" for n in range(9)], "5.txt and 3 more", "mind the path"),
+        ([f"{n}.txt" for n in range(9)], "5.txt and 3 more", "check the path"),
     ],
 )
 def test_a_folder_is_refused_with_what_it_looks_like(
     tmp_path: Path, files: Sequence[str], found: str, fix: str
 ) -> None:
-    """What is there, and what to do about it."""
+    """The message has the folder's content and advice."""
     for name in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -37,14 +37,14 @@ def test_a_folder_is_refused_with_what_it_looks_like(
 
 
 def test_what_may_be_a_checkpoint_is_not_refused(tmp_path: Path) -> None:
-    """A pipeline's folder, a file, and a path that is not there, which may be a hub id."""
+    """A pipeline's folder, a file, and a path that does not exist (perhaps a repository) are accepted."""
     (tmp_path / "model_index.json").touch()
     for path in (tmp_path, tmp_path / "model_index.json", Path("org/model")):
         check_folder("models.wan.path", str(path))
 
 
 def test_a_job_is_refused_for_its_folder_without_torch(tmp_path: Path) -> None:
-    """Torch takes seconds to import, minutes on a busy machine; this answer waits for none of it."""
+    """The folder is refused without importing torch, which takes seconds."""
     (tmp_path / "rows.txt").write_text("one\n")
     (tmp_path / "weights").mkdir()
     (tmp_path / "job.yaml").write_text(
@@ -61,5 +61,5 @@ def test_a_job_is_refused_for_its_folder_without_torch(tmp_path: Path) -> None:
     )
     done = run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("job.yaml:5:5: models.wan.path\n")
-    assert "with nothing in it" in done.stdout
+    assert "it is empty" in done.stdout
     assert done.stdout.endswith("False\n")

@@ -1,4 +1,4 @@
-"""LoRAs on a real pipeline: where their files are, what they change, and which are refused."""
+"""LoRAs on a real pipeline: where their files are, their effect, and which are refused."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ Checkpoint = Callable[[str], Path]
 
 @pytest.fixture
 def lora(checkpoint: Checkpoint, tmp_path: Path) -> Path:
-    """A LoRA of rank 1 for every first attention of a tiny Wan."""
+    """A LoRA of rank 1 for the first attention layers of a tiny Wan."""
     transformer = diffusers.WanTransformer3DModel.from_pretrained(
         checkpoint("WanPipeline"), subfolder="transformer"
     )
@@ -44,7 +44,7 @@ def _digest(spec: Model) -> str:
 
 
 def test_a_lora_is_a_folder_or_a_file(checkpoint: Checkpoint, lora: Path) -> None:
-    """Named either way it makes the same video and the same identity, and another video than without it."""
+    """A LoRA named by file or by folder has the same video and identity, and changes the video."""
     folder = checkpoint("WanPipeline")
     by_folder = _spec(folder, {"path": str(lora.parent)})
     by_file = _spec(folder, {"path": str(lora)})
@@ -53,7 +53,7 @@ def test_a_lora_is_a_folder_or_a_file(checkpoint: Checkpoint, lora: Path) -> Non
 
 
 def test_the_weight_of_a_lora_counts(checkpoint: Checkpoint, lora: Path) -> None:
-    """With weight 0 the video is that of the model alone, and its identity is another."""
+    """With weight 0 the video equals that of the model alone; the identity differs."""
     folder = checkpoint("WanPipeline")
     spec = _spec(folder, {"path": str(lora), "weight": 0.0})
     assert _digest(spec) == _digest(_spec(folder))
@@ -62,7 +62,7 @@ def test_the_weight_of_a_lora_counts(checkpoint: Checkpoint, lora: Path) -> None
 
 
 def test_a_pickled_lora_is_refused(checkpoint: Checkpoint, lora: Path) -> None:
-    """A LoRA is read as a program no sooner than a checkpoint."""
+    """A LoRA that is a pickle is refused, like a checkpoint."""
     torch.save({}, lora.with_suffix(".bin"))
     by_file = {"path": str(lora.with_suffix(".bin"))}
     by_folder = {"path": str(lora.parent), "file": "pytorch_lora_weights.bin"}
@@ -74,13 +74,13 @@ def test_a_pickled_lora_is_refused(checkpoint: Checkpoint, lora: Path) -> None:
 
 
 def test_a_file_beside_a_file_is_refused(checkpoint: Checkpoint, lora: Path) -> None:
-    """Of a path that is a file and a file of a folder, only one can be meant."""
-    with pytest.raises(ModelError, match="one of them"):
+    """A LoRA with a file in both path: and file: is refused."""
+    with pytest.raises(ModelError, match="remove file:"):
         inspect_model("mine", _spec(checkpoint("WanPipeline"), {"path": str(lora), "file": "x.safetensors"}))
 
 
 def test_a_lora_that_reaches_no_layer_is_refused(checkpoint: Checkpoint, lora: Path) -> None:
-    """Diffusers loads the LoRA of another model without a word, and changes nothing."""
+    """A LoRA of another model is refused; diffusers would ignore it silently."""
     save_file({"unet.conv_in.lora_A.weight": torch.ones(1, 4)}, lora)
     spec = _spec(checkpoint("WanPipeline"), {"path": str(lora)})
     with pytest.raises(ModelError) as caught:

@@ -1,4 +1,4 @@
-"""Room for a model is looked for before it is loaded: on the disk, in the machine's memory, on the device."""
+"""Disk, machine memory and device memory are checked before a model is loaded."""
 
 import logging
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def _numbers(network: Any) -> int:
 
 
 def test_weights_are_counted_from_headers(checkpoint: Checkpoint) -> None:
-    """The bytes of each network are those of its numbers in the job's dtype, whatever the file's."""
+    """The bytes of each network are counted in the job's dtype, not in the file's."""
     folder = checkpoint("WanPipeline")
     pipeline = diffusers.WanPipeline.from_pretrained(folder)
     numbers = {name: _numbers(getattr(pipeline, name)) for name in ("transformer", "vae")}
@@ -51,7 +51,7 @@ def test_weights_are_counted_from_headers(checkpoint: Checkpoint) -> None:
 
 
 def test_a_component_counts_in_the_place_of_the_part(checkpoint: Checkpoint) -> None:
-    """A part that the job brings is counted in its own dtype, one that it leaves out is not counted."""
+    """A component is counted in its own dtype; a part that the job leaves out is not counted."""
     folder = checkpoint("WanPipeline")
     vae = {"class": "AutoencoderKLWan", "path": str(folder), "subfolder": "vae", "dtype": "float32"}
     whole, half = _parts(_spec(folder)), _parts(_spec(folder, dtype="bfloat16", components={"vae": vae}))
@@ -60,7 +60,7 @@ def test_a_component_counts_in_the_place_of_the_part(checkpoint: Checkpoint) -> 
 
 
 def test_a_single_file_counts_alone(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    """What lies beside a file, or beside the weights of a component's folder, is not counted."""
+    """Other files in the folder are not counted."""
     transformer = diffusers.WanTransformer3DModel.from_pretrained(
         checkpoint("WanPipeline"), subfolder="transformer"
     )
@@ -89,7 +89,7 @@ def _found(spec: Model, device: str) -> list[MemoryProblem]:
 def test_a_machine_that_is_too_small_is_refused(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Weights that are larger than all the memory there is are refused, with figures, before a load."""
+    """Weights larger than the machine's memory are refused before loading, with the figures."""
     _memory(monkeypatch, total=2000, available=1000)
     spec = _spec(checkpoint("WanPipeline"))
     with pytest.raises(ModelError, match="GiB of memory for weights") as caught:
@@ -100,25 +100,25 @@ def test_a_machine_that_is_too_small_is_refused(
 def test_memory_that_others_hold_is_a_warning(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is taken now may be free in a moment, so the model is loaded all the same."""
+    """If other processes use the memory, the model is loaded with a warning."""
     _memory(monkeypatch, total=100 * GIB, available=1000)
     spec = _spec(checkpoint("WanPipeline"))
     with caplog.at_level(logging.WARNING, "t2vbatch"):
         check_room(spec, inspect_model("mine", spec), "cpu")
-    assert "100.0 GiB free here" in caplog.text
+    assert "free of 100.0 GiB" in caplog.text
 
 
 def test_a_device_that_is_too_small_asks_for_an_offload(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the largest part fits, the message says what to write, and the scheduler does it by itself."""
+    """If the largest part fits the device, the message suggests the offload that the scheduler then tries."""
     folder = checkpoint("WanPipeline")
     held = _parts(_spec(folder))
     largest = max(held, key=lambda part: held[part])
     _gpu(monkeypatch, total=held[largest], free=held[largest])
     spec = _spec(folder)
     with pytest.raises(
-        MemoryExceededError, match=rf"write memory: \[model_cpu_offload\], which holds {largest}"
+        MemoryExceededError, match=rf"set memory: \[model_cpu_offload\](.*){largest} being the largest"
     ):
         check_room(spec, inspect_model("mine", spec), "cuda")
     assert _found(_spec(folder, memory=["model_cpu_offload"]), "cuda") == []
@@ -130,7 +130,7 @@ def test_a_device_that_is_too_small_asks_for_an_offload(
 
 
 def test_what_makes_weights_smaller_counts(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eight bits a number, quantization and a 16-bit dtype are taken into account."""
+    """Casting to 8 bits, quantization and a 16-bit dtype reduce the need."""
     folder = checkpoint("WanPipeline")
     held = _parts(_spec(folder))
     least = sum(held.values()) - held["transformer"] * 3 // 4
@@ -145,19 +145,19 @@ def test_what_makes_weights_smaller_counts(checkpoint: Checkpoint, monkeypatch: 
 def test_offloaded_weights_want_the_machines_memory(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An offload moves the need from the device to the machine."""
+    """An offload needs the machine's memory instead of the device's."""
     _gpu(monkeypatch, total=100 * GIB, free=100 * GIB)
     _memory(monkeypatch, total=2000, available=1000)
     folder = checkpoint("WanPipeline")
     assert _found(_spec(folder), "cuda") == []
     (short,) = _found(_spec(folder, memory=["group_offload"]), "cuda")
     assert (short.of, short.sure) == ("memory", True)
-    assert "weights that are offloaded" in short.found
+    assert "offloaded weights" in short.found
 
 
 @pytest.fixture
 def repository(checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository of the hub of which the cache has everything but the weights."""
+    """A repository of the Hub; the cache has all its files except the weights."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     base = tmp_path / "hub" / "models--org--tiny"
     snapshot, source = base / "snapshots" / COMMIT, checkpoint("WanPipeline")
@@ -173,7 +173,7 @@ def repository(checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def _answers(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
-    """The hub's list of the repository's files."""
+    """The repository's files as the Hub lists them."""
     listed = {
         file.relative_to(source).as_posix(): 30 * GIB
         if file.suffix == ".safetensors"
@@ -187,21 +187,21 @@ def _answers(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
 def test_a_full_disk_is_found_before_the_download(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The files that the cache lacks are held against what is free there, with both figures."""
+    """A disk too small for the files to download is refused, with both figures."""
     _answers(monkeypatch, repository)
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=119 * GIB))
     spec = _spec("org/tiny")
     facts = inspect_model("mine", spec)
     with pytest.raises(ModelError) as caught:
         load_model(spec, facts, "cpu")
-    assert "120.0 GiB to fetch of org/tiny, and 119.0 GiB free in" in caught.value.found
+    assert "120.0 GiB to download of org/tiny, and 119.0 GiB free in" in caught.value.found
     assert "HF_HOME" in caught.value.fix
 
 
 def test_what_is_fetched_in_part_counts(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker beside this one that fetches the same files takes no room from them."""
+    """Files that another worker is downloading count as downloaded."""
     _answers(monkeypatch, repository)
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=120 * GIB - 100))
     _memory(monkeypatch, total=1000 * GIB, available=1000 * GIB)
@@ -214,36 +214,36 @@ def test_what_is_fetched_in_part_counts(
 
 
 def test_a_cache_without_the_weights_is_no_copy(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Offline, a repository of which only the configs were fetched is refused, with what is missing."""
+    """Offline, a repository whose weights are not cached is refused, with the missing part."""
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     spec = _spec("org/tiny")
-    with pytest.raises(ModelError, match="the cache holds no weights of text_encoder") as caught:
+    with pytest.raises(ModelError, match="does not have the weights of its text_encoder") as caught:
         load_model(spec, inspect_model("mine", spec), "cpu")
     assert "HF_HUB_OFFLINE is set" in caught.value.found
     assert "hf download org/tiny" in caught.value.fix
 
 
 def test_a_folder_without_weights_is_no_checkpoint(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    """A local network without a file of weights is named."""
+    """A local network without weights is refused by name."""
     folder = tiny.save("WanPipeline", tmp_path / "wan")
     (folder / "vae" / "diffusion_pytorch_model.safetensors").unlink()
     spec = _spec(folder)
-    with pytest.raises(ModelError, match="whose vae has no weights"):
+    with pytest.raises(ModelError, match="no weights of this variant for its vae"):
         load_model(spec, inspect_model("mine", spec), "cpu")
 
 
 def test_a_variant_that_was_not_named_is_found(tmp_path: Path) -> None:
-    """A folder that has one variant only is no whole checkpoint without its name."""
+    """A folder with only one variant is refused, with that variant, if the job does not name it."""
     folder = tiny.save("TextToVideoSDPipeline", tmp_path / "half", variant="fp16")
     spec = _spec(folder)
     with pytest.raises(ModelError) as caught:
         load_model(spec, inspect_model("mine", spec), "cpu")
-    assert "model.fp16.safetensors with variant:" in caught.value.fix
+    assert "model.fp16.safetensors" in caught.value.fix
     assert _parts(_spec(folder, variant="fp16")).keys() == {"text_encoder", "unet", "vae"}
 
 
 def test_a_part_of_pickles_is_refused(tmp_path: Path) -> None:
-    """A checkpoint that has a part as a pickle is not loaded, unless the job says that it may be."""
+    """A part that is a pickle is refused, unless the job allows pickles."""
     folder = tiny.save("TextToVideoSDPipeline", tmp_path / "pickled")
     weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     torch.save(load_file(weights), weights.with_suffix(".bin"))
@@ -259,7 +259,7 @@ def test_a_part_of_pickles_is_refused(tmp_path: Path) -> None:
 def test_a_model_that_does_not_fit_the_device_is_out_of_memory(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the device runs full while a model is loaded, the scheduler is told, and tries with less."""
+    """If the device runs out of memory during loading, the scheduler retries with an offload."""
 
     def full(*args: Any, **kwargs: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -273,7 +273,7 @@ def test_a_model_that_does_not_fit_the_device_is_out_of_memory(
 def test_a_plan_tells_what_this_machine_lacks(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A note where the workers will be here, and none where they will be on a cluster."""
+    """Planning has a note about memory if the workers run on this machine, not if they run on a cluster."""
     _memory(monkeypatch, total=2000, available=1000)
     (tmp_path / "rows.txt").write_text("a red ball\n")
     section = {"path": str(checkpoint("WanPipeline"))}

@@ -1,4 +1,4 @@
-"""Networks in few bits: GGUF files, and weights that are quantized while they are read."""
+"""Quantized networks: GGUF files, and weights that are quantized while they are read."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ Checkpoint = Callable[[str], Path]
 
 _BITS = gguf.GGMLQuantizationType.Q4_0
 _BLOCK = 32
-"""Numbers that share a scale; only tensors whose rows are made of whole blocks can be quantized."""
+"""Numbers that share a scale; a row must be a whole number of blocks."""
 
 
 def _loaded(**section: Any) -> DiffusersModel:
@@ -40,7 +40,7 @@ def _digest(model: DiffusersModel) -> str:
 
 @pytest.fixture(scope="module")
 def wan(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Wan whose transformer weighs enough in the video that four bits show."""
+    """A tiny Wan whose transformer changes the video visibly when its weights have four bits."""
     torch.manual_seed(0)
     folder = tiny.save("WanPipeline", tmp_path_factory.mktemp("wan"))
     transformer = diffusers.WanTransformer3DModel.from_pretrained(folder, subfolder="transformer")
@@ -52,7 +52,7 @@ def wan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def files(wan: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The transformer as GGUF, and the numbers that its bits mean as safetensors."""
+    """The transformer as GGUF, and the same numbers as safetensors."""
     transformer = diffusers.WanTransformer3DModel.from_pretrained(wan, subfolder="transformer")
     base = tmp_path_factory.mktemp("gguf")
     writer = gguf.GGUFWriter(base / "wan.gguf", "wan")
@@ -79,7 +79,7 @@ def _section(folder: Path, file: Path, **more: Any) -> dict[str, Any]:
 
 
 def test_a_gguf_file_means_its_numbers(wan: Path, files: dict[str, Path]) -> None:
-    """A GGUF network makes, bit by bit, the video of the numbers that its bits stand for, and no other."""
+    """A GGUF network makes the same bytes as the same numbers in safetensors."""
     model = _loaded(**_section(wan, files["gguf"]))
     assert quantization.is_quantized(model._pipeline.transformer)
     digest = _digest(model)
@@ -88,7 +88,7 @@ def test_a_gguf_file_means_its_numbers(wan: Path, files: dict[str, Path]) -> Non
 
 
 def test_a_job_runs_a_gguf_file(wan: Path, files: dict[str, Path], tmp_path: Path) -> None:
-    """Through the whole line, in the arithmetic that the job asks for."""
+    """A whole run with a GGUF network uses the job's dtype for its arithmetic."""
     call = {"call": dict(tiny.TINY_PIPELINES["WanPipeline"].call)}
     models = {
         dtype: {**_section(wan, files["gguf"]), **call, "dtype": dtype} for dtype in ("float32", "bfloat16")
@@ -102,9 +102,9 @@ def test_a_job_runs_a_gguf_file(wan: Path, files: dict[str, Path], tmp_path: Pat
 def test_a_gguf_file_wants_its_package(
     wan: Path, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the reader of the format the plan says what to install."""
+    """Without the package gguf, planning reports what to install."""
     monkeypatch.setattr("t2vbatch.models.checkpoints.single_file.absent", lambda names: ("gguf",))
-    with pytest.raises(ModelError, match="no package gguf here") as caught:
+    with pytest.raises(ModelError, match="gguf, which reads such files, is not installed") as caught:
         inspect_model("mine", Model.model_validate(_section(wan, files["gguf"])))
     assert caught.value.fix == "pip install gguf"
 
@@ -114,7 +114,7 @@ QUANTO = {"class": "QuantoConfig", "weights_dtype": "int8"}
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_parts_are_quantized_while_they_are_read(wan: Path) -> None:
-    """Those that the job names, by their own libraries' methods, be they the checkpoint's or the job's."""
+    """The named parts are quantized by their own library, both the checkpoint's parts and the job's."""
     encoder = {"class": "QuantoConfig", "weights": "int8"}
     asked = {"speed": {"quantization": {"transformer": QUANTO, "text_encoder": encoder}}}
     own = {"transformer": {"class": "WanTransformer3DModel", "path": str(wan), "subfolder": "transformer"}}
@@ -132,7 +132,7 @@ def test_parts_are_quantized_while_they_are_read(wan: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_quantization_without_effect_is_refused(wan: Path) -> None:
-    """A method that is told to leave every layer out changes nothing, and that is an error."""
+    """A quantization config that excludes every layer is an error."""
     transformer = diffusers.WanTransformer3DModel.from_pretrained(wan, subfolder="transformer")
     layers = sorted({name.rpartition(".")[2] for name, _ in transformer.named_modules()})
     nothing = {**QUANTO, "modules_to_not_convert": layers}
@@ -158,7 +158,7 @@ def test_quantization_without_effect_is_refused(wan: Path) -> None:
 def test_what_cannot_be_quantized_is_refused_by_the_plan(
     asked: Any, where: str, said: str, checkpoint: Checkpoint
 ) -> None:
-    """A misspelt part, class or option, and a class that the part's library does not have."""
+    """A misspelt part, class or option is refused, and so is a class that the part's library lacks."""
     spec = Model(path=str(checkpoint("WanPipeline")), speed={"quantization": asked})
     with pytest.raises(ModelError) as caught:
         inspect_model("mine", spec)
@@ -167,7 +167,7 @@ def test_what_cannot_be_quantized_is_refused_by_the_plan(
 
 
 def test_a_missing_package_is_named(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package that a method needs is told by the name that pip takes, before anything is loaded."""
+    """A missing package is reported by its name for pip before anything is loaded."""
     monkeypatch.setattr("t2vbatch.models.catalog.find_spec", lambda name: None)
     spec = Model(path=str(checkpoint("WanPipeline")), speed={"quantization": {"transformer": QUANTO}})
     with pytest.raises(ModelError) as caught:
@@ -176,16 +176,16 @@ def test_a_missing_package_is_named(checkpoint: Checkpoint, monkeypatch: pytest.
 
 
 def test_a_gguf_part_is_not_quantized_again(wan: Path, files: dict[str, Path]) -> None:
-    """Its bits are the file's."""
+    """A GGUF part cannot be quantized again."""
     spec = Model.model_validate(
         {**_section(wan, files["gguf"]), "speed": {"quantization": {"transformer": QUANTO}}}
     )
-    with pytest.raises(ModelError, match="which is quantized"):
+    with pytest.raises(ModelError, match="already quantized"):
         inspect_model("mine", spec)
 
 
 def test_torchao_takes_the_names_of_its_classes(wan: Path) -> None:
-    """Where torchao is installed, a job names its classes, with options or without."""
+    """With torchao installed, a job names its classes, with or without options."""
     pytest.importorskip("torchao")
     for kind in ("Int8WeightOnlyConfig", {"class": "Int8WeightOnlyConfig", "version": 2}):
         asked = {"transformer": {"class": "TorchAoConfig", "quant_type": kind}}
@@ -197,5 +197,5 @@ def test_torchao_takes_the_names_of_its_classes(wan: Path) -> None:
 
 
 def test_quantization_is_a_speed_setting() -> None:
-    """All of them change pixels, and are identity."""
+    """Every quantization changes the identity."""
     assert not settings.SPEED["quantization"].moves_only

@@ -1,4 +1,4 @@
-"""The memory: and speed: keys, on real classes: each has an effect, or is refused."""
+"""The keys memory: and speed: on real classes: each setting has an effect or is refused."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +49,7 @@ def _video(path: Path, name: str, steps: int = 2, **changes: Any) -> Video:
 def test_a_setting_leaves_a_model_that_generates(
     name: str, changes: dict[str, Any], checkpoint: Checkpoint
 ) -> None:
-    """Each setting is accepted where it has an effect, and the model makes its video."""
+    """A setting with an effect is accepted, and the model makes its video."""
     assert _video(checkpoint(name), name, **changes).frames.std() > 1
 
 
@@ -64,21 +64,21 @@ def test_a_setting_leaves_a_model_that_generates(
 def test_a_setting_without_effect_is_refused(
     name: str, changes: dict[str, Any], where: str, checkpoint: Checkpoint
 ) -> None:
-    """A setting that this pipeline would take in silence and ignore is an error."""
+    """A setting that this pipeline would silently ignore is an error."""
     with pytest.raises(ModelError, match="without effect") as caught:
         _video(checkpoint(name), name, **changes)
     assert caught.value.where == where
 
 
 def test_an_unknown_cache_and_backend_are_refused(checkpoint: Checkpoint) -> None:
-    """A cache or an attention kernel that does not exist is refused with the library's own reason."""
+    """An unknown cache or attention kernel is refused with the library's reason."""
     for speed in ({"cache": "NoCacheConfig"}, {"attention_backend": "magic"}):
         with pytest.raises(ModelError):
             _video(checkpoint("WanPipeline"), "WanPipeline", speed=speed)
 
 
 def test_an_offload_on_a_cpu_changes_nothing(checkpoint: Checkpoint) -> None:
-    """Where there is no accelerator, a job that asks for an offload runs, and gives the same bytes."""
+    """Without an accelerator, a job with an offload runs and makes the same bytes."""
     path = checkpoint("WanPipeline")
     plain = _video(path, "WanPipeline")
     for offload in ("model_cpu_offload", "sequential_cpu_offload", "group_offload"):
@@ -86,7 +86,7 @@ def test_an_offload_on_a_cpu_changes_nothing(checkpoint: Checkpoint) -> None:
 
 
 def test_a_cache_changes_pixels(checkpoint: Checkpoint) -> None:
-    """Work that is skipped shows: this is why all of speed is identity."""
+    """A step cache changes the pixels, so that all of speed is part of the identity."""
     path = checkpoint("WanPipeline")
     cached = {"cache": {"class": "FirstBlockCacheConfig", "threshold": 10.0}}
     assert (

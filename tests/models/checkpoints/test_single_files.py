@@ -1,4 +1,4 @@
-"""Checkpoints and networks in single files of their authors' layout, loaded by the line."""
+"""Checkpoints and networks from single files in their authors' layout."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +35,7 @@ def _part(kind: str, folder: Path, part: str) -> Any:
 
 @pytest.fixture
 def wan_file(checkpoint: Checkpoint, tmp_path: Path) -> Path:
-    """The transformer of the tiny Wan, as its authors write it."""
+    """The transformer of the tiny Wan in its authors' layout."""
     transformer = _part("WanTransformer3DModel", checkpoint("WanPipeline"), "transformer")
     save_file(original.wan(transformer), tmp_path / "wan.safetensors")
     return tmp_path / "wan.safetensors"
@@ -47,7 +47,7 @@ def _ltx(folder: Path) -> original.Weights:
 
 
 def test_a_network_from_a_single_file_gives_the_same_bytes(checkpoint: Checkpoint, wan_file: Path) -> None:
-    """A transformer in its authors' layout, with the config of the model's own, makes the folder's video."""
+    """A transformer from a single file makes the same video as the folder."""
     folder = checkpoint("WanPipeline")
     component = {"class": "WanTransformer3DModel", "path": str(wan_file)}
     video = _video("WanPipeline", path=str(folder), components={"transformer": component})
@@ -57,7 +57,7 @@ def test_a_network_from_a_single_file_gives_the_same_bytes(checkpoint: Checkpoin
 def test_a_whole_checkpoint_from_a_single_file_gives_the_same_bytes(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
-    """Transformer and autoencoder come from the file, text encoder and configs from the folder beside it."""
+    """Transformer and autoencoder come from the file, text encoder and configs from the config's folder."""
     folder = checkpoint("LTXPipeline")
     save_file(_ltx(folder), tmp_path / "ltx.safetensors")
     video = _video("LTXPipeline", path=str(tmp_path / "ltx.safetensors"), config=str(folder))
@@ -67,7 +67,7 @@ def test_a_whole_checkpoint_from_a_single_file_gives_the_same_bytes(
 def test_a_stable_diffusion_file_and_a_motion_module_make_a_video(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
-    """AnimateDiff on single files of image model and motion module makes the video of their folders."""
+    """AnimateDiff makes the same video from single files of image model and motion module as from folders."""
     name, image = "AnimateDiffPipeline", checkpoint("TextToVideoZeroPipeline")
     motion = checkpoint(name) / "motion_adapter"
     save_file(
@@ -116,7 +116,7 @@ def test_a_job_names_single_files_beside_itself(checkpoint: Checkpoint, wan_file
 
 
 def test_a_pickle_is_read_where_the_job_says_so(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    """A .ckpt is refused as the program that it is, and gives the folder's bytes where it is allowed."""
+    """A .ckpt is refused as a pickle, and makes the folder's bytes if pickles are allowed."""
     folder, file = checkpoint("LTXPipeline"), tmp_path / "ltx.ckpt"
     torch.save({"state_dict": _ltx(folder)}, file)
     encoder = {"class": "T5EncoderModel", "path": str(folder), "subfolder": "text_encoder"}
@@ -129,7 +129,7 @@ def test_a_pickle_is_read_where_the_job_says_so(checkpoint: Checkpoint, tmp_path
 
 
 def test_a_file_of_another_network_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    """A file whose weights are not those of the class is named with both, when it is loaded."""
+    """A file with the weights of another class is refused when it is loaded, with the file and the class."""
     adapter = diffusers.MotionAdapter.from_pretrained(checkpoint("AnimateDiffPipeline") / "motion_adapter")
     save_file(original.motion_module(adapter), tmp_path / "motion.safetensors")
     component = {"class": "WanTransformer3DModel", "path": str(tmp_path / "motion.safetensors")}
@@ -140,13 +140,13 @@ def test_a_file_of_another_network_is_refused(checkpoint: Checkpoint, tmp_path: 
 
 
 def test_a_file_that_lacks_weights_is_refused(checkpoint: Checkpoint, wan_file: Path) -> None:
-    """A single weight that is not in the file is missed."""
+    """A file that lacks one weight is refused."""
     weights = load_file(wan_file)
     del weights["head.head.bias"]
     save_file(weights, wan_file)
     component = {"class": "WanTransformer3DModel", "path": str(wan_file)}
     spec = Model(path=str(checkpoint("WanPipeline")), components={"transformer": component})
-    with pytest.raises(ModelError, match="lacks some of the weights"):
+    with pytest.raises(ModelError, match="some weights are missing"):
         load_model(spec, inspect_model("mine", spec), "cpu")
 
 
@@ -157,10 +157,10 @@ def _refusal(**section: Any) -> ModelError:
 
 
 def test_what_a_single_file_cannot_do_is_refused(checkpoint: Checkpoint, wan_file: Path) -> None:
-    """Each with the key that is wrong, before anything is loaded."""
+    """Keys that a single file does not support are refused before anything is loaded."""
     file, folder = str(wan_file), str(checkpoint("WanPipeline"))
     whole = _refusal(path=file, config=folder)
-    assert "WanPipeline cannot be loaded from a single file" in whole.found
+    assert "a single file, from which WanPipeline cannot be loaded" in whole.found
     assert "models.mine.components.transformer" in whole.fix
     assert _refusal(path=folder, config=folder).where == "models.mine.config"
     assert _refusal(path=file, config=folder, variant="fp16").where == "models.mine.variant"
@@ -184,7 +184,7 @@ def test_what_a_single_file_cannot_do_is_refused(checkpoint: Checkpoint, wan_fil
 def test_what_a_component_from_a_single_file_cannot_be_is_refused(
     changes: dict[str, Any], where: str, checkpoint: Checkpoint, wan_file: Path
 ) -> None:
-    """A variant of a file, a class without single files, a file that is not there, configs that are none."""
+    """A variant, a class without single files, a missing file and wrong configs are refused."""
     folder = str(checkpoint("WanPipeline"))
     given = {key: value.replace("FOLDER", folder) for key, value in changes.items()}
     component = {"class": "WanTransformer3DModel", "path": str(wan_file), **given}
@@ -193,7 +193,7 @@ def test_what_a_component_from_a_single_file_cannot_be_is_refused(
 
 
 def test_weights_that_need_scales_are_refused(checkpoint: Checkpoint, wan_file: Path) -> None:
-    """A file of scaled 8-bit weights would load as noise."""
+    """A file of scaled 8-bit weights is refused, as it would load as noise."""
     save_file({**load_file(wan_file), "blocks.0.ffn.0.scale_weight": torch.ones(1)}, wan_file)
     component = {"class": "WanTransformer3DModel", "path": str(wan_file)}
     error = _refusal(path=str(checkpoint("WanPipeline")), components={"transformer": component})
@@ -201,30 +201,30 @@ def test_weights_that_need_scales_are_refused(checkpoint: Checkpoint, wan_file: 
 
 
 def test_half_a_file_is_refused(checkpoint: Checkpoint, wan_file: Path) -> None:
-    """A download that broke off is found by its header, before anything is loaded."""
+    """An incomplete download is found by its header before anything is loaded."""
     wan_file.write_bytes(wan_file.read_bytes()[:-100])
     component = {"class": "WanTransformer3DModel", "path": str(wan_file)}
     error = _refusal(path=str(checkpoint("WanPipeline")), components={"transformer": component})
-    assert (error.where, error.fix) == (str(wan_file), "fetch it again")
+    assert (error.where, error.fix) == (str(wan_file), "download it again")
 
 
 def test_a_config_that_is_not_named_is_guessed(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Diffusers knows by the names in a file which repository has its configs."""
+    """Without config:, the repository that diffusers guesses is named."""
     save_file(_ltx(checkpoint("LTXPipeline")), tmp_path / "ltx.safetensors")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     error = _refusal(path=str(tmp_path / "ltx.safetensors"))
     assert error.where == "models.mine.config"
     assert error.found.startswith(
-        "nothing; diffusers would take diffusers/LTX-Video-0.9.0, which is not here"
+        "no config, and the one that diffusers guesses is diffusers/LTX-Video-0.9.0"
     )
 
 
 def test_a_file_of_the_hub_is_not_fetched_for_a_plan(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of weights on the hub a plan asks the commit, and what the header says."""
+    """Planning requests only the commit and the header of weights on the Hub."""
     asked = []
 
     def metadata(url: str) -> Any:
@@ -248,7 +248,7 @@ def test_a_file_of_the_hub_is_not_fetched_for_a_plan(
 def test_a_cached_file_is_loaded_at_the_commit_of_the_plan(
     checkpoint: Checkpoint, wan_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Offline a file of the hub comes from the cache; a branch that moves after the plan changes nothing."""
+    """Offline, a file of the Hub comes from the cache; a branch that moves after planning has no effect."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     repository, commit = tmp_path / "hub" / "models--org--wan", "0123456789abcdef0123456789abcdef01234567"

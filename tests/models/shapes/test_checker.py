@@ -26,7 +26,7 @@ def through_h264(video: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
 
 
 def test_it_reads_real_clips() -> None:
-    """At least 98% of 300 drawn clips, held-out combinations among them, are read right in everything."""
+    """At least 98% of 300 drawn clips, with held-out combinations, are read correctly."""
     scenes = [*draw_scenes(200, seed=1), *draw_scenes(100, seed=1, held_out=True)]
     figures = judge(scenes, list(render(scenes).numpy()), "real")
     assert figures["real all"]["share"] >= 0.98
@@ -48,12 +48,12 @@ def test_noise_is_not_guessed(seed: int) -> None:
 
 
 def test_an_empty_video_shows_nothing() -> None:
-    """A video of one even colour that is no background of the world reads as nothing at all."""
+    """A video of one colour that is not a background is read as nothing."""
     assert read(np.full((9, 64, 64, 3), (90, 200, 40), np.uint8)) == UNREADABLE
 
 
 def test_shuffled_frames_are_no_motion() -> None:
-    """Real frames in a random order keep colour and shape and lose the motion."""
+    """Frames in a random order are read with colour and shape and without motion."""
     scene = Scene("red", "circle", "left")
     video = render([scene])[0].numpy()
     order = [4, 0, 8, 2, 6, 1, 7, 3, 5]
@@ -63,13 +63,13 @@ def test_shuffled_frames_are_no_motion() -> None:
 
 
 def test_time_reversed_is_the_opposite_motion() -> None:
-    """The path decides and not the trail: a clip played backwards moves the other way."""
+    """A clip played backwards is read with the opposite motion: the path decides, not the trail."""
     video = render([Scene("blue", "square", "up")])[0].numpy()
     assert read(video[::-1].copy()).motion == "down"
 
 
 def test_two_shapes_at_once_are_not_one() -> None:
-    """A picture with two shapes far apart has no one path."""
+    """A picture of two shapes far apart is read without a motion."""
     left, right = render([Scene("red", "circle", "up"), Scene("red", "circle", "down")]).numpy()
     both = np.concatenate([left[:, :, 16:48], right[:, :, 16:48]], axis=2)
     assert read(both).motion is None

@@ -24,7 +24,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_toy_run_exports_a_pipeline_and_a_scorer(finished: Path) -> None:
-    """What the recipe writes is loaded by the standard classes and makes a video and a score."""
+    """The standard classes load the recipe's output and make a video and a score."""
     pipeline = DiffusionPipeline.from_pretrained(finished / "weights" / "pipeline")
     call = {**CALL, "num_inference_steps": 2}
     video = pipeline("a red circle moves left", output_type="np", **call).frames[0]
@@ -36,7 +36,7 @@ def test_a_toy_run_exports_a_pipeline_and_a_scorer(finished: Path) -> None:
 
 
 def test_every_stage_logs_its_losses(finished: Path) -> None:
-    """One JSON line at least for each trained part, and one with the gate's figures."""
+    """The logs have a JSON line for each trained part and one for the gate."""
     for name in ("autoencoder", "denoiser", "decoder", "clip", "gates"):
         assert (finished / f"{name}.jsonl").read_text().startswith("{")
 
@@ -58,7 +58,7 @@ def test_a_stopped_run_that_is_resumed_equals_an_undisturbed_one(finished: Path,
 
 
 def test_training_changes_the_weights(finished: Path, tmp_path: Path) -> None:
-    """The toy run is a training run: its weights differ from those of a shorter one."""
+    """The weights of the toy run differ from those of a shorter run."""
     shorter = replace(TOY, clip=replace(TOY.clip, steps=1))
     Trainer(shorter, tmp_path).clip()
     whole, short = weights(finished, "clip"), weights(tmp_path, "clip")
@@ -66,8 +66,8 @@ def test_training_changes_the_weights(finished: Path, tmp_path: Path) -> None:
 
 
 def test_a_bad_autoencoder_stops_the_run(tmp_path: Path) -> None:
-    """The gate refuses to train a denoiser on latents that cannot be read back, and says why."""
+    """The gate refuses to train a denoiser after bad reconstructions, with the reason."""
     trainer = Trainer(replace(TOY, gate=0.95), tmp_path)
-    with pytest.raises(SystemExit, match="reconstructions right"):
+    with pytest.raises(SystemExit, match="reconstructions correctly"):
         trainer.latents(trainer.autoencoder())
     assert not (tmp_path / "latents").exists()

@@ -28,7 +28,7 @@ def test_the_same_seed_draws_the_same_pixels() -> None:
 
 
 def test_a_video_does_not_depend_on_its_neighbours_in_the_batch() -> None:
-    """Drawing many scenes at once gives what drawing each alone gives."""
+    """Many scenes drawn at once equal the same scenes drawn one by one."""
     scenes = [sample_scene(random.Random(i)) for i in range(12)]
     together = render(scenes)
     for scene, video in zip(scenes, together, strict=True):
@@ -36,14 +36,14 @@ def test_a_video_does_not_depend_on_its_neighbours_in_the_batch() -> None:
 
 
 def test_a_window_is_a_part_of_the_whole_clip() -> None:
-    """Frames drawn from a later start equal the whole clip's, but for the faint end of the trail."""
+    """Frames drawn from a later start equal the clip's, except for the faint end of the trail."""
     scene = Scene("red", "star", "bouncing")
     whole, window = render([scene]), render([scene], frames=4, start=3)
     assert (whole[:, 4:7].int() - window[:, 1:].int()).abs().max() <= 30
 
 
 def test_a_single_frame_shows_the_motion() -> None:
-    """The trail makes the middle frame of all eight motions differ, though place and size agree."""
+    """The middle frames of all eight motions differ by the trail, with the same place and size."""
     frames = render([Scene("green", "circle", motion) for motion in MOTIONS])[:, FRAMES // 2].float()
     for i in range(len(MOTIONS)):
         for j in range(i):
@@ -51,7 +51,7 @@ def test_a_single_frame_shows_the_motion() -> None:
 
 
 def test_the_split_keeps_at_least_a_tenth_out_and_every_word_in() -> None:
-    """The two sides share no combination and cover all, and training sees every single word."""
+    """The two sides share no combination and cover all; training uses every word."""
     seen, held_out = combinations(held_out=False), combinations(held_out=True)
     total = len(COLOURS) * len(SHAPES) * len(MOTIONS)
     assert len(set(seen) | set(held_out)) == total
@@ -62,7 +62,7 @@ def test_the_split_keeps_at_least_a_tenth_out_and_every_word_in() -> None:
 
 
 def test_training_scenes_are_never_held_out() -> None:
-    """The sampler stays on the side of the split that it is asked for."""
+    """Sampled scenes are on the requested side of the split."""
     held_out = set(combinations(held_out=True))
     rng = random.Random(0)
     for side in (False, True):
@@ -72,7 +72,7 @@ def test_training_scenes_are_never_held_out() -> None:
 
 
 def test_captions_vary_and_stay_true() -> None:
-    """A scene has many wordings, and the colour's word or its synonym stands in each."""
+    """A scene has many wordings, each with the colour's word or a synonym."""
     scene = Scene("purple", "square", "left", "navy", "large")
     wordings = {caption(scene, random.Random(i)) for i in range(200)}
     assert len(wordings) > 150
@@ -84,7 +84,7 @@ def test_captions_vary_and_stay_true() -> None:
 
 
 def test_neighbours_differ_in_one_word() -> None:
-    """Each neighbour's plain caption differs from the scene's in one place, and there are enough for 8."""
+    """There are enough neighbours for 8 captions, and each caption differs in one place."""
     scene = Scene("red", "circle", "left")
     own = plain_caption(scene)
     assert own == "a red circle moves left"
@@ -94,7 +94,7 @@ def test_neighbours_differ_in_one_word() -> None:
 
 
 def test_one_stream_gives_one_wording_for_two_scenes() -> None:
-    """Scenes that differ in the colour alone get sentences that differ in the colour's word alone."""
+    """The captions of scenes that differ in colour alone differ in the colour's word alone."""
     for seed in range(50):
         red, blue = (
             caption(Scene(colour, "star", "up"), random.Random(seed)).split() for colour in ("red", "blue")
