@@ -21,6 +21,7 @@ from t2vbatch.engines import Ending, Engine, Progress, RunCallbacks
 from t2vbatch.errors import StoreError, T2VBatchError
 from t2vbatch.exchange.trackers import check_trackers, track
 from t2vbatch.job import Job
+from t2vbatch.output.folding import Folding
 from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store, open_store
 from t2vbatch.plan import Plan, Sample
@@ -86,8 +87,9 @@ def run_job(
                     }
                     status = _StatusFile(store, watch)
                     status.begin(sum(position_count(of_model) for of_model in units.values()))
-                    callbacks = _callbacks(plan, store, status.progress)
-                    ending = engine(job).run(units, job, factories, callbacks)
+                    with Folding(store.log) as folding:
+                        callbacks = _callbacks(plan, store, folding, status.progress)
+                        ending = engine(job).run(units, job, factories, callbacks)
                 if ending == "finished" and job.distances:
                     ending = measure(store, plan, job, distance_specs(job), engine, watch)
         except T2VBatchError:
@@ -143,10 +145,13 @@ def _videos(plan: Plan, records: pa.Table) -> int:
     return int(pc.sum(pc.is_in(plan.table["sample_id"], with_video["sample_id"])).as_py() or 0)
 
 
-def _callbacks(plan: Plan, store: Store, progress: Callable[[Progress], None]) -> RunCallbacks[Sample]:
+def _callbacks(
+    plan: Plan, store: Store, folding: Folding, progress: Callable[[Progress], None]
+) -> RunCallbacks[Sample]:
     def committed(position: int) -> Status | None:
-        record = store.committed(plan.table["sample_id"][position].as_py())
-        return record.status if record else None
+        sample_id = plan.table["sample_id"][position].as_py()
+        folding.keep(sample_id)
+        return store.log.status_of(sample_id)
 
     def quarantine(position: int, attempts: int, failure: Failure) -> None:
         store.commit(_failed(plan, position, attempts, failure))

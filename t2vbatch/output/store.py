@@ -1,31 +1,29 @@
-"""The output folder: videos, records, and the tables that are made from them.
+"""The output folder: its layout, and how a video and its record are published.
 
-What is there, and who writes it::
+::
 
-    drafts/SAMPLE_ID.json        what a worker is about to publish; gone when the record is there
+    drafts/SAMPLE_ID.json        the record of a video that is about to be published; deleted after the commit
     videos/MODEL/ROW-INDEX.mp4   published by a worker, before its record
-    records/new/SAMPLE_ID.json   one finished sample: created once, last, by the worker that made it
-    records/all-DIGEST           every record so far in one Parquet file, which replaces the small ones
-    job.yaml, plan.parquet       what the last run was asked to make
-    results.parquet, metadata.parquet, summary.json, report/    made from records; deleted and rebuilt at will
-    status.json, lease.json      the run that is going on
+    records/                     one record for each finished sample: see record_log.py
+    job.yaml, plan.parquet       the job and the plan of the last run
+    results.parquet, metadata.parquet, summary.json, report/    made from plan and records at any time
+    status.json, lease.json      the run that writes this folder now
 
-A sample is finished when its record exists, and only then. All that this module does may die at any line:
-a video that its draft describes is taken over by the next attempt, one without is made again, two copies of
-one record are one record.
+A sample is finished when its record exists, and only then. A process may die between any two writes: a
+published video with a draft is adopted by the next attempt, a video without a draft is generated again, and
+two copies of one record are one record.
 
-Attempts at one sample can overlap, because a worker that cannot be reached may live. Where the pipeline gives
-the same bytes twice, as it should, their order is nothing to anybody. Where it does not, the file and its
-record must still be one attempt's: who comes when the record is there, or another's published draft, leaves
-both alone and takes them for its own; and where two published at the same moment, the record is made that of
-the file which stayed.
+Two attempts at one sample can overlap, because a worker that cannot be reached may still run. When both give
+the same bytes, as pipelines should, their order does not matter. When they differ, file and record must still
+come from one attempt. So an attempt that finds a record, or a published video with another's draft, leaves
+both as they are and returns them. When two attempts publish at the same moment, the record follows the file
+that remained.
 """
 
 import contextlib
-import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +35,11 @@ from t2vbatch.errors import StoreError, UsageError
 from t2vbatch.job import Job, dump_job, parse_job
 from t2vbatch.media.video import digest_file
 from t2vbatch.output.lease import Fenced, Lease
-from t2vbatch.output.records import RECORDS, Record, to_table
+from t2vbatch.output.record_log import RecordLog
+from t2vbatch.output.records import Record
 from t2vbatch.storage.files import Folder, open_folder
 
-_NEW = "records/new"
 _DRAFTS = "drafts"
-_CHUNK = 4096
 
 
 class Store:
@@ -56,6 +53,7 @@ class Store:
     def __init__(self, uri: str, lease: str | None = None) -> None:
         folder = open_folder(uri)
         self.folder: Folder = folder if lease is None else Fenced(folder, lease)
+        self.log = RecordLog(self.folder)
 
     @property
     def uri(self) -> str:
@@ -75,7 +73,9 @@ class Store:
             LeaseHeldError: another process writes here.
         """
         with Lease(self.folder) as lease:
-            yield Store(self.uri, lease.token)
+            store = Store(self.uri, lease.token)
+            store.log.recover()
+            yield store
 
     def writer(self) -> str | None:
         """Who writes here now, in words; None for nobody."""
@@ -143,49 +143,40 @@ class Store:
             self.folder.delete(stale)
 
     def commit(self, record: Record) -> bool:
-        """Write the record of a finished sample. The first one wins; whether this was it."""
-        won = self.folder.create(_new(record.sample_id), record.to_json())
+        """Write the record of a finished sample. The first one wins; return whether this is the first."""
+        won = self.log.create(record)
         if not won and (first := self.committed(record.sample_id)):
             replaced = record.video is not None and record.video_sha256 != first.video_sha256
             if replaced and self._holds(record):
-                self.folder.write(_new(record.sample_id), record.to_json())
+                self.log.replace(record)
         self.folder.delete(_draft(record.sample_id))
         return won
 
     def committed(self, sample_id: str) -> Record | None:
-        """The record of this sample that was written since the last compaction, if there is one."""
-        try:
-            return self._read_record(_new(sample_id))
-        except FileNotFoundError:
-            return None
+        """The record of this sample, if one was committed and is not folded into a segment yet."""
+        return self.log.small_record(sample_id)
 
-    # What the run does, one at a time, under the lease.
+    # For readers.
 
-    def records(self) -> pa.Table:
-        """Every record, one a sample, with the schema RECORDS."""
-        return self._read_records()[0]
+    def records(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Every record, one for each sample, with the schema RECORDS or these columns of it."""
+        return self.log.read(columns)
+
+    # For the driver, under the lease.
 
     def discard(self, sample_ids: Iterable[str]) -> None:
-        """Forget these samples' records, so that they are made again."""
-        unwanted = pa.array(list(sample_ids), pa.string())
-        if not len(unwanted):
-            return
-        table, files = self._read_records()
-        kept = table.filter(pc.invert(pc.is_in(table["sample_id"], unwanted)))
-        if kept.num_rows < table.num_rows:
-            self._replace_records(kept, files)
+        """Withdraw these samples' records, so that the samples are generated again."""
+        self.log.withdraw(sample_ids)
 
     def compact(self) -> pa.Table:
-        """Move all records into one file, and return them."""
-        table, files = self._read_records()
-        if files:
-            self._replace_records(table, files)
+        """Fold all records into few files, and return them."""
+        table = self.log.compact()
         self._drop_drafts(table)
         return table
 
     def rewrite(self, records: pa.Table) -> None:
-        """Put these records in the place of all; for what changes in one after it was written: its scores."""
-        self._replace_records(records, self._read_records()[1])
+        """Put these records in the place of all; for changes of finished records, such as new scores."""
+        self.log.rewrite(records)
 
     def write_job(self, job: Job) -> None:
         """Write the resolved job."""
@@ -232,48 +223,6 @@ class Store:
         for sample_id in drafts.filter(pc.is_in(drafts, records["sample_id"])).to_pylist():
             self.folder.delete(_draft(sample_id))
 
-    def _read_records(self) -> tuple[pa.Table, list[str]]:
-        """All records, and the files that they came from."""
-        files = sorted(self.folder.names("records"))
-        compacted = [name for name in files if not name.startswith(_NEW)]
-        loose = [name for name in files if name.startswith(_NEW)]
-        tables = [self._read_compacted(name) for name in compacted]
-        for start in range(0, len(loose), _CHUNK):
-            tables.append(to_table(map(self._read_record, loose[start : start + _CHUNK])))
-        table = pa.concat_tables([RECORDS.empty_table(), *tables])
-        return _first_of_each(table), files
-
-    def _read_compacted(self, name: str) -> pa.Table:
-        try:
-            return _widened(pq.read_table(io.BytesIO(self.folder.read(name))))
-        except (pa.ArrowException, UnicodeDecodeError) as error:
-            raise StoreError(
-                f"{self.uri}/{name} is damaged ({error}); it holds every record up to the last run, so "
-                "restore it from a copy: what it held is made again if it is deleted"
-            ) from error
-
-    def _read_record(self, name: str) -> Record:
-        try:
-            record = Record.from_json(self.folder.read(name))
-            if name != _new(record.sample_id):
-                raise ValueError(f"it is of sample {record.sample_id[:80]!r}")
-            return record
-        except ValueError as error:
-            raise StoreError(
-                f"{self.uri}/{name} is damaged ({error}); delete it, and its video is made again"
-            ) from error
-
-    def _replace_records(self, table: pa.Table, old: list[str]) -> None:
-        data = _parquet(table)
-        # Named by content: dying before the old files are gone leaves copies, which are one record each.
-        # No .parquet ending: tools that read a whole folder of Parquet must not take this for results.
-        name = f"records/all-{hashlib.sha256(data).hexdigest()[:16]}"
-        if name not in old:
-            self.folder.write(name, data)
-        for file in old:
-            if file != name:
-                self.folder.delete(file)
-
 
 def no_run_here(store: Store, missing: str) -> UsageError:
     """What to raise where an output is asked for and there is none."""
@@ -285,32 +234,11 @@ def open_store(uri: str) -> Store:
     return Store(uri)
 
 
-def _new(sample_id: str) -> str:
-    return f"{_NEW}/{sample_id}.json"
-
-
 def _draft(sample_id: str) -> str:
     return f"{_DRAFTS}/{sample_id}.json"
-
-
-def _widened(records: pa.Table) -> pa.Table:
-    """Records of an earlier version, which has not known every column."""
-    for field in RECORDS:
-        if field.name not in records.column_names:
-            records = records.append_column(field, pa.nulls(records.num_rows, field.type))
-    return records.select(RECORDS.names).cast(RECORDS)
 
 
 def _parquet(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
-
-
-def _first_of_each(table: pa.Table) -> pa.Table:
-    """One row a sample. Compacted records come first, so a late copy of a record never replaces it."""
-    positions = pa.array(range(table.num_rows), pa.int64())
-    firsts = (
-        table.append_column("_position", positions).group_by("sample_id").aggregate([("_position", "min")])
-    )
-    return table.take(firsts["_position_min"].sort()) if table.num_rows else table

@@ -180,7 +180,7 @@ def damaged(pattern: str) -> Strike:
 
     def strike(world: World, number: int) -> None:
         _kill_after(world, 3)
-        if pattern.startswith("records/all"):
+        if pattern.startswith("records/base"):
             world.store.compact()
         file = next(iter(sorted(world.out.glob(pattern))))
         whole = file.read_bytes()

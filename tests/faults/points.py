@@ -8,6 +8,8 @@ from typing import Any
 
 from t2vbatch.commands import run
 from t2vbatch.models.fake import FakeModel
+from t2vbatch.output.folding import Folding
+from t2vbatch.output.record_log import RecordLog
 from t2vbatch.output.store import Store
 from t2vbatch.storage.files import LocalFolder
 from t2vbatch.worker.factory import WorkerFactory
@@ -33,9 +35,12 @@ POINTS: Mapping[str, Point] = {
     "between draft and video": Point(Store, "_place"),
     "between video and record": Point(Store, "commit"),
     "after the record": Point(Store, "commit", after=True),
-    "before compaction": Point(Store, "_replace_records"),
+    "before compaction": Point(RecordLog, "rewrite"),
     "during compaction": Point(LocalFolder, "delete", about="records/"),
-    "after compaction": Point(Store, "_replace_records", after=True),
+    "after compaction": Point(RecordLog, "rewrite", after=True),
+    "before folding": Point(RecordLog, "_fold"),
+    "during folding": Point(RecordLog, "_delete"),
+    "after folding": Point(RecordLog, "_fold", after=True),
     "storage fails": Point(LocalFolder, "create", deeds.refuse, about="records/"),
     "storage fails after it has written": Point(LocalFolder, "create", deeds.refuse, True, "records/"),
     "storage fails for a video": Point(LocalFolder, "publish", deeds.refuse, about="videos/"),
@@ -56,6 +61,8 @@ def arm_run(name: str, nth: int, marker: Path) -> None:
         marker: a file that exists from when the fault has struck, so that it strikes once in all processes.
     """
     arm(name, nth, marker)
+    # A run of a few samples is over before its records would be folded.
+    vars(run)["Folding"] = functools.partial(Folding, look_every_s=0.02, fold_at=2)
     vars(run)["WorkerFactory"] = functools.partial(ArmedFactory, point=name, nth=nth, marker=str(marker))
 
 

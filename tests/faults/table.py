@@ -72,20 +72,27 @@ _NAMELESS = [{"prompt": f"prompt {index}"} for index in range(8)]
 _TWO = {"engine": "ray", "workers": {"count": 2}}
 
 _KILLS = [name for name, point in POINTS.items() if point.deed is die]
-_IN_COMPACTION = {"before compaction": 1, "during compaction": 3, "after compaction": 1}
-_QUICK = {"between video and record", "during compaction"}
+_IN_DRIVER = {
+    "before compaction": 1,
+    "during compaction": 3,
+    "after compaction": 1,
+    "before folding": 1,
+    "during folding": 2,
+    "after folding": 1,
+}
+_QUICK = {"between video and record", "during compaction", "during folding"}
 
 FAULTS: tuple[Fault, ...] = (
     Fault("driver killed at a random moment", kill_driver, 20),
     Fault("driver of Ray workers killed", kill_driver, 2, _RAY),
     *(
-        Fault(f"killed {point}", at(point, _IN_COMPACTION.get(point, 3)), quick=point in _QUICK)
+        Fault(f"killed {point}", at(point, _IN_DRIVER.get(point, 3)), quick=point in _QUICK)
         for point in _KILLS
     ),
     *(
         Fault(f"Ray worker killed {point}", at(point, 3, (0,)), world=_RAY, charged=1)
         for point in _KILLS
-        if point not in _IN_COMPACTION
+        if point not in _IN_DRIVER
     ),
     *(Fault(point, at(point, 3, (1,))) for point in POINTS if point.startswith("storage")),
     Fault("storage answers now and then", flaky_storage, 2, on_s3=True),
@@ -108,7 +115,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("output read-only", read_only, root=True),
     Fault("torn files", torn_files, quick=True),
     Fault("truncated record", damaged("records/new/*.json")),
-    Fault("truncated records in Parquet", damaged("records/all-*")),
+    Fault("truncated records in Parquet", damaged("records/base-*")),
     Fault("truncated results", damaged_results),
     Fault("manifest edited between runs", edited_manifest, 2),
     Fault("rows repeated between runs", repeated_rows, world={"rows": _NAMELESS}),

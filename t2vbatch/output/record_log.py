@@ -1,0 +1,315 @@
+"""The record log: one small record for each finished sample, folded into segments while a run goes on.
+
+::
+
+    records/new/SAMPLE_ID.json         committed by a worker, exclusively: the first one wins
+    records/segment-GENERATION-ROWS    records of many samples in one Parquet file, written by the driver
+    records/base-GENERATION-ROWS       every record up to this generation: older files are void
+
+These rules give every reader the same records, wherever a process died:
+
+- of two rows for one sample, the row in the file with the higher generation is valid;
+- a base voids all files with a lower generation;
+- a row in a segment or a base is valid over a small record, so that a late second commit changes nothing;
+- a row with the status ``withdrawn`` says that the sample has no record, unless a small one is there.
+
+A file is deleted only after a newer file holds its records, so a reader that misses a file lists again. Only
+the holder of the lease folds, withdraws and rewrites.
+"""
+
+import io
+import re
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from t2vbatch.errors import StoreError
+from t2vbatch.output.records import RECORDS, Record, Status, to_table
+from t2vbatch.storage.files import Folder
+
+SEGMENT_ROWS = 4096
+"""Rows of a full segment. A fold reads as many small records, each a request on an object store."""
+
+_FOLDER, _NEW = "records", "records/new"
+# No .parquet ending: tools that read a whole folder of Parquet must not take this for results.
+_FILE = re.compile(r"records/(?P<kind>segment|base)-(?P<generation>\d{12})-(?P<rows>\d+)")
+_FIRST_VERSION = re.compile(r"records/all-[0-9a-f]{16}")
+_WITHDRAWN = "withdrawn"
+_READERS = 32
+"""Threads that read small records: enough to hide the latency of an object store."""
+_LISTINGS = 50
+"""Listings before a reader gives up; each repetition means that a fold ended in the meantime."""
+_LARGE_BASE = 100_000
+"""From this size on, a base is written again only when the newer segments hold a quarter as many rows."""
+
+
+@dataclass(frozen=True, order=True)
+class Segment:
+    """One Parquet file of records."""
+
+    generation: int
+    name: str = field(compare=False)
+    rows: int = field(compare=False)
+    is_base: bool = field(compare=False)
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """The files of the log: the valid segments by generation, the small records, and the void files."""
+
+    segments: tuple[Segment, ...]
+    small: tuple[str, ...]
+    void: tuple[str, ...] = ()
+
+    @property
+    def next_generation(self) -> int:
+        return self.segments[-1].generation + 1 if self.segments else 1
+
+    @property
+    def is_one_base(self) -> bool:
+        return not self.small and not self.void and len(self.segments) == 1 and self.segments[0].is_base
+
+
+@dataclass
+class _Reading:
+    """Files that a reader has read so far, so that another listing costs only what is new in it."""
+
+    columns: Sequence[str]
+    segments: dict[str, pa.Table] = field(default_factory=dict)
+    small: dict[str, Record] = field(default_factory=dict)
+
+
+class RecordLog:
+    """The records of one output folder."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._folded: list[pa.Table] = []
+
+    # For workers.
+
+    def create(self, record: Record) -> bool:
+        """Commit a record; return whether it is the first one for its sample."""
+        return self._folder.create(_small_name(record.sample_id), record.to_json())
+
+    def replace(self, record: Record) -> None:
+        """Write a small record over the one that is there."""
+        self._folder.write(_small_name(record.sample_id), record.to_json())
+
+    def small_record(self, sample_id: str) -> Record | None:
+        """The sample's record, if one was committed and is not folded yet."""
+        try:
+            return self._read_small(_small_name(sample_id))
+        except FileNotFoundError:
+            return None
+
+    # For readers.
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Every record, one for each sample, with the schema RECORDS or these columns of it.
+
+        Raises:
+            StoreError: a file is damaged, or the storage failed.
+        """
+        wanted = list(dict.fromkeys(["sample_id", "status", *(columns or RECORDS.names)]))
+        reading = _Reading(wanted)
+        for _ in range(_LISTINGS):
+            listing = self._list()
+            try:
+                table = self._valid_rows(listing, reading)
+            except FileNotFoundError:
+                continue  # A fold moved these records to a segment in the meantime.
+            if self._list().segments == listing.segments:
+                return _only_records(table).select(columns or RECORDS.names)
+        raise StoreError(f"{self._folder.uri}/records changed {_LISTINGS} times while it was read; try again")
+
+    # For the driver, under the lease.
+
+    def recover(self) -> None:
+        """Finish what a driver left undone: delete void files, and small records that are in a segment."""
+        listing = self._list()
+        self._delete(listing.void)
+        if listing.small and listing.segments:
+            segments = _Listing(listing.segments, ())
+            stored = _only_records(self._valid_rows(segments, _Reading(["sample_id", "status"])))
+            small = pa.array([_sample_id(name) for name in listing.small], pa.string())
+            copies = small.filter(pc.is_in(small, stored["sample_id"].combine_chunks()))
+            self._delete([_small_name(sample_id) for sample_id in copies.to_pylist()])
+
+    def status_of(self, sample_id: str) -> Status | None:
+        """The status in a record that was committed since this log was opened; None where there is none."""
+        if record := self.small_record(sample_id):
+            return record.status
+        for table in reversed(self._folded):
+            index = pc.index(table["sample_id"], sample_id).as_py()
+            if index >= 0:
+                status: Status = table["status"][index].as_py()
+                return status
+        return None
+
+    def count_small(self) -> int:
+        """How many records are not folded yet."""
+        return sum(1 for _ in self._folder.names(_NEW))
+
+    def fold(self, keep: Collection[str] = ()) -> None:
+        """Move the small records to a segment, but for the samples in ``keep``.
+
+        The small segments at the end of the log go into the new one, so that their number stays low.
+        """
+        listing = self._list()
+        small = [name for name in listing.small if _sample_id(name) not in keep]
+        for start in range(0, len(small), SEGMENT_ROWS):
+            self._fold(self._list(), small[start : start + SEGMENT_ROWS])
+
+    def withdraw(self, sample_ids: Iterable[str]) -> None:
+        """Say that these samples have no record, so that they are generated again."""
+        ids = list(sample_ids)
+        if ids:
+            self.fold()
+            rows = pa.table({"sample_id": pa.array(ids, pa.string())})
+            rows = rows.append_column("status", pa.array([_WITHDRAWN] * len(ids), pa.string()))
+            self._write("segment", self._list().next_generation, _with_all_columns(rows))
+
+    def compact(self) -> pa.Table:
+        """Fold everything, write one base where that is worth its size, and return every record."""
+        listing = self._list()
+        if listing.is_one_base:
+            return self.read()
+        base_rows = listing.segments[0].rows if listing.segments and listing.segments[0].is_base else 0
+        newer_rows = sum(segment.rows for segment in listing.segments) - base_rows + len(listing.small)
+        if base_rows >= _LARGE_BASE and 4 * newer_rows < base_rows:
+            self.fold()
+            return self.read()
+        table = self.read()
+        if table.num_rows or listing.segments:
+            self.rewrite(table)
+        return table
+
+    def rewrite(self, records: pa.Table) -> None:
+        """Put these records in the place of all; for changes of finished records, such as new scores."""
+        listing = self._list()
+        self._write("base", listing.next_generation, records)
+        self._delete([*listing.void, *(segment.name for segment in listing.segments), *listing.small])
+
+    # Files.
+
+    def _list(self) -> _Listing:
+        # Small records first: one that is folded before the second listing is in a segment of that listing.
+        small = sorted(self._folder.names(_NEW))
+        others = [name for name in self._folder.names(_FOLDER) if not name.startswith(f"{_NEW}/")]
+        segments = sorted(self._segment(name) for name in others)
+        base = max((segment.generation for segment in segments if segment.is_base), default=0)
+        valid = tuple(segment for segment in segments if segment.generation >= base)
+        void = tuple(segment.name for segment in segments if segment.generation < base)
+        return _Listing(valid, tuple(small), void)
+
+    def _segment(self, name: str) -> Segment:
+        if parts := _FILE.fullmatch(name):
+            return Segment(int(parts["generation"]), name, int(parts["rows"]), parts["kind"] == "base")
+        if _FIRST_VERSION.fullmatch(name):
+            return Segment(0, name, 0, False)
+        raise StoreError(f"{self._folder.uri}/{name} is damaged (its name is not a record's); delete it")
+
+    def _valid_rows(self, listing: _Listing, reading: _Reading) -> pa.Table:
+        """The valid row of each sample, the withdrawn ones included."""
+        for segment in listing.segments:
+            if segment.name not in reading.segments:
+                reading.segments[segment.name] = self._read_segment(segment.name, reading.columns)
+        self._read_all_small([name for name in listing.small if name not in reading.small], reading)
+        segments = [reading.segments[segment.name] for segment in listing.segments]
+        small = to_table(reading.small[name] for name in listing.small).select(reading.columns)
+        return _merge(segments, small)
+
+    def _read_segment(self, name: str, columns: Sequence[str]) -> pa.Table:
+        try:
+            file = pq.ParquetFile(io.BytesIO(self._folder.read(name)))
+            found = [column for column in columns if column in file.schema_arrow.names]
+            return _with_all_columns(file.read(columns=found)).select(columns)
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise StoreError(
+                f"{self._folder.uri}/{name} is damaged ({error}); it holds the records of many samples, so "
+                "restore it from a copy: if you delete it, their videos are generated again"
+            ) from error
+
+    def _read_all_small(self, names: Sequence[str], reading: _Reading) -> None:
+        if names:
+            with ThreadPoolExecutor(min(_READERS, len(names))) as pool:
+                reading.small |= zip(names, pool.map(self._read_small, names), strict=True)
+
+    def _read_small(self, name: str) -> Record:
+        try:
+            record = Record.from_json(self._folder.read(name))
+            if name != _small_name(record.sample_id):
+                raise ValueError(f"it is the record of sample {record.sample_id[:80]!r}")
+            return record
+        except ValueError as error:
+            raise StoreError(
+                f"{self._folder.uri}/{name} is damaged ({error}); delete it, and its video is generated again"
+            ) from error
+
+    def _fold(self, listing: _Listing, small: Sequence[str]) -> None:
+        ends = [
+            index for index, one in enumerate(listing.segments) if one.is_base or one.rows >= SEGMENT_ROWS
+        ]
+        short = listing.segments[ends[-1] + 1 if ends else 0 :]
+        table = self._valid_rows(_Listing(short, tuple(small)), _Reading(RECORDS.names))
+        self._write("segment", listing.next_generation, table)
+        self._folded.append(table.select(["sample_id", "status"]))
+        self._delete([*(segment.name for segment in short), *small])
+
+    def _write(self, kind: str, generation: int, table: pa.Table) -> None:
+        sink = io.BytesIO()
+        pq.write_table(table, sink, compression="zstd")
+        self._folder.write(f"{_FOLDER}/{kind}-{generation:012d}-{table.num_rows}", sink.getvalue())
+
+    def _delete(self, names: Iterable[str]) -> None:
+        listed = list(names)
+        if listed:
+            with ThreadPoolExecutor(min(_READERS, len(listed))) as pool:
+                list(pool.map(self._folder.delete, listed))
+
+
+def _small_name(sample_id: str) -> str:
+    return f"{_NEW}/{sample_id}.json"
+
+
+def _sample_id(name: str) -> str:
+    return name.removeprefix(f"{_NEW}/").removesuffix(".json")
+
+
+def _with_all_columns(records: pa.Table) -> pa.Table:
+    """The records with every column of the schema; columns that an earlier version did not have are null."""
+    for column in RECORDS:
+        if column.name not in records.column_names:
+            records = records.append_column(column, pa.nulls(records.num_rows, column.type))
+    return records.select(RECORDS.names).cast(RECORDS)
+
+
+def _merge(segments: Sequence[pa.Table], small: pa.Table) -> pa.Table:
+    """One row for each sample: of the last segment that has it, else its small record."""
+    if not segments:
+        return small
+    stored = segments[0] if len(segments) == 1 else _last_of_each(pa.concat_tables(segments))
+    if not small.num_rows:
+        return stored
+    known = _only_records(stored)["sample_id"].combine_chunks()
+    added = small.filter(pc.invert(pc.is_in(small["sample_id"], known)))
+    replaced = pc.is_in(stored["sample_id"], added["sample_id"].combine_chunks())
+    return pa.concat_tables([stored.filter(pc.invert(replaced)), added])
+
+
+def _last_of_each(table: pa.Table) -> pa.Table:
+    if not table.num_rows:
+        return table
+    positions = pa.array(range(table.num_rows), pa.int64())
+    lasts = table.select(["sample_id"]).append_column("_position", positions)
+    lasts = lasts.group_by("sample_id").aggregate([("_position", "max")])
+    return table.take(lasts["_position_max"].sort())
+
+
+def _only_records(table: pa.Table) -> pa.Table:
+    return table.filter(pc.not_equal(table["status"], _WITHDRAWN))
