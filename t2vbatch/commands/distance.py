@@ -1,4 +1,4 @@
-"""Distances of a run that is finished, measured from its files by the same workers and engine."""
+"""Measures distances of a finished run from its video files, with the workers and the engine of a run."""
 
 from collections.abc import Callable, Mapping
 
@@ -21,19 +21,19 @@ def measure_output(
     watch: Callable[[Progress], None] = lambda progress: None,
     save: str | None = None,
 ) -> Result:
-    """Bring the distances of an output up to date; they stand in its summary and report afterwards.
+    """Bring the distances of an output up to date, and write them to its summary and report.
 
     Args:
-        distances: name: what is asked for; None means those that the output's job names.
-        engine: makes the engine; called only where a video is to be looked at.
-        save: where to write the statistics of the reference; with one distance.
+        distances: name: distance; None means the distances of the output's job.
+        engine: makes the engine; called only if features of a video are missing.
+        save: path or URI for the statistics of the reference; allowed with a single distance.
 
     Returns:
-        ``made`` is 0: no video is made.
+        ``made`` is 0, because no video is generated.
 
     Raises:
-        UsageError: nothing was run there, or what is asked cannot be measured.
-        RunError: the measuring failed as a whole; the features that were found are kept for the next time.
+        UsageError: the folder contains no run, or a distance is invalid.
+        RunError: the engine failed; computed features are kept for the next call.
     """
     store = open_store(output)
     job = store.read_job()
@@ -48,9 +48,9 @@ def measure_output(
     if save is not None and not is_saved(save):
         raise MetricError("--save-statistics", save, "a file that ends in .npz")
     typed = None if distances is None else (lambda name: lambda key: f"--{key.replace('_', '-')}")
-    found = distance_specs(asked, typed)
+    specs = distance_specs(asked, typed)
     with store.lease() as store:
-        # What is asked is checked above, by the names under which it was asked.
+        # distance_specs above checked the distances, with the option names of this command.
         plan = prepare(job.model_copy(update={"distances": {}})).plan
-        ending = measure(store, plan, asked, found, engine, watch, save)
+        ending = measure(store, plan, asked, specs, engine, watch, save)
         return Result(rebuild(store, plan, job), 0, ending, store.uri)

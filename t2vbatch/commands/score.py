@@ -1,8 +1,8 @@
-"""Scores of a run that is finished: added or renewed from its files, without making a video again.
+"""Adds or renews scores of a finished run from its video files, without generating videos.
 
-The same workers, engine and scheduler as a run's: a unit is one video, ``generate`` reads its file and
-``finish`` scores it. Scores wait in ``scores/SAMPLE_ID.json`` until all are there, then they enter the
-records together; a run of this that was cut off goes on with those that are missing.
+It uses the workers, the engine and the scheduler of a run: a unit is one video, ``generate`` reads its file
+and ``finish`` scores it. Scores stay in ``scores/SAMPLE_ID.json`` until all videos are scored, and then enter
+the records together. After an interruption the next call scores the missing videos.
 """
 
 import json
@@ -45,44 +45,44 @@ def score_output(
     """Bring the scores of an output up to date.
 
     Args:
-        metrics: name: options; None means those that the output's job names. They join the job's.
-        engine: makes the engine; called only where something is to be scored.
+        metrics: name: options; None means the metrics of the output's job. New metrics are added to the job.
+        engine: makes the engine; called only if a video lacks a score.
         clip: the CLIP to score with; None means the job's.
-        renew: score again what has a score already.
+        renew: score all videos again.
 
     Returns:
-        ``made`` counts the videos that were scored.
+        ``made`` is the number of videos that were scored.
 
     Raises:
-        UsageError: nothing was run there, or what is asked cannot be computed.
-        RunError: the scoring failed as a whole; what was scored is kept for the next time.
+        UsageError: the folder contains no run, or a metric is invalid.
+        RunError: the engine failed; finished scores are kept for the next call.
     """
     store = open_store(output)
     job = _job(store, metrics, clip)
     asked = job if metrics is None else job.model_copy(update={"metrics": dict(metrics)})
     with store.lease() as store:
         plan = prepare(job).plan
-        keeper = _Keeper(store, scorer_identity(asked))
+        cache = ScoreCache(store, scorer_identity(asked))
         records, columns = store.compact(), metric_columns(asked)
-        wanting = _wanting(plan, records, () if renew else columns)
-        missing = [position for position in wanting if not keeper.has(plan.planned(position).sample_id)]
+        unscored = _unscored(plan, records, () if renew else columns)
+        missing = [position for position in unscored if not cache.has(plan.planned(position).sample_id)]
         ending: Ending = "finished"
         if missing:
             units = {_FOLDER: [Unit(_FOLDER, (position,), 1.0) for position in missing]}
-            factories = {_FOLDER: RescorerFactory(asked, keeper)}
-            callbacks = _callbacks(plan, records, keeper, columns, watch)
+            factories = {_FOLDER: VideoScorerFactory(asked, cache)}
+            callbacks = _callbacks(plan, records, cache, columns, watch)
             ending = engine(job).run(units, job, factories, callbacks)
         if ending == "finished":
-            store.rewrite(_merged(records, keeper))
+            store.rewrite(_merged(records, cache))
             store.write_job(job)
-            keeper.clear()
+            cache.clear()
         summary = rebuild(store, plan, job)
         return Result(summary, len(missing), ending, store.uri)
 
 
 @dataclass(frozen=True)
 class VideoToScore:
-    """A finished video, as engines carry it to a worker that scores."""
+    """A finished video, the payload of a unit."""
 
     sample_id: str
     video: str
@@ -92,23 +92,23 @@ class VideoToScore:
 
 
 @dataclass(frozen=True)
-class RescorerFactory:
-    """All that it takes to start a worker that scores; small, and picklable."""
+class VideoScorerFactory:
+    """Starts a worker that scores videos; small and picklable."""
 
     job: Job
-    keeper: "_Keeper"
+    cache: "ScoreCache"
 
-    def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "Rescorer":
+    def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "VideoScorer":
         """Load the metrics; see Factory."""
         set_up_torch(self.job.workers.cpus)
-        return Rescorer(self.keeper, load_metrics(self.job, device))
+        return VideoScorer(self.cache, load_metrics(self.job, device))
 
 
-class Rescorer:
-    """Turns finished videos into scores."""
+class VideoScorer:
+    """Scores finished videos."""
 
-    def __init__(self, keeper: "_Keeper", scorer: Scorer) -> None:
-        self._keeper, self._scorer = keeper, scorer
+    def __init__(self, cache: "ScoreCache", scorer: Scorer) -> None:
+        self._cache, self._scorer = cache, scorer
         self._read: dict[int, tuple[Work[VideoToScore], list[Video]]] = {}
 
     def generate(self, work: Work["VideoToScore"]) -> None:
@@ -116,7 +116,7 @@ class Rescorer:
         self._read[work.key] = work, [self._decoded(item) for item in work.payloads]
 
     def finish(self, key: int) -> tuple[Outcome, ...]:
-        """Score what ``generate`` read, and keep the scores."""
+        """Score the videos that ``generate`` read, and store the scores."""
         work, videos = self._read.pop(key)
         outcomes = []
         for position, item, video in zip(work.positions, work.payloads, videos, strict=True):
@@ -124,22 +124,22 @@ class Rescorer:
                 start = time.perf_counter()
                 image = None if item.image is None else read_image(item.image)
                 scores = self._scorer.score(video, item.prompt, image)
-                self._keeper.keep(item.sample_id, scores, time.perf_counter() - start)
+                self._cache.keep(item.sample_id, scores, time.perf_counter() - start)
                 outcomes.append(Outcome(position, "ok"))
             except SampleError as error:
                 outcomes.append(Outcome(position, "failed", Failure.of(error)))
         return tuple(outcomes)
 
     def _decoded(self, item: "VideoToScore") -> Video:
-        with self._keeper.store.video(item.video) as path:
+        with self._cache.store.video(item.video) as path:
             frames = decode(path).frames
         # ffmpeg rounds the rate of a file to two decimals; the run scored with the exact one.
         return Video(frames, item.fps)
 
 
 @dataclass(frozen=True)
-class _Keeper:
-    """Where scores wait. ``identity`` names what computed them: others' are not taken for these."""
+class ScoreCache:
+    """Stores scores until all videos are scored. It ignores scores of another scorer ``identity``."""
 
     store: Store
     identity: str
@@ -164,7 +164,7 @@ class _Keeper:
 
 
 def _callbacks(
-    plan: Plan, records: pa.Table, keeper: _Keeper, columns: Sequence[str], watch: Watch
+    plan: Plan, records: pa.Table, cache: ScoreCache, columns: Sequence[str], watch: Watch
 ) -> RunCallbacks[VideoToScore]:
     ids = records["sample_id"].combine_chunks()
 
@@ -178,37 +178,37 @@ def _callbacks(
         # The video stays as it is; only its scores are missing, and the record says why.
         reason = f"{failure.error_type}: {failure.error}"
         scores = Scores(dict.fromkeys(columns), dict.fromkeys(columns, reason), None, None)
-        keeper.keep(plan.planned(position).sample_id, scores, 0.0)
+        cache.keep(plan.planned(position).sample_id, scores, 0.0)
 
     return RunCallbacks(
         payload=payload,
-        committed=lambda position: "ok" if keeper.has(plan.planned(position).sample_id) else None,
+        committed=lambda position: "ok" if cache.has(plan.planned(position).sample_id) else None,
         quarantine=quarantine,
         progress=watch,
     )
 
 
 def _job(store: Store, metrics: Mapping[str, Mapping[str, Any]] | None, clip: Clip | None) -> Job:
-    """The job of the last run, with what is asked for now."""
+    """The job of the output with the metrics and the CLIP of this call."""
     job = store.read_job()
     update: dict[str, Any] = {"metrics": {**job.metrics, **(metrics or {})}}
     return job.model_copy(update=update | ({"clip": clip} if clip else {}))
 
 
-def _wanting(plan: Plan, records: pa.Table, columns: Sequence[str]) -> list[int]:
-    """Positions in the plan of the videos that lack one of the columns; no columns: of all videos."""
+def _unscored(plan: Plan, records: pa.Table, columns: Sequence[str]) -> list[int]:
+    """Plan positions of the videos that lack one of the columns, or of all videos if ``columns`` is empty."""
     scored = [set(json.loads(scores)) for scores in records["scores"].to_pylist()]
-    wanting = [not columns or not found.issuperset(columns) for found in scored]
-    there = records.filter(pc.and_(pa.array(wanting, pa.bool_()), pc.is_valid(records["video"])))
-    positions = pc.index_in(there["sample_id"], plan.table["sample_id"].combine_chunks())
+    lacking = [not columns or not found.issuperset(columns) for found in scored]
+    videos = records.filter(pc.and_(pa.array(lacking, pa.bool_()), pc.is_valid(records["video"])))
+    positions = pc.index_in(videos["sample_id"], plan.table["sample_id"].combine_chunks())
     return sorted(position for position in positions.to_pylist() if position is not None)
 
 
-def _merged(records: pa.Table, keeper: _Keeper) -> pa.Table:
-    """The records with what waits for them."""
+def _merged(records: pa.Table, cache: ScoreCache) -> pa.Table:
+    """The records with the cached scores."""
     rows = records.to_pylist()
     for row in rows:
-        found = keeper.found(row["sample_id"])
+        found = cache.found(row["sample_id"])
         if found is not None:
             row |= _rescored(row, found)
     return pa.Table.from_pylist(rows, RECORDS)

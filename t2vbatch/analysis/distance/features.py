@@ -1,7 +1,7 @@
-"""Features of videos, by the same workers and engine as a run's: a unit is one video.
+"""Computes the features of videos with the workers and the engine of a run. One unit is one video.
 
-They wait in ``features/`` until all are there, so that what was cut off goes on where it was. Afterwards they
-are read back in one order, which makes the sums the same whoever computed what.
+The features stay in ``features/`` until all are computed, so an interrupted measurement continues where it
+stopped. They are then read in a fixed order, so the sums do not depend on which worker computed what.
 """
 
 import io
@@ -26,20 +26,20 @@ from t2vbatch.worker.protocol import Factory, Outcome, Work
 
 _FOLDER = "features"
 _READERS = 16
-"""An object store answers in tens of milliseconds, and a distance reads a small file a video."""
+"""Parallel reads: an object store needs tens of milliseconds for each of the many small files."""
 _AHEAD = 256
 
 Found = FloatArray | str
-"""The features of a video, shape (N, D); or why it has none."""
+"""The features of a video, shape (N, D), or the reason why it has none."""
 
 
 @dataclass(frozen=True)
 class VideoRef:
-    """A video to look at, of the run or of the reference.
+    """A video of the run or of the reference.
 
     Attributes:
-        folder: path or URI of the folder that it is in, by ``name``.
-        key: names its features; equal for equal content.
+        folder: path or URI of the folder that contains the video ``name``.
+        key: the key of its features; equal content has an equal key.
     """
 
     folder: str
@@ -49,28 +49,28 @@ class VideoRef:
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """Where features wait. ``about`` names what computed them: others' are not taken for these."""
+    """Stores features until the measurement. ``about`` identifies the backbone and the choice of frames."""
 
     store: Store
     about: str
 
     def keep(self, key: str, found: Found) -> None:
-        """Write what was found: numbers as float32, which is what networks give, or a text."""
+        """Store features as float32, the precision of the networks, or a reason as text."""
         sink = io.BytesIO()
         np.save(sink, np.array(found, str if isinstance(found, str) else np.float32))
         self.store.folder.write(self._name(key), sink.getvalue())
 
     def has(self, key: str) -> bool:
-        """Whether something was found for it."""
+        """Whether features or a reason are stored for the key."""
         return self.store.folder.size(self._name(key)) is not None
 
     def keys(self) -> set[str]:
-        """Of all that was found."""
+        """All stored keys."""
         names = self.store.folder.names(f"{_FOLDER}/{self.about}")
         return {name.rpartition("/")[2].removesuffix(".npy") for name in names}
 
     def read(self, keys: Sequence[str]) -> Iterator[Found]:
-        """What was found, in the order of the keys."""
+        """The stored features or reasons, in the order of the keys."""
         with ThreadPoolExecutor(_READERS) as pool:
             for start in range(0, len(keys), _AHEAD):
                 yield from pool.map(self._read, keys[start : start + _AHEAD])
@@ -84,32 +84,32 @@ class FeatureCache:
 
 
 def clear_features(store: Store) -> None:
-    """Delete all features: what they were for is measured."""
+    """Delete all features after the measurement."""
     for name in list(store.folder.names(_FOLDER)):
         store.folder.delete(name)
 
 
 def extract(
-    films: Sequence[VideoRef],
-    question: DistanceSpec,
-    keeper: FeatureCache,
+    videos: Sequence[VideoRef],
+    spec: DistanceSpec,
+    cache: FeatureCache,
     job: Job,
     engine: Callable[[Job], Engine],
     watch: Callable[[Progress], None],
 ) -> Ending:
-    """Find the features of all films, or why they have none; those that are found already are kept."""
-    there = keeper.keys()
-    missing = list({film.key: film for film in films if film.key not in there}.values())
+    """Compute the features of all videos that are not in the cache yet."""
+    stored = cache.keys()
+    missing = list({video.key: video for video in videos if video.key not in stored}.values())
     if not missing:
         return "finished"
     units = {_FOLDER: [Unit(_FOLDER, (position,), 1.0) for position in range(len(missing))]}
     factories: dict[str, Factory[VideoRef]] = {
-        _FOLDER: ExtractorFactory(question.asked, question.weights, keeper, job.workers.cpus)
+        _FOLDER: ExtractorFactory(spec.asked, spec.weights, cache, job.workers.cpus)
     }
     callbacks = RunCallbacks(
         payload=lambda position: missing[position],
-        committed=lambda position: "ok" if keeper.has(missing[position].key) else None,
-        quarantine=lambda position, attempts, failure: keeper.keep(
+        committed=lambda position: "ok" if cache.has(missing[position].key) else None,
+        quarantine=lambda position, attempts, failure: cache.keep(
             missing[position].key, f"{failure.error_type}: {failure.error}"
         ),
         progress=watch,
@@ -119,35 +119,35 @@ def extract(
 
 @dataclass(frozen=True)
 class ExtractorFactory:
-    """All that it takes to start a worker that looks at videos; small, and picklable."""
+    """Starts a worker that computes features; small and picklable."""
 
     asked: Distance
     weights: Weights
-    keeper: FeatureCache
+    cache: FeatureCache
     threads: int
 
     def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "Extractor":
         """Load the backbone; see Factory."""
         set_up_torch(self.threads)
-        return Extractor(self.asked, load_network(self.weights, device), self.keeper)
+        return Extractor(self.asked, load_network(self.weights, device), self.cache)
 
 
 class Extractor:
-    """Turns videos into features, one at a time, so that none depends on its neighbours."""
+    """Computes features one video at a time, so no video depends on its neighbours."""
 
-    def __init__(self, asked: Distance, network: Network, keeper: FeatureCache) -> None:
-        self._asked, self._network, self._keeper = asked, network, keeper
+    def __init__(self, asked: Distance, network: Network, cache: FeatureCache) -> None:
+        self._asked, self._network, self._cache = asked, network, cache
         self._found: dict[int, tuple[Work[VideoRef], list[Found]]] = {}
 
     def generate(self, work: Work[VideoRef]) -> None:
-        """Look at the videos of the unit."""
+        """Compute the features of the unit's videos."""
         self._found[work.key] = work, [self._features(video) for video in work.payloads]
 
     def finish(self, key: int) -> tuple[Outcome, ...]:
-        """Keep what ``generate`` found."""
+        """Store the features that ``generate`` computed."""
         work, found = self._found.pop(key)
         for video, one in zip(work.payloads, found, strict=True):
-            self._keeper.keep(video.key, one)
+            self._cache.keep(video.key, one)
         return tuple(Outcome(position, "ok") for position in work.positions)
 
     def _features(self, video: VideoRef) -> Found:
@@ -160,4 +160,6 @@ class Extractor:
         except (EncodeError, FileNotFoundError):
             return "cannot be decoded"
         features = kind.features(self._network, resized(frames, self._asked.size))
-        return features if np.isfinite(features).all() else "features that are not finite"
+        return (
+            features if np.isfinite(features).all() else "the backbone returned features that are not finite"
+        )
