@@ -33,7 +33,7 @@ cli           *
 """Each room, and what it may import: a whole room, or one module of it. ``*``: every room above the line."""
 
 _PURE = [
-    "analysis.bootstrap",
+    "analysis.intervals",
     "analysis.compare",
     "analysis.summary",
     "canonical",

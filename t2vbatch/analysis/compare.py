@@ -1,48 +1,50 @@
-"""Which model is better, and how sure one can be: paired comparison on what the models share.  [pure]
+"""Which of two models is better, and how certain that is: paired comparison by prompt and seed.  [pure]
 
-Two models are compared on the rows and seeds that both have a score for, and on nothing else, so that a model
-cannot win by failing. The videos of one row stand or fall together in every test, since they share a prompt.
+Two models are compared on the prompts and seeds of both. All videos of one prompt are one unit in every
+interval and test, because they share the prompt.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from statistics import NormalDist
-from typing import Any, Literal
+from math import sqrt
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 
-from t2vbatch.analysis.bootstrap import Interval, mean_interval, standard_error, student_t
+from t2vbatch.analysis.intervals import Interval, mean_interval, standard_error
+from t2vbatch.analysis.pairing import Better, Missing, PairedScores, frame_of, paired
+from t2vbatch.analysis.sign_flip import detectable_effect, holm, sign_flip_p, smallest_p
 from t2vbatch.output.records import score_columns
 
-FloatArray = npt.NDArray[np.float64]
-Better = Literal["higher", "lower"] | None
+__all__ = ["Better", "Comparison", "Missing", "Pair", "compare", "compare_groups", "models_by_name"]
 
-PERMUTATIONS = 9999
-"""With the observed signs 10,000: p-values come in steps of 0.0001, and 0.05 is known to within 0.005."""
-
-POWER = 0.8
-_PAIRED_ON = ["row_id", "prompt", "seed"]
-_CHUNK = 1 << 24
-"""Signs drawn at a time, which bounds memory to some 150 MB however many rows there are."""
+SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two models on one score, ``first`` minus ``second``.
+    """Two models on one score. Differences are ``first`` - ``second``.
 
     Attributes:
-        better: which end of the score is good; None where nobody said, and wins are just larger values.
-        n: shared videos; rows: manifest rows that they come from.
-        left_out: reason: how many videos of either model took no part for it.
-        first_mean, second_mean: over the shared videos.
-        difference: mean paired difference with its 95% interval, clustered by row.
-        p: two-sided sign-flip permutation test over rows; p_holm: corrected for all pairs and scores.
-        wins, ties, losses: shared videos on which ``first`` is better, equal, worse.
-        detectable: the smallest true difference that so many rows show (p < 0.05) four times out of five.
+        better: the better direction of the score. A score without a direction is not tested.
+        n: number of pairs of videos; rows: number of their prompts.
+        left_out: reason: number of videos of either model that are not among them.
+        filled: number of missing scores that ``--missing`` replaced.
+        first_mean, second_mean: means over the pairs.
+        difference: mean paired difference with its 95% interval, clustered by prompt.
+        bounds: the mean difference with all missing scores at their worst and at their best for ``first``;
+            None if no score is missing or another policy treats them.
+        p: two-sided sign-flip p-value over prompts, the largest that the bounds allow; p_holm: corrected
+            for all tests of this command. smallest_p: the smallest p that this number of prompts can give.
+        wins, ties, losses: pairs in which the video of ``first`` is better, equal, worse.
+        win_rate: the share of wins, ties counted as half, with its 95% interval, clustered by prompt.
+        effect: mean difference of prompts in standard deviations between prompts (Cohen's d of paired data).
+        error: standard error of the mean difference.
+        detectable: the smallest true difference that this number of prompts and tests detects with 80% power;
+            None if no difference can be significant.
+        tests: number of tests that p_holm is corrected for.
     """
 
     first: str
@@ -52,27 +54,34 @@ class Pair:
     n: int
     rows: int
     left_out: Mapping[str, int]
+    filled: int = 0
     first_mean: float | None = None
     second_mean: float | None = None
     difference: Interval | None = None
+    bounds: tuple[float, float] | None = None
     p: float | None = None
     p_holm: float | None = None
+    smallest_p: float | None = None
     wins: int = 0
     ties: int = 0
     losses: int = 0
+    win_rate: Interval | None = None
+    effect: float | None = None
+    error: float | None = None
     detectable: float | None = None
+    tests: int = 0
 
     @property
     def winner(self) -> str | None:
-        """The better model, where p_holm is below 0.05 and the score has a direction."""
-        if self.difference is None or self.p_holm is None or self.p_holm >= 0.05 or self.better is None:
+        """The better model, if p_holm is below 0.05."""
+        if self.difference is None or self.p_holm is None or self.p_holm >= SIGNIFICANCE:
             return None
         return self.first if (self.difference.mean > 0) == (self.better == "higher") else self.second
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every pair of models on every score, in the order of the scores."""
+    """All pairs of models on all scores, in the order of the scores."""
 
     models: tuple[str, ...]
     pairs: tuple[Pair, ...]
@@ -86,7 +95,9 @@ class Comparison:
 
 
 def models_by_name(outputs: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
-    """The models of several results tables by name; ``output/model`` where two outputs use one name."""
+    """The models of several results tables by name; ``output/model`` if two outputs have a model of one
+    name.
+    """
     found = [(output, model, table) for output, table in outputs.items() for model in _models(table)]
     names = [model for _, model, _ in found]
     return {
@@ -97,123 +108,108 @@ def models_by_name(outputs: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     }
 
 
-def compare(models: Mapping[str, pa.Table], better: Mapping[str, Better]) -> Comparison:
-    """Compare every pair of models on every score that both have.
+def compare(
+    models: Mapping[str, pa.Table], better: Mapping[str, Better], missing: Missing | None = None
+) -> Comparison:
+    """Compare all pairs of models on all scores.
 
     Args:
         models: name: its rows of a results table, with the schema of ``records.results_schema``.
-        better: score: which end is the good one.
+        better: score: its better direction. A score without a direction is shown and not tested.
+        missing: the treatment of missing scores; None means ``bounds``.
     """
-    frames = {name: _frame(table) for name, table in models.items()}
-    pairs = [
-        _pair(first, second, frames[first], frames[second], score, better.get(score))
-        for score in dict.fromkeys(name for table in models.values() for name in score_columns(table.schema))
-        for first, second in combinations(models, 2)
+    return compare_groups({"": models}, better, missing)[""]
+
+
+def compare_groups(
+    groups: Mapping[str, Mapping[str, pa.Table]], better: Mapping[str, Better], missing: Missing | None = None
+) -> dict[str, Comparison]:
+    """Compare the models within each group of prompts; p-values are corrected over all groups together.
+
+    Args:
+        groups: label: models as for ``compare``.
+    """
+    found = {label: _pairs(models, better, missing or Missing()) for label, models in groups.items()}
+    corrected = iter(_corrected([pair for pairs in found.values() for pair in pairs]))
+    return {
+        label: Comparison(tuple(groups[label]), tuple(next(corrected) for _ in pairs))
+        for label, pairs in found.items()
+    }
+
+
+def _pairs(models: Mapping[str, pa.Table], better: Mapping[str, Better], missing: Missing) -> list[Pair]:
+    frames = {name: frame_of(table) for name, table in models.items()}
+    scores = dict.fromkeys(name for table in models.values() for name in score_columns(table.schema))
+    return [
+        _pair(names, paired(names, frames, score, better.get(score), missing), score, better.get(score))
+        for score in scores
+        for names in combinations(models, 2)
     ]
-    return Comparison(tuple(models), tuple(_holm(pairs)))
 
 
-def sign_flip_p(sums: FloatArray) -> float:
-    """Two-sided p of the hypothesis that the signs of ``sums``, one a row, are coin flips.
+def _pair(names: tuple[str, str], scores: PairedScores, score: str, better: Better) -> Pair:
+    pair = Pair(*names, score, better, len(scores.first), 0, scores.left_out, scores.filled)
+    if not pair.n:
+        return pair
+    differences = scores.first - scores.second
+    sums, counts = (np.bincount(scores.prompts, weights).astype(float) for weights in (differences, None))
+    rows, means = len(sums), sums / counts
+    signs = np.sign(differences) * (-1 if better == "lower" else 1)
+    extremes = scores.extremes
+    error = standard_error(sums, counts) if rows > 1 else None
+    spread = float(means.std(ddof=1)) if rows > 1 else 0.0
+    return replace(
+        pair,
+        rows=rows,
+        first_mean=float(scores.first.mean()),
+        second_mean=float(scores.second.mean()),
+        difference=mean_interval(differences, scores.prompts),
+        bounds=None if extremes is None else (float(extremes.low.mean()), float(extremes.high.mean())),
+        p=None if better is None else _p(scores),
+        smallest_p=None if better is None else smallest_p(rows),
+        wins=int((signs > 0).sum()),
+        ties=int((signs == 0).sum()),
+        losses=int((signs < 0).sum()),
+        win_rate=mean_interval((signs + 1) / 2, scores.prompts),
+        effect=float(means.mean()) / spread if spread else None,
+        error=error,
+    )
 
-    The share of PERMUTATIONS random sign patterns, and the observed one, whose total is as far from 0 or
-    farther. It holds whatever the distribution, as long as that is symmetric under the hypothesis.
+
+def _p(scores: PairedScores) -> float:
+    """The p-value, the largest that the missing scores allow.
+
+    If a total has one sign at both extremes, p is largest at one of them: raising a single difference
+    lowers the p-value of a positive total, because fewer sign patterns reach it.
     """
-    observed = abs(sums.sum())
-    random = np.random.default_rng(0)
-    chunk = max(1, _CHUNK // len(sums))
-    as_far = 1
-    for start in range(0, PERMUTATIONS, chunk):
-        flips = random.integers(0, 2, (min(chunk, PERMUTATIONS - start), len(sums)), dtype=np.int8)
-        # Totals that are equal on paper differ in the last digit when summed in another order.
-        as_far += int((np.abs(flips @ (2 * sums) - sums.sum()) >= observed * (1 - 1e-9)).sum())
-    return as_far / (PERMUTATIONS + 1)
+    if scores.extremes is None:
+        return sign_flip_p(_totals(scores.first - scores.second, scores.prompts))
+    ends = [_totals(end, scores.extremes.prompts) for end in (scores.extremes.low, scores.extremes.high)]
+    if ends[0].sum() <= 0 <= ends[1].sum():
+        return 1.0
+    return max(sign_flip_p(end) for end in ends)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction: p-values that hold for all of them together."""
-    order = np.argsort(p_values, kind="stable")
-    corrected = np.empty(len(p_values))
-    steps = (len(p_values) - np.arange(len(p_values))) * np.asarray(p_values, float)[order]
-    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    return [float(p) for p in corrected]
+def _totals(differences: Any, prompts: Any) -> Any:
+    return np.bincount(prompts, differences).astype(float)
+
+
+def _corrected(pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs with Holm's correction over all of them, and what they can detect under it."""
+    tests = sum(pair.p is not None for pair in pairs)
+    corrected = iter(holm([pair.p for pair in pairs if pair.p is not None]))
+    return [
+        pair
+        if pair.p is None
+        else replace(pair, p_holm=next(corrected), tests=tests, detectable=_detectable(pair, tests))
+        for pair in pairs
+    ]
+
+
+def _detectable(pair: Pair, tests: int) -> float | None:
+    effect = detectable_effect(pair.rows, SIGNIFICANCE / tests)
+    return None if effect is None or pair.error is None else effect * pair.error * sqrt(pair.rows)
 
 
 def _models(table: pa.Table) -> list[str]:
     return list(dict.fromkeys(table["model"].to_pylist()))
-
-
-def _frame(table: pa.Table) -> pd.DataFrame:
-    """What the pairing looks at; the score columns as plain floats."""
-    frame: pd.DataFrame = table.select([*_PAIRED_ON, "status", *score_columns(table.schema)]).to_pandas()
-    # One missing prompt equals another: both rows have none.
-    return frame.assign(prompt=frame["prompt"].fillna(""))
-
-
-def _pair(
-    first: str, second: str, left: pd.DataFrame, right: pd.DataFrame, score: str, better: Better
-) -> Pair:
-    both = _joined(left, right, score)
-    shared = both[both["first"].notna() & both["second"].notna()]
-    left_out = _left_out(both, first, second)
-    if shared.empty:
-        return Pair(first, second, score, better, 0, 0, left_out)
-    differences = (shared["first"] - shared["second"]).to_numpy(float)
-    rows = pd.factorize(shared["row_id"])[0]
-    wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
-    if better == "lower":
-        wins, losses = losses, wins
-    return Pair(
-        first,
-        second,
-        score,
-        better,
-        n=len(differences),
-        rows=int(rows.max()) + 1,
-        left_out=left_out,
-        first_mean=float(shared["first"].mean()),
-        second_mean=float(shared["second"].mean()),
-        difference=mean_interval(differences, rows),
-        p=sign_flip_p(np.bincount(rows, differences).astype(float)),
-        wins=wins,
-        ties=len(differences) - wins - losses,
-        losses=losses,
-        detectable=_detectable(differences, rows),
-    )
-
-
-def _joined(left: pd.DataFrame, right: pd.DataFrame, score: str) -> pd.DataFrame:
-    """Every row and seed of either model with both scores and statuses, in one order."""
-    sides = []
-    for frame, name in ((left, "first"), (right, "second")):
-        values = frame.get(score, np.nan)
-        side = frame[_PAIRED_ON].assign(**{name: values, f"{name}_status": frame["status"]})
-        # Rows that say the same make the same video: one of them stands for all.
-        sides.append(side.drop_duplicates(_PAIRED_ON))
-    return sides[0].merge(sides[1], on=_PAIRED_ON, how="outer").sort_values(_PAIRED_ON, ignore_index=True)
-
-
-def _left_out(both: pd.DataFrame, first: str, second: str) -> dict[str, int]:
-    """Reason: count. A pair that both lack counts once for each, since either would have to mend it."""
-    reasons = {}
-    for side, name in (("first", first), ("second", second)):
-        status, missing = both[f"{side}_status"], both[side].isna()
-        reasons[f"{name} has no such row and seed"] = int(status.isna().sum())
-        reasons[f"{name} made no video"] = int((missing & status.isin(["failed", "degenerate"])).sum())
-        reasons[f"{name} has no score"] = int((missing & (status == "ok")).sum())
-    return {reason: count for reason, count in reasons.items() if count}
-
-
-def _detectable(differences: FloatArray, rows: npt.NDArray[np.intp]) -> float | None:
-    sums = np.bincount(rows, differences).astype(float)
-    counts = np.bincount(rows).astype(float)
-    if len(sums) < 2:
-        return None
-    quantile = student_t(0.975, len(sums) - 1) + NormalDist().inv_cdf(POWER)
-    return quantile * standard_error(sums, counts)
-
-
-def _holm(pairs: Sequence[Pair]) -> list[Pair]:
-    tested = [pair for pair in pairs if pair.p is not None]
-    corrected = iter(holm([pair.p for pair in tested if pair.p is not None]))
-    return [pair if pair.p is None else replace(pair, p_holm=next(corrected)) for pair in pairs]

@@ -1,25 +1,40 @@
-"""A comparison as a table: terminal, Markdown, LaTeX."""
+"""Comparisons as tables with notes, for the terminal, Markdown and LaTeX."""
 
-from t2vbatch.analysis.compare import Comparison, Pair
+from collections.abc import Sequence
+
+from t2vbatch.analysis.compare import SIGNIFICANCE, Comparison, Pair
+from t2vbatch.analysis.intervals import Interval
+from t2vbatch.analysis.sign_flip import EXACT_UP_TO
 from t2vbatch.analysis.summary_text import digits_for
 from t2vbatch.analysis.text_table import Format, Table
 
-_HEADER = ("score", "first", "second", "means", "difference [95%]", "p (Holm)", "win/tie/loss", "n", "finds")
-_OPTIONAL = (7, 8, 3)
-"""What a narrow terminal leaves out, in this order: n, finds, means."""
+_HEADER = (
+    "score",
+    "first",
+    "second",
+    "means",
+    "difference [95%]",
+    "p (Holm)",
+    "win/tie/loss",
+    "n",
+    "detectable",
+    "win rate [95%]",
+    "effect",
+)
+_OPTIONAL = (10, 9, 7, 8, 3)
+"""The columns that a narrow terminal leaves out, in this order: effect, win rate, n, detectable, means."""
 
 
 def render_comparison(comparison: Comparison, form: Format = "text", width: int = 120) -> str:
-    """The pairs as a table, and below it what they found and what was left out."""
+    """The pairs as a table, followed by notes on winners, missing scores and the limits of the tests."""
     rows = [_row(pair) for pair in comparison.pairs]
-    table = Table(_HEADER, rows, frozenset(range(3, 9)), _OPTIONAL).render(form, width)
-    notes = _notes(comparison)
+    table = Table(_HEADER, rows, frozenset(range(3, len(_HEADER))), _OPTIONAL).render(form, width)
     comment = "% " if form == "latex" else ""
-    return "\n".join([table, "", *(f"{comment}{note}" for note in notes)])
+    return "\n".join([table, "", *(f"{comment}{note}" for note in _notes(comparison))])
 
 
 def p_text(p: float | None) -> str:
-    """A p-value to the digits that its permutations carry."""
+    """A p-value to three decimals; ``-`` for None."""
     if p is None:
         return "-"
     return "<0.001" if p < 0.001 else f"{p:.3f}"
@@ -33,42 +48,96 @@ def p_clause(p: float | None) -> str:
 
 def difference_text(pair: Pair) -> str:
     """``+0.42 [0.11, 0.73]``."""
-    if pair.difference is None:
-        return "-"
-    mean, low, high = pair.difference.mean, pair.difference.low, pair.difference.high
+    return "-" if pair.difference is None else _interval(pair.difference, "+")
+
+
+def _interval(interval: Interval, sign: str = "", scale: float = 1.0) -> str:
+    mean, low, high = (
+        None if end is None else scale * end for end in (interval.mean, interval.low, interval.high)
+    )
     if low is None or high is None:
-        return f"{mean:+.4g}"
+        return f"{mean:{sign}.4g}"
     digits = digits_for(high - low)
-    return f"{mean:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{mean:{sign}.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _row(pair: Pair) -> tuple[str, ...]:
-    means = "-" if pair.first_mean is None else f"{pair.first_mean:.4g} / {pair.second_mean:.4g}"
     return (
         pair.score,
         pair.first,
         pair.second,
-        means,
+        "-" if pair.first_mean is None else f"{pair.first_mean:.4g} / {pair.second_mean:.4g}",
         difference_text(pair),
         p_text(pair.p_holm),
         f"{pair.wins}/{pair.ties}/{pair.losses}",
         f"{pair.n}",
         "-" if pair.detectable is None else f"{pair.detectable:.2g}",
+        "-" if pair.win_rate is None else f"{_interval(pair.win_rate, scale=100)} %",
+        "-" if pair.effect is None else f"{pair.effect:+.2f}",
     )
 
 
 def _notes(comparison: Comparison) -> list[str]:
-    notes = [
-        "difference: first - second, on the rows and seeds that both have; interval and p by row. "
-        "finds: the difference that so many rows show four times out of five."
+    tests = max((pair.tests for pair in comparison.pairs), default=0)
+    return [
+        "difference: first - second, on the prompts and seeds of both; prompts are the units of intervals and"
+        f" tests; p (Holm) is corrected for {tests} tests",
+        "detectable: the true difference that this many prompts and tests find in 4 of 5 cases",
+        *_winners(comparison.pairs),
+        *_missing(comparison.pairs),
+        *_limits(comparison.pairs),
     ]
-    for pair in comparison.pairs:
+
+
+def _winners(pairs: Sequence[Pair]) -> list[str]:
+    notes = []
+    for pair in pairs:
         if pair.winner is not None:
             loser = pair.second if pair.winner == pair.first else pair.first
             notes.append(f"{pair.score}: {pair.winner} is better than {loser} ({p_clause(pair.p_holm)})")
+    return notes or ["no difference is significant"]
+
+
+def _missing(pairs: Sequence[Pair]) -> list[str]:
+    notes = []
+    for pair in pairs:
+        name = f"{pair.score}, {pair.first} and {pair.second}"
         if pair.left_out:
             reasons = ", ".join(f"{count} where {reason}" for reason, count in pair.left_out.items())
-            notes.append(f"{pair.score}, {pair.first} and {pair.second}: left out {reasons}")
-    if not any(pair.winner for pair in comparison.pairs):
-        notes.append("no difference is beyond chance")
+            notes.append(f"{name}: left out {reasons}{_bounds(pair)}")
+        if pair.filled:
+            notes.append(f"{name}: {pair.filled} missing scores replaced")
+    if any(pair.bounds for pair in pairs):
+        notes.append(
+            "bounds: the difference with every missing score at the lowest or the highest observed score; a"
+            " winner must win at both bounds (other treatments: --missing worst, drop or impute:VALUE)"
+        )
     return notes
+
+
+def _bounds(pair: Pair) -> str:
+    return "" if pair.bounds is None else f"; bounds {pair.bounds[0]:+.4g} to {pair.bounds[1]:+.4g}"
+
+
+def _limits(pairs: Sequence[Pair]) -> list[str]:
+    """What the tests and intervals of these pairs cannot show."""
+    notes: dict[str, None] = {}
+    untested = dict.fromkeys(pair.score for pair in pairs if pair.better is None)
+    if untested:
+        notes[f"not tested, because no direction is better: {', '.join(untested)}"] = None
+    cautions: dict[str, dict[str, None]] = {}
+    for pair in pairs:
+        if pair.smallest_p is not None and pair.rows <= EXACT_UP_TO:
+            notes[_smallest(pair)] = None
+        if pair.difference is not None and pair.difference.caution is not None:
+            cautions.setdefault(pair.difference.caution, {})[pair.score] = None
+    return [*notes, *(f"{', '.join(scores)}: {caution}" for caution, scores in cautions.items())]
+
+
+def _smallest(pair: Pair) -> str:
+    corrected = min(1.0, (pair.smallest_p or 0) * pair.tests)
+    end = ", so no difference can be significant" if corrected >= SIGNIFICANCE else ""
+    return (
+        f"with {pair.rows} prompts the smallest possible p is {pair.smallest_p:.2g}, "
+        f"and {corrected:.2g} after correction for {pair.tests} tests{end}"
+    )

@@ -30,8 +30,8 @@ def choose(results: pa.Table, count: int) -> pa.Table:
 
 
 def extreme(results: pa.Table, score: str, count: int, largest: bool) -> pa.Table:
-    """The ``count`` videos with the largest, or smallest, values of a score, in that order."""
-    scored = results.filter(pc.and_(pc.is_valid(results["video"]), pc.is_finite(results[score])))
+    """The ``count`` ok videos with the largest, or smallest, values of a score, in that order."""
+    scored = results.filter(pc.and_(pc.equal(results["status"], "ok"), pc.is_finite(results[score])))
     order = "descending" if largest else "ascending"
     return scored.sort_by([(score, order), ("sample_id", "ascending")]).slice(0, count)
 

@@ -1,7 +1,8 @@
 """Statistics of a run by model and metric, computed from its results table.  [pure]
 
 Two identities always hold: planned = ok + degenerate + failed + pending, and for each score
-planned = n + missing, where missing is counted by reason. A missing score is left out of the mean.
+planned = n + missing, where missing is counted by reason. A missing score is left out of the mean. A
+degenerate video counts as a failure of its model: its scores are missing, even if metrics computed them.
 """
 
 import json
@@ -14,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from t2vbatch.analysis.bootstrap import mean_interval
 from t2vbatch.analysis.distance.result import Measured, as_json
+from t2vbatch.analysis.intervals import mean_interval
 from t2vbatch.output.records import score_columns
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -45,6 +46,7 @@ class ScoreSummary:
         missing: reason: number of planned samples without the score; n + missing = planned.
         mean, low, high: the mean and its 95% interval, clustered by row; None if n is 0, and no interval for
             a single row.
+        caution: why the interval is not reliable; None if it is.
         quantiles: "0.05": value, and so on; "0.5" is the median.
     """
 
@@ -56,6 +58,7 @@ class ScoreSummary:
     low: float | None
     high: float | None
     quantiles: Mapping[str, float]
+    caution: str | None = None
 
     @property
     def median(self) -> float | None:
@@ -157,23 +160,6 @@ def summarize(results: pa.Table, planned: Mapping[str, int], distances: Sequence
     return Summary(_counts(results, sum(planned.values())), models, _timing(results))
 
 
-def summarize_by(results: pa.Table, column: str) -> dict[str, Summary]:
-    """One summary for each value of a manifest column, the most frequent value first.
-
-    It counts finished samples only, because the results contain no others: ``pending`` is 0.
-
-    Raises:
-        KeyError: the results have no such column.
-    """
-    results = results.filter(pc.is_valid(results["status"]))
-    labels = results[column].cast(pa.string()).fill_null("(none)")
-    summaries = {}
-    for label, _ in Counter(labels.to_pylist()).most_common():
-        part = results.filter(pc.equal(labels, label))
-        summaries[label] = summarize(part, Counter(part["model"].to_pylist()))
-    return summaries
-
-
 def _model(name: str, results: pa.Table, planned: int, distances: Sequence[Measured]) -> ModelSummary:
     counts = _counts(results, planned)
     scores = tuple(_score(column, results, counts) for column in score_columns(results.schema))
@@ -194,7 +180,8 @@ def _counts(results: pa.Table, planned: int) -> Counts:
 
 
 def _score(column: str, results: pa.Table, counts: Counts) -> ScoreSummary:
-    there = pc.is_finite(results[column]).fill_null(False)
+    finite = pc.is_finite(results[column]).fill_null(False)
+    there = pc.and_(finite, pc.equal(results["status"], "ok"))
     missing = _missing(column, results.filter(pc.invert(there)))
     if counts.pending:
         missing["pending"] = counts.pending
@@ -214,6 +201,7 @@ def _score(column: str, results: pa.Table, counts: Counts) -> ScoreSummary:
         interval.low,
         interval.high,
         quantiles,
+        interval.caution,
     )
 
 
@@ -224,7 +212,7 @@ def _missing(column: str, unscored: pa.Table) -> dict[str, int]:
         unscored["status"].to_pylist(), unscored["score_errors"].to_pylist(), strict=True
     ):
         reason = json.loads(errors).get(column) if errors else None
-        reasons[reason or (status if status != "ok" else "not scored yet")] += 1
+        reasons[status if status != "ok" else reason or "not scored yet"] += 1
     return dict(reasons.most_common())
 
 

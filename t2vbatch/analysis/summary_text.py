@@ -111,13 +111,23 @@ def _notes(summary: Summary) -> list[str]:
     notes = []
     for model in summary.models:
         notes += [f"{model.model}: {note}" for note in _model_notes(model)]
-    notes += distance_notes(summary)
+    notes += [*_cautions(summary), *distance_notes(summary)]
     rate = summary.timing.videos_per_minute
     if rate is not None:
         notes.append(
             f"{summary.timing.videos} videos in {summary.timing.busy_s:.1f} s: {rate:.1f} per minute"
         )
     return notes
+
+
+def _cautions(summary: Summary) -> list[str]:
+    """Why intervals are not reliable, with the scores of each reason."""
+    scores: dict[str, dict[str, None]] = {}
+    for model in summary.models:
+        for score in model.scores:
+            if score.caution is not None:
+                scores.setdefault(score.caution, {})[score.column] = None
+    return [f"{', '.join(names)}: {caution}" for caution, names in scores.items()]
 
 
 def _model_notes(model: ModelSummary) -> list[str]:

@@ -1,6 +1,7 @@
 """The list of metrics, and the metrics of a job with their options. Loads no network."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -23,6 +24,7 @@ from t2vbatch.metrics.pickscore import PickScore
 from t2vbatch.metrics.pixels import FirstFrameError, Flicker, Motion, Sharpness
 from t2vbatch.metrics.protocol import Column, Metric
 from t2vbatch.metrics.siglip_score import SiglipScore
+from t2vbatch.metrics.vbench import VBENCH_COLUMNS
 from t2vbatch.metrics.weights import BUNDLED, locate
 from t2vbatch.metrics.xclip_score import XClipScore
 
@@ -71,12 +73,19 @@ def metric_class(name: str) -> type[Metric]:
     return known[name]
 
 
-def known_columns() -> dict[str, Column]:
-    """The score columns that metric classes declare, by name."""
-    named = [getattr(kind, "columns", None) for kind in known_metrics().values()]
-    return {
-        name: column for columns in named if isinstance(columns, Mapping) for name, column in columns.items()
-    }
+def known_columns(jobs: Sequence[Job] = ()) -> dict[str, Column]:
+    """The score columns whose direction is known, by name.
+
+    They are the columns of all metrics, of VBench's dimensions, and of the metrics in these jobs, which
+    may name their columns themselves (``yields``).
+    """
+    classes = [getattr(kind, "columns", None) for kind in known_metrics().values()]
+    declared = [columns for columns in classes if isinstance(columns, Mapping)]
+    for job in jobs:
+        # A metric of a plug-in that is not installed here has no known columns.
+        with suppress(UsageError):
+            declared += [metric.columns for metric in job_metrics(job).values()]
+    return {**VBENCH_COLUMNS} | {name: column for columns in declared for name, column in columns.items()}
 
 
 def job_clip(job: Job) -> Clip:

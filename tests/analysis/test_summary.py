@@ -1,4 +1,4 @@
-"""What a run came to, counted and averaged without losing a sample."""
+"""Counts, means and intervals of a run."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2vbatch.analysis.summary import Summary, summarize, summarize_by
+from t2vbatch.analysis.summary import Summary, summarize
 from t2vbatch.analysis.summary_text import render_text
 from t2vbatch.output.records import results_schema
 
@@ -37,12 +37,12 @@ def result(model: str = "a", row: int = 0, score: float | None = 1.0, **changes:
 
 
 def summary_of(*rows: dict[str, Any], **planned: int) -> Summary:
-    """The summary of these results."""
+    """The summary of the given rows."""
     return summarize(pa.Table.from_pylist(list(rows), SCHEMA), planned)
 
 
 def test_every_planned_sample_is_counted_once() -> None:
-    """planned = ok + degenerate + failed + pending, in all and for each model."""
+    """planned = ok + degenerate + failed + pending, in total and for each model."""
     summary = summary_of(
         result(row=0),
         result(row=1, score=None, status="degenerate", error_type="DegenerateError", video=None),
@@ -58,16 +58,16 @@ def test_every_planned_sample_is_counted_once() -> None:
     assert first.timing.videos == 1
 
 
-def test_more_results_than_planned_are_refused() -> None:
-    """A table that cannot be accounted for is an error and not a negative count."""
+def test_more_results_than_planned_are_rejected() -> None:
+    """More results than planned samples is an error and not a negative count."""
     with pytest.raises(ValueError, match="2 results"):
         summary_of(result(row=0), result(row=1), a=1)
-    with pytest.raises(ValueError, match="not planned: b"):
+    with pytest.raises(ValueError, match="not in the plan: b"):
         summary_of(result("b"), a=1)
 
 
 def test_a_missing_score_is_left_out_of_the_mean_and_counted_by_reason() -> None:
-    """A score that could not be had does not count as 0, and n + missing is what was planned."""
+    """A missing score does not count as 0, and n + missing = planned."""
     score = (
         summary_of(
             result(row=0, score=4.0),
@@ -85,19 +85,19 @@ def test_a_missing_score_is_left_out_of_the_mean_and_counted_by_reason() -> None
 
 
 def test_rows_without_a_status_are_pending() -> None:
-    """Pending samples may stand in the table as empty rows; they are counted once."""
+    """Pending samples that are in the table as empty rows are counted once."""
     assert summary_of(result(row=0), result(row=1, status=None, score=None), a=2).counts.pending == 1
 
 
 def test_one_row_gives_no_interval() -> None:
-    """Five videos of a single prompt say nothing of other prompts, so there is no interval."""
+    """Five videos of a single prompt give no interval."""
     rows = [result(row=0, score=float(index), sample_id=str(index)) for index in range(5)]
     score = summary_of(*rows, a=5).models[0].scores[0]
     assert (score.mean, score.low, score.high, score.rows) == (2.0, None, None, 1)
 
 
 def test_copies_of_a_video_do_not_narrow_the_interval() -> None:
-    """Ten equal videos of each prompt carry as much information as one of each."""
+    """Ten equal videos per prompt give the same interval as one."""
     scores = np.random.default_rng(0).normal(30, 2, 20)
     single = [result(row=row, score=score) for row, score in enumerate(scores)]
     tenfold = [result(row=row, score=score) for row, score in enumerate(scores) for _ in range(10)]
@@ -115,7 +115,7 @@ def test_the_order_of_results_does_not_matter() -> None:
 
 
 def test_pauses_between_runs_do_not_count_as_busy() -> None:
-    """Videos per minute are taken over the time in which a worker had a sample."""
+    """The rate is the number of videos per minute in which a worker had a sample."""
     later = START + timedelta(hours=5)
     rows = [
         result(row=0),
@@ -129,7 +129,7 @@ def test_pauses_between_runs_do_not_count_as_busy() -> None:
 
 
 def test_an_empty_run_has_a_summary() -> None:
-    """Before the first video there is nothing to average, and nothing fails."""
+    """A run without videos has counts, and no means."""
     summary = summary_of(a=3)
     assert summary.counts.pending == 3
     assert summary.models[0].scores[0].mean is None
@@ -137,8 +137,8 @@ def test_an_empty_run_has_a_summary() -> None:
     assert "3 planned = 0 ok + 3 pending" in render_text(summary)
 
 
-def test_the_json_form_holds_what_is_derived_too() -> None:
-    """summary.json has the pending count and the rate, by model and metric name, and is plain JSON."""
+def test_the_json_form_contains_derived_values() -> None:
+    """summary.json contains the pending count and the rate, and is plain JSON."""
     plain = json.loads(json.dumps(summary_of(result(), a=2).to_json(), allow_nan=False))
     assert plain["counts"] == {"planned": 2, "ok": 1, "degenerate": 0, "failed": 0, "pending": 1}
     assert plain["models"]["a"]["scores"]["clip_score"]["mean"] == 1.0
@@ -146,7 +146,7 @@ def test_the_json_form_holds_what_is_derived_too() -> None:
 
 
 def test_the_text_shows_means_intervals_and_what_is_missing() -> None:
-    """The terminal's table has each number that a reader needs, and takes no markup from names."""
+    """The table shows counts, means, intervals and missing scores, and names are not read as markup."""
     rows = [result("[red]a", row=row, score=20.0 + row) for row in range(8)]
     rows.append(result("[red]a", row=9, score=None, status="failed", error_type="RowError", video=None))
     rows[0]["prompt_truncated"] = True
@@ -155,23 +155,31 @@ def test_the_text_shows_means_intervals_and_what_is_missing() -> None:
     assert "[red]a" in text
     assert "23.5 [21" in text
     assert "1 failed" in text
-    assert "no video for 1 RowError" in text
-    assert "1 prompt was longer than the scorer reads" in text
+    assert "samples without a usable video: 1 RowError" in text
+    assert "1 prompt exceeded the scorer's token limit" in text
     assert max(map(len, text.splitlines())) <= 100
 
 
-def test_scores_are_averaged_by_any_column_of_the_manifest() -> None:
-    """Each value of a column, a missing one too, has a summary of its own samples."""
-    rows = [result(row=row, score=float(row), category="rolling" if row < 3 else None) for row in range(5)]
-    parts = summarize_by(pa.Table.from_pylist(rows, SCHEMA), "category")
-    means = {label: part.models[0].scores[0].mean for label, part in parts.items()}
-    assert means == {"rolling": 1.0, "(none)": 3.5}
+def test_degenerate_videos_are_missing_from_the_means() -> None:
+    """The scores of a degenerate video do not enter the mean, and are counted as missing."""
+    rows = [result(row=row, score=1.0) for row in range(3)]
+    rows.append(result(row=3, score=9.0, status="degenerate", error_type="DegenerateError"))
+    score = summary_of(*rows, a=4).models[0].scores[0]
+    assert (score.mean, score.n, score.missing) == (1.0, 3, {"degenerate": 1})
+    assert "1 degenerate" in render_text(summary_of(*rows, a=4))
+
+
+def test_unreliable_intervals_are_noted() -> None:
+    """An interval from few prompts has a caution, in the summary and in its text."""
+    summary = summary_of(*(result(row=row, score=float(row)) for row in range(3)), a=3)
+    assert "3 prompts are too few" in (summary.models[0].scores[0].caution or "")
+    assert "clip_score: 3 prompts are too few" in render_text(summary)
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40), st.integers(1, 10))
 def test_the_mean_lies_in_its_interval(values: list[float], rows: int) -> None:
-    """For any scores the interval holds the mean, up to rounding."""
+    """For any scores the interval contains the mean, up to rounding."""
     table = [result(row=index % rows, score=value) for index, value in enumerate(values)]
     score = summary_of(*table, a=len(table)).models[0].scores[0]
     if score.low is not None and score.high is not None and score.mean is not None:

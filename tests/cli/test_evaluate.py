@@ -11,7 +11,9 @@ from typer.testing import CliRunner, Result
 
 from t2vbatch.cli import app
 from t2vbatch.errors import UsageError
+from t2vbatch.job import Job, Model
 from t2vbatch.output.records import results_schema
+from t2vbatch.output.store import open_store
 
 SCHEMA = results_schema(["clip_score"], pa.schema([("category", pa.string())]))
 
@@ -83,7 +85,28 @@ def test_compare_by_a_column_leaves_out_what_one_model_alone_has(tmp_path: Path)
     shown = typed("compare", folder, "--by", "category")
     assert "category: odd" in shown.stdout
     assert "category: even" not in shown.stdout
-    assert "only one model has rows where category is even" in shown.stderr
+    assert "only one model has rows with category even" in shown.stderr
+
+
+def test_compare_uses_the_directions_of_the_job(tmp_path: Path) -> None:
+    """A column that a metric of the job yields has the direction of its ``yields``."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    program = {"command": ["true"], "yields": {"clip_score": "lower"}}
+    models = {name: Model(path="bundled:shapes") for name in ("slow", "fast")}
+    job = Job(manifest="m.csv", output=folder, models=models, metrics={"error": program})
+    open_store(folder).write_job(job)
+    (pair,) = json.loads(typed("compare", folder, "--json").output)["pairs"]
+    assert (pair["better"], pair["winner"]) == ("lower", "fast")
+
+
+def test_compare_takes_a_policy_for_missing_scores(tmp_path: Path) -> None:
+    """--missing names the policy, and an unknown one is rejected."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    assert (
+        json.loads(typed("compare", folder, "--missing", "impute:3", "--json").output)["pairs"][0]["p"] < 0.05
+    )
+    with pytest.raises(UsageError, match="impute:VALUE"):
+        typed("compare", folder, "--missing", "zero")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""Compares the models of finished runs: reads their results, directions of scores and groups of prompts."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+
+from t2vbatch.analysis.compare import Comparison, Missing, compare_groups, models_by_name
+from t2vbatch.analysis.groups import grouped
+from t2vbatch.errors import UsageError, nearest
+from t2vbatch.job import Job
+from t2vbatch.metrics.registry import known_columns
+from t2vbatch.output.records import RESULTS, score_columns
+from t2vbatch.output.store import open_store
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The comparisons of one command.
+
+    Attributes:
+        groups: value of the column ``by``: comparison; without ``by`` the only key is "".
+        notes: what the user should know of the groups.
+    """
+
+    groups: dict[str, Comparison]
+    notes: tuple[str, ...]
+
+
+def compare_outputs(outputs: Sequence[str], by: str | None, missing: Missing) -> Compared:
+    """Compare all models of these outputs.
+
+    Args:
+        by: a manifest column: compare within each of its values, with p-values corrected over all of them.
+
+    Raises:
+        UsageError: an output has no results, there is only one model, or a manifest lacks the column.
+    """
+    models = models_by_name(read_results(outputs))
+    if len(models) < 2:
+        raise UsageError(
+            " ".join(outputs), f"one model, {', '.join(models)}", "two models or more", "name another output"
+        )
+    better = {name: column.better for name, column in known_columns(_jobs(outputs)).items()}
+    if by is None:
+        return Compared(compare_groups({"": models}, better, missing), ())
+    groups = grouped(models, {name: _column(table, name, by) for name, table in models.items()})
+    single = [label for label, part in groups.items() if len(part) < 2]
+    notes = [f"not compared, because only one model has rows with {by} {', '.join(single)}"] if single else []
+    shared = {label: part for label, part in groups.items() if len(part) > 1}
+    return Compared(compare_groups(shared, better, missing), tuple(notes))
+
+
+def read_results(outputs: Sequence[str]) -> dict[str, pa.Table]:
+    """The results tables by the folder name of their output; by its whole path if two have one folder name.
+
+    Raises:
+        UsageError: a folder has no results.
+    """
+    names = [PurePosixPath(output.rstrip("/")).name for output in outputs]
+    tables = {}
+    for output, name in zip(outputs, names, strict=True):
+        label = name if names.count(name) == 1 else output
+        try:
+            tables[label] = open_store(output).read_table("results.parquet")
+        except FileNotFoundError:
+            raise UsageError(output, "no results.parquet", "the output folder of a run") from None
+    return tables
+
+
+def _jobs(outputs: Sequence[str]) -> list[Job]:
+    jobs = []
+    for output in outputs:
+        # Results that were copied without their job can still be compared.
+        with suppress(UsageError):
+            jobs.append(open_store(output).read_job())
+    return jobs
+
+
+def _column(table: pa.Table, name: str, by: str) -> str:
+    """The manifest's column ``by`` in a results table, which may have the prefix manifest_: see
+    make_results.
+    """
+    scores = score_columns(table.schema)
+    columns = [column for column in table.column_names if column not in {*RESULTS.names, *scores}]
+    found: str | None = next((column for column in columns if column in (by, f"manifest_{by}")), None)
+    if found is None:
+        expected = nearest(by, columns) or "a manifest with columns of its own beside the prompt"
+        raise UsageError(f"--by {by}", f"no such column in the manifest of {name}", expected)
+    return found
