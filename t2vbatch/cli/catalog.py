@@ -43,15 +43,16 @@ def check_manifest(
       t2vbatch manifest check manifests/quickstart.csv
     """
     from t2vbatch.job import load_job
-    from t2vbatch.manifest import LIMITS, read_manifest
+    from t2vbatch.manifest import LIMITS, OPTIONS, Options, read_manifest
     from t2vbatch.manifest import check_manifest as problems_of
 
-    limits = LIMITS
+    limits, options = LIMITS, OPTIONS
     if source.endswith((".yaml", ".yml")):
         job = load_job(source)
         source, allow_paths, limits = job.manifest, allow_paths or job.allow_paths, job.limits
-    problems = problems_of(source, allow_paths, limits)
-    notes = () if problems else read_manifest(source, allow_paths, limits).notes
+        options = Options(job.columns)
+    problems = problems_of(source, allow_paths, limits, options)
+    notes = () if problems else read_manifest(source, allow_paths, limits, options).notes
     if as_json:
         found = {"problems": [asdict(problem) for problem in problems], "notes": notes}
         typer.echo(json.dumps(found, ensure_ascii=False))

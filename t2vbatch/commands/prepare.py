@@ -11,7 +11,7 @@ from t2vbatch.analysis.distance.spec import check_distances
 from t2vbatch.engines.devices import local_gpus
 from t2vbatch.errors import ErrorCollector, JobError, closest
 from t2vbatch.job import Job
-from t2vbatch.manifest import Options, read_manifest
+from t2vbatch.manifest import MEDIA, Options, read_manifest
 from t2vbatch.metrics import check_metrics, job_metrics
 from t2vbatch.models.checkpoints.folders import check_folder, is_checkpoint
 from t2vbatch.models.protocol import ModelFacts
@@ -60,10 +60,10 @@ def prepare(job: Job) -> Prepared:
 
 def _options(job: Job, facts: Mapping[str, ModelFacts]) -> Options:
     """How the job reads its manifest. Without the facts of a model, every media column counts as read."""
-    record = job.on_bad_row == "record"
-    if len(facts) < len(job.models):
-        return Options(record)
-    return Options(record, frozenset().union(*(one.accepts for one in facts.values())))
+    reads = frozenset(MEDIA)
+    if len(facts) == len(job.models):
+        reads = frozenset().union(*(one.accepts for one in facts.values()))
+    return Options(job.columns, job.on_bad_row == "record", reads)
 
 
 def _facts(job: Job, problems: ErrorCollector) -> dict[str, ModelFacts]:

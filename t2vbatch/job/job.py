@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -22,8 +21,10 @@ from pydantic import (
 from t2vbatch.errors import CombinedJobError, ErrorCollector, JobError, ManifestError, UsageError, nearest
 from t2vbatch.job.env_refs import collect, redact, resolved
 from t2vbatch.job.sections import (
+    COLUMNS,
     LIMITS,
     Clip,
+    Columns,
     Distance,
     Limits,
     Model,
@@ -34,7 +35,7 @@ from t2vbatch.job.sections import (
     Workers,
 )
 from t2vbatch.job.validation import problems
-from t2vbatch.job.yaml_source import Document, read_document
+from t2vbatch.job.yaml_source import Document, dump_yaml, read_document
 from t2vbatch.storage.files import local_path
 
 _NAMES = "a list of names, or {name: {options}}"
@@ -73,6 +74,7 @@ class Job(Section):
         description="stop: refuse the manifest; record: record bad rows as failed and generate the others; "
         "null: stop, but record rows whose remote media cannot be read",
     )
+    columns: Columns = Field(COLUMNS, description="changes of the manifest's columns")
     limits: Limits = Field(LIMITS, description="upper bounds of what the manifest may contain")
     output: str = Field(description="the output folder; path or URI")
     seed: int = Field(0, description="base of all derived seeds")
@@ -185,7 +187,7 @@ def _invented_models(data: dict[str, Any], document: Document) -> Iterator[JobEr
 def dump_job(job: Job) -> str:
     """The job as YAML, with every default written out and references unresolved."""
     data = redact(job.model_dump(mode="json"), job._variables)
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    return dump_yaml(data)
 
 
 def _resolved(data: Mapping[str, Any], variables: Mapping[str, str]) -> Any:

@@ -135,6 +135,17 @@ class Tracker(Section):
     videos: int = Field(4, ge=0, description="videos of each model to upload")
 
 
+class Columns(Section):
+    """Changes of the manifest's columns before they are read."""
+
+    rename: dict[str, str] = Field(default_factory=dict, description="name in the manifest: new name")
+    ignore: list[str] = Field(default_factory=list, description="columns to leave out")
+
+
+COLUMNS = Columns()
+"""No changes."""
+
+
 class Limits(Section):
     """Upper bounds of what a manifest may contain.
 
@@ -149,6 +160,7 @@ class Limits(Section):
     )
     id_chars: int = Field(1_000, ge=1, description="characters of an id, which becomes part of file names")
     manifest_bytes: int = Field(64 << 30, ge=1, description="bytes of the manifest's files on disk")
+    decoded_bytes: int = Field(2 << 30, ge=1, description="bytes of the manifest's cells in memory")
     problems: int = Field(
         1_000, ge=1, description="how many problems are listed in full; the rest are counted"
     )

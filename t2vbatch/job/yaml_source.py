@@ -139,18 +139,59 @@ def _read(text: str, name: str) -> tuple[Any, dict[Path, tuple[int, int]]]:
         raise JobError(name, "sections nested too deeply", "a job") from None
 
 
-class _Loader(yaml.SafeLoader):
-    """Dates stay text, because no key and no argument is a date."""
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0o[0-7]+)")
+_FLOAT = re.compile(
+    r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
+_OCTAL = re.compile(r"[-+]?0[0-9_]+")
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 (as PyYAML has it)
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 without its surprises.
+
+    Dates, times and ``=`` stay text, ``15e-1`` is a number as in JSON, ``1:30`` is text and not 90, and
+    ``010`` is refused, because YAML 1.1 reads it as 8 and people mean 10.
+    """
+
+
+def _resolvers() -> dict[str, list[tuple[str, Any]]]:
+    """PyYAML's rules for plain scalars, by first character, with our own rules for numbers."""
+    dropped = ("timestamp", "value", "int", "float")
+    found = {
+        first: [(tag, pattern) for tag, pattern in rules if not tag.endswith(dropped)]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+    for kind, pattern in (("int", _INTEGER), ("int", _OCTAL), ("float", _FLOAT)):
+        for first in "-+.0123456789":
+            found.setdefault(first, []).append((_STANDARD + kind, re.compile(f"(?:{pattern.pattern})\\Z")))
+    return found
 
 
 _STANDARD = "tag:yaml.org,2002:"
 _MERGE = _STANDARD + "merge"
 _TAGS = {_STANDARD + kind for kind in ("map", "seq", "str", "int", "float", "bool", "null")} | {_MERGE}
+
+
+_Loader.yaml_implicit_resolvers = _resolvers()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that either PyYAML or ``_Loader`` would read as something else."""
+
+
+_Dumper.yaml_implicit_resolvers = {
+    first: [*yaml.SafeDumper.yaml_implicit_resolvers.get(first, []), *rules]
+    for first, rules in _resolvers().items()
+}
+
+
+def dump_yaml(data: Mapping[str, Any]) -> str:
+    """The data as YAML that ``read_document`` reads back unchanged."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+_MOST_VALUES = 100_000
+"""Most keys and values of a job, with every alias expanded."""
 
 
 class _Walk:
@@ -163,9 +204,15 @@ class _Walk:
         self.places: dict[Path, tuple[int, int]] = {}
         self.problems = ErrorCollector()
         self._loader, self._name = loader, name
+        self._visited = 0
 
     def visit(self, node: yaml.Node, path: Path, around: tuple[int, ...]) -> None:
-        """Visit a node; ``around`` are the ids of the nodes that contain it."""
+        """Visit a node; ``around`` are the ids of the nodes that contain it.
+
+        Raises:
+            JobError: aliases expand to more values than any job has, which would take hours.
+        """
+        self._count(node)
         if id(node) in around:
             self._refuse(node, "a value that contains itself", "finite values")
             return
@@ -189,6 +236,7 @@ class _Walk:
         """The entries with a usable key, including the entries of a merge (``<<``)."""
         seen: dict[str, yaml.Node] = {}
         for key, value in node.value:
+            self._count(key)
             if key.tag == _MERGE:
                 sections = value.value if isinstance(value, yaml.SequenceNode) else [value]
                 for section in sections:
@@ -208,14 +256,26 @@ class _Walk:
                 seen[key.value] = key
                 yield key, value
 
+    def _count(self, node: yaml.Node) -> None:
+        self._visited += 1
+        if self._visited > _MOST_VALUES:
+            place = _at(self._name, node.start_mark.line, node.start_mark.column)
+            found = f"more than {_MOST_VALUES:,} values, by aliases of aliases"
+            raise JobError(place, found, "fewer aliases (*name) and merges (<<)")
+
     def _note(self, node: yaml.Node, path: Path) -> None:
         self.places.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
 
     def _check_scalar(self, node: yaml.Node) -> None:
+        if node.tag == _STANDARD + "int" and _OCTAL.fullmatch(node.value):
+            decimal = node.value.replace("_", "").lstrip("+-0") or "0"
+            found = f"{node.value}, which YAML reads as an octal number"
+            self._refuse(node, found, f"{decimal}, or text in quotes: '{node.value}'")
+            return
         try:
             self._loader.construct_object(node)
         except ValueError:
-            self._refuse(node, repr(node.value), "a number that can be read, or text in quotes")
+            self._refuse(node, repr(node.value), "a valid number, or text in quotes")
 
     def _refuse(self, node: yaml.Node, found: str, expected: str) -> None:
         mark = node.start_mark

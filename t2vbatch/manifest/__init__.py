@@ -4,6 +4,8 @@
 
     read          source -> Manifest, or all of its problems
     sources       the files of a manifest, and their format
+    text          bytes of any usual encoding -> lines
+    delimited     lines -> records of CSV and TSV
     lines         text, CSV, JSON Lines  -> raw cells
     parquet       one file or several    -> raw cells
     columns       the meaning of column names; aliases
@@ -21,6 +23,7 @@
 """
 
 from t2vbatch.job import LIMITS, Limits
+from t2vbatch.manifest.columns import MEDIA
 from t2vbatch.manifest.frames import unpack_frames
 from t2vbatch.manifest.images import decode_image
 from t2vbatch.manifest.media import Media
@@ -29,6 +32,7 @@ from t2vbatch.manifest.table import Manifest, Row
 
 __all__ = [
     "LIMITS",
+    "MEDIA",
     "OPTIONS",
     "Limits",
     "Manifest",

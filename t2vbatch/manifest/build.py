@@ -1,18 +1,20 @@
-"""From cells as they are written to the table of a manifest: normal forms, types, ids.
+"""Raw cells -> the table of a manifest: normal forms, types, ids.
 
-The table has the canonical columns that the manifest has (``id`` always), in the types of ``TYPES``, and then
-its other columns in types of their own.
+The table has the canonical columns of the manifest (``id`` always), in the types of ``TYPES``, and then its
+other columns in types of their own.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from t2vbatch.job import Limits
-from t2vbatch.manifest.cells import Reader, readers
-from t2vbatch.manifest.columns import CANONICAL, CONTENT, MEDIA, Naming
-from t2vbatch.manifest.extra_columns import ExtraColumns, plain_values
+from t2vbatch.manifest.cells import Reader, file_name_reader, readers
+from t2vbatch.manifest.columns import CANONICAL, CONTENT, FILE_NAME, MEDIA, Naming
+from t2vbatch.manifest.extra_columns import ExtraColumns, usable
 from t2vbatch.manifest.identity import derived_id
 from t2vbatch.manifest.problems import BadCell, Problems
 from t2vbatch.manifest.raw import Batch, Raw
@@ -28,21 +30,34 @@ TYPES = {
     "seed": pa.int64(),
     "model": pa.list_(pa.large_string()),
 }
-"""Types of the canonical columns. Media cells are as they were written: a path or URI, or bytes."""
+"""Types of the canonical columns. A media cell is the path or URI of the manifest, or bytes."""
 
 
-def build_table(raw: Raw, naming: Naming, problems: Problems, limits: Limits) -> pa.Table:
-    """The table, one row a row of ``raw``. What is wrong is noted, and null where it stands."""
+@dataclass(frozen=True)
+class Built:
+    """The table, the names of its mixed columns, and notes about it."""
+
+    table: pa.Table
+    mixed: frozenset[str]
+    notes: tuple[str, ...]
+
+
+def build_table(raw: Raw, naming: Naming, problems: Problems, limits: Limits) -> Built:
+    """The table, one row per row of ``raw``. A bad cell is a problem, and null in the table."""
     builder = _Builder(raw.textual, naming, problems, limits)
     parts: list[pa.Table] = []
-    rows = 0
+    rows = size = 0
     for batch in raw.batches:
         parts.append(builder.part(batch, rows + 1))
         rows += batch.length
+        size += parts[-1].nbytes
         if rows > limits.rows:
             raise problems.stop(f"more than {limits.rows:,} rows", limits.bound("rows"), "split it")
+        if size > limits.decoded_bytes:
+            found = f"more than {limits.decoded_bytes:,} bytes of cells in {rows:,} rows"
+            raise problems.stop(found, limits.bound("decoded_bytes"), "split it")
     if not rows:
-        raise problems.stop("no rows", "at least one")
+        raise problems.stop("no rows", "at least one row")
     return builder.joined(parts)
 
 
@@ -57,31 +72,35 @@ class _Builder:
     def part(self, batch: Batch, first: int) -> pa.Table:
         """The rows of one batch; ``first`` is the number of its first row."""
         bad = {first + offset for offset in batch.unreadable}
-        known = {
-            name: self._read(self._values(batch, written), self._readers[name], written, first, bad)
-            for name, written in self._naming.known.items()
-        }
+        known = {}
+        for name, written in self._naming.known.items():
+            read = self._readers[name]
+            if written == FILE_NAME:
+                read = file_name_reader(name)
+            known[name] = self._read(self._values(batch, written, first), read, written, first, bad)
         self._require(known, range(first, first + batch.length), bad)
         extra = {
             name: self._extra.array(name, batch.cells.get(name, [None] * batch.length), first)
             for name in self._naming.extra
         }
         if "id" not in known:
-            known["id"] = _derived(known, extra, self._textual)
+            known["id"] = _derived(known, extra, self._textual, self._extra.mixed)
         columns = {name: pa.array(known[name], TYPES[name]) for name in CANONICAL if name in known}
         return pa.table({**columns, **extra})
 
-    def joined(self, parts: Sequence[pa.Table]) -> pa.Table:
+    def joined(self, parts: Sequence[pa.Table]) -> Built:
         """The table of all parts."""
         names = parts[0].column_names
         canonical = pa.concat_tables(part.select([name for name in names if name in TYPES]) for part in parts)
         extra = {name: self._extra.joined(parts, name) for name in self._naming.extra}
-        return pa.table({**dict(zip(canonical.column_names, canonical.columns, strict=True)), **extra})
+        columns = dict(zip(canonical.column_names, canonical.columns, strict=True))
+        notes = tuple(self._extra.notes())
+        return Built(pa.table({**columns, **extra}), frozenset(self._extra.mixed), notes)
 
-    def _values(self, batch: Batch, name: str) -> Sequence[Any]:
+    def _values(self, batch: Batch, name: str, first: int) -> Sequence[Any]:
         cells = batch.cells.get(name)
         if isinstance(cells, pa.Array):
-            cells = plain_values(name, cells, self._problems)
+            return list(usable(name, cells, first, self._problems).to_pylist())
         return [None] * batch.length if cells is None else cells
 
     def _read(self, cells: Sequence[Any], read: Reader, column: str, first: int, bad: set[int]) -> list[Any]:
@@ -96,23 +115,27 @@ class _Builder:
         return normal
 
     def _require(self, known: Mapping[str, list[Any]], rows: range, bad: set[int]) -> None:
-        """Note the rows with nothing to make, and those without an id where others have one."""
+        """Add a problem for each row without content, and for each row without an id if others have one."""
         content = zip(*(known[name] for name in CONTENT if name in known), strict=True)
         ids = known.get("id", rows)
         for row, cells, name in zip(rows, content, ids, strict=True):
             if row in bad:
                 continue
             if all(cell is None for cell in cells):
-                self._problems.add(row, None, "nothing to make", "a prompt, an image or a video")
+                self._problems.add(row, None, "no content", "a prompt, an image or a video")
             if name is None:
                 column = self._naming.known["id"]
                 self._problems.add(row, column, "no id", "an id in every row, or no such column")
 
 
-def _derived(known: Mapping[str, list[Any]], extra: Mapping[str, pa.Array], textual: bool) -> list[str]:
+def _derived(
+    known: Mapping[str, list[Any]], extra: Mapping[str, pa.Array], textual: bool, mixed: Collection[str]
+) -> list[str]:
     columns = {name: _as_written(cells) if name in MEDIA else cells for name, cells in known.items()}
     for name, array in extra.items():
         cells = array.to_pylist()
+        if name in mixed:
+            cells = [cell and json.loads(cell) for cell in cells]
         # A number is the same number in every format, so that a CSV turned into Parquet keeps its ids.
         columns[name] = [cell and recognised(cell) for cell in cells] if textual else cells
     rows = zip(*columns.values(), strict=True)

@@ -1,23 +1,24 @@
-"""What a cell of each canonical column may hold, and the one form it is given.  [pure]
+"""The values that each canonical column allows, and their normal forms.  [pure]
 
-Every function takes a value that is not None and gives its normal form, None where there is nothing in it,
-or raises BadCell.
+Every function takes a value that is not None and returns its normal form, or None for an empty cell, or
+raises BadCell.
 """
 
 import math
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from t2vbatch.job import Limits
-from t2vbatch.manifest.columns import MEDIA
+from t2vbatch.manifest.columns import MEDIA, VIDEO_SUFFIXES
 from t2vbatch.manifest.problems import BadCell, shown
 
 Reader = Callable[[Any], Any]
 
 INT64_MAX = 2**63 - 1
 INTEGER = r"-?(?:0|[1-9][0-9]*)"
-"""An integer that is written in the only way; ``007`` is a name, and keeps its zeros."""
+"""An integer in its shortest form; ``007`` is a name and keeps its zeros."""
 NUMBER = INTEGER + r"(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -25,7 +26,7 @@ _INTEGER, _NUMBER = re.compile(INTEGER), re.compile(NUMBER)
 
 
 def readers(limits: Limits, textual: bool) -> dict[str, Reader]:
-    """Canonical column: its reader. ``textual``: the format has text cells only, so numbers stand as text."""
+    """Canonical column: its reader. ``textual``: the format has only text cells, so numbers are text."""
 
     def prompt(value: Any) -> str | None:
         return read_text(value, limits, "prompt_chars") if not _blank(value) else None
@@ -41,7 +42,7 @@ def readers(limits: Limits, textual: bool) -> dict[str, Reader]:
 
 
 def read_text(value: Any, limits: Limits, key: str) -> str:
-    """Text, of at most as many characters as the limit ``key`` says."""
+    """Text with at most as many characters as the limit ``key`` allows."""
     if not isinstance(value, str):
         raise BadCell(shown(value), "text")
     if len(value) > getattr(limits, key):
@@ -50,7 +51,8 @@ def read_text(value: Any, limits: Limits, key: str) -> str:
 
 
 def read_id(value: Any, limits: Limits) -> str:
-    """An id as text: integers as their decimal digits."""
+    """An id as text: integers as their decimal digits, also where a column of floats holds them."""
+    value = whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
@@ -64,15 +66,14 @@ def read_id(value: Any, limits: Limits) -> str:
 
 def read_seed(value: Any) -> int:
     """A seed from 0 to 2**63 - 1; ``3.0`` is 3."""
-    if isinstance(value, float) and math.isfinite(value) and value == int(value):
-        value = int(value)
+    value = whole(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= INT64_MAX:
         raise BadCell(shown(value), "an integer from 0 to 2**63 - 1")
     return value
 
 
 def read_models(value: Any) -> list[str]:
-    """Names of models, blanks around them removed."""
+    """Names of models, without blanks around them."""
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) and not _blank(name) for name in names):
         raise BadCell(shown(value), "the name of a model, or a list of names")
@@ -82,7 +83,7 @@ def read_models(value: Any) -> list[str]:
 
 
 def read_media(value: Any) -> dict[str, Any] | None:
-    """A path or URI, or bytes, as ``{path, bytes}`` with one of them None. Where both stand, bytes count."""
+    """A path or URI, or bytes, as ``{path, bytes}`` with one of them None. Bytes win if a cell has both."""
     if isinstance(value, str):
         value = {"path": value}
     elif isinstance(value, bytes):
@@ -101,8 +102,27 @@ def read_media(value: Any) -> dict[str, Any] | None:
     return {"path": path, "bytes": None}
 
 
+def file_name_reader(name: str) -> Reader:
+    """The reader of FILE_NAME as the column ``name``: videos for ``video``, all other files for ``image``."""
+
+    def read(value: Any) -> dict[str, Any] | None:
+        media = read_media(value)
+        path = media["path"] if media else None
+        is_video = path is not None and path.lower().endswith(VIDEO_SUFFIXES)
+        return media if is_video == (name == "video") else None
+
+    return read
+
+
+def whole(value: Any) -> Any:
+    """A whole float or decimal as an integer; any other value as it is."""
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
+        return int(value)
+    return value
+
+
 def number(text: str) -> int | float | str:
-    """A number that is written as text, or the text itself."""
+    """The number in a text, or the text itself."""
     if _INTEGER.fullmatch(text) and len(text) <= 20:
         return int(text)
     if _NUMBER.fullmatch(text) and math.isfinite(float(text)):

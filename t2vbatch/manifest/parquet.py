@@ -2,8 +2,13 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import BinaryIO
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from t2vbatch.job import Limits
@@ -18,12 +23,13 @@ _UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryErro
 def read_parquet(files: Sequence[File], problems: Problems, limits: Limits) -> Raw:
     """All rows of all files. A column that a file lacks is null in its rows."""
     names: dict[str, None] = {}
-    rows = 0
+    rows = size = 0
     for file in files:
         with file.open() as binary, _explained(file, problems):
             parquet = pq.ParquetFile(binary)
             own = list(parquet.schema_arrow.names)
             rows += int(parquet.metadata.num_rows)
+            size += _real_size(parquet, _repeating(parquet), binary)
         twice = [name for name in own if own.count(name) > 1]
         if twice:
             raise problems.stop(
@@ -32,18 +38,70 @@ def read_parquet(files: Sequence[File], problems: Problems, limits: Limits) -> R
         names.update(dict.fromkeys(own))
     if rows > limits.rows:
         raise problems.stop(f"{rows:,} rows", limits.bound("rows"), "split it into several jobs")
+    if size > limits.decoded_bytes:
+        raise problems.stop(f"{size:,} bytes of cells", limits.bound("decoded_bytes"), "split it")
     return Raw(tuple(names), _batches(files, problems))
 
 
 def _batches(files: Sequence[File], problems: Problems) -> Iterator[Batch]:
     for file in files:
         with file.open() as binary, _explained(file, problems):
-            parquet = pq.ParquetFile(binary)
+            parquet = pq.ParquetFile(binary, read_dictionary=_repeating(pq.ParquetFile(binary)))
             for batch in parquet.iter_batches(batch_size=_batch_rows(parquet.metadata)):
                 # Readers of an array trust its offsets and text, so those of a file are checked first.
                 batch.validate(full=True)
-                cells = {name: _plain(batch.column(name)) for name in batch.schema.names}
-                yield Batch(batch.num_rows, cells)
+                for part in _parts(batch):
+                    cells = {name: _plain(part.column(name)) for name in part.schema.names}
+                    yield Batch(part.num_rows, cells)
+
+
+def _real_size(parquet: pq.ParquetFile, repeating: list[str], binary: BinaryIO) -> int:
+    """Bytes of a file's cells in memory: its uncompressed pages, and the decoded cells of dictionaries."""
+    groups = range(parquet.metadata.num_row_groups)
+    size = sum(int(parquet.metadata.row_group(group).total_byte_size) for group in groups)
+    if repeating:
+        batches = pq.ParquetFile(binary, read_dictionary=repeating).iter_batches(columns=repeating)
+        size += sum(int(_decoded_sizes(batch).sum()) for batch in batches)
+    return size
+
+
+def _repeating(parquet: pq.ParquetFile) -> list[str]:
+    """The text and binary columns that a file stores as a dictionary: few bytes there, many in memory."""
+    schema, metadata = parquet.schema_arrow, parquet.metadata
+    flat = [field.name for field in schema if _is_bytes(field.type)]
+    stored = {
+        chunk.path_in_schema
+        for group in range(metadata.num_row_groups)
+        for chunk in map(metadata.row_group(group).column, range(metadata.num_columns))
+        if "RLE_DICTIONARY" in chunk.encodings or "PLAIN_DICTIONARY" in chunk.encodings
+    }
+    return [name for name in flat if name in stored]
+
+
+def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch in parts whose decoded dictionaries have at most BATCH_BYTES, or one row."""
+    part = np.cumsum(_decoded_sizes(batch)) // BATCH_BYTES
+    starts = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), batch.num_rows]
+    for start, end in pairwise(starts):
+        if end > start:
+            yield batch.slice(start, end - start)
+
+
+def _decoded_sizes(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
+    """Bytes of each row in columns with a dictionary, once they are decoded."""
+    size = np.zeros(batch.num_rows, np.int64)
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type) and _is_bytes(column.type):
+            lengths = pc.binary_length(column.dictionary).take(column.indices)
+            size += lengths.fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return size
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    types = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(is_type(kind) for is_type in types)
 
 
 def _batch_rows(metadata: pq.FileMetaData) -> int:

@@ -1,15 +1,16 @@
 """Reading a manifest: source -> Manifest, or all of its problems."""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from t2vbatch.errors import ManifestError, Problem
-from t2vbatch.job import LIMITS, Limits
+from t2vbatch.job import COLUMNS, LIMITS, Columns, Limits
 from t2vbatch.manifest.bad_rows import by_index, with_ids
 from t2vbatch.manifest.build import build_table
-from t2vbatch.manifest.columns import MEDIA, name_columns
+from t2vbatch.manifest.columns import MEDIA, SETTINGS, arrange, name_columns
 from t2vbatch.manifest.identity import firsts, note_duplicates
 from t2vbatch.manifest.lines import read_csv, read_jsonl, read_text
 from t2vbatch.manifest.media_checks import verify_media
@@ -25,11 +26,13 @@ class Options:
     """What a job says about its manifest besides the limits.
 
     Attributes:
+        columns: columns to rename and to ignore.
         record_bad_rows: keep bad rows in ``Manifest.bad_rows`` instead of refusing the manifest.
         reads: the media columns that some model of the job reads. Files of the other columns may be missing;
             paths that the manifest may not read are problems in every column.
     """
 
+    columns: Columns = COLUMNS
     record_bad_rows: bool = False
     reads: frozenset[str] = frozenset(MEDIA)
 
@@ -65,13 +68,15 @@ def read_manifest(
     return manifest
 
 
-def check_manifest(source: str, allow_paths: bool = False, limits: Limits = LIMITS) -> tuple[Problem, ...]:
+def check_manifest(
+    source: str, allow_paths: bool = False, limits: Limits = LIMITS, options: Options = OPTIONS
+) -> tuple[Problem, ...]:
     """Every problem of a manifest in the order of its rows; none if ``read_manifest`` would accept it.
 
     At most ``limits.problems`` problems are listed; a last one gives the number of the rest.
     """
     try:
-        read_manifest(source, allow_paths, limits)
+        read_manifest(source, allow_paths, limits, options)
     except ManifestError as error:
         return error.problems
     return ()
@@ -84,21 +89,25 @@ def _read(text: str, allow_paths: bool, limits: Limits, options: Options, proble
         if not raw.names:
             deque(raw.batches, maxlen=0)  # collects the problems of the lines
             raise ManifestError(problems.all()) if len(problems) else problems.stop("an empty file", EXPECTED)
+        raw = arrange(raw, options.columns, problems)
         naming = name_columns(raw.names, problems, limits)
         if len(problems):
             raise ManifestError(problems.all(), "rename the columns")
-        table = build_table(raw, naming, problems, limits)
+        built = build_table(raw, naming, problems, limits)
     except OSError as error:
         raise problems.stop(f"a file that cannot be read ({error})", EXPECTED) from None
+    table = built.table
     verify_media(table, source.base, allow_paths, naming, options.reads, problems)
     id_column = naming.known.get("id")
     if id_column is not None:
         note_duplicates(table, id_column, problems, options.record_bad_rows)
     table = with_ids(table, problems.rows, id_column)
     kept = firsts(table)
-    notes = (*naming.notes, *_repeated(table, kept))
+    notes = [*naming.notes, *built.notes, *_repeated(table, kept)]
     table = table if kept is None else table.take(kept)
-    return Manifest(text, table, notes, source.base, allow_paths, by_index(problems.rows, kept))
+    notes += _settings(table)
+    bad = by_index(problems.rows, kept)
+    return Manifest(text, table, tuple(notes), source.base, allow_paths, bad, built.mixed)
 
 
 def _raw(source: Source, problems: Problems, limits: Limits) -> Raw:
@@ -112,6 +121,14 @@ def _raw(source: Source, problems: Problems, limits: Limits) -> Raw:
             return read_jsonl(first, problems, limits)
         case _:
             return read_text(first, problems)
+
+
+def _settings(table: pa.Table) -> Iterator[str]:
+    """A sentence for each column that sets a size, a length, steps or a seed, with the number of rows."""
+    for name in SETTINGS:
+        if name in table.column_names and (rows := len(table) - table.column(name).null_count):
+            how = f"sets the {name} of {rows:,} rows" if name == "seed" else f"sets {name} for {rows:,} rows"
+            yield f"column {name!r} {how}; columns: {{ignore: [{name}]}} in the job leaves it out"
 
 
 def _repeated(table: pa.Table, kept: pa.Array | None) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """A manifest in memory: one Arrow table, from which rows are made on demand."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,7 @@ import pyarrow as pa
 
 from t2vbatch.errors import Problem
 from t2vbatch.manifest.columns import CANONICAL, MEDIA
+from t2vbatch.manifest.extra_columns import shown_text
 from t2vbatch.manifest.identity import pruned
 from t2vbatch.manifest.media import Media, located
 from t2vbatch.manifest.raw import BATCH_BYTES
@@ -47,6 +49,7 @@ class Manifest:
         notes: sentences for the user: aliases, ignored columns, repeated rows.
         base: absolute path or URI of the folder that relative paths in cells start from.
         allow_paths: whether cells may name paths outside of that folder.
+        mixed: extra columns with cells of different kinds, each cell held as a JSON text.
         bad_rows: index of a row, from 0: its problem. Only where bad rows are recorded and not refused.
     """
 
@@ -56,6 +59,7 @@ class Manifest:
     base: str = ""
     allow_paths: bool = False
     bad_rows: Mapping[int, Problem] = field(default_factory=dict)
+    mixed: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         """The number of rows; equal rows without ids count once."""
@@ -82,7 +86,12 @@ class Manifest:
 
     def extra_table(self) -> pa.Table:
         """The other columns as an Arrow table, row by row as in the manifest."""
-        return self.table.select([name for name in self.table.column_names if name not in CANONICAL])
+        names = [name for name in self.table.column_names if name not in CANONICAL]
+        columns = [self.table.column(name) for name in names]
+        shown = [
+            shown_text(one) if name in self.mixed else one for name, one in zip(names, columns, strict=True)
+        ]
+        return pa.table(shown, names)
 
     def row_ids(self) -> pa.ChunkedArray:
         """The ids of all rows, in order, for joining tables to ``extra_table``."""
@@ -98,7 +107,7 @@ class Manifest:
             seed=cells.get("seed"),
             models=None if models is None else tuple(models),
             columns={
-                name: pruned(cell)
+                name: json.loads(cell) if name in self.mixed else pruned(cell)
                 for name, cell in cells.items()
                 if name not in CANONICAL and cell is not None
             },

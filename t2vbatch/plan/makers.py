@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 from t2vbatch.canonical import NotCanonicalError, canonical, digest
 from t2vbatch.errors import ModelError, Problem
 from t2vbatch.job import Job
 from t2vbatch.manifest import Manifest, Row
+from t2vbatch.manifest.columns import likely
 from t2vbatch.models.calls.check import check_call, expected_frames, frame_count
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.plan.names import safe_name
@@ -116,7 +116,5 @@ def misspelt(columns: Iterable[str], models: Mapping[str, ModelFacts]) -> Iterat
     """A sentence for each column that is nearly an argument, but stays an extra column."""
     arguments = frozenset().union(*(facts.parameters for facts in models.values()))
     for column in columns:
-        # Stricter than for a key that is surely wrong: most columns are meant as extra columns.
-        close = get_close_matches(column, sorted(arguments), n=1, cutoff=0.8)
-        if close and column not in arguments:
-            yield f"column {column!r} is an extra column, not an argument; did you mean {close[0]!r}?"
+        if column not in arguments and (close := likely(column, arguments)):
+            yield f"column {column!r} is an extra column, not an argument; did you mean {close!r}?"

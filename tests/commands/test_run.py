@@ -213,7 +213,7 @@ def test_retrying_in_float32_is_part_of_the_identity(tmp_path: Path) -> None:
     row = _results(_run(job, *half).output)[0]
     assert row["status"] == "degenerate"
     assert "black" in row["retry_reason"]
-    with pytest.raises(JobError, match="would repeat"):
+    with pytest.raises(JobError, match="would give the same video"):
         load_job(job, half[1:])
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from t2vbatch.errors import JobError
-from t2vbatch.job.yaml_source import read_document
+from t2vbatch.job.yaml_source import dump_yaml, read_document
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,60 @@ def test_a_syntax_problem_names_its_place(text: str, where: str, said: str) -> N
         read_document(text, "job")
     assert caught.value.where == where
     assert said in caught.value.found
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("15e-1", 1.5),
+        ("1e3", 1000.0),
+        ("6.02E23", 6.02e23),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("1_000", 1000),
+        ("0x1F", 31),
+        ("0o17", 15),
+        ("+1", 1),
+        ("0", 0),
+        ("1:30", "1:30"),
+        ("12:30:45", "12:30:45"),
+        ("2020-01-02", "2020-01-02"),
+        ("=", "="),
+        ("1e", "1e"),
+        ("'010'", "010"),
+        ("'1e3'", "1e3"),
+        ("'1:30'", "1:30"),
+        ("'null'", "null"),
+    ],
+)
+def test_numbers_are_those_of_json(text: str, value: object) -> None:
+    """Every plain scalar is the value that people mean, and survives writing and reading."""
+    data, _ = read_document(f"a: {text}", "job")
+    assert data == {"a": value}
+    assert type(data["a"]) is type(value)
+    again, _ = read_document(dump_yaml(data), "job")
+    assert again == data
+    assert type(again["a"]) is type(value)
+
+
+@pytest.mark.parametrize("text", ["010", "08", "00", "-012", "0_7"])
+def test_octal_numbers_are_refused(text: str) -> None:
+    """YAML 1.1 reads 010 as 8; the message has both ways out."""
+    with pytest.raises(JobError, match="octal"):
+        read_document(f"a: {text}", "job")
+
+
+@pytest.mark.parametrize(
+    "line", ["l{n}: &l{n} [{a}]", "l{n}: &l{n} {{a: {b}, b: {b}}}", "l{n}: &l{n} {{<<: [{a}], k{n}: 1}}"]
+)
+def test_an_alias_bomb_is_refused_quickly(line: str) -> None:
+    """Ten aliases of ten aliases, nine levels deep, are one message and no hour of work."""
+    first = "l0: &l0 {x: 1}\n"
+    bomb = "".join(
+        line.format(n=n, a=", ".join([f"*l{n - 1}"] * 10), b=f"*l{n - 1}") + "\n" for n in range(1, 30)
+    )
+    with pytest.raises(JobError, match="aliases"):
+        read_document(first + bomb, "job")
 
 
 def test_every_key_has_its_place() -> None:

@@ -156,10 +156,13 @@ def test_parquet_folder_is_read_by_name(tmp_path: Path) -> None:
 
 
 def test_parquet_folder_with_two_types(tmp_path: Path) -> None:
-    """Files that disagree about a column's type are an error that names column and types."""
+    """If files disagree about a column's type, the column is text, and a note says so."""
     pq.write_table(pa.table({"prompt": ["b"], "n": [1]}), tmp_path / "0.parquet")
     pq.write_table(pa.table({"prompt": ["a"], "n": ["x"]}), tmp_path / "1.parquet")
-    assert "column 'n': found int64 and string" in complaint(str(tmp_path))
+    manifest = read_manifest(str(tmp_path))
+    assert [row.columns["n"] for row in manifest] == [1, "x"]
+    assert manifest.extra_table()["n"].to_pylist() == ["1", "x"]
+    assert manifest.notes == ("column 'n' has cells of different kinds and is kept as text",)
 
 
 def test_parquet_types_stay(tmp_path: Path) -> None:
@@ -200,33 +203,25 @@ def test_pandas_index_is_no_content(tmp_path: Path) -> None:
         ("m.csv.gz", "", "unpack it first"),
         ("m.xlsx", "", "a file with the extension '.xlsx'; expected Parquet"),
         ("prompts", "a cat", "a file without an extension"),
-        ("m.csv", "prompt\na\n".encode("utf-16"), "UTF-16 text; expected UTF-8"),
-        ("m.txt", "a cat\ncaf\xe9\n".encode("latin-1"), "the byte 0xe9 on line 2, which is no UTF-8"),
+        ("m.txt", "a cat\ncaf\xe9\n".encode("latin-1"), "the byte 0xe9 on line 2, which is not UTF-8"),
         ("m.csv", 'prompt\n"never ends\n', "broken CSV on line 2"),
         ("m.csv", 'prompt\n"a" b\n', "broken CSV on line 2"),
-        ("m.csv", f"prompt\n{'x' * 200_000}\n", "field larger than field limit"),
+        ("m.csv", f"prompt\n{'x' * 200_000}\n", "limits.prompt_chars in the job raises this"),
         ("m.csv", "prompt;seed\na;1\n", "a header with semicolons"),
         ("m.csv", "prompt,seed\na,1\nb\n", "row 2: found 1 cells; expected 2, as in the header"),
         ("m.csv", "prompt,x,x\na,1,2\n", "column 'x': found 2 columns of that name"),
         (
             "m.jsonl",
             '{"prompt": "a"}\n\n{"prompt": NaN}\n',
-            "row 2: found NaN, which is no JSON number on line 3",
+            "row 2: found NaN, which is not a JSON number on line 3",
         ),
-        ("m.jsonl", '{"prompt": "a", "x": 1e999}', "1e999, which is beyond a double on line 1"),
-        ("m.jsonl", '{"prompt": "a"', "no JSON (Expecting ',' delimiter at character 15) on line 1"),
-        ("m.jsonl", '["a"]', "a list on line 1; expected one JSON object a line"),
+        ("m.jsonl", '{"prompt": "a", "x": 1e999}', "1e999, which is beyond the range of a double on line 1"),
+        ("m.jsonl", '{"prompt": "a"', "invalid JSON (Expecting ',' delimiter at character 15) on line 1"),
+        ("m.jsonl", '["a"]', "a list on line 1; expected one JSON object per line"),
         ("m.jsonl", '{"prompt": "a", "prompt": "b"}', "the key 'prompt' twice"),
         ("m.jsonl", '{"prompt": "\\ud83d"}', "half of a surrogate pair on line 1"),
-        ("m.jsonl", '{"prompt": "a", "x": ' + "[" * 40 + "]" * 40 + "}", "too deep a nesting"),
-        ("m.jsonl", '{"prompt": "a", "x": ' + "[" * 90_000 + "]" * 90_000 + "}", "too deep a nesting"),
-        (
-            "m.jsonl",
-            '{"prompt":"a","x":1}\n{"prompt":"b","x":"1"}',
-            "row 2, column 'x': found '1'; expected a number",
-        ),
-        ("m.jsonl", '{"prompt":"a","x":[1,"b"]}', "column 'x': found cells of different kinds"),
-        ("m.jsonl", '{"prompt":"a","x":99999999999999999999}', "column 'x': found cells of different kinds"),
+        ("m.jsonl", '{"prompt": "a", "x": ' + "[" * 40 + "]" * 40 + "}", "too much nesting"),
+        ("m.jsonl", '{"prompt": "a", "x": ' + "[" * 90_000 + "]" * 90_000 + "}", "too much nesting"),
     ],
 )
 def test_what_cannot_be_read(tmp_path: Path, name: str, content: str | bytes, says: str) -> None:
@@ -237,7 +232,7 @@ def test_what_cannot_be_read(tmp_path: Path, name: str, content: str | bytes, sa
 def test_endless_line(tmp_path: Path) -> None:
     """A file that is one line of 70 MB is refused instead of held."""
     for kind in ("txt", "csv", "jsonl"):
-        assert "a line of 67,108,864 bytes and more" in complaint(
+        assert "a line of 67,108,864 characters or more" in complaint(
             write(tmp_path / f"m.{kind}", b"x" * 70_000_000)
         )
 
@@ -257,7 +252,7 @@ def test_parquet_that_python_cannot_hold(tmp_path: Path) -> None:
     """A date beyond Python's years, and text that is no UTF-8, are problems and no traceback later."""
     far = pa.array([2**40], pa.int64()).cast(pa.timestamp("s"))
     pq.write_table(pa.table({"prompt": ["a"], "when": far}), tmp_path / "far.parquet")
-    assert "column 'when': found timestamp" in complaint(str(tmp_path / "far.parquet"))
+    assert "row 1, column 'when'" in complaint(str(tmp_path / "far.parquet"))
     broken = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff\xfe"]).buffers())
     pq.write_table(pa.table({"prompt": broken}), tmp_path / "utf.parquet")
     assert "Invalid UTF8" in complaint(str(tmp_path / "utf.parquet"))

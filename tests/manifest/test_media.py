@@ -239,7 +239,7 @@ def test_media_without_prompt(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(picture())
     cells: list[dict[str, Any]] = [{"image": "a.png"}, {"video": "a.png"}, {"control": "a.png"}]
     source = manifest(tmp_path, *({"prompt": None} | cell for cell in cells))
-    assert [(problem.row, problem.found) for problem in check_manifest(source)] == [(3, "nothing to make")]
+    assert [(problem.row, problem.found) for problem in check_manifest(source)] == [(3, "no content")]
 
 
 def test_ids_of_media_rows(tmp_path: Path) -> None:

@@ -159,8 +159,8 @@ def test_prompts(tmp_path: Path) -> None:
     ]
     assert problems(tmp_path, *rows) == [
         (3, "prompt", "10,001 characters"),
-        (4, None, "nothing to make"),
-        (5, None, "nothing to make"),
+        (4, None, "no content"),
+        (5, None, "no content"),
         (6, "prompt", "the number 5"),
         (7, "prompt", "a list"),
     ]
@@ -178,13 +178,13 @@ def test_problems_come_in_the_order_of_rows(tmp_path: Path) -> None:
     """All problems are told, by row, whatever column they were found in."""
     rows: list[dict[str, Any]] = [
         {"prompt": "a", "seed": -1, "x": 1},
-        {"prompt": 5, "seed": 1, "x": "t"},
+        {"prompt": 5, "seed": "s", "x": "t"},
         {"seed": "t"},
     ]
     assert [(row, column) for row, column, _ in problems(tmp_path, *rows)] == [
         (1, "seed"),
         (2, "prompt"),
-        (2, "x"),
+        (2, "seed"),
         (3, "seed"),
     ]
 

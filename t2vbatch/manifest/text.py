@@ -1,0 +1,86 @@
+"""One reader of text files, for manifests, imports and prompt lists.
+
+Reads UTF-8, and UTF-16 and UTF-32 with a byte order mark or an obvious pattern of zero bytes. Lines end with
+``\\n``, ``\\r\\n`` or ``\\r`` and with nothing else: U+2028 is a character of a line. Any other encoding is
+refused, because a wrong guess would change the text silently.
+"""
+
+import codecs
+import io
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+LINE_CHARS = 64 << 20
+"""Most characters of a line, because a line is read as a whole."""
+
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+_ENDS = re.compile(rb"\r\n|\r|\n")
+
+
+class BadText(ValueError):  # noqa: N818 - it never leaves the package, and is caught where the file is known
+    """A file that cannot be read as text: found, expected, and what to do."""
+
+    def __init__(self, found: str, expected: str, fix: str = "") -> None:
+        super().__init__(found, expected, fix)
+        self.found, self.expected, self.fix = found, expected, fix
+
+
+def text_lines(file: BinaryIO, keep_ends: bool = False) -> Iterator[str]:
+    """The lines of a seekable binary file, which is closed at the end.
+
+    Args:
+        keep_ends: whether lines keep their own end; otherwise they have none.
+
+    Raises:
+        BadText: the bytes are not text in a known encoding, or a line is too long.
+    """
+    with file:
+        encoding = _encoding(file.read(4))
+        file.seek(0)
+        text = io.TextIOWrapper(file, encoding, newline="" if keep_ends else None)
+        number = 0
+        while True:
+            try:
+                line = text.readline(LINE_CHARS)
+            except UnicodeDecodeError as error:
+                raise _undecodable(error, number) from None
+            if not line:
+                return
+            number += 1
+            if len(line) == LINE_CHARS:
+                found = f"a line of {LINE_CHARS:,} characters or more, line {number}"
+                raise BadText(found, "shorter lines")
+            yield line if keep_ends else line.removesuffix("\n")
+
+
+def decode_text(data: bytes) -> str:
+    """The text of a whole file, without a byte order mark and with its own line ends. Raises BadText."""
+    return "".join(text_lines(io.BytesIO(data), keep_ends=True))
+
+
+def _encoding(head: bytes) -> str:
+    """The encoding that the first four bytes of a file show."""
+    for bom, name in _BOMS:
+        if head.startswith(bom):
+            return name
+    zeros = tuple(byte == 0 for byte in head)
+    if zeros == (False, True, False, True):
+        return "utf-16-le"
+    return "utf-16-be" if zeros == (True, False, True, False) else "utf-8"
+
+
+def _undecodable(error: UnicodeDecodeError, lines: int) -> BadText:
+    line = lines + 1 + len(_ENDS.findall(error.object[: error.start]))
+    expected = "text in UTF-8"
+    if not error.encoding.startswith("utf-8"):
+        return BadText(f"invalid {error.encoding.upper()} on line {line}", expected, "save the file as UTF-8")
+    found = f"the byte 0x{error.object[error.start]:02x} on line {line}, which is not UTF-8"
+    fix = "save the file as UTF-8; if it is in Latin-1 or Windows-1252: iconv -f CP1252 -t UTF-8 FILE > NEW"
+    return BadText(found, expected, fix)
