@@ -7,14 +7,14 @@ from t2vbatch.analysis.summary import Counts, ModelSummary, ScoreSummary, Summar
 from t2vbatch.analysis.text_table import Table
 
 
-def render_text(summary: Summary, width: int = 100) -> str:
+def render_text(summary: Summary, width: int = 100, timing: bool = True) -> str:
     """The summary as lines of plain text, at most ``width`` columns wide if the names allow it."""
     parts = [counts_line(summary.counts)]
     if any(model.scores for model in summary.models):
         parts += ["", score_table(summary).render("text", width)]
     if any(model.distances for model in summary.models):
         parts += ["", distance_table(summary).render("text", width)]
-    return "\n".join([*parts, *_notes(summary)])
+    return "\n".join([*parts, *_notes(summary, timing)])
 
 
 def score_table(summary: Summary) -> Table:
@@ -107,13 +107,13 @@ def _sizes(one: Measured) -> tuple[str, str]:
     return f"{one.videos:,}", f"{one.reference_videos:,}"
 
 
-def _notes(summary: Summary) -> list[str]:
+def _notes(summary: Summary, timing: bool) -> list[str]:
     notes = []
     for model in summary.models:
         notes += [f"{model.model}: {note}" for note in _model_notes(model)]
     notes += [*_cautions(summary), *distance_notes(summary)]
     rate = summary.timing.videos_per_minute
-    if rate is not None:
+    if timing and rate is not None:
         notes.append(
             f"{summary.timing.videos} videos in {summary.timing.busy_s:.1f} s: {rate:.1f} per minute"
         )

@@ -106,7 +106,8 @@ class Table:
         """The values of one row below each other, each after the name of its column."""
         name_width = max(cell_len(name) for name in self.header)
         lines = []
-        for index, (name, value) in enumerate(zip(self.header, row, strict=True)):
+        cells = enumerate(zip(self.header, row, strict=True))
+        for index, (name, value) in ((index, cell) for index, cell in cells if cell[1]):
             space = max(width - name_width - len(_GAP), _SHORTEST_FOLD)
             first, *rest = [value] if index in self.numbers else _folded(value, space)
             lines.append(f"{_padded(name, name_width, right=False)}{_GAP}{first}".rstrip())

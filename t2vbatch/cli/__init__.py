@@ -1,9 +1,9 @@
 """The command line: reads arguments, calls the library, prints. No logic of its own.
 
-Exit codes: 0 all samples are ok; 1 the run itself failed; 2 the command, job or manifest is wrong and nothing
-was started; 3 finished, and some samples are not ok; 130 interrupted.
+Exit codes: 0 all samples are ok; 1 the run itself failed; 2 the command, job or manifest is wrong, and
+nothing was started; 3 finished, and some samples are not ok; 130 interrupted.
 
-Commands import what they need when they run: ``t2vbatch --help`` must not wait for torch.
+Each command imports what it needs when it runs, so that ``t2vbatch --help`` does not wait for torch.
 """
 
 import json
@@ -16,23 +16,24 @@ from typing import Annotated
 import typer
 
 from t2vbatch import __version__
-from t2vbatch.cli import catalog, distance, evaluate, exchange
-from t2vbatch.cli import inspect as look
-from t2vbatch.cli import run as make
+from t2vbatch.cli import catalog, distance, evaluate, exchange, inspect, run, start
 from t2vbatch.errors import RunError, T2VBatchError, UsageError
 
 app = typer.Typer(
     name="t2vbatch",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Plain help fits a terminal of 80 columns, and reads in a log.
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def _tell_version(asked: bool) -> None:
-    if asked:
+_STARTING = frozenset({"run", "score", "distance", "demo"})
+"""Commands that start workers: an error before that says that nothing was started."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"t2vbatch {__version__}")
         raise typer.Exit
 
@@ -40,17 +41,20 @@ def _tell_version(asked: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Turn a dataset of prompts and images into a dataset of videos."""
 
 
-app.command()(make.run)
-app.command()(make.plan)
-app.command()(look.status)
-app.command()(look.verify)
-app.command()(look.report)
+app.command()(start.demo)
+app.command()(start.init)
+app.command()(run.plan)
+app.command()(run.run)
+app.command()(inspect.status)
+app.command()(inspect.failures)
+app.command()(inspect.verify)
+app.command()(inspect.report)
 app.command()(evaluate.score)
 app.command()(distance.distance)
 app.command()(evaluate.compare)
@@ -68,8 +72,8 @@ app.command()(catalog.doctor)
 def command() -> None:
     """``main`` for a process of its own.
 
-    It ends without Python's finalization, in which a thread of pyarrow 26 now and then aborts the process: a
-    nightly job would take exit code 134 for a failed run. All that is to be kept is on the disk by then.
+    The process ends without Python's finalization, in which a thread of pyarrow 26 sometimes aborts the
+    process: a nightly job would take exit code 134 for a failed run. Everything is on the disk by then.
     """
     code: int | str | None = 0
     try:
@@ -82,8 +86,8 @@ def command() -> None:
 
 
 def main() -> None:
-    """Run the command line and exit. Users get no traceback for their own mistakes, nor for a full disk."""
-    # Advice for programmers, a page of it where torchvision is not installed, is none for users.
+    """Run the command line and exit. Users get no traceback for their own errors, nor for a full disk."""
+    # Without torchvision, transformers prints a page of advice that is meant for programmers.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     before = signal.signal(signal.SIGINT, _interrupted)
     try:
@@ -97,13 +101,14 @@ def main() -> None:
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:
-    """Ctrl-C, where no engine counts it: Typer turns the exception into exit code 130 without a word."""
-    print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+    """Ctrl-C outside an engine: Typer turns the exception into exit code 130 and prints nothing."""
+    print("interrupted; finished videos are kept, and the same command continues", file=sys.stderr)
     raise KeyboardInterrupt
 
 
 def _fail(error: T2VBatchError, code: int) -> None:
     if "--json" in sys.argv:
         print(json.dumps({"error": type(error).__name__, "message": str(error)}))
-    print(f"{'error' if code == 1 else 'not started'}: {error}", file=sys.stderr)
+    starting = code == 2 and not _STARTING.isdisjoint(sys.argv[1:2])
+    print(f"{'not started' if starting else 'error'}: {error}", file=sys.stderr)
     sys.exit(code)

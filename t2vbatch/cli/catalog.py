@@ -1,4 +1,4 @@
-"""``t2vbatch manifest``, ``models``, ``metrics`` and ``doctor``: what can be read, run and computed here."""
+"""``t2vbatch manifest``, ``models``, ``metrics``, ``doctor``: what this machine can read, run and compute."""
 
 import inspect
 import json
@@ -11,9 +11,10 @@ import typer
 
 from t2vbatch.cli.display import Display
 from t2vbatch.cli.run import Json
+from t2vbatch.cli.words import counted
 
 manifest_app = typer.Typer(
-    help="Check manifests, and make them from other tools' lists.",
+    help="Check manifests, and import prompt lists.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -25,18 +26,18 @@ def check_manifest(
         str,
         typer.Argument(
             metavar="MANIFEST",
-            help="The manifest, as a path or URI; or a job file, whose manifest is then checked.",
+            help="The manifest, as a path or URI; or a job file, to check its manifest.",
             show_default=False,
         ),
     ],
     allow_paths: Annotated[
-        bool, typer.Option("--allow-paths", help="Cells may name files outside the manifest's folder.")
+        bool, typer.Option("--allow-paths", help="Allow cells to name files outside the manifest's folder.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """List every problem of a manifest.
 
-    Row, column, what was found, what was expected.
+    Each with row, column, what was found and what is expected.
 
     \b
     Example:
@@ -59,19 +60,20 @@ def check_manifest(
     else:
         for line in (*problems, *(f"note: {note}" for note in notes)):
             typer.echo(str(line))
-        typer.echo(f"{source}: {len(problems)} problems")
+        typer.echo(f"{source}: {counted(len(problems), 'problem')}")
     raise typer.Exit(2 if problems else 0)
 
 
 def models(
     name: Annotated[
-        str | None, typer.Argument(metavar="PIPELINE", help="A pipeline class.", show_default=False)
+        str | None,
+        typer.Argument(metavar="PIPELINE", help="The name of a pipeline class.", show_default=False),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the video pipelines that a job can name, or show one.
+    """List the video pipelines that a job can use, or show one.
 
-    Inputs, frame rule, frames per second, arguments of the call, an example of a job.
+    Shows inputs, numbers of frames, frames per second, arguments of the call, and an example job.
 
     \b
     Examples:
@@ -90,16 +92,16 @@ def models(
             inputs = card.kind.removesuffix(" to video")
             typer.echo(f"{card.name:46} {inputs:22} {card.frames:>6} {card.fps:3g}")
             if card.missing:
-                typer.echo(f"    needs {', '.join(card.missing)}; not installed")
-        typer.echo(f"{len(cards)} pipelines; t2vbatch models NAME shows one")
+                typer.echo(f"    not installed: {', '.join(card.missing)}")
+        typer.echo(f"{len(cards)} pipelines; t2vbatch models PIPELINE shows one")
         return
     card = cards[0]
     typer.echo(f"{card.name}: {card.kind}, {card.frames} frames, {card.fps:g} fps")
-    typer.echo(f"columns: {', '.join(card.accepts)}; needed: {', '.join(card.requires) or 'none'}")
+    typer.echo(f"columns: {', '.join(card.accepts)}; required: {', '.join(card.requires) or 'none'}")
     if card.missing:
-        typer.echo(f"missing here: pip install {' '.join(card.missing)}")
+        typer.echo(f"not installed here: pip install {' '.join(card.missing)}")
     if card.single_file:
-        typer.echo("its checkpoint may be a single file, with config: beside it")
+        typer.echo("the checkpoint may be a single file; then the job also needs config:")
     typer.echo("call:")
     for argument, default in card.call.items():
         typer.echo(f"  {argument}: {default}")
@@ -108,14 +110,14 @@ def models(
 
 def metrics(
     name: Annotated[
-        str | None, typer.Argument(metavar="METRIC", help="A metric.", show_default=False)
+        str | None, typer.Argument(metavar="METRIC", help="The name of a metric.", show_default=False)
     ] = None,
     as_json: Json = False,
 ) -> None:
     """List the metrics, or show one.
 
-    Definition, source, range, direction, cost, needed weights. fvd and fid, which are of all videos of a
-    model, stand here too; t2vbatch distance measures them.
+    Shows definition, source, range, direction, cost and weights. fvd and fid compare all videos of a model
+    with a reference set; t2vbatch distance measures them.
 
     \b
     Examples:
@@ -140,16 +142,16 @@ def metrics(
 
 
 def doctor(as_json: Json = False) -> None:
-    """Say what this machine has, and lacks, for making videos.
+    """Show what this machine has and what it lacks.
 
-    Devices, memory, disk, ffmpeg, the model hub, and the packages that pipelines need.
+    Checks devices, memory, disk, ffmpeg, the Hub, and the packages that pipelines need.
 
     \b
     Example:
       t2vbatch doctor
     """
     with Display(quiet=as_json) as display:
-        display.wait("looking at this machine")
+        display.wait("checking this machine")
         from t2vbatch.commands.doctor import examine
 
         found = examine()

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar on a terminal, plain lines in a log or a pipe."""
+"""What a person sees during a run: a bar on a terminal, plain lines in a log or a pipe."""
 
 import logging
 import os
@@ -6,21 +6,33 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn
 from rich.text import Text
+
+from t2vbatch.cli.words import counted, duration
+from t2vbatch.commands.pace import WINDOW_S, rate_per_min, remaining_s
+from t2vbatch.errors import UsageError
 
 if TYPE_CHECKING:
     from t2vbatch.commands.prepare import Prepared
-    from t2vbatch.engines import Progress as Standing
+    from t2vbatch.engines import Progress as RunProgress
 
 LINE_EVERY_S = 10.0
 """Between two lines in a log: enough to see that something goes on, too few to fill a disk."""
+
+_ECHO_COLUMNS = 4
+"""What the bar leaves free at the right: a terminal writes ^C there, and a full line would wrap and stay."""
+
+_package_log = logging.getLogger("t2vbatch")
+_progress_log = logging.getLogger("t2vbatch.progress")
 
 
 def print_notes(notes: Iterable[str]) -> None:
@@ -30,18 +42,58 @@ def print_notes(notes: Iterable[str]) -> None:
 
 
 class _Lines(logging.Handler):
-    """Shows warnings of a run: what failed, and what was done about it."""
+    """Shows the warnings of a run. The same warning is shown once; the others are counted."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.WARNING)
         self._console = console
+        self._seen: Counter[str] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._console.print(record.getMessage(), markup=False, soft_wrap=True)
+        message = record.getMessage()
+        self._seen[message] += 1
+        if self._seen[message] == 1:
+            self._print(message)
+
+    def summarize(self) -> None:
+        """Say how often each repeated warning came."""
+        for message, count in self._seen.items():
+            if count > 1:
+                self._print(f"{counted(count, 'time')}: {message.splitlines()[0]}")
+        self._seen.clear()
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+
+
+class _Pace:
+    """When the samples of this run were finished, as far as the rate needs it."""
+
+    def __init__(self) -> None:
+        self._started: float | None = None
+        self._finished: deque[float] = deque()
+        self._done = 0
+
+    def add(self, done: int) -> None:
+        """Take in how many samples are finished now."""
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now
+        self._finished.extend([now] * (done - self._done))
+        self._done = max(done, self._done)
+        while self._finished and now - self._finished[0] > WINDOW_S:
+            self._finished.popleft()
+
+    def rate_per_min(self) -> float | None:
+        """Finished samples per minute."""
+        if self._started is None:
+            return None
+        now = time.monotonic()
+        return rate_per_min((now - at for at in self._finished), now - self._started)
 
 
 class _Counted(MofNCompleteColumn):
-    """Samples, once there are any to count."""
+    """Finished and all samples, once the number of all is known."""
 
     def render(self, task: Task) -> Text:
         return super().render(task) if task.total is not None else Text()
@@ -50,34 +102,45 @@ class _Counted(MofNCompleteColumn):
 class Display:
     """A context that shows progress on stderr, so that stdout stays the result's.
 
-    What takes long without a change, such as loading a model, is shown with the seconds that it has taken.
+    A step that takes long without a change, such as loading a model, is shown with the seconds that it has
+    taken.
+
+    Args:
+        log_file: also write progress and warnings there, with the time of each line.
+
+    Raises:
+        UsageError: the log file cannot be opened.
     """
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, log_file: Path | None = None) -> None:
         self._quiet = quiet
-        self._console = Console(stderr=True, highlight=False)
+        self._console = _console()
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=None, pulse_style="bar.back", complete_style="green"),
             _Counted(),
             TextColumn("{task.fields[details]}"),
-            TimeRemainingColumn(compact=True),
             console=self._console,
             expand=True,
             transient=True,
         )
         self._line = self._bar.add_task("", total=None, details="", visible=False)
-        self._started = self._said = time.monotonic()
+        self._pace = _Pace()
+        self._printed_at = time.monotonic()
         self._waits_for: str | None = None
         self._waits_since = 0.0
         self._left = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="display", daemon=True)
         # Through the console, which knows where the bar is.
-        self._log = _Lines(self._console)
+        self._warnings = _Lines(self._console)
+        self._file = None if log_file is None else _log_to(log_file)
 
     def __enter__(self) -> "Display":
-        logging.getLogger("t2vbatch").addHandler(self._log)
-        if not self._quiet:
+        _package_log.addHandler(self._warnings)
+        if self._file is not None:
+            _package_log.addHandler(self._file)
+            _package_log.setLevel(logging.INFO)
+        if not self._quiet or self._file is not None:
             self._ticker.start()
         return self
 
@@ -88,13 +151,19 @@ class Display:
         if self._ticker.is_alive():
             self._ticker.join()
         self._stop()
-        logging.getLogger("t2vbatch").removeHandler(self._log)
+        self._warnings.summarize()
+        if self._file is not None:
+            if error is not None:
+                _package_log.error("%s: %s", type(error).__name__, error)
+            _package_log.removeHandler(self._file)
+            self._file.close()
+        _package_log.removeHandler(self._warnings)
 
     @contextmanager
     def checking(self) -> Iterator[None]:
-        """While a job is checked, before anything is started: Ctrl-C is one line and the end of the process.
+        """While a job is checked, before anything is started: Ctrl-C prints one line and ends the process.
 
-        An exception would do as much, if it did not get lost in the imports of torch.
+        An exception would do the same, but torch catches it while it is imported.
         """
 
         def leave(number: int, frame: object) -> None:
@@ -110,86 +179,109 @@ class Display:
             signal.signal(signal.SIGINT, before)
 
     def wait(self, what: str | None) -> None:
-        """Show what is waited for, and for how long; None ends it."""
+        """Show what the run waits for, and for how long; None ends it."""
         if what != self._waits_for:
             self._waits_for, self._waits_since = what, time.monotonic()
             self._show_waiting()
 
     def begin(self, name: str, prepared: "Prepared") -> None:
         """Say what is about to run."""
+        models = ", ".join(prepared.job.models)
+        several = "s" if len(prepared.job.models) > 1 else ""
+        rows, samples = len(prepared.plan.manifest), len(prepared.plan)
+        text = f"{name}: {counted(rows, 'row')}, model{several} {models}, {counted(samples, 'sample')}"
+        _progress_log.info("%s", text)
         if not self._quiet:
-            models = ", ".join(prepared.job.models)
-            rows, samples = len(prepared.plan.manifest), len(prepared.plan)
-            several = "s" if len(prepared.job.models) > 1 else ""
-            self._console.print(
-                f"{name}: {rows} rows, model{several} {models}, {samples} samples", markup=False
-            )
-        self.wait("looking at the output")
+            self._console.print(text, markup=False)
+        self.wait("reading the output")
 
-    def show(self, standing: "Standing") -> None:
-        """Take in where the run stands; cheap enough to be called for every change."""
-        if self._quiet:
+    def show(self, progress: "RunProgress") -> None:
+        """Take in the state of the run; cheap enough to be called for every change."""
+        self.wait(progress.waits_for)
+        if progress.waits_for:
             return
-        self.wait(standing.waits_for)
-        if standing.waits_for:
-            self._started = time.monotonic()  # The rate is of making videos, not of loading models.
-            return
-        done = standing.ok + standing.degenerate + standing.failed
-        details = self._details(standing, done)
-        if self._console.is_terminal:
+        done = progress.ok + progress.degenerate + progress.failed
+        self._pace.add(done)
+        text = f"{done:,}/{progress.total:,} samples, {self._details(progress)}"
+        if self._console.is_terminal and not self._quiet:
             self._bar.start()
-            self._update("making", details, total=standing.total, completed=done)
-        elif done == standing.total or self._is_due():
-            self._console.print(f"{done}/{standing.total} samples, {details}", soft_wrap=True)
+            self._update("generating", self._details(progress), progress.total, done, progress.failed)
+        if done == progress.total or self._is_due():
+            _progress_log.info("%s", text)
+            if not self._console.is_terminal and not self._quiet:
+                self._console.print(text, soft_wrap=True)
 
-    def _details(self, standing: "Standing", done: int) -> str:
-        minutes = (time.monotonic() - self._started) / 60
-        parts = [f"{done / minutes:.1f} videos/min"] if done else []
-        parts += [_counted(standing.workers, "worker")] if standing.workers else []
-        parts += [f"{standing.degenerate} degenerate"] if standing.degenerate else []
-        parts += [f"{standing.failed} failed"] if standing.failed else []
+    def _details(self, progress: "RunProgress") -> str:
+        rate = self._pace.rate_per_min()
+        left = remaining_s(progress.pending + progress.running, rate)
+        parts = [f"{rate:.1f} videos/min"] if rate else []
+        parts += [f"{duration(left)} left"] if left else []
+        parts += [counted(progress.workers, "worker")] if progress.workers else []
+        parts += [f"{progress.degenerate} degenerate"] if progress.degenerate else []
+        parts += [f"{progress.failed} failed"] if progress.failed else []
         return ", ".join(parts)
 
     def _tick(self) -> None:
-        """Lets the seconds pass while the main thread is inside Ray, or inside a model."""
+        """Update the seconds while the main thread is inside Ray, or inside a model."""
         while not self._left.wait(0.5):
             self._show_waiting()
 
     def _show_waiting(self) -> None:
         what, seconds = self._waits_for, time.monotonic() - self._waits_since
-        if what is None or self._quiet:
+        if what is None:
             return
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._quiet:
             self._bar.start()
-            self._update(what, f"{seconds:.0f} s")
+            self._update(what, duration(seconds))
         elif seconds >= LINE_EVERY_S and self._is_due():
-            self._console.print(f"{what}, {seconds:.0f} s", markup=False, soft_wrap=True)
+            _progress_log.info("%s, %s", what, duration(seconds))
+            if not self._quiet:
+                self._console.print(f"{what}, {duration(seconds)}", markup=False, soft_wrap=True)
 
     def _update(
-        self, description: str, details: str, total: int | None = None, completed: int | None = None
+        self,
+        description: str,
+        details: str,
+        total: int | None = None,
+        completed: int | None = None,
+        failed: int = 0,
     ) -> None:
+        shown = f"[red]{details}[/]" if failed else details
         self._bar.update(
             self._line,
             description=description,
             total=total,
             completed=completed,
-            details=details,
+            details=shown,
             visible=True,
         )
 
     def _stop(self) -> None:
-        """Take the bar away. Stopping one that never began writes an empty line."""
+        """Remove the bar. Stopping a bar that was never started would print an empty line."""
         if self._bar.live.is_started:
             self._bar.stop()
 
     def _is_due(self) -> bool:
-        """Whether it is time for a line in a log; if so, the next one is due a while later."""
+        """Whether it is time for a line in a log; if so, the next one is due LINE_EVERY_S later."""
         now = time.monotonic()
-        if now - self._said < LINE_EVERY_S:
+        if now - self._printed_at < LINE_EVERY_S:
             return False
-        self._said = now
+        self._printed_at = now
         return True
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def _console() -> Console:
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        console.width = max(console.width - _ECHO_COLUMNS, 20)
+    return console
+
+
+def _log_to(path: Path) -> logging.Handler:
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        fix = "name a file in a folder that exists and is writable"
+        raise UsageError(f"--log-file {path}", error.strerror or str(error), "a writable file", fix) from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    return handler

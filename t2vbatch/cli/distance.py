@@ -1,4 +1,4 @@
-"""``t2vbatch distance``: FVD and FID of a finished run against a reference set."""
+"""``t2vbatch distance``: FVD and FID between a finished run and a reference set."""
 
 import json
 from pathlib import Path
@@ -8,31 +8,29 @@ import typer
 
 from t2vbatch.cli.display import Display
 from t2vbatch.cli.inspect import Output
-from t2vbatch.cli.run import Json
+from t2vbatch.cli.run import Json, terminal_width
 from t2vbatch.errors import UsageError
 
 Reference = Annotated[
-    str | None, typer.Option(metavar="PATH", help="Folder of videos, or an .npz of saved statistics.")
+    str | None, typer.Option(metavar="PATH", help="Folder of videos, or an .npz file of saved statistics.")
 ]
 Backbone = Annotated[
     str | None, typer.Option(metavar="PATH", help="Folder of a transformers model, or a TorchScript file.")
 ]
-Kind = Annotated[Literal["fvd", "fid"], typer.Option(help="fvd: of videos; fid: of their frames.")]
+Kind = Annotated[Literal["fvd", "fid"], typer.Option(help="fvd compares videos; fid compares their frames.")]
 Frames = Annotated[
-    int, typer.Option(min=1, help="fvd: each video's first ones; fid: spread over each video.")
+    int, typer.Option(min=1, help="fvd: the first frames of each video; fid: frames spread over each video.")
 ]
-Stride = Annotated[int, typer.Option(min=1, help="fvd: take every second frame, third, and so on.")]
+Stride = Annotated[int, typer.Option(min=1, help="fvd: 2 takes every second frame, and so on.")]
 Size = Annotated[
     int | None, typer.Option(min=1, help="Resize frames to a square of this side.", show_default=False)
 ]
 AllowPickle = Annotated[
-    bool, typer.Option("--allow-pickle", help="Let the backbone be a TorchScript file, a program.")
+    bool, typer.Option("--allow-pickle", help="Allow a TorchScript file as backbone; it can run code.")
 ]
-Name = Annotated[
-    str | None, typer.Option(help="Its name in the summary; default: its kind.", show_default=False)
-]
+Name = Annotated[str | None, typer.Option(help="Name in the summary; default: the kind.", show_default=False)]
 SaveStatistics = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Write the reference's statistics there, as .npz.")
+    str | None, typer.Option(metavar="FILE", help="Write the statistics of the reference to this .npz file.")
 ]
 
 
@@ -51,7 +49,7 @@ def distance(
 ) -> None:
     """Measure FVD or FID against a reference set.
 
-    Of each model's videos; without options, as the run's job says.
+    Compares the videos of each model. Without options it measures the distances that the run's job names.
 
     \b
     Examples:
@@ -77,7 +75,7 @@ def distance(
             )
         }
     elif save_statistics is not None:
-        raise UsageError("--save-statistics", "no reference to save", "--reference and --backbone beside it")
+        raise UsageError("--save-statistics", "no reference", "also --reference and --backbone")
     with Display(quiet=as_json) as display:
         result = measure_output(output, asked, engine_for, display.show, save_statistics)
     if as_json:
@@ -85,13 +83,13 @@ def distance(
         found = {model: of_model["distances"] for model, of_model in summary.items()}
         typer.echo(json.dumps({"ending": result.ending, "distances": found}, ensure_ascii=False))
     else:
-        typer.echo(distance_table(result.summary).render("text"))
+        typer.echo(distance_table(result.summary).render("text", terminal_width()))
         typer.echo("\n".join(distance_notes(result.summary)))
     raise typer.Exit(0 if result.ending == "finished" else 130)
 
 
 def _place(option: str, value: str | None) -> str:
-    """A path for workers, who may stand elsewhere; a URI or hub id as it is."""
+    """A local path as an absolute one, because workers have another working directory; others as they are."""
     if value is None:
-        raise UsageError(option, "nothing", "a path; a distance takes --reference and --backbone")
+        raise UsageError(option, "no value", "a path: a distance needs --reference and --backbone")
     return str(Path(value).absolute()) if Path(value).exists() else value

@@ -1,4 +1,4 @@
-"""``t2vbatch score``, ``compare`` and ``sheet``: what videos are worth, which model is better, and a look."""
+"""``t2vbatch score``, ``compare`` and ``sheet``: scores, comparisons of models, contact sheets."""
 
 import json
 from shutil import get_terminal_size
@@ -9,7 +9,8 @@ import typer
 from t2vbatch.analysis.text_table import Format
 from t2vbatch.cli.display import Display, print_notes
 from t2vbatch.cli.inspect import Output
-from t2vbatch.cli.run import Json
+from t2vbatch.cli.run import Json, terminal_width
+from t2vbatch.cli.words import counted
 from t2vbatch.errors import UsageError
 
 Outputs = Annotated[
@@ -21,17 +22,19 @@ def score(
     output: Output,
     metrics: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Metrics, with commas; default: those of the run's job."),
+        typer.Option(metavar="NAMES", help="Metrics, separated by commas; default: those of the run's job."),
     ] = None,
     clip: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The CLIP to score with; default: the job's.")
+        str | None, typer.Option(metavar="PATH", help="The CLIP model; default: the job's.")
     ] = None,
-    renew: Annotated[bool, typer.Option("--renew", help="Score again what has its scores already.")] = False,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Also score videos that have these scores already.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Add scores to a finished run.
 
-    They are computed from its files: nothing is generated.
+    They are computed from the video files; no video is generated.
 
     \b
     Example:
@@ -46,14 +49,14 @@ def score(
     asked: dict[str, dict[str, object]] | None = None if names is None else {name: {} for name in names}
     scorer = None if clip is None else Clip(path=clip, revision=None)
     with Display(quiet=as_json) as display:
-        display.wait("looking at the output")
+        display.wait("reading the output")
         result = score_output(output, asked, engine_for, scorer, renew, display.show)
     if as_json:
         found = {"scored": result.made, "ending": result.ending, "summary": result.summary.to_json()}
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
-        typer.echo(render_text(result.summary))
-        typer.echo(f"{result.made} videos scored")
+        typer.echo(render_text(result.summary, terminal_width(), timing=False))
+        typer.echo(f"{counted(result.made, 'video')} scored")
     raise typer.Exit(0 if result.ending == "finished" else 130)
 
 
@@ -102,11 +105,11 @@ def compare(
 
 def sheet(
     output: Output,
-    model: Annotated[str | None, typer.Option(metavar="NAME", help="Only this model's videos.")] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Videos a page.")] = 8,
-    frames: Annotated[int, typer.Option(min=1, help="Frames a video.")] = 8,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="Only the videos of this model.")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Videos per page.")] = 8,
+    frames: Annotated[int, typer.Option(min=1, help="Frames per video.")] = 8,
 ) -> None:
-    """Write contact sheets as PNG: each video a row of frames.
+    """Write contact sheets as PNG: one row of frames per video.
 
     \b
     Example:

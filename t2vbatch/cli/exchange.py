@@ -1,4 +1,4 @@
-"""``t2vbatch manifest import``, ``export``, ``import-scores`` and ``track``: to and from other tools."""
+"""``t2vbatch manifest import``, ``export``, ``import-scores`` and ``track``: exchange with other tools."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t2vbatch.cli.inspect import Output
+from t2vbatch.cli.words import counted
 from t2vbatch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from t2vbatch.output.store import Store
 
 Model = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Whose videos; needed where the run has several models.")
+    str | None,
+    typer.Option(metavar="NAME", help="The model whose videos to use; required if the run has several."),
 ]
 
 
@@ -21,15 +23,15 @@ def import_manifest(
     form: Annotated[
         str, typer.Argument(metavar="FORMAT", help="vbench, json, lines, captions or webdataset.")
     ],
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The list: a file or a folder.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The prompt list: a file or a folder.")],
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="The manifest to write, .jsonl.")],
     images: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where the images are that the list names.")
+        Path | None, typer.Option(metavar="FOLDER", help="The folder of the images that the list names.")
     ] = None,
 ) -> None:
-    """Turn another tool's list of prompts into a manifest.
+    """Convert another tool's prompt list into a manifest.
 
-    CSV, JSON Lines and Parquet lists need none of this: a job reads them as they are.
+    CSV, JSON Lines and Parquet files need no conversion: a job reads them.
 
     \b
     Example:
@@ -37,27 +39,32 @@ def import_manifest(
     """
     from t2vbatch.exchange import import_manifest as imported
 
-    typer.echo(f"{target}: {imported(source, form, target, images)} rows")
+    typer.echo(f"{target}: {counted(imported(source, form, target, images), 'row')}")
 
 
 def export(
     output: Output,
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The folder to write; it must be new.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The folder to write; it must not exist.")],
     layout: Annotated[str, typer.Option(metavar="NAME", help="vbench, evalcrafter, hf or webdataset.")],
     model: Model = None,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Copy also where videos are missing, or are there twice.")
+        bool,
+        typer.Option(
+            "--partial", help="Copy the videos that exist, even if some are missing or there are two of one."
+        ),
     ] = False,
 ) -> None:
     """Copy a run's videos into another tool's layout.
 
-    Layouts: vbench, evalcrafter, hf (a Hugging Face data set), webdataset. What the tool would count on is
-    checked first; --partial copies what there is.
+    Layouts: vbench, evalcrafter, hf (a Hugging Face dataset), webdataset. First checks that the videos which
+    the tool expects exist; --partial copies those that do.
 
     \b
     Example:
       t2vbatch export runs/vbench vbench_videos --layout vbench
     """
+    import pyarrow.compute as pc
+
     from t2vbatch.exchange import export as exported
     from t2vbatch.output.store import open_store
 
@@ -65,9 +72,15 @@ def export(
     try:
         plan, results = store.read_table("plan.parquet"), store.read_table("results.parquet")
     except FileNotFoundError:
-        raise UsageError(output, "no plan and no results", "the output folder of a run") from None
+        raise UsageError(
+            output, "no plan.parquet and results.parquet", "the output folder of a run"
+        ) from None
     count = exported(store.folder, plan, results, layout, target, model, partial)
-    typer.echo(f"{target}: {count} videos in the layout {layout}")
+    total = pc.sum(pc.is_valid(results["video"])).as_py() or 0
+    of_all = f" of {total:,}" if count < total else ""
+    typer.echo(f"{target}: {count:,}{of_all} videos in the layout {layout}")
+    if layout == "evalcrafter" and count < total:
+        typer.echo("evalcrafter takes one video per prompt: the first sample of each row")
 
 
 def import_scores(
@@ -75,9 +88,9 @@ def import_scores(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="VBench's eval_results JSON.")],
     model: Model = None,
 ) -> None:
-    """Take over the scores that VBench gave these videos.
+    """Import the scores that VBench gave these videos.
 
-    They become columns of the results, beside the run's own.
+    They become columns of the results, beside the run's own scores.
 
     \b
     Example:
@@ -94,7 +107,7 @@ def import_scores(
         records, taken = imported(store.compact(), source, model)
         store.rewrite(records)
         rebuild(store, prepare(job).plan, job)
-    typer.echo(f"{output}: {taken} scores taken over")
+    typer.echo(f"{output}: {counted(taken, 'score')} imported")
 
 
 def track(
@@ -103,13 +116,15 @@ def track(
         list[str] | None,
         typer.Option(metavar="TRACKER", help="wandb or mlflow; default: those of the run's job. Repeatable."),
     ] = None,
-    project: Annotated[str | None, typer.Option(help="W&B's project, MLflow's experiment.")] = None,
-    name: Annotated[str | None, typer.Option(help="Of the run there; default: the output's name.")] = None,
-    videos: Annotated[int | None, typer.Option(min=0, help="Videos of each model to show there.")] = None,
+    project: Annotated[str | None, typer.Option(help="W&B project or MLflow experiment.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the run there; default: the output's name.")
+    ] = None,
+    videos: Annotated[int | None, typer.Option(min=0, help="Number of videos per model to send.")] = None,
 ) -> None:
-    """Show a finished run in W&B or MLflow.
+    """Send a finished run to W&B or MLflow.
 
-    Scores of all samples, the summary, some videos.
+    Sends the scores of all samples, the summary and some videos.
 
     \b
     Examples:
@@ -127,10 +142,10 @@ def track(
 
 
 def _trackers(store: "Store", names: list[str] | None) -> "dict[str, Tracker]":
-    """Those that are asked for, as the run's job has them; all of the job's where none is."""
+    """The named trackers with the settings of the run's job; without names, all trackers of the job."""
     from t2vbatch.job import Tracker
 
     known = {str(name): tracker for name, tracker in store.read_job().trackers.items()}
     if not names and not known:
-        raise UsageError("--to", "nothing, and the run's job names no tracker", "wandb or mlflow")
+        raise UsageError("--to", "no tracker, here and in the run's job", "wandb or mlflow")
     return {name: known.get(name, Tracker()) for name in names} if names else known

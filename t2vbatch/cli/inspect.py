@@ -1,7 +1,8 @@
-"""``t2vbatch status``, ``verify`` and ``report``: questions about an output, and its tables made again."""
+"""``t2vbatch status``, ``failures``, ``verify`` and ``report``: the state of an output."""
 
 import json
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t2vbatch.cli.run import Json
+from t2vbatch.cli.words import counted, duration
 
 if TYPE_CHECKING:
+    from t2vbatch.commands.status import Status
     from t2vbatch.commands.verify import VerifyProblem
     from t2vbatch.output.store import Store
 
@@ -18,53 +21,112 @@ Output = Annotated[
     str, typer.Argument(metavar="OUTPUT", help="The output folder of a run, path or URI.", show_default=False)
 ]
 
+_WATCH_EVERY_S = 2.0
+_SHOWN_SAMPLES = 6
+_CLEAR = "\x1b[H\x1b[2J"
+"""What moves a terminal's cursor to the top and removes its text."""
 
-def status(output: Output, as_json: Json = False) -> None:
-    """Say where an output stands.
 
-    Anybody may ask who can read the output, also while a run goes on elsewhere.
+def status(
+    output: Output,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again until the run ends.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show how far an output is.
+
+    Reads the output's files only, so it works from any machine that can read them, also during a run.
 
     \b
     Examples:
-      t2vbatch status runs/quickstart
+      t2vbatch status runs/quickstart --watch
       t2vbatch status s3://bucket/wan --json
     """
     from t2vbatch.commands.status import read_status
 
-    found = read_status(_store(output))
-    if as_json:
-        typer.echo(json.dumps(asdict(found)))
-        return
-    typer.echo(f"{found.output}: {found.planned} planned")
-    typer.echo(
-        f"  ok {found.ok}, degenerate {found.degenerate}, failed {found.failed}, pending {found.pending}"
+    store = _store(output)
+    while True:
+        found = read_status(store)
+        if as_json:
+            typer.echo(json.dumps(asdict(found)))
+        else:
+            if watch and sys.stdout.isatty():
+                typer.echo(_CLEAR, nl=False)
+            typer.echo("\n".join(_status_lines(found)))
+        if not watch or found.writer is None:
+            return
+        time.sleep(_WATCH_EVERY_S)
+
+
+def _status_lines(found: "Status") -> list[str]:
+    lines = [f"{found.output}: {counted(found.planned, 'sample')} planned"]
+    lines.append(
+        f"  ok {found.ok:,}, degenerate {found.degenerate:,}, failed {found.failed:,}, "
+        f"pending {found.pending:,}"
     )
-    for kind, count in found.failures.items():
-        typer.echo(f"  {kind}: {count}")
-    if found.writer:
-        typer.echo(f"  being written by {found.writer}")
+    lines += [f"  {kind}: {count:,}" for kind, count in found.failures.items()]
+    if found.failures:
+        lines.append(f"  t2vbatch failures {found.output} shows the reasons")
+    lines.append(f"  written by {found.writer}" if found.writer else "  no run is active")
     if found.starting:
-        typer.echo(f"  starting: {found.starting}, {max(0.0, found.starting_s or 0):.0f} s")
+        lines.append(f"  starting: {found.starting}, {duration(max(0.0, found.starting_s or 0))}")
     elif found.heard_s is not None:
-        steps = f", {found.steps:,} denoising steps so far" if found.steps else ""
-        typer.echo(f"  {found.workers} workers{steps}; last heard {max(0.0, found.heard_s):.0f} s ago")
-    if found.rate_per_min:
-        eta = "" if found.eta_s is None else f", {found.eta_s / 60:.0f} min to go"
-        typer.echo(f"  {found.rate_per_min:.1f} videos/min{eta}")
+        steps = f", {counted(found.steps, 'denoising step')} so far" if found.steps else ""
+        age = duration(max(0.0, found.heard_s))
+        lines.append(f"  {counted(found.workers or 0, 'worker')}{steps}; last report {age} ago")
+    if found.rate_per_min and found.writer:
+        left = "" if found.eta_s is None else f", {duration(found.eta_s)} left"
+        lines.append(f"  {found.rate_per_min:.1f} videos/min{left}")
+    return lines
+
+
+def failures(output: Output, as_json: Json = False) -> None:
+    """Show failed and degenerate samples, grouped by error.
+
+    \b
+    Examples:
+      t2vbatch failures runs/quickstart
+      t2vbatch failures runs/quickstart --json      # with tracebacks and every sample
+    """
+    from t2vbatch.analysis.failures import failure_groups
+    from t2vbatch.output.store import no_run_here
+
+    store = _store(output)
+    try:
+        planned = store.read_table("plan.parquet")
+    except FileNotFoundError:
+        raise no_run_here(store, "plan.parquet") from None
+    groups = failure_groups(planned, store.records())
+    if as_json:
+        typer.echo(json.dumps([asdict(group) for group in groups], ensure_ascii=False))
+        return
+    total = sum(len(group.samples) for group in groups)
+    typer.echo(f"{store.uri}: {total:,} of {counted(planned.num_rows, 'sample')} failed or degenerate")
+    for group in groups:
+        more = len(group.samples) - _SHOWN_SAMPLES
+        names = ", ".join(group.samples[:_SHOWN_SAMPLES]) + (f" and {more:,} more" if more > 0 else "")
+        typer.echo(f"\n{group.title}")
+        typer.echo(f"  samples: {names}")
+        typer.echo(f"  {group.status} after {counted(group.attempts, 'attempt')}")
+    if any(group.status == "failed" for group in groups):
+        typer.echo("\nRetry failed samples: t2vbatch run JOB --retry-failed")
+    if any(group.status == "degenerate" for group in groups):
+        typer.echo("\nDegenerate samples have a video that shows nothing. Change the job: another call, or")
+        typer.echo("models.NAME.retry_degenerate: float32 to generate them once more in that precision.")
 
 
 def verify(
     output: Output,
     deep: Annotated[
-        int, typer.Option(min=0, metavar="K", help="Also make K random samples again and compare the bytes.")
+        int,
+        typer.Option(min=0, metavar="K", help="Also generate K random samples again and compare the bytes."),
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Which K samples: the same seed chooses the same.")] = 0,
+    seed: Annotated[int, typer.Option(help="Which K samples; the same seed selects the same ones.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Read every video again and hold it against its record.
+    """Re-read every video and check it against its record.
 
-    Digest, size, number of frames, whether it can be decoded; with --deep, whether the model still makes it.
-    Exit code 1 where anything is found.
+    Checks digest, size, number of frames and decoding; with --deep, that the model still generates the same
+    bytes. The exit code is 1 if there is a problem.
 
     \b
     Examples:
@@ -86,13 +148,13 @@ def verify(
         found = {"sound": sound, "made_again": same, "findings": [asdict(finding) for finding in findings]}
         typer.echo(json.dumps(found))
     else:
-        again = f"; {same} made again are the same" if deep else ""
-        typer.echo(f"{sound} videos are as recorded{again}; {len(findings)} findings")
+        again = f"; {same:,} generated again with the same bytes" if deep else ""
+        typer.echo(f"{counted(sound, 'video')} as recorded{again}; {counted(len(findings), 'problem')}")
     raise typer.Exit(1 if findings else 0)
 
 
 def _sifted(found: "Iterable[VerifyProblem | None]", quiet: bool) -> "tuple[int, list[VerifyProblem]]":
-    """How many are as they should be, and what is wrong with the others, which is shown as it comes."""
+    """The number of good videos, and the problems of the others; each problem is printed when it is found."""
     sound, findings = 0, []
     for finding in found:
         if finding is None:
@@ -105,9 +167,9 @@ def _sifted(found: "Iterable[VerifyProblem | None]", quiet: bool) -> "tuple[int,
 
 
 def report(output: Output) -> None:
-    """Make the tables and the report of a run again.
+    """Rebuild the tables and the report of a run.
 
-    From its records and its manifest; videos are not touched.
+    From its records and its manifest; videos stay as they are.
 
     \b
     Example:

@@ -3,67 +3,89 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from t2vbatch.cli.display import Display, print_notes
+from t2vbatch.cli.words import counted
 
 if TYPE_CHECKING:
     from t2vbatch.commands.prepare import Prepared
     from t2vbatch.commands.run import Result
+    from t2vbatch.plan.units import Selection
 
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job file.", show_default=False)]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the job. Repeatable."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
+LogFile = Annotated[
+    Path | None,
+    typer.Option("--log-file", metavar="FILE", help="Also append progress and warnings to this file."),
+]
+Limit = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Generate at most N of the pending samples.")
+]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", metavar="ROW_ID", help="Generate only this row. Repeatable.")
+]
+
+_SHOWN_SAMPLES = 5
 
 
 def run(
     job: JobFile,
     sets: Sets = None,
     as_json: Json = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and plan, make nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and plan; generate nothing.")] = False,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try again the samples that an earlier run gave up.")
+        bool, typer.Option("--retry-failed", help="Retry the samples that an earlier run gave up on.")
     ] = False,
+    limit: Limit = None,
+    only: Only = None,
+    log_file: LogFile = None,
 ) -> None:
-    """Bring the job's output up to date.
+    """Bring the output of a job up to date.
 
-    What is missing is made, what is there is kept. It may be ended at any time: the same command goes on.
+    Generates the missing videos and keeps the others. You may end it at any time: the same command continues.
 
-    Exit codes: 0 all samples are ok; 1 the run failed; 2 the job or manifest is wrong, and nothing was
-    started; 3 finished, and some samples are not ok; 130 interrupted.
+    Exit codes: 0 all samples are ok (with --limit or --only: no sample failed); 1 the run failed; 2 the job
+    or manifest is wrong, and nothing was started; 3 finished, and some samples are not ok; 130 interrupted.
 
     \b
     Examples:
       t2vbatch run jobs/quickstart.yaml
       t2vbatch run jobs/quickstart.yaml --set samples=1 --set workers.count=2
+      t2vbatch run jobs/quickstart.yaml --limit 4
     """
     if dry_run:
-        plan(job, sets, as_json)
+        plan(job, sets, limit, only, as_json)
         return
-    with Display(quiet=as_json) as display:
+    with Display(quiet=as_json, log_file=log_file) as display:
         with display.checking():
             prepared = _prepared(job, sets)
+            selection = _selection(prepared, limit, only)
             from t2vbatch.commands.run import run_job
             from t2vbatch.engines import engine_for
         print_notes(prepared.plan.notes)
         display.begin(job.stem, prepared)
-        result = run_job(prepared, engine_for, display.show, retry_failed)
+        result = run_job(prepared, engine_for, display.show, retry_failed, selection)
     if as_json:
         typer.echo(json.dumps(_as_json(result), ensure_ascii=False))
     else:
-        _tell(result)
-    raise typer.Exit(_exit_code(result))
+        _print_result(result)
+    raise typer.Exit(exit_code(result))
 
 
-def plan(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
-    """Check a job and show what a run would make.
+def plan(
+    job: JobFile, sets: Sets = None, limit: Limit = None, only: Only = None, as_json: Json = False
+) -> None:
+    """Check a job and show what a run would generate.
 
-    No model is loaded, and nothing is written.
+    Loads no model and writes nothing.
 
     \b
     Example:
@@ -71,13 +93,13 @@ def plan(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
     """
     with Display(quiet=as_json) as display, display.checking():
         from t2vbatch.output.store import open_store
-        from t2vbatch.plan.units import pending
+        from t2vbatch.plan.units import pending, position_count
 
         prepared = _prepared(job, sets)
-        units = pending(prepared.plan, open_store(prepared.job.output).records(), prepared.job)
-    missing = {name: sum(len(unit.positions) for unit in of_model) for name, of_model in units.items()}
+        records = open_store(prepared.job.output).records()
+        units = pending(prepared.plan, records, prepared.job, _selection(prepared, limit, only))
     models = {
-        name: {"planned": planned, "pending": missing.get(name, 0)}
+        name: {"planned": planned, "pending": position_count(units[name]) if name in units else 0}
         for name, planned in prepared.plan.counts().items()
     }
     if as_json:
@@ -85,13 +107,16 @@ def plan(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
         typer.echo(json.dumps({"output": prepared.job.output, "models": models, "notes": notes}))
         return
     print_notes(prepared.plan.notes)
+    positions = sorted(
+        position for of_model in units.values() for unit in of_model for position in unit.positions
+    )
     for name, counts in models.items():
-        typer.echo(f"{name}: {counts['planned']} samples, {counts['pending']} to make")
-    for position in range(min(5, len(prepared.plan))):
+        typer.echo(f"{name}: {counted(counts['planned'], 'sample')}, {counts['pending']:,} to generate")
+    for position in positions[:_SHOWN_SAMPLES]:
         sample = prepared.plan.planned(position)
         typer.echo(f"  {sample.sample_id[:12]}  seed {sample.seed}  {sample.video}  {sample.prompt or ''}")
-    if len(prepared.plan) > 5:
-        typer.echo(f"  and {len(prepared.plan) - 5} more")
+    if len(positions) > _SHOWN_SAMPLES:
+        typer.echo(f"  and {len(positions) - _SHOWN_SAMPLES:,} more")
     typer.echo(f"output: {prepared.job.output}")
 
 
@@ -102,25 +127,55 @@ def _prepared(job: Path, sets: list[str] | None) -> "Prepared":
     return prepare(load_job(job, sets or ()))
 
 
-def _tell(result: "Result") -> None:
+def _selection(prepared: "Prepared", limit: int | None, only: list[str] | None) -> "Selection":
+    from t2vbatch.plan.units import Selection, check_rows
+
+    check_rows(prepared.plan, only or ())
+    return Selection(limit, frozenset(only or ()))
+
+
+def _print_result(result: "Result") -> None:
     from t2vbatch.analysis.summary_text import render_text
 
-    made = f"{result.made} videos made" if result.made else "0 videos made: everything was there already"
-    typer.echo(render_text(result.summary))
-    typer.echo(made if result.ending == "finished" else f"interrupted: {made}; the same command goes on")
+    typer.echo(render_text(result.summary, terminal_width(), timing=result.made > 0))
+    typer.echo(_outcome(result))
     for name, file in (("videos", "videos"), ("table", "results.parquet"), ("report", "report/index.html")):
         typer.echo(f"  {name:7} {result.output}/{file}")
     for name, place in result.tracked.items():
         typer.echo(f"  {name:7} {place}")
 
 
+def _outcome(result: "Result") -> str:
+    """What this run did, and what the user can do about the rest."""
+    counts, made = result.summary.counts, f"{counted(result.made, 'video')} generated"
+    if result.ending != "finished":
+        return f"interrupted: {made}, {counts.pending:,} pending; the same command continues"
+    lines = [made]
+    if counts.failed or counts.degenerate:
+        lines.append(f"t2vbatch failures {result.output} shows what failed")
+        if counts.failed:
+            lines.append("t2vbatch run JOB --retry-failed retries failed samples")
+    elif not result.made and not counts.pending:
+        lines = [f"{made}: every sample was finished before"]
+    if counts.pending:
+        lines.append(f"{counts.pending:,} pending; a run without --limit and --only generates them")
+    return "\n".join(lines)
+
+
+def terminal_width() -> int:
+    """Columns of the terminal; 100 in a file or a pipe."""
+    return get_terminal_size(fallback=(100, 24)).columns
+
+
 def _as_json(result: "Result") -> dict[str, object]:
-    fields = asdict(result) | {"summary": result.summary.to_json(), "exit_code": _exit_code(result)}
+    fields = asdict(result) | {"summary": result.summary.to_json(), "exit_code": exit_code(result)}
     return dict(fields)
 
 
-def _exit_code(result: "Result") -> int:
+def exit_code(result: "Result") -> int:
+    """0, 3 or 130, as ``run`` documents it."""
     if result.ending != "finished":
         return 130
     counts = result.summary.counts
-    return 0 if counts.ok == counts.planned else 3
+    pending = 0 if result.selected else counts.pending
+    return 3 if counts.failed or counts.degenerate or pending else 0

@@ -4,6 +4,7 @@ The message tells all that is wrong, not the first of it. Loads no weights, and 
 where every model is a folder that is none.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -104,7 +105,14 @@ def _shortages(job: Job, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
 def _check_output(uri: str) -> None:
     path = local_path(uri)
     if path is not None and path.exists() and not path.is_dir():
-        raise JobError("output", f"{path}, which is a file", "a folder, there or to be made", "name another")
+        raise JobError(
+            "output", f"{path}, which is a file", "a folder; it need not exist", "name another folder"
+        )
+    if path is not None:
+        existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        if not os.access(existing, os.W_OK | os.X_OK):
+            fix = "fix the permissions or choose another folder"
+            raise JobError("output", f"{path}, but {existing} is not writable", "a writable folder", fix)
 
 
 def _check_manifest(uri: str) -> None:

@@ -25,7 +25,7 @@ from t2vbatch.output.folding import Folding
 from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store, open_store
 from t2vbatch.plan import Plan, Sample
-from t2vbatch.plan.units import pending, position_count
+from t2vbatch.plan.units import EVERYTHING, Selection, pending, position_count
 from t2vbatch.worker.factory import WorkerFactory
 from t2vbatch.worker.protocol import Failure
 
@@ -45,6 +45,7 @@ class Result:
     Attributes:
         made: videos that this run made; those that were there before are not counted.
         ending: ``finished``, or ``interrupted`` with samples pending.
+        selected: whether it was a run of selected samples.
         tracked: tracker: where the run is to be seen there; those that did not take it are not in it.
     """
 
@@ -53,6 +54,7 @@ class Result:
     ending: Ending
     output: str
     tracked: Mapping[str, str] = field(default_factory=dict)
+    selected: bool = False
 
 
 def run_job(
@@ -60,16 +62,18 @@ def run_job(
     engine: Callable[[Job], Engine],
     watch: Watch = lambda progress: None,
     retry_failed: bool = False,
+    selection: Selection = EVERYTHING,
 ) -> Result:
-    """Bring the output up to date with manifest and job; what is there already is not made again.
+    """Bring the output up to date with manifest and job; finished samples are not generated again.
 
     Args:
-        engine: makes the engine; called only where something is pending.
-        retry_failed: try the samples again that an earlier run gave up.
+        engine: makes the engine; called only if a sample is pending.
+        retry_failed: retry the samples that an earlier run gave up on.
+        selection: generate only these of the pending samples. Distances and trackers wait for a run of all.
 
     Raises:
-        UsageError: the job asks for what is not to be had here.
-        RunError: the run failed; what was finished is kept.
+        UsageError: the job needs something that this machine does not have.
+        RunError: the run failed; finished videos are kept.
     """
     job, plan = prepared.job, prepared.plan
     check_trackers(job.trackers)
@@ -81,7 +85,7 @@ def run_job(
         ending: Ending = "finished"
         try:
             with job.with_location():
-                if units := pending(plan, records, job):
+                if units := pending(plan, records, job, selection):
                     factories = {
                         name: WorkerFactory(job, name, prepared.facts[name], store) for name in units
                     }
@@ -90,7 +94,7 @@ def run_job(
                     with Folding(store.log) as folding:
                         callbacks = _callbacks(plan, store, folding, status.progress)
                         ending = engine(job).run(units, job, factories, callbacks)
-                if ending == "finished" and job.distances:
+                if ending == "finished" and job.distances and not selection:
                     ending = measure(store, plan, job, distance_specs(job), engine, watch)
         except T2VBatchError:
             # What was finished before the failure belongs into the tables, if they can be written.
@@ -100,8 +104,8 @@ def run_job(
         before = _videos(plan, records)
         summary = rebuild(store, plan, job)
     # After the lease: a slow server holds nobody up.
-    tracked = _tracked(store, job) if ending == "finished" else {}
-    return Result(summary, summary.timing.videos - before, ending, store.uri, tracked)
+    tracked = _tracked(store, job) if ending == "finished" and not selection else {}
+    return Result(summary, summary.timing.videos - before, ending, store.uri, tracked, bool(selection))
 
 
 def _tracked(store: Store, job: Job) -> dict[str, str]:

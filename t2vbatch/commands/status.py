@@ -1,4 +1,4 @@
-"""Where an output stands, from its files alone: any process may ask, at any time."""
+"""How far an output is, from its files alone: any process may read it at any time."""
 
 import contextlib
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from t2vbatch.commands.pace import rate_per_min, remaining_s
 from t2vbatch.output.store import Store, no_run_here
 
 
@@ -15,15 +16,15 @@ class Status:
     """Counts of samples; planned = ok + degenerate + failed + pending.
 
     Attributes:
-        failures: error type: how many samples ended with it.
-        writer: who is writing the output now, as far as its lease says; None for nobody.
-        steps: denoising steps that its workers have told of; they grow while a long call goes on.
-        heard_s: seconds since it last told of itself, by this machine's clock.
-        starting: what its workers are being started for, such as ``loading wan on 2 workers``; None once one
-            of them is ready.
-        starting_s: for how long that has been so.
-        rate_per_min: samples that became finished a minute, over the last ten minutes; None where none did.
-        eta_s: seconds until nothing is pending at that rate.
+        failures: error type: number of samples with it.
+        writer: the process that writes the output now, from its lease; None if no run is active.
+        steps: denoising steps that its workers have reported; the number grows during a long call.
+        heard_s: seconds since its last report, by this machine's clock.
+        starting: what it waits for, such as ``loading wan on 2 workers``; None once a worker is ready.
+        starting_s: seconds for which that has been so.
+        rate_per_min: samples that the active run finishes per minute, as its own display shows it; without an
+            active run, the rate of the last one, if it finished a sample in the last ten minutes.
+        eta_s: seconds until nothing is pending at that rate; None without an active run.
     """
 
     output: str
@@ -43,11 +44,8 @@ class Status:
     eta_s: float | None
 
 
-_WINDOW_S = 600
-
-
 def read_status(store: Store) -> Status:
-    """Read the plan and the records. Raises UsageError where no run has begun."""
+    """Read the plan and the records. Raises UsageError where no run was started."""
     try:
         planned = store.read_table("plan.parquet")
     except FileNotFoundError:
@@ -57,12 +55,12 @@ def read_status(store: Store) -> Status:
     records = records.take(found.drop_null())
     counts = _counts(records["status"])
     pending = planned.num_rows - records.num_rows
-    rate = _rate(records)
     lease = store.writer()
     running: dict[str, Any] = {}
     if lease:
         with contextlib.suppress(FileNotFoundError):
             running = store.read_json("status.json")
+    rate = _rate(records, running.get("started_at"))
     return Status(
         output=store.uri,
         planned=planned.num_rows,
@@ -80,7 +78,7 @@ def read_status(store: Store) -> Status:
         if running.get("waits_for")
         else None,
         rate_per_min=rate,
-        eta_s=60 * pending / rate if rate and lease else None,
+        eta_s=remaining_s(pending, rate) if lease else None,
     )
 
 
@@ -92,7 +90,12 @@ def _age_s(at: datetime) -> float:
     return (datetime.now(UTC) - at).total_seconds()
 
 
-def _rate(records: Any) -> float | None:
-    ages = [_age_s(at) for at in records["finished_at"].drop_null().to_pylist()]
-    recent = [age for age in ages if 0 <= age <= _WINDOW_S]
-    return 60 * len(recent) / max(max(recent), 1.0) if recent else None
+def _rate(records: Any, run_started_at: str | None) -> float | None:
+    """The rate of the run that began then, or of all records without an active run."""
+    if run_started_at is not None:
+        records = records.filter(
+            pc.greater_equal(records["finished_at"], datetime.fromisoformat(run_started_at))
+        )
+    finished = [_age_s(at) for at in records["finished_at"].drop_null().to_pylist()]
+    started = [_age_s(at) for at in records["started_at"].drop_null().to_pylist()]
+    return rate_per_min(finished, max(started or finished, default=0.0))

@@ -1,6 +1,7 @@
 """Pending samples -> the units that pipeline calls are made of.  [pure]"""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from t2vbatch.errors import UsageError, nearest
 from t2vbatch.job import Job
 from t2vbatch.plan.plan import Plan, Unit
 
@@ -51,20 +53,57 @@ def position_count(units: Sequence[Unit]) -> int:
     return units.position_count if isinstance(units, Units) else sum(len(unit.positions) for unit in units)
 
 
-def pending(plan: Plan, records: pa.Table, job: Job) -> dict[str, Units]:
-    """The units of all samples without a record, by model.
+@dataclass(frozen=True)
+class Selection:
+    """Which pending samples a run generates: at most ``limit``, and only those of the rows in ``rows``."""
 
-    Samples of one identity, such as those of two models that are the same but for their names, are one video:
-    the first of them is made, and its record is every one's.
+    limit: int | None = None
+    rows: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        """Whether it leaves anything out."""
+        return self.limit is not None or bool(self.rows)
+
+
+EVERYTHING = Selection()
+
+
+def check_rows(plan: Plan, rows: Collection[str]) -> None:
+    """Raise UsageError for a row that the plan does not have."""
+    if not rows:
+        return
+    known = set(plan.table["row_id"].unique().to_pylist())
+    for row in rows:
+        if row not in known:
+            hint = nearest(row, known) if len(known) <= 1000 else "a row_id of the results, or an id"
+            raise UsageError(f"--only {row}", "no row with this id in the manifest", hint)
+
+
+def pending(plan: Plan, records: pa.Table, job: Job, selection: Selection = EVERYTHING) -> dict[str, Units]:
+    """The units of the samples without a record, by model.
+
+    Samples of one identity, such as those of two models that differ only in their names, are one video: the
+    first of them is generated, and its record counts for all.
     """
     identities = plan.table["sample_id"].combine_chunks()
     first = pc.equal(pc.index_in(identities, identities), np.arange(len(plan), dtype=np.int32))
     missing = pc.and_(first, pc.invert(pc.is_in(identities, records["sample_id"])))
+    chosen = _chosen(plan, missing.to_numpy(zero_copy_only=False), selection)
     models = plan.table["model"].cast(pa.string()).combine_chunks()
     units = {}
     for name, model in job.models.items():
-        mask = pc.and_(missing, pc.equal(models, name)).to_numpy(zero_copy_only=False)
-        positions = np.flatnonzero(mask)
+        of_model = pc.equal(models, name).to_numpy(zero_copy_only=False)
+        positions = np.flatnonzero(chosen & of_model)
         if len(positions):
             units[name] = Units(name, plan, positions, model.batch)
     return units
+
+
+def _chosen(plan: Plan, missing: npt.NDArray[np.bool_], selection: Selection) -> npt.NDArray[np.bool_]:
+    """Those of the missing samples that the selection allows, the first ones of the plan."""
+    if selection.rows:
+        wanted = pc.is_in(plan.table["row_id"], pa.array(sorted(selection.rows)))
+        missing = missing & wanted.combine_chunks().to_numpy(zero_copy_only=False)
+    if selection.limit is not None:
+        missing = missing & (np.cumsum(missing) <= selection.limit)
+    return missing

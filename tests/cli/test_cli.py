@@ -77,16 +77,16 @@ def test_a_run_from_start_to_end(folder: Path) -> None:
     """run, run again, status, verify, report: each with its exit code, plain lines in a pipe."""
     first = _t2vbatch(folder, "run", "job.yaml")
     assert first.returncode == 0, first.stderr
-    assert "2 videos made" in first.stdout
+    assert "2 videos generated" in first.stdout
     assert "report/index.html" in first.stdout
     assert "2/2 samples" in first.stderr
     assert "\x1b" not in first.stdout + first.stderr
     second = _t2vbatch(folder, "run", "job.yaml")
     assert second.returncode == 0
-    assert "0 videos made" in second.stdout
+    assert "0 videos generated" in second.stdout
     status = _t2vbatch(folder, "status", "out", "--json")
     assert json.loads(status.stdout)["ok"] == 2
-    assert _t2vbatch(folder, "verify", "out").stdout == "2 videos are as recorded; 0 findings\n"
+    assert _t2vbatch(folder, "verify", "out").stdout == "2 videos as recorded; 0 problems\n"
     (folder / "out/report/index.html").unlink()
     assert _t2vbatch(folder, "report", "out").returncode == 0
     assert (folder / "out/report/index.html").exists()
@@ -114,7 +114,7 @@ def test_a_dry_run_makes_nothing(folder: Path, quick: Command) -> None:
     for arguments in (("run", "job.yaml", "--dry-run"), ("plan", "job.yaml")):
         done = quick(*arguments)
         assert done.returncode == 0, done.stderr
-        assert "2 samples, 2 to make" in done.stdout
+        assert "2 samples, 2 to generate" in done.stdout
     assert not (folder / "out").exists()
 
 

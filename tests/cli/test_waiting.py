@@ -94,7 +94,7 @@ def test_a_terminal_shows_the_seconds(folder: Path) -> None:
     assert b"checking the job" in shown
     assert b"loading fake on 1 worker" in shown
     assert re.search(rb"\d+ s", shown)
-    assert b"1 videos made" in shown
+    assert b"1 video generated" in shown
 
 
 def test_status_says_what_is_being_started(folder: Path) -> None:

@@ -1,0 +1,65 @@
+"""Failed and degenerate samples of an output, those with one error together.  [pure]"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """Samples of one model that have the same error.
+
+    Attributes:
+        status: ``failed`` or ``degenerate``.
+        samples: ``row_id-sample_index`` of each sample, in the order of the plan.
+        attempts: the largest number of attempts at one of them.
+        traceback: of the first sample; None where none was recorded.
+    """
+
+    model: str
+    status: str
+    error_type: str
+    error: str
+    samples: tuple[str, ...]
+    attempts: int
+    traceback: str | None
+
+    @property
+    def title(self) -> str:
+        """``20 samples of wan: RowError: the message``."""
+        count = len(self.samples)
+        noun = "sample" if count == 1 else "samples"
+        return f"{count} {noun} of {self.model}: {self.error_type}: {self.error}"
+
+
+def failure_groups(planned: pa.Table, records: pa.Table) -> list[FailureGroup]:
+    """The failures of all planned samples, the largest group first.
+
+    Args:
+        planned: the plan's table, with ``sample_id``, ``row_id``, ``model`` and ``sample_index``.
+        records: one row per finished sample, with the columns of results.parquet that a record has.
+    """
+    bad = records.filter(pc.is_in(records["status"], pa.array(["failed", "degenerate"])))
+    recorded = {row["sample_id"]: row for row in bad.to_pylist()}
+    samples = planned.filter(pc.is_in(planned["sample_id"], bad["sample_id"]))
+    columns = ["sample_id", "row_id", "model", "sample_index"]
+    members: dict[tuple[str, ...], list[tuple[str, dict[str, object]]]] = {}
+    for sample in samples.select(columns).to_pylist():
+        row = recorded[sample["sample_id"]]
+        key = (sample["model"], row["status"], row["error_type"] or "", row["error"] or "")
+        members.setdefault(key, []).append((f"{sample['row_id']}-{sample['sample_index']}", row))
+    groups = [_group(key, found) for key, found in members.items()]
+    return sorted(groups, key=lambda group: -len(group.samples))
+
+
+def _group(key: tuple[str, ...], members: Sequence[tuple[str, dict[str, object]]]) -> FailureGroup:
+    model, status, error_type, error = key
+    names = tuple(name for name, _ in members)
+    first = members[0][1]
+    attempts = max(int(str(row["attempts"])) for _, row in members)
+    trace = first.get("traceback")
+    return FailureGroup(
+        model, status, error_type or status, error, names, attempts, None if trace is None else str(trace)
+    )

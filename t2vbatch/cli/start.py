@@ -1,0 +1,75 @@
+"""``t2vbatch init`` and ``t2vbatch demo``: a first job, and a first run."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
+
+
+def init(
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="The job file to write.")] = Path("job.yaml"),
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Hub id, local folder, or bundled:shapes.", show_default=False),
+    ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The prompts: text, CSV, Parquet, ...", show_default=False),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="The output folder.", show_default=False)
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Write a job file.
+
+    Asks for what is not given as an option. Where the prompts do not exist yet, it writes a few as an
+    example.
+
+    \b
+    Examples:
+      t2vbatch init
+      t2vbatch init wan.yaml --model Wan-AI/Wan2.1-T2V-1.3B-Diffusers --prompts prompts.txt --output runs/wan
+    """
+    from t2vbatch.commands.starter import BUNDLED, starter, write
+
+    model = model or _ask("Model (hub id, folder, or bundled:shapes)", BUNDLED)
+    prompts = prompts or Path(
+        _ask("Prompts (file; one prompt per line, CSV, JSON Lines or Parquet)", "prompts.txt")
+    )
+    output = output or _ask("Output folder", f"runs/{job.stem}")
+    found = starter(job, model, prompts, output)
+    write(found, found.files if force else ())
+    for path in found.files:
+        typer.echo(f"wrote {path}")
+    typer.echo(f"next: t2vbatch run {job} --limit 1")
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")] = Path("t2vbatch-demo"),
+) -> None:
+    """Make 24 videos with the bundled model.
+
+    Downloads nothing and needs no GPU; it takes about a minute. The folder then holds prompts.csv and
+    job.yaml, which you can change and run again, and the output.
+
+    \b
+    Example:
+      t2vbatch demo
+    """
+    from t2vbatch.cli.run import run
+    from t2vbatch.commands.starter import demo as files_of
+    from t2vbatch.commands.starter import write
+
+    found = files_of(folder)
+    existing = [path for path in found.files if path.exists() and path.read_text() == found.files[path]]
+    write(found, existing)
+    run(folder / "job.yaml")
+
+
+def _ask(question: str, default: str) -> str:
+    """What the user types; the default where nobody can type."""
+    return str(typer.prompt(question, default=default)) if sys.stdin.isatty() else default
