@@ -2,19 +2,18 @@
 
 ::
 
-    T2VBatchError
-    ├── UsageError              the command, job or manifest is wrong; nothing was started   (exit 2)
-    │   ├── JobError            a key or value of the job file
-    │   │   └── CombinedJobError  all problems of one job
-    │   ├── ManifestError       rows or columns of the manifest; carries every problem found
-    │   ├── ModelError          a path that is no pipeline, an argument it does not take, a missing package
-    │   └── MetricError         an unknown metric, or one whose weights cannot be had
-    ├── RunError                the run itself failed                                        (exit 1)
-    │   ├── StoreError          the output cannot be read or written
-    │   │   └── LeaseHeldError  another run is writing this output
-    │   └── WorkerError         no worker can be started, or none can load its model
-    └── SampleError             one sample cannot be made; it ends in its record and stops nothing else
+    T2VBatchError ├── UsageError              the command, job or manifest is wrong; nothing was started
+    (exit 2) │   ├── JobError            a key or value of the job file │   │   └── CombinedJobError  all
+    problems of one job │   ├── ManifestError       rows or columns of the manifest; carries every problem
+    found │   ├── ModelError          a path that is no pipeline, an argument it does not take, a missing
+    package │   └── MetricError         an unknown metric, or one whose weights cannot be had ├── RunError
+    the run itself failed                                        (exit 1) │   ├── StoreError          the
+    output cannot be read or written │   │   └── LeaseHeldError  another run is writing this output │   ├──
+    NodeError           this machine has too little scratch space, disk or memory; another may have more │
+    └── WorkerError         no worker can be started, or none can load its model └── SampleError
+    one sample cannot be made; it ends in its record and stops nothing else
         ├── RowError            the pipeline call raised, or an input of the row is broken
+        │   └── InputError      an input of the row is missing, broken, or differs from the planned one
         ├── DegenerateError     the frames are not a video: NaN, infinity, no frames, wrong shape
         ├── EncodeError         ffmpeg failed, or wrote a file that is not the video it was given
         ├── MemoryExceededError the device ran out of memory
@@ -163,6 +162,10 @@ class LeaseHeldError(StoreError):
     """Another run holds the lease on this output."""
 
 
+class NodeError(RunError):
+    """This machine has too little scratch space, disk or memory for a worker; another node may have more."""
+
+
 class WorkerError(RunError):
     """No worker can be had: starting one, or loading its model, failed again and again."""
 
@@ -173,6 +176,10 @@ class SampleError(T2VBatchError):
 
 class RowError(SampleError):
     """The pipeline call raised, or an input of the row is missing or broken."""
+
+
+class InputError(RowError):
+    """An input of the row is missing, broken, or differs from the one that was planned."""
 
 
 class DegenerateError(SampleError):

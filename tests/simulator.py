@@ -1,8 +1,8 @@
-"""A world for the scheduler: workers, nodes, a clock and all that can go wrong with them, from one seed.
+"""A simulated cluster for the scheduler: workers, nodes, a clock and their failures, all drawn from one seed.
 
-``python -m tests.simulator`` plays random histories and says how many; ``--seed N`` plays one and prints it.
-The scheduler and the loop that drives it (t2vbatch.engines.loop) are the real ones; see ``World`` for what
-is checked.
+``python -m tests.simulator`` plays random histories and prints their number; ``--seed N`` plays one history
+and prints it. The scheduler and the loop (t2vbatch.engines.loop) are the real ones; ``Simulation`` lists the
+checks.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from unittest.mock import patch
 from t2vbatch.engines import Ending, Progress, RunCallbacks
 from t2vbatch.engines.interrupts import Interrupts
 from t2vbatch.engines.loop import run_loop
-from t2vbatch.errors import ModelError, RowError, T2VBatchError, WorkerError
+from t2vbatch.errors import ModelError, NodeError, RowError, RunError, T2VBatchError, WorkerError
 from t2vbatch.output.records import Status
 from t2vbatch.plan import Sample, Unit
 from t2vbatch.schedule import Action, Event, Limits, Scheduler
@@ -26,37 +26,48 @@ from t2vbatch.schedule import messages as m
 from t2vbatch.worker.protocol import OFFLOAD_LEVELS, Failure, Outcome, Work
 
 STEPS = 5_000
-"""No history of a dozen units needs a tenth of this; one that does not end gets here."""
+"""Ten times what a history of a dozen units needs; a run that does not end reaches it."""
 
-BAD_LUCK = 2
-"""Processes that die for no reason of their samples: one too few to quarantine one that has done nothing."""
+CHANCE_CRASHES = 2
+"""Processes that die independently of their samples: one less than a quarantine needs."""
 
 INNOCENT = ("good", "good", "good", "degenerate", "big", "bigger")
 UNLUCKY = ("fails once", "crashes once", "hangs once", "finish fails once", "finish crashes once")
-GUILTY = ("fails", "crashes", "hangs", "finish fails", "finish crashes", "too big", "no input")
-LOADS = ("good",) * 12 + ("loads at third try", "large", "never loads", "refused")
+FAILING = ("fails", "wrong", "crashes", "hangs", "finish fails", "finish crashes", "too big", "no input")
+LOADS = ("good",) * 14 + (
+    "loads at third try",
+    "large",
+    "never loads",
+    "refused",
+    "wrong",
+    "hangs once",
+    "always hangs",
+)
+
+ALIKE = 4
+"""Samples that fail alike before the run stops; low enough for histories of a dozen units."""
 
 _SAMPLE = Sample("", "", "", 0, 0, "", None, None)
-_NO = Failure("RowError", "told to fail")
+_NO = Failure("RowError", "this failure was requested")
 
 
 @dataclass
-class Seat:
-    """One simulated process with a worker in it."""
+class SimWorker:
+    """One simulated worker process."""
 
     start: m.Start
     node: str
     slowness: float
-    sick_after: int
-    dies_after: int
+    faulty_after: int
+    crashes_after: int
     calls: int = 0
     ready: bool = False
     frozen: bool = False
-    haunted: bool = False
+    unreachable: bool = False
     dead: bool = False
     generating: Work[Sample] | None = None
     finishing: list[Work[Sample]] = field(default_factory=list)
-    busy_until: float = 0.0
+    threads: list[float] = field(default_factory=list)
 
     @property
     def works(self) -> list[Work[Sample]]:
@@ -65,7 +76,7 @@ class Seat:
 
 @dataclass
 class Setting:
-    """What a history begins with, drawn from its seed."""
+    """The initial state of a history, drawn from its seed."""
 
     random: Random
     units: dict[str, list[Unit]] = field(default_factory=dict)
@@ -75,7 +86,7 @@ class Setting:
 
     def __post_init__(self) -> None:
         random = self.random
-        # A sick worker is told from bad rows by their being few, so no history has both.
+        # A faulty worker can be distinguished from bad rows only where those are few: no history has both.
         self.faulty = random.random() < 0.2
         self.trouble = 0.0 if self.faulty else random.choice([0.0, 0.1, 0.3, 0.8])
         self.timeout_s = random.choice([None, 20.0, 20.0])
@@ -86,6 +97,11 @@ class Setting:
             maximum=random.choice([None, None, 1, 2]),
             timeout_s=self.timeout_s,
             silence_s=60.0,
+            load_s=50.0,
+            alike=random.choice([ALIKE, 10**9]),
+            finish_threads=random.randint(1, 3),
+            held_bytes=random.choice([2, 6, 10**9]),
+            needs="1 CPU",
         )
         for model in ("x", "y", "z")[: random.randint(1, 3)]:
             self.loads[model] = random.choice(LOADS)
@@ -99,8 +115,8 @@ class Setting:
         for _ in range(random.choice([1, 1, 1, 3])):
             self.costs[len(self.natures)] = cost
             troubled = random.random() < self.trouble
-            nature = random.choice(UNLUCKY + GUILTY if troubled else INNOCENT)
-            # Without a deadline nobody ends what hangs.
+            nature = random.choice(UNLUCKY + FAILING if troubled else INNOCENT)
+            # Without a deadline a hung call never ends.
             self.natures.append(nature if self.timeout_s else nature.replace("hangs", "fails"))
         return Unit(model, tuple(range(first, len(self.natures))), cost)
 
@@ -110,16 +126,17 @@ class Setting:
         return set(unit.positions)
 
 
-class World:
-    """Plays workers, clock and ledger, and checks as it goes.
+class Simulation:
+    """Plays the engine's backend, the clock and the run, and checks after every step.
 
-    - I1: the counts add up to what was planned after every step; at the end each sample is committed,
-      quarantined or pending, and each is where its nature says.
-    - I2: what is committed is not generated again, and nothing is generated twice at a time.
-    - I5: a sample is quarantined after three charged failures of its own; bad luck alone quarantines nothing.
-    - I7: the run ends, in bounded steps, with the ending that fits.
-    - Also: room and memory are kept to, suspects run alone in a fresh process, the longest unit comes first,
-      nothing new goes to draining nodes or after an interrupt, and every worker is let go.
+    - I1: after every step the counts add up to the planned samples; at the end each sample is committed,
+      quarantined or pending, as its nature requires.
+    - I2: a committed sample is not generated again, and no sample is generated twice at the same time.
+    - I5: a sample is quarantined after three charged failures of its own, or after one that no repetition
+      changes; crashes by chance and failed nodes quarantine nothing.
+    - I7: the run ends, in a bounded number of steps, with the right ending.
+    - Also: capacity and held bytes are kept, suspects run alone in a fresh process, the longest unit comes
+      first, no unit goes to a draining or failed node or after an interrupt, and every worker is ended.
     """
 
     def __init__(self, seed: int) -> None:
@@ -129,11 +146,14 @@ class World:
         self.now = self.random.uniform(0, 1e6)
         self.interrupts = Interrupts(urgent=False)
         self.capacity = self.setting.capacity
-        self.seats: dict[int, Seat] = {}
+        self.workers: dict[int, SimWorker] = {}
         self.committed: dict[int, Status] = {}
         self.quarantined: set[int] = set()
         self._nodes = ["a", "b", "c"][: self.random.randint(1, 3)]
         self._draining: frozenset[str] = frozenset()
+        self._broken: set[str] = set()
+        self._avoided: set[str] = set()
+        self._wrong: set[int] = set()
         self._unlucky = {p for p, nature in enumerate(self.setting.natures) if nature in UNLUCKY}
         self._suspects: set[int] = set()
         self._misfit: dict[int, int] = {}
@@ -142,8 +162,8 @@ class World:
         self._loads = dict.fromkeys(self.setting.units, 0)
         self._steps = self._order = 0
         self._coming: list[tuple[float, int, Callable[[], Sequence[Event]]]] = []
-        self._strokes = 0 if self.setting.faulty else BAD_LUCK
-        self._sick_left = int(self.setting.faulty)
+        self._crashes_left = 0 if self.setting.faulty else CHANCE_CRASHES
+        self._faulty_left = int(self.setting.faulty)
         self._after(10.0, self._beat)
         for _ in range(self.random.choice([0, 0, 1, 3, 6])):
             self._after(self.random.expovariate(1 / 20), self.random.choice(self._faults()))
@@ -151,48 +171,57 @@ class World:
     # Backend.
 
     def start(self, action: m.Start) -> None:
-        assert len(self.seats) < self.capacity, "more workers than there is room for"
+        assert len(self.workers) < self.capacity, "more workers than there is room for"
         assert not self.interrupts.count, "a worker started after an interrupt"
         random = self.random
-        sick = self._sick_left and random.random() < 0.5
-        self._sick_left -= int(sick)
-        dies = self._strokes and random.random() < 0.1
-        self._strokes -= int(dies)
-        seat = Seat(
+        faulty = self._faulty_left and random.random() < 0.5
+        self._faulty_left -= int(faulty)
+        dies = self._crashes_left and random.random() < 0.1
+        self._crashes_left -= int(dies)
+        process = SimWorker(
             action,
-            random.choice(self._nodes),
+            random.choice([node for node in self._nodes if node not in self._avoided]),
             random.choice([1.0, 1.0, 1.0, 3.0]),
-            sick_after=random.randint(1, 3) if sick else 10**9,
-            dies_after=random.randint(2, 4) if dies else 10**9,
+            faulty_after=random.randint(1, 3) if faulty else 10**9,
+            crashes_after=random.randint(2, 4) if dies else 10**9,
         )
-        self.seats[action.worker] = seat
-        self._after(random.uniform(0.1, 5.0), lambda: self._load(seat))
+        self.workers[action.worker] = process
+        process.threads = [0.0] * self.setting.limits.finish_threads
+        self._after(random.uniform(0.0, 0.1), lambda: self._place(process))
+        self._after(random.uniform(0.1, 5.0), lambda: self._load(process))
         limit = self.setting.limits.maximum
-        staff = sum(seat.start.model == action.model for seat in self.seats.values())
-        assert limit is None or staff <= limit, "more workers than the model may have"
+        count = sum(process.start.model == action.model for process in self.workers.values())
+        assert limit is None or count <= limit, "more workers than the model may have"
 
     def stop(self, worker: int) -> None:
-        assert not self.seats[worker].works, "a worker was let go with work in it"
+        assert not self.workers[worker].works, "a worker was stopped with work in it"
         self.kill(worker)
 
     def kill(self, worker: int) -> None:
-        self.seats.pop(worker).dead = True
+        self.workers.pop(worker).dead = True
+
+    def avoid(self, node: str) -> None:
+        assert node in self._broken, "a node was left out though it works"
+        self._avoided.add(node)
+        self._after(0.1, self._cluster)
 
     def generate(self, worker: int, work: Work[Sample]) -> None:
-        seat = self.seats[worker]
-        self._check_work(seat, work)
-        seat.generating = work
-        seat.calls += 1
+        process = self.workers[worker]
+        self._check_work(process, work)
+        process.generating = work
+        process.calls += 1
         self._suspects -= set(work.positions)
         cost = self.setting.costs[work.positions[0]]
-        self._after(cost * seat.slowness, lambda: self._generated(seat, work))
+        self._after(cost * process.slowness, lambda: self._generated(process, work))
 
     def finish(self, worker: int, key: int) -> None:
-        seat = self.seats[worker]
-        [work] = [work for work in seat.finishing if work.key == key]
-        # One thing after the other: what is given later is never finished earlier.
-        seat.busy_until = max(seat.busy_until, self.now) + seat.slowness * self.random.uniform(0.1, 3.0)
-        self._after(seat.busy_until - self.now, lambda: self._finished(seat, work))
+        process = self.workers[worker]
+        [work] = [work for work in process.finishing if work.key == key]
+        # The next free thread takes the next unit.
+        start = max(heapq.heappop(process.threads), self.now)
+        end = start + process.slowness * self.random.uniform(0.1, 3.0)
+        heapq.heappush(process.threads, end)
+        self._after(end - self.now, lambda: self._finished(process, work))
 
     def events(self) -> Sequence[Event]:
         self._steps += 1
@@ -209,7 +238,9 @@ class World:
     def payload(self, position: int) -> Sample:
         if self.setting.natures[position] == "no input":
             self._tried |= self.setting.neighbours(position)
-            raise RowError("the image is not there")
+            raise RowError("there is no image")
+        if self.random.random() < 0.02:
+            self.now += 100.0  # A slow store: no worker is late because the driver waits.
         return _SAMPLE
 
     def committed_status(self, position: int) -> Status | None:
@@ -218,8 +249,8 @@ class World:
     def quarantine(self, position: int, attempts: int, failure: Failure) -> None:
         assert position not in self.quarantined, "quarantined twice"
         assert position not in self.committed, "quarantined though committed"
-        assert attempts == 3, "quarantined after another number of attempts"
         nature = self.setting.natures[position]
+        assert attempts == 3 or nature == "wrong", "quarantined after another number of attempts"
         assert nature not in INNOCENT, f"quarantined though {nature}"
         self.quarantined.add(position)
 
@@ -228,31 +259,42 @@ class World:
 
     # What is checked.
 
-    def _check_work(self, seat: Seat, work: Work[Sample]) -> None:
+    def _check_work(self, process: SimWorker, work: Work[Sample]) -> None:
         positions = set(work.positions)
-        assert seat.ready, "work for a worker that is not ready"
-        assert seat.generating is None, "two units generated at a time"
-        assert len(seat.finishing) < 2, "more frames held than there is memory for"
-        assert seat.node not in self._draining, "work for a draining node"
+        assert process.ready, "work for a worker that is not ready"
+        assert process.generating is None, "two units generated at a time"
+        self._check_held(process)
+        assert process.node not in self._draining, "work for a draining node"
+        assert process.node not in self._avoided, "work for a failed node"
+        assert not positions & self._wrong, "tried again though no repetition changes the error"
         assert not self.interrupts.count, "work after an interrupt"
         assert not positions & (set(self.committed) | self.quarantined), "made again though finished"
-        elsewhere = {p for other in self.seats.values() for held in other.works for p in held.positions}
+        elsewhere = {p for other in self.workers.values() for held in other.works for p in held.positions}
         assert not positions & elsewhere, "made twice at a time"
-        offload_level = OFFLOAD_LEVELS.index(seat.start.memory)
+        offload_level = OFFLOAD_LEVELS.index(process.start.memory)
         assert all(self._misfit.get(p, -1) < offload_level for p in positions), (
             "tried again where it did not fit"
         )
         for position, attempt in zip(work.positions, work.attempts, strict=True):
             if self.setting.natures[position] in INNOCENT and not self.setting.faulty:
-                assert attempt <= 1 + BAD_LUCK - self._strokes, "an innocent was charged"
+                assert attempt <= 1 + CHANCE_CRASHES - self._crashes_left, "an innocent was charged"
         if positions & self._suspects:
-            assert not seat.calls, "a suspect in a process that others used"
+            assert not process.calls, "a suspect in a process that others used"
             assert len(positions) == 1, "a suspect together with others"
         if not positions & self._tried:
             cost = self.setting.costs[work.positions[0]]
-            assert cost <= self._shortest.get(seat.start.model, cost), "a long unit after a short one"
-            self._shortest[seat.start.model] = cost
+            assert cost <= self._shortest.get(process.start.model, cost), "a long unit after a short one"
+            self._shortest[process.start.model] = cost
         self._tried |= positions
+
+    def _check_held(self, process: SimWorker) -> None:
+        limits, held = self.setting.limits, [self._bytes(work) for work in process.finishing]
+        assert len(held) <= limits.finish_threads, "more units held than the threads need"
+        # The size of the next unit is known only when it is generated: the largest so far stands for it.
+        assert not held or sum(held) + max(held) <= limits.held_bytes, "more frames held than memory allows"
+
+    def _bytes(self, work: Work[Sample]) -> int:
+        return len(work.positions)
 
     def check(self, scheduler: Scheduler) -> None:
         """What must hold after every step."""
@@ -261,22 +303,34 @@ class World:
         assert progress.ok + progress.degenerate <= len(self.committed), "counted, but not committed"
 
     def check_end(self, ending: Ending | T2VBatchError) -> None:
-        """What must hold when the run is over."""
-        assert not self.seats, "a worker was not let go"
+        """What must hold at the end of the run."""
+        assert not self.workers, "a worker was not ended"
         loads = set(self.setting.loads.values())
-        if isinstance(ending, WorkerError):
-            assert "never loads" in loads, "given up though every model loads"
+        if isinstance(ending, WorkerError) and "failed with the same error" in str(ending):
+            self._check_alike()
+        elif isinstance(ending, WorkerError):
+            assert loads & {"never loads", "always hangs", "wrong"}, "given up though every model loads"
+        elif isinstance(ending, RunError):
+            assert set(self._nodes) <= self._avoided, "given up though a node is left"
         elif isinstance(ending, ModelError):
             assert "refused" in loads, "refused without a reason"
         elif ending == "interrupted":
-            assert self.interrupts.count, "interrupted by nobody"
+            assert self.interrupts.count, "interrupted without an interrupt"
         else:
             self._check_finished()
+
+    def _check_alike(self) -> None:
+        for units in self.setting.units.values():
+            positions = [position for unit in units for position in unit.positions]
+            bad = [p for p in positions if self.setting.natures[p] not in INNOCENT]
+            if len(bad) >= ALIKE and not any(p in self.committed for p in positions):
+                return
+        raise AssertionError("given up though no model fails at everything")
 
     def _check_finished(self) -> None:
         for position, nature in enumerate(self.setting.natures):
             done = position in self.committed, position in self.quarantined
-            if nature in GUILTY:
+            if nature in FAILING:
                 assert done == (False, True), f"{position} is {nature} and not quarantined"
             elif nature in INNOCENT:
                 assert done == (True, False), f"{position} is {nature} and not committed"
@@ -285,77 +339,100 @@ class World:
 
     # What workers do.
 
-    def _load(self, seat: Seat) -> Sequence[Event]:
-        if seat.dead or seat.frozen:
+    def _place(self, process: SimWorker) -> Sequence[Event]:
+        return [] if process.dead else [m.Placed(process.start.worker, process.node)]
+
+    def _node_failed(self, process: SimWorker, key: int | None = None) -> Sequence[Event]:
+        error = NodeError("the disk is full")
+        return [m.NodeFailed(process.start.worker, process.node, process.node, error, key)]
+
+    def _load(self, process: SimWorker) -> Sequence[Event]:
+        if process.dead or process.frozen:
             return []
-        number, model = seat.start.worker, seat.start.model
+        number, model = process.start.worker, process.start.model
         self._loads[model] += 1
         nature = self.setting.loads[model]
-        if nature == "refused":
-            return [m.Fatal(ModelError("models", "told to refuse"))]
-        if nature == "never loads" or (nature == "loads at third try" and self._loads[model] < 3):
-            return self._told([m.StartFailed(number, _NO)])
-        if nature == "large" and not seat.start.memory:
-            return self._told([m.StartFailed(number, _NO, out_of_memory=True)])
-        seat.ready = True
-        return self._told([m.Started(number, seat.node)])
-
-    def _generated(self, seat: Seat, work: Work[Sample]) -> Sequence[Event]:
-        number, key = seat.start.worker, work.key
-        if seat.frozen or (seat.dead and not seat.haunted):
+        if process.node in self._broken:
+            return self._node_failed(process)
+        if nature == "always hangs" or (nature == "hangs once" and self._loads[model] == 1):
             return []
-        if seat.dead:
-            return [m.Generated(number, key)]  # A word from the grave.
-        if seat.calls > seat.dies_after:
-            return self._die(seat, "crash")
-        if seat.calls > seat.sick_after and self._has_succeeded(seat.start.model):
-            seat.generating = None
-            return self._told([m.Failed(number, key, "row", _NO)])
-        offload_level = OFFLOAD_LEVELS.index(seat.start.memory)
+        if nature == "wrong":
+            return self._repeated([m.StartFailed(number, _NO, permanent=True)])
+        if nature == "refused":
+            return [m.Fatal(ModelError("models", "this refusal was requested"))]
+        if nature == "never loads" or (nature == "loads at third try" and self._loads[model] < 3):
+            return self._repeated([m.StartFailed(number, _NO)])
+        if nature == "large" and not process.start.memory:
+            return self._repeated([m.StartFailed(number, _NO, out_of_memory=True)])
+        process.ready = True
+        return self._repeated([m.Started(number, process.node)])
+
+    def _generated(self, process: SimWorker, work: Work[Sample]) -> Sequence[Event]:
+        number, key = process.start.worker, work.key
+        if process.frozen or (process.dead and not process.unreachable):
+            return []
+        if process.dead:
+            return [m.Generated(number, key)]  # A late answer of a worker that was removed.
+        if process.calls > process.crashes_after:
+            return self._die(process, "crash")
+        if process.calls > process.faulty_after and self._has_succeeded(process.start.model):
+            process.generating = None
+            return self._repeated([m.Failed(number, key, "row", _NO)])
+        if process.node in self._broken:
+            process.generating = None
+            return self._node_failed(process, key)
+        offload_level = OFFLOAD_LEVELS.index(process.start.memory)
         for position in work.positions:
             nature = self._strike(position)
             if offload_level < {"big": 1, "bigger": 2, "too big": 9}.get(nature, 0):
                 if offload_level + 1 < len(OFFLOAD_LEVELS):
                     self._misfit[position] = offload_level
-                seat.generating = None
-                return self._told([m.Failed(number, key, "memory", _NO)])
+                process.generating = None
+                return self._repeated([m.Failed(number, key, "memory", _NO)])
             if nature.startswith("fails"):
-                seat.generating = None
-                return self._told([m.Failed(number, key, "row", _NO)])
+                process.generating = None
+                return self._repeated([m.Failed(number, key, "row", _NO)])
+            if nature == "wrong":
+                process.generating = None
+                self._wrong |= {position} if len(work.positions) == 1 else set()
+                return self._repeated([m.Failed(number, key, "permanent", _NO)])
             if nature.startswith("crashes"):
-                return self._die(seat, "crash")
+                return self._die(process, "crash")
             if nature.startswith("hangs"):
                 return []
-        seat.generating = None
-        seat.finishing.append(work)
-        return self._told([m.Generated(number, key)])
+        process.generating = None
+        process.finishing.append(work)
+        return self._repeated([m.Generated(number, key, self._bytes(work))])
 
-    def _finished(self, seat: Seat, work: Work[Sample]) -> Sequence[Event]:
-        if seat.frozen or (seat.dead and not seat.haunted):
+    def _finished(self, process: SimWorker, work: Work[Sample]) -> Sequence[Event]:
+        if process.frozen or (process.dead and not process.unreachable):
             return []
+        if process.node in self._broken and not process.dead:
+            process.finishing.remove(work)
+            return self._node_failed(process, work.key)
         outcomes = []
         for position in work.positions:
             nature = self._strike(position, "finish ")
             if nature.startswith("finish crashes"):
-                return [] if seat.dead else self._die(seat, "crash")
+                return [] if process.dead else self._die(process, "crash")
             if nature.startswith("finish fails"):
                 outcomes.append(Outcome(position, "failed", _NO))
                 continue
             status: Status = "degenerate" if nature == "degenerate" else "ok"
             outcomes.append(Outcome(position, self.committed.setdefault(position, status)))
-        if not seat.dead and self._strokes and self.random.random() < 0.05:
-            self._strokes -= 1
-            return self._die(seat, "crash")  # Committed, and dead before it could say so.
-        if not seat.dead:
-            seat.finishing.remove(work)
-        return self._told([m.Finished(seat.start.worker, work.key, tuple(outcomes))])
+        if not process.dead and self._crashes_left and self.random.random() < 0.05:
+            self._crashes_left -= 1
+            return self._die(process, "crash")  # It committed, and died before it reported that.
+        if not process.dead:
+            process.finishing.remove(work)
+        return self._repeated([m.Finished(process.start.worker, work.key, tuple(outcomes))])
 
     def _has_succeeded(self, model: str) -> bool:
-        """Without one success, nobody can tell a sick worker from a model for which all rows are bad."""
+        """Without a success a faulty worker cannot be distinguished from a model that fails at all rows."""
         return any(p in self.committed for unit in self.setting.units[model] for p in unit.positions)
 
     def _strike(self, position: int, half: str = "") -> str:
-        """What the sample does now, in this half of its making; the unlucky do it once."""
+        """What the sample does now, in this half of its way; an unlucky one does it once."""
         nature = self.setting.natures[position]
         if nature in UNLUCKY:
             if position not in self._unlucky or nature.startswith("finish ") != bool(half):
@@ -363,15 +440,17 @@ class World:
             self._unlucky.remove(position)
         return nature
 
-    def _die(self, seat: Seat, death: m.Death) -> Sequence[Event]:
-        seat.dead = True
+    def _die(self, process: SimWorker, death: m.Death) -> Sequence[Event]:
+        process.dead = True
         if death == "crash":
-            in_progress = ([seat.generating] if seat.generating else []) + seat.finishing[:1]
+            in_progress = ([process.generating] if process.generating else []) + process.finishing[
+                : self.setting.limits.finish_threads
+            ]
             self._suspects |= {p for work in in_progress for p in work.positions} - set(self.committed)
-        return self._told([m.Died(seat.start.worker, death, Failure("CrashError", "gone"))])
+        return self._repeated([m.Died(process.start.worker, death, Failure("CrashError", "gone"))])
 
-    def _told(self, events: list[Event]) -> list[Event]:
-        """Now and then everything is said twice, the second time late."""
+    def _repeated(self, events: list[Event]) -> list[Event]:
+        """Now and then an answer comes twice, the second time late."""
         if self.random.random() < 0.05:
             self._after(self.random.uniform(0, 10), lambda: events)
         return events
@@ -384,41 +463,53 @@ class World:
             self._freeze_one,
             self._lose_node,
             self._drain_node,
+            self._break_node,
             self._resize,
             self._interrupt,
             self._sleep,
         ]
 
     def _kill_one(self) -> Sequence[Event]:
-        alive = [seat for seat in self.seats.values() if not seat.dead]
-        if not (alive and self._strokes):
+        alive = [process for process in self.workers.values() if not process.dead]
+        if not (alive and self._crashes_left):
             return []
-        self._strokes -= 1
+        self._crashes_left -= 1
         return self._die(self.random.choice(alive), "crash")
 
     def _freeze_one(self) -> Sequence[Event]:
-        ready = [seat for seat in self.seats.values() if seat.ready]
-        if ready and self._strokes:
-            self._strokes -= 1
+        ready = [process for process in self.workers.values() if process.ready]
+        if ready and self._crashes_left:
+            self._crashes_left -= 1
             self.random.choice(ready).frozen = True
         return []
 
     def _lose_node(self) -> Sequence[Event]:
-        node, haunted = self.random.choice(self._nodes), self.random.random() < 0.5
+        node, unreachable = self.random.choice(self._nodes), self.random.random() < 0.5
         events: list[Event] = []
-        for seat in [seat for seat in self.seats.values() if seat.node == node and not seat.dead]:
-            seat.haunted = haunted
-            events += self._die(seat, "infrastructure")
+        for process in [
+            process for process in self.workers.values() if process.node == node and not process.dead
+        ]:
+            process.unreachable = unreachable
+            events += self._die(process, "infrastructure")
         return events
 
     def _drain_node(self) -> Sequence[Event]:
         if len(self._nodes) > 1:
             self._draining |= {self._nodes.pop()}
-        return [m.Cluster(self.capacity, self._draining)]
+        return self._cluster()
+
+    def _break_node(self) -> Sequence[Event]:
+        """From now on nothing can be written on this node."""
+        self._broken.add(self.random.choice(self._nodes))
+        return []
 
     def _resize(self) -> Sequence[Event]:
         self.capacity = self.random.randint(1, 4)
-        return [m.Cluster(self.capacity, self._draining)]
+        return self._cluster()
+
+    def _cluster(self) -> Sequence[Event]:
+        nodes = frozenset(self._nodes) - self._avoided
+        return [m.Cluster(self.capacity, self._draining, nodes)]
 
     def _interrupt(self) -> Sequence[Event]:
         self.interrupts.count += 1
@@ -430,42 +521,48 @@ class World:
 
     def _beat(self) -> Sequence[Event]:
         self._after(10.0, self._beat)
-        return [m.Heartbeat(number) for number, seat in self.seats.items() if seat.ready and not seat.frozen]
+        return [
+            m.Heartbeat(number)
+            for number, process in self.workers.items()
+            if process.ready and not process.frozen
+        ]
 
     def _after(self, seconds: float, happen: Callable[[], Sequence[Event]]) -> None:
         self._order += 1
         heapq.heappush(self._coming, (self.now + seconds, self._order, happen))
 
 
-def play(seed: int, kind: type[Scheduler] = Scheduler) -> World:
+def play(seed: int, kind: type[Scheduler] = Scheduler) -> Simulation:
     """Play the history of this seed to its end. Raises AssertionError, with the history, if one fails."""
-    world = World(seed)
-    scheduler = kind(world.setting.units, world.setting.limits)
+    simulation = Simulation(seed)
+    scheduler = kind(simulation.setting.units, simulation.setting.limits)
     handle = scheduler.handle
 
     def watched(event: Event, now: float) -> list[Action]:
         actions = handle(event, now)
         if actions or not isinstance(event, m.Tick | m.Heartbeat):
-            world.history.append(f"{now:.3f} {event} -> {actions}")
-            world.check(scheduler)
+            simulation.history.append(f"{now:.3f} {event} -> {actions}")
+            simulation.check(scheduler)
         return actions
 
     try:
         with patch.object(scheduler, "handle", watched):
-            world.check_end(_end(world, scheduler))
+            simulation.check_end(_end(simulation, scheduler))
     except Exception as error:
-        story = "\n".join(world.history)
+        story = "\n".join(simulation.history)
         raise AssertionError(
             f"{story}\n{error!r}\nreplay: python -m tests.simulator --seed {seed}"
         ) from error
-    return world
+    return simulation
 
 
-def _end(world: World, scheduler: Scheduler) -> Ending | T2VBatchError:
-    callbacks = RunCallbacks(world.payload, world.committed_status, world.quarantine, world.progress)
+def _end(simulation: Simulation, scheduler: Scheduler) -> Ending | T2VBatchError:
+    callbacks = RunCallbacks(
+        simulation.payload, simulation.committed_status, simulation.quarantine, simulation.progress
+    )
     try:
-        return run_loop(scheduler, world, callbacks, world.interrupts, lambda: world.now)
-    except (WorkerError, ModelError) as error:
+        return run_loop(scheduler, simulation, callbacks, simulation.interrupts, lambda: simulation.now)
+    except (RunError, ModelError) as error:
         return error
 
 

@@ -87,7 +87,8 @@ def run_job(
             with job.with_location():
                 if units := pending(plan, records, job, selection):
                     factories = {
-                        name: WorkerFactory(job, name, prepared.facts[name], store) for name in units
+                        name: WorkerFactory(job, name, prepared.facts[name], store, plan.shared[name])
+                        for name in units
                     }
                     status = _StatusFile(store, watch)
                     status.begin(sum(position_count(of_model) for of_model in units.values()))
@@ -160,7 +161,7 @@ def _callbacks(
     def quarantine(position: int, attempts: int, failure: Failure) -> None:
         store.commit(_failed(plan, position, attempts, failure))
 
-    return RunCallbacks(plan.sample, committed, quarantine, progress)
+    return RunCallbacks(plan.planned, committed, quarantine, progress)
 
 
 @dataclass

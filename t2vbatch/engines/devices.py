@@ -12,6 +12,13 @@ def local_gpus() -> int:
     return torch.cuda.device_count()
 
 
+def cpus_each(job: Job) -> int:
+    """CPUs that each worker takes: its own, of which one finishes videos, and those of more finishing
+    threads."""
+    more = 0 if job.workers.finish == "auto" else job.workers.finish - 1
+    return job.workers.cpus + more
+
+
 def gpus_each(job: Job, available: float) -> float:
     """GPUs that each worker takes.
 

@@ -58,6 +58,9 @@ class _InlineBackend:
 
     kill = stop
 
+    def avoid(self, node: str) -> None:
+        self._events.append(m.Cluster(0, nodes=frozenset()))
+
     def generate(self, worker: int, work: Work[Any]) -> None:
         self._events.append(self._processes[worker].generate(work))
 

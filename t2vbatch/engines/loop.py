@@ -27,6 +27,9 @@ class Backend(Protocol):
     def kill(self, worker: int) -> None:
         """End a worker at once. No event follows."""
 
+    def avoid(self, node: str) -> None:
+        """Start no more workers on a node; a Cluster event follows."""
+
     def generate(self, worker: int, work: Work[Any]) -> None:
         """Have a worker generate a unit; a Generated, Failed or Died event follows."""
 
@@ -58,19 +61,28 @@ class _Driver:
         self, scheduler: Scheduler, backend: Backend, callbacks: RunCallbacks[Any], clock: Callable[[], float]
     ) -> None:
         self._scheduler, self._backend, self._callbacks, self._clock = scheduler, backend, callbacks, clock
+        self._watched = clock()
         self._reported: m.Progress | None = None
 
     def run(self, interrupts: Interrupts) -> Ending:
         handled = 0
         self.dispatch(m.Tick())
         while self._scheduler.ending is None:
-            for event in self._backend.events():
+            for event in self._watch():
                 self.dispatch(event)
             while handled < interrupts.count:
                 handled += 1
                 self.dispatch(m.Interrupted())
             self.dispatch(m.Tick())
         return self._scheduler.ending
+
+    def _watch(self) -> Sequence[Event]:
+        """The next events. Only time that passes in here counts for deadlines: while the driver does
+        anything else, answers of workers may wait unread."""
+        before = self._clock()
+        events = self._backend.events()
+        self._watched += self._clock() - before
+        return events
 
     def dispatch(self, event: Event) -> None:
         """Pass an event to the scheduler, carry out its actions, and pass on the events that follow at
@@ -79,7 +91,7 @@ class _Driver:
         while events:
             event = events.pop(0)
             _log_event(event)
-            for action in self._scheduler.handle(event, self._clock()):
+            for action in self._scheduler.handle(event, self._watched):
                 events += self._act(action)
         self._report()
 
@@ -92,6 +104,8 @@ class _Driver:
                 self._backend.stop(action.worker)
             case m.Kill():
                 self._backend.kill(action.worker)
+            case m.Avoid():
+                self._backend.avoid(action.node)
             case m.Generate():
                 return self._generate(action)
             case m.Finish():
@@ -145,6 +159,8 @@ def _log_event(event: Event) -> None:
             _log.info("worker %d is ready on node %s", event.worker, event.node)
         case m.StartFailed():
             _log.warning("worker %d could not load its model: %s", event.worker, event.failure.error)
+        case m.NodeFailed():
+            _log.warning("node %s is left out of the run: %s", event.host, event.error)
         case m.Died():
             _log.warning("worker %d died: %s", event.worker, event.failure.error)
         case m.Failed():

@@ -21,7 +21,7 @@ class RunCallbacks(Generic[P]):
     """What an engine asks of a run and reports to it. The driver calls these functions from one thread.
 
     Attributes:
-        payload: all that a worker needs for a position. Raises RowError where an input cannot be read.
+        payload: all that a worker needs for a position. Raises RowError where the row has none.
         committed: the status that was committed for a position, or None. Asked before a repeated attempt.
         quarantine: commits, with the number of attempts and the failure, that a position failed.
         progress: takes the state of the run, after every change.
@@ -50,8 +50,7 @@ class Engine(Protocol):
             left some pending.
 
         Raises:
-            UsageError: the job needs something that this machine or cluster does not have, or a model cannot
-                be
-                loaded.
+            UsageError: the job needs something that this machine or cluster does not have, or a model
+                cannot be loaded.
             RunError: the run cannot continue. Committed samples stay.
         """

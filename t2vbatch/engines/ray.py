@@ -12,13 +12,13 @@ from typing import Any
 import ray
 from ray.exceptions import ActorDiedError, RayError
 
-from t2vbatch.engines.devices import gpus_each
+from t2vbatch.engines.devices import cpus_each, gpus_each
 from t2vbatch.engines.interrupts import interrupts
 from t2vbatch.engines.loop import run_loop
 from t2vbatch.engines.protocol import Ending, P, RunCallbacks
-from t2vbatch.engines.ray_cluster import connected, draining_nodes, nodes, stderr_tail
+from t2vbatch.engines.ray_cluster import connected, draining_nodes, node_kinds, nodes, stderr_tail
 from t2vbatch.engines.worker_process import WorkerProcess
-from t2vbatch.errors import RunError
+from t2vbatch.errors import JobError, RunError
 from t2vbatch.job import Job
 from t2vbatch.plan import Unit
 from t2vbatch.schedule import Event, Limits, Scheduler
@@ -33,6 +33,10 @@ stopped, or native code holds Python's lock for good; a machine under load answe
 WAIT_S = 0.1
 """Longest wait for an answer. Python delivers signals between two waits, and two within one wait count as
 one; a second Ctrl-C should count."""
+
+MAX_FINISH_THREADS = 8
+"""Most threads that ``workers.finish: auto`` gives a worker: with eight, videos are finished faster than any
+model generates them."""
 
 CLUSTER_S = 5.0
 """Time between two looks at the nodes: short enough for a drain notice of 30 s, at one call to Ray each."""
@@ -57,6 +61,9 @@ class RayEngine:
                     maximum=job.workers.max,
                     timeout_s=job.workers.timeout_s,
                     silence_s=SILENCE_S,
+                    load_s=job.workers.load_timeout_s,
+                    finish_threads=backend.finish_threads,
+                    needs=backend.needs,
                 )
                 return run_loop(Scheduler(units, limits), backend, callbacks, counted)
         except RayError as error:
@@ -68,26 +75,35 @@ class _Actor(WorkerProcess):
         return str(ray.get_runtime_context().get_node_id())
 
 
-def _options(job: Job, gpus: float) -> dict[str, Any]:
+def _options(job: Job, gpus: float, finish_threads: int) -> dict[str, Any]:
     # Set before the process starts: torch's own setting is per thread, and a worker has several threads.
     threads = str(job.workers.cpus)
     return {
-        "num_cpus": job.workers.cpus,
+        "num_cpus": cpus_each(job),
         "num_gpus": gpus,
         "max_restarts": 0,
         "max_task_retries": 0,
-        "concurrency_groups": {"generate": 1, "finish": 1, "watch": 1},
+        "concurrency_groups": {"generate": 1, "finish": finish_threads, "watch": 1},
         "runtime_env": {"env_vars": {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}},
     }
 
 
 class ActorPool:
-    """Starts, feeds and ends actors. Every call in progress is a reference whose result is an event."""
+    """Starts, feeds and ends actors. Every call in progress is a reference whose result is an event.
+
+    Attributes:
+        needs: the resources of one worker, for people.
+        finish_threads: units that a worker finishes at the same time.
+    """
 
     def __init__(self, job: Job, factories: Mapping[str, Factory[Any]]) -> None:
         self._job, self._factories = job, factories
-        self._gpus = gpus_each(job, ray.cluster_resources().get("GPU", 0.0))  # type: ignore[no-untyped-call]
-        self._class = ray.remote(**_options(job, self._gpus))(_Actor)
+        self._gpus = gpus_each(job, _gpus_of_cluster())
+        self.needs = _resources(cpus_each(job), self._gpus)
+        self._avoided: set[str] = set()
+        self._require_room()
+        self.finish_threads = self._finish_threads()
+        self._class = ray.remote(**_options(job, self._gpus, self.finish_threads))(_Actor)
         self._actors: dict[int, Any] = {}
         self._nodes: dict[int, str] = {}
         self._calls: dict[ray.ObjectRef[Event], int] = {}
@@ -105,12 +121,15 @@ class ActorPool:
         autoscaler sees the demand."""
         if self._job.workers.count != "auto":
             return self._job.workers.count
-        return max(1, sum(self._fits(node["Resources"]) for node in nodes()))
+        return max(1, sum(self._fits(node["Resources"]) for node in self._usable_nodes()))
 
     def start(self, action: m.Start) -> None:
         """See Backend.start."""
         worker, name = action.worker, f"{action.model}-{action.worker}"
-        self._actors[worker] = self._class.remote(worker, self._job.workers.timeout_s)
+        self._actors[worker] = self._class.options(**self._placement()).remote(
+            worker, self._job.workers.timeout_s
+        )
+        self._call("watch", worker, "place")
         device = "cuda" if self._gpus else "cpu"
         self._call("generate", worker, "load", self._factories[action.model], name, device, action.memory)
 
@@ -122,6 +141,11 @@ class ActorPool:
             ray.kill(actor)
 
     stop = kill
+
+    def avoid(self, node: str) -> None:
+        """See Backend.avoid."""
+        self._avoided.add(node)
+        self._next_look = 0.0
 
     def generate(self, worker: int, work: Work[Any]) -> None:
         """See Backend.generate."""
@@ -141,7 +165,7 @@ class ActorPool:
         events = [*self._answers()]
         if now >= self._next_look:
             self._next_look = now + CLUSTER_S
-            events.append(m.Cluster(self.capacity(), draining_nodes()))
+            events.append(m.Cluster(self.capacity(), draining_nodes(), self._places()))
         return events
 
     def _call(self, group: str, worker: int, method: str, *args: Any) -> None:
@@ -162,7 +186,7 @@ class ActorPool:
             event = ray.get(call)
         except RayError as error:
             return m.Died(worker, self._cause(worker, error), _failure(error))
-        if isinstance(event, m.Started):
+        if isinstance(event, m.Placed | m.Started):
             self._nodes[worker] = event.node
         return event
 
@@ -177,8 +201,66 @@ class ActorPool:
         return "crash" if node is None or node in alive else "infrastructure"
 
     def _fits(self, resources: Mapping[str, float]) -> int:
-        fits = resources.get("CPU", 0.0) // self._job.workers.cpus
+        fits = resources.get("CPU", 0.0) // cpus_each(self._job)
         return int(min(fits, resources.get("GPU", 0.0) // self._gpus) if self._gpus else fits)
+
+    def _usable_nodes(self) -> list[dict[str, Any]]:
+        return [node for node in nodes() if node["NodeID"] not in self._avoided]
+
+    def _places(self) -> frozenset[str] | None:
+        """The nodes on which a worker can run; None where an autoscaler may add one."""
+        if any(self._fits(kind) for kind in node_kinds()):
+            return None
+        return frozenset(node["NodeID"] for node in self._usable_nodes() if self._fits(node["Resources"]))
+
+    def _placement(self) -> dict[str, Any]:
+        """The options of an actor that must not run on an avoided node."""
+        if not self._avoided:
+            return {}
+        return {"label_selector": {"ray.io/node-id": f"!in({','.join(sorted(self._avoided))})"}}
+
+    def _require_room(self) -> None:
+        """Refuse a worker that no node can hold, and that no autoscaler can bring a node for.
+
+        Raises:
+            JobError: Ray would wait for such a node for ever.
+        """
+        if self._places() != frozenset():
+            return
+        nodes_here = sorted({_resources_of(node["Resources"]) for node in nodes()})
+        raise JobError(
+            "workers",
+            f"{self.needs} for each worker, which no node of this cluster has",
+            f"at most the resources of one node: {' or '.join(nodes_here)}",
+            "lower workers.gpus or workers.cpus, or add a larger node",
+        )
+
+    def _finish_threads(self) -> int:
+        """Threads of each worker that finish videos. ``auto``: the CPUs of the node, shared by its
+        workers."""
+        if self._job.workers.finish != "auto":
+            return self._job.workers.finish
+        shares = [MAX_FINISH_THREADS]
+        for node in self._usable_nodes():
+            if fits := self._fits(node["Resources"]):
+                wanted = fits if self._job.workers.count == "auto" else min(fits, self._job.workers.count)
+                shares.append(int(node["Resources"]["CPU"] // wanted))
+        return max(1, min(shares))
+
+
+def _gpus_of_cluster() -> float:
+    """GPUs that the cluster has, or that one more node of its autoscaler would have."""
+    present: float = ray.cluster_resources().get("GPU", 0.0)  # type: ignore[no-untyped-call]
+    return max([present, *(kind.get("GPU", 0.0) for kind in node_kinds())])
+
+
+def _resources(cpus: float, gpus: float) -> str:
+    parts = [f"{gpus:g} GPU{'' if gpus == 1 else 's'}"] if gpus else []
+    return " and ".join([*parts, f"{cpus:g} CPU{'' if cpus == 1 else 's'}"])
+
+
+def _resources_of(resources: Mapping[str, float]) -> str:
+    return _resources(resources.get("CPU", 0.0), resources.get("GPU", 0.0))
 
 
 def _failure(error: RayError) -> Failure:

@@ -22,7 +22,7 @@ from ray._private import state as ray_state
 from ray._private import worker as ray_worker
 from ray.exceptions import AuthenticationError
 
-from t2vbatch.engines.devices import gpus_each, local_gpus
+from t2vbatch.engines.devices import cpus_each, gpus_each, local_gpus
 from t2vbatch.errors import JobError, RunError
 from t2vbatch.job import Job
 
@@ -70,6 +70,12 @@ def nodes() -> list[dict[str, Any]]:
 def draining_nodes() -> frozenset[str]:
     """Ids of the nodes that the cluster is about to remove."""
     return frozenset(ray_state.state.get_draining_nodes())
+
+
+def node_kinds() -> list[dict[str, float]]:
+    """The resources of each kind of node that the cluster's autoscaler may add; empty without one."""
+    config = ray_state.state.get_cluster_config()
+    return [dict(kind.resources) for kind in config.node_group_configs if kind.max_count] if config else []
 
 
 def stderr_tail(pid: int) -> list[str]:
@@ -152,5 +158,5 @@ def _reason(error: Exception, reachable: bool) -> str:
 
 def _local_cpus(job: Job) -> int:
     """CPUs that Ray may use here: all of them, or more where the job asks for more workers than that."""
-    requested = job.workers.cpus * (1 if job.workers.count == "auto" else job.workers.count)
+    requested = cpus_each(job) * (1 if job.workers.count == "auto" else job.workers.count)
     return max(requested, len(os.sched_getaffinity(0)))

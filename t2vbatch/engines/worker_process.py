@@ -4,14 +4,30 @@ Exceptions become events here, in the worker's process, because some libraries' 
 """
 
 import platform
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from t2vbatch.errors import DeadlineError, MemoryExceededError, RunError, UsageError
+from t2vbatch.errors import (
+    DeadlineError,
+    InputError,
+    LeaseHeldError,
+    MemoryExceededError,
+    NodeError,
+    RunError,
+    StoreError,
+    UsageError,
+)
 from t2vbatch.models.steps import StepClock
 from t2vbatch.schedule import Event
 from t2vbatch.schedule import messages as m
 from t2vbatch.worker.protocol import Factory, Failure, Work, WorkerLike
+
+SCRATCH_BYTES = 1 << 20
+"""A node on which not even this much can be written to a temporary file cannot finish any video."""
+
+_PERMANENT = (TypeError, ImportError, AttributeError, NameError, NotImplementedError)
+"""Errors of code and signatures: the same call raises them again."""
 
 
 class WorkerProcess:
@@ -26,29 +42,37 @@ class WorkerProcess:
         self._steps = StepClock()
         self._worker: WorkerLike[Any] | None = None
 
+    def place(self) -> Event:
+        """Answer with the node of this process, before it loads a model."""
+        return m.Placed(self._number, self.node())
+
     def load(self, factory: Factory[Any], name: str, device: str, memory: Sequence[str]) -> Event:
-        """Load the model: Started, StartFailed or Fatal."""
+        """Load the model: Started, StartFailed, NodeFailed or Fatal."""
         try:
             self._worker = factory(name, device, memory)
         except (Exception, SystemExit) as error:
-            return start_failed(self._number, error)
+            return self._node_failed(error) or start_failed(self._number, error)
         return m.Started(self._number, self.node())
 
     def generate(self, work: Work[Any]) -> Event:
-        """Generate a unit: Generated, Failed or Fatal."""
+        """Generate a unit: Generated, Failed, NodeFailed or Fatal."""
         try:
             with self._steps.deadline(self._timeout_s):
-                self._loaded.generate(work)
+                held_bytes = self._loaded.generate(work)
         except (Exception, SystemExit) as error:
-            return failed(self._number, work.key, error)
-        return m.Generated(self._number, work.key)
+            return self._node_failed(error, work.key) or failed(self._number, work.key, error)
+        return m.Generated(self._number, work.key, held_bytes or 0)
 
     def finish(self, key: int) -> Event:
-        """Finish a unit: Finished, Failed or Fatal."""
+        """Finish a unit: Finished, Failed, NodeFailed or Fatal."""
         try:
             outcomes = self._loaded.finish(key)
         except (Exception, SystemExit) as error:
-            return failed(self._number, key, error)
+            return self._node_failed(error, key) or failed(self._number, key, error)
+        bad = [outcome for outcome in outcomes if outcome.status == "failed"]
+        if bad and (problem := scratch_problem()):
+            # The samples that failed are pending again; the others of the unit have their records.
+            return m.NodeFailed(self._number, self.node(), platform.node(), problem, key)
         return m.Finished(self._number, key, outcomes)
 
     def heartbeat(self) -> Event:
@@ -58,6 +82,17 @@ class WorkerProcess:
     def node(self) -> str:
         """The node of this process, by the name that the engine uses."""
         return platform.node()
+
+    def _node_failed(self, error: BaseException, key: int | None = None) -> m.NodeFailed | None:
+        """The event where the node is at fault: by the error itself, or because its scratch space is full."""
+        if isinstance(error, LeaseHeldError):
+            return None  # Every node would fail with it.
+        problem: RunError | None = error if isinstance(error, NodeError) else scratch_problem()
+        if problem is None and isinstance(error, StoreError):
+            problem = error
+        if problem is None:
+            return None
+        return m.NodeFailed(self._number, self.node(), platform.node(), problem, key)
 
     @property
     def _loaded(self) -> WorkerLike[Any]:
@@ -69,7 +104,8 @@ def start_failed(worker: int, error: BaseException) -> Event:
     """The event for an exception while a worker loaded its model."""
     if isinstance(error, UsageError | RunError):
         return m.Fatal(error)
-    return m.StartFailed(worker, Failure.of(error), isinstance(error, MemoryExceededError | MemoryError))
+    out_of_memory = isinstance(error, MemoryExceededError | MemoryError)
+    return m.StartFailed(worker, Failure.of(error), out_of_memory, is_permanent(error))
 
 
 def failed(worker: int, key: int, error: BaseException) -> Event:
@@ -81,5 +117,45 @@ def failed(worker: int, key: int, error: BaseException) -> Event:
             return m.Failed(worker, key, "memory", Failure.of(error))
         case DeadlineError():
             return m.Failed(worker, key, "timeout", Failure.of(error))
+        case InputError():
+            return m.Failed(worker, key, "input", Failure.of(error))
         case _:
-            return m.Failed(worker, key, "row", Failure.of(error))
+            charge: m.Charge = "permanent" if is_permanent(error) else "row"
+            return m.Failed(worker, key, charge, Failure.of(error))
+
+
+def is_permanent(error: BaseException) -> bool:
+    """Whether the same call would raise the error again, by its type and that of its causes."""
+    return any(isinstance(cause, _PERMANENT) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__
+
+
+def scratch_problem() -> NodeError | None:
+    """Why no temporary file can be written on this node now; None where it can.
+
+    Asked after a failure, when the files of the failed sample are deleted: one sample that is too large for
+    the disk is that sample's failure, a disk that stays full is the node's.
+    """
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(bytes(SCRATCH_BYTES))
+            file.flush()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return NodeError(f"temporary files cannot be written in {_scratch_folder()}: {reason}")
+    return None
+
+
+def _scratch_folder() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        return "any temporary folder"

@@ -89,6 +89,12 @@ class Workers(Section):
     timeout_s: Annotated[float, Field(gt=0, strict=False)] | None = Field(
         None, description="deadline of one unit in seconds; null: no deadline"
     )
+    load_timeout_s: Annotated[float, Field(gt=0, strict=False)] | None = Field(
+        3600, description="deadline for loading a model in seconds; null: no deadline"
+    )
+    finish: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = Field(
+        "auto", description="threads that encode, check and score videos, per worker; auto: by the CPUs"
+    )
 
 
 class Ray(Section):

@@ -195,6 +195,10 @@ class Evidence:
 class Metric(Protocol):
     """One definition of a score together with its options.
 
+    A plug-in's metric may draw from the global random numbers: it is called with a state of its own, and
+    never while a model generates. A class attribute ``DRAWS = False`` declares that it draws none; then it is
+    called while the next video is generated.
+
     The class is called with the job's options as keyword arguments. Its docstring states definition, source,
     range, direction, cost and weights; ``t2vbatch metrics NAME`` prints it.
     """

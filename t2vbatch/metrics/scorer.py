@@ -46,6 +46,12 @@ class Scorer:
         """The score columns, in order."""
         return tuple(column for metric in self.metrics.values() for column in metric.columns)
 
+    @property
+    def draws(self) -> bool:
+        """Whether a metric may draw from the global random numbers, which a model that generates may use
+        too."""
+        return any(_draws(metric) for metric in self.metrics.values())
+
     def score(self, video: Video, prompt: str | None = None, image: Image.Image | None = None) -> Scores:
         """Score one decoded video. A metric that fails does not raise; its reason is in ``errors``."""
         evidence = Evidence(video, prompt, image, self._networks)
@@ -81,6 +87,13 @@ def scorer_identity(job: Job) -> str:
         weights = [locate(weights).identity() for weights in metric.weights]
         parts[name] = {"options": options, "weights": weights}
     return digest(parts)
+
+
+def _draws(metric: Metric) -> bool:
+    """Our own metrics draw no random numbers; a plug-in's may, and so may a TorchScript network."""
+    own = type(metric).__module__.startswith("t2vbatch.")
+    scripted = any(weights.kind == "torchscript" for weights in metric.weights)
+    return scripted or bool(getattr(metric, "DRAWS", not own))
 
 
 def _attempt(metric: Metric, evidence: Evidence) -> tuple[dict[str, float | None], dict[str, str]]:

@@ -62,6 +62,22 @@ def seeded(seeds: Sequence[int]) -> Iterator[None]:
         )
 
 
+@contextmanager
+def own_random_state(seed: int) -> Iterator[None]:
+    """Within the block the global random numbers start from ``seed``; afterwards they continue as before."""
+    python, legacy = random.getstate(), np.random.get_state()
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices):
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(legacy)
+
+
 def _state() -> tuple[object, ...]:
     numpy_state: Any = np.random.get_state(legacy=False)["state"]
     states = [torch.get_rng_state()]

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.canonical import NotCanonicalError, canonical, digest
-from t2vbatch.errors import Problem, RowError
+from t2vbatch.errors import InputError, Problem, RowError
 from t2vbatch.job import Job
 from t2vbatch.manifest import Manifest, Media, Row
 from t2vbatch.media.video import suffix
@@ -97,15 +97,10 @@ class Plan:
         """The sample at a position of the table, with the bytes of its media.
 
         Raises:
-            RowError: when an input cannot be read, or is not what it was when it was planned.
+            InputError: an input cannot be read, or differs from the one that was planned.
         """
         planned = self.planned(position)
-        sample = replace(planned, media={name: item.loaded() for name, item in planned.media.items()})
-        media = {name: item.sha256() for name, item in sample.media.items()}
-        what = _what(self.shared[sample.model], sample.prompt, sample.negative_prompt, media, sample.call)
-        if _identity(what, sample.seed) != sample.sample_id:
-            raise RowError(f"an input of row {sample.row_id!r} has changed since it was planned; run again")
-        return sample
+        return read_inputs(planned, self.shared[planned.model])
 
     def planned(self, position: int) -> Sample:
         """The same, with media as the manifest names them: nothing is read."""
@@ -150,6 +145,26 @@ def make_plan(manifest: Manifest, job: Job, models: Mapping[str, ModelFacts]) ->
     reads = {name: facts.accepts for name, facts in models.items()}
     notes = (*manifest.notes, *planner.bad.notes(), *misspelt(manifest.columns.names, models))
     return Plan(table, manifest, shared, reads, notes, planner.bad.samples)
+
+
+def read_inputs(planned: Sample, shared: str) -> Sample:
+    """The sample with the bytes of its media.
+
+    Args:
+        shared: digest of what all samples of its model have in common: see Plan.
+
+    Raises:
+        InputError: an input cannot be read, or differs from the one that was planned.
+    """
+    try:
+        sample = replace(planned, media={name: item.loaded() for name, item in planned.media.items()})
+    except RowError as error:
+        raise InputError(str(error)) from error
+    media = {name: item.sha256() for name, item in sample.media.items()}
+    what = _what(shared, sample.prompt, sample.negative_prompt, media, sample.call)
+    if _identity(what, sample.seed) != sample.sample_id:
+        raise InputError(f"an input of row {sample.row_id!r} has changed since it was planned; run again")
+    return sample
 
 
 @dataclass(frozen=True)

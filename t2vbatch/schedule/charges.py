@@ -4,12 +4,44 @@ A sample is charged for a failure of its own only, and gets the charge back wher
 at every unit.
 """
 
+import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from t2vbatch.worker.protocol import Failure
 
 PATIENCE = 3
 """Failed units in a row, with no success between, after which a worker is suspected. Two bad rows in a
 row are common in real manifests; three are rare enough to be worth one reload of the model."""
+
+
+@dataclass
+class Alike:
+    """Failures with one error, without a success between them.
+
+    Attributes:
+        positions: samples that failed with it.
+        workers: numbers of the workers on which they failed.
+        last: the last failure.
+    """
+
+    positions: set[int] = field(default_factory=set)
+    workers: set[int] = field(default_factory=set)
+    last: Failure | None = None
+
+    def add(self, failure: Failure, position: int, worker: int) -> None:
+        """Count a failure; one with another error starts the count again."""
+        if self.last is None or _pattern(failure) != _pattern(self.last):
+            self.positions, self.workers = set(), set()
+        self.positions.add(position)
+        self.workers.add(worker)
+        self.last = failure
+
+
+def _pattern(failure: Failure) -> tuple[str, str]:
+    """The error without what differs between samples: numbers and addresses, and all lines but the first."""
+    first = failure.error.partition("\n")[0]
+    return failure.error_type, re.sub(r"0x[0-9a-f]+|\d+", "#", first)
 
 
 @dataclass

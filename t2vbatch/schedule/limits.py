@@ -21,6 +21,11 @@ class Limits:
         attempts: charged failures after which a sample is quarantined.
         losses: times that a sample may be lost with its node before the loss is charged.
         starts: failed starts of a model's workers in a row that stop the job.
+        alike: samples of a model that failed with one error, before any succeeded, that stop the job.
+        load_s: seconds that a worker may take to load its model; None for no limit.
+        finish_threads: units that a worker finishes at the same time.
+        held_bytes: bytes of generated frames that a worker may hold before it generates more.
+        needs: the resources of a worker, for people.
     """
 
     workers: int
@@ -31,6 +36,11 @@ class Limits:
     attempts: int = 3
     losses: int = 10
     starts: int = 10
+    alike: int = 10
+    load_s: float | None = None
+    finish_threads: int = 1
+    held_bytes: int = 4 << 30
+    needs: str = ""
 
     @property
     def overdue_s(self) -> float:

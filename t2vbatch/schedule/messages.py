@@ -10,12 +10,20 @@ from t2vbatch.worker.protocol import Failure, Outcome
 
 Ending = Literal["finished", "interrupted"]
 
-Charge = Literal["row", "memory", "timeout", "input"]
-"""Why a call failed: the row, the device's memory, the worker's own deadline; or an input is missing, and no
-worker was called."""
+Charge = Literal["row", "memory", "timeout", "input", "permanent"]
+"""Why a call failed: the row, the device's memory, the worker's own deadline; an input that is missing or
+broken; or an error that no repetition changes, such as a TypeError."""
 
 Death = Literal["crash", "infrastructure"]
 """Whether the process died by itself, or was lost with its node."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A worker's process runs on this node and begins to load its model."""
+
+    worker: int
+    node: str
 
 
 @dataclass(frozen=True)
@@ -28,20 +36,22 @@ class Started:
 
 @dataclass(frozen=True)
 class StartFailed:
-    """A worker's model could not be loaded; with ``out_of_memory``, it did not fit into the device's
-    memory."""
+    """A worker's model could not be loaded: with ``out_of_memory``, it did not fit into the memory of the
+    device; with ``permanent``, no repetition changes the error."""
 
     worker: int
     failure: Failure
     out_of_memory: bool = False
+    permanent: bool = False
 
 
 @dataclass(frozen=True)
 class Generated:
-    """The frames of this unit are in the worker's memory."""
+    """The frames of this unit, so many bytes, are in the worker's memory."""
 
     worker: int
     key: int
+    held_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,21 @@ class Failed:
     key: int
     charge: Charge
     failure: Failure
+
+
+@dataclass(frozen=True)
+class NodeFailed:
+    """A worker cannot work because of its node's scratch, disk or memory, or its access to the output.
+
+    ``key``: the unit that failed with it; None while the worker loaded its model. ``host``: the node's name
+    for people.
+    """
+
+    worker: int
+    node: str
+    host: str
+    error: T2VBatchError
+    key: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,10 +122,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The present state of the cluster: how many workers fit, and which nodes are draining."""
+    """The present state of the cluster.
+
+    Attributes:
+        capacity: workers that fit on the nodes that are neither draining nor avoided.
+        draining: nodes that the cluster is about to remove.
+        nodes: the nodes where a worker can run; None where an autoscaler may add others.
+    """
 
     capacity: int
     draining: frozenset[str] = frozenset()
+    nodes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +145,7 @@ class Tick:
     """Time has passed."""
 
 
-WorkerEvent = Started | StartFailed | Generated | Finished | Failed | Died | Heartbeat
+WorkerEvent = Placed | Started | StartFailed | Generated | Finished | Failed | NodeFailed | Died | Heartbeat
 RunEvent = WorkerEvent | Fatal | Cluster | Interrupted | Tick
 Event = RunEvent | Found
 
@@ -139,6 +171,13 @@ class Kill:
     """End a worker's process at once, whether it is busy, idle or dead already."""
 
     worker: int
+
+
+@dataclass(frozen=True)
+class Avoid:
+    """Start no more workers on this node; a Cluster event follows."""
+
+    node: str
 
 
 @dataclass(frozen=True)
@@ -180,7 +219,7 @@ class Abort:
     error: T2VBatchError
 
 
-Action = Start | Stop | Kill | Generate | Finish | Quarantine | Abort
+Action = Start | Stop | Kill | Avoid | Generate | Finish | Quarantine | Abort
 
 
 @dataclass(frozen=True)
@@ -189,7 +228,9 @@ class Progress:
 
     Attributes:
         steps: denoising steps that the present workers have reported; it grows during a long call.
-        loading: starting workers by model.
+        loading: workers that load their model, by model.
+        unplaced: workers that no node has room for yet.
+        needs: the resources that each of the unplaced workers needs.
     """
 
     ok: int
@@ -201,6 +242,8 @@ class Progress:
     starting: int
     steps: int = 0
     loading: Mapping[str, int] = field(default_factory=dict)
+    unplaced: int = 0
+    needs: str = ""
 
     @property
     def waits_for(self) -> str | None:
@@ -208,7 +251,10 @@ class Progress:
         if self.workers or not self.pending:
             return None
         loads = [f"{model} on {_workers(count)}" for model, count in self.loading.items()]
-        return f"loading {', '.join(loads)}" if loads else "waiting for workers"
+        waits = [f"loading {', '.join(loads)}"] if loads else []
+        if self.unplaced:
+            waits.append(f"waiting for room for {_workers(self.unplaced)}, each with {self.needs}")
+        return "; ".join(waits) or "waiting for workers"
 
     @property
     def total(self) -> int:

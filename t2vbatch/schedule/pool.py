@@ -1,9 +1,10 @@
 """All workers: which to start next, which to keep, which to end."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from t2vbatch.schedule.backlog import Backlog
+from t2vbatch.schedule.charges import Alike
 from t2vbatch.schedule.limits import Limits
 from t2vbatch.schedule.messages import Cluster
 from t2vbatch.schedule.worker_state import WorkerState
@@ -19,6 +20,7 @@ class Model:
         misfits: units in a row that did not fit into memory at the backlog's offload level.
         failed_starts: workers in a row that could not be started.
         start_after: when the next one may be started.
+        alike: the failures before the first success.
     """
 
     backlog: Backlog
@@ -26,6 +28,7 @@ class Model:
     misfits: int = 0
     failed_starts: int = 0
     start_after: float = 0.0
+    alike: Alike = field(default_factory=Alike)
 
 
 class WorkerPool:
@@ -33,6 +36,7 @@ class WorkerPool:
 
     Attributes:
         workers: started, and neither stopped nor killed.
+        excluded: hosts of the nodes that failed, by the nodes' ids.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -40,6 +44,8 @@ class WorkerPool:
         self._limits = limits
         self._capacity = limits.workers
         self._draining: frozenset[str] = frozenset()
+        self._nodes: frozenset[str] | None = None
+        self.excluded: dict[str, str] = {}
         self._last = 0
 
     def __iter__(self) -> Iterator[WorkerState]:
@@ -52,18 +58,35 @@ class WorkerPool:
 
     def resize(self, cluster: Cluster) -> None:
         """Nodes joined, left or are draining."""
-        self._capacity, self._draining = cluster.capacity, cluster.draining
+        self._capacity, self._draining, self._nodes = cluster.capacity, cluster.draining, cluster.nodes
         for worker in self.workers.values():
-            worker.leaving = worker.leaving or worker.node in self._draining
+            worker.leaving = worker.leaving or self.is_unusable(worker.node)
+
+    def exclude(self, node: str, host: str) -> None:
+        """A node failed: its workers get no more units, and nothing starts before the next Cluster event."""
+        self.excluded[node] = host
+        self._capacity = 0
+        for worker in self.workers.values():
+            worker.leaving = worker.leaving or worker.node == node
+
+    def is_unusable(self, node: str) -> bool:
+        """Whether a node is draining or failed."""
+        return node in self._draining or node in self.excluded
+
+    @property
+    def has_no_node(self) -> bool:
+        """Whether nodes failed and no other is left or may be added."""
+        return bool(self.excluded) and self._nodes is not None and not self._nodes - self.excluded.keys()
 
     def mark_ready(self, worker: WorkerState, node: str) -> None:
         """A worker has loaded its model, on this node."""
-        worker.ready, worker.node = True, node
-        worker.leaving = node in self._draining
+        worker.ready, worker.placed, worker.node = True, True, node
+        worker.leaving = self.is_unusable(node)
 
     def start_workers(self, models: Mapping[str, Model], now: float) -> Iterator[WorkerState]:
         """Workers to start, while there is capacity and a model needs one."""
-        while len(self.workers) < self._capacity and (wanted := self._wanted(models, now)):
+        capacity = 0 if self.has_no_node else self._capacity
+        while len(self.workers) < capacity and (wanted := self._wanted(models, now)):
             self._last += 1
             self.workers[self._last] = WorkerState(self._last, *wanted)
             yield self.workers[self._last]

@@ -3,25 +3,31 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 from t2vbatch.job import Job, Model
 from t2vbatch.metrics.scorer import load_metrics
 from t2vbatch.models import load_model, set_up_torch
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.output.store import Store
+from t2vbatch.plan import read_inputs
 from t2vbatch.worker.finish import WorkerInfo
 from t2vbatch.worker.worker import RetryModel, Worker
 
 
 @dataclass(frozen=True)
 class WorkerFactory:
-    """Everything that is needed to start a worker of one model on any node; small and picklable."""
+    """Everything that is needed to start a worker of one model on any node; small and picklable.
+
+    Attributes:
+        shared: digest of what all samples of the model have in common: see Plan.
+    """
 
     job: Job
     model: str
     facts: ModelFacts
     store: Store
+    shared: str
 
     def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> Worker:
         """Load the model and the metrics; see Factory."""
@@ -31,9 +37,9 @@ class WorkerFactory:
             model = load_model(self._spec(memory), self.facts, device)
         scorer = load_metrics(self.job, device)
         info = WorkerInfo(name, device, time.perf_counter() - start)
-        return Worker(
-            self.job, self.model, self.store, model, scorer, info, self._retry_model(memory, device)
-        )
+        read = partial(read_inputs, shared=self.shared)
+        retry_model = self._retry_model(memory, device)
+        return Worker(self.job, self.model, self.store, model, scorer, info, read, retry_model)
 
     def _retry_model(self, memory: Sequence[str], device: str) -> RetryModel | None:
         dtype = self.job.models[self.model].retry_degenerate

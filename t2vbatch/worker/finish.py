@@ -7,6 +7,7 @@ import importlib.metadata
 import platform
 import shutil
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -22,8 +23,9 @@ from t2vbatch.job import Job, VideoFile
 from t2vbatch.media.degenerate import degenerate_reason
 from t2vbatch.media.poster import poster, poster_name
 from t2vbatch.media.video import Video, decode, decode_audio, digest_file, encode, ffmpeg_version, holds_audio
-from t2vbatch.metrics.scorer import Scorer
+from t2vbatch.metrics.scorer import Scorer, Scores
 from t2vbatch.models.calls.inputs import read_image
+from t2vbatch.models.determinism import own_random_state
 from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Sample
@@ -57,6 +59,11 @@ class ModelOutput:
     retry_reason: str | None = None
 
     @property
+    def held_bytes(self) -> int:
+        """Bytes of the frames, which stay in memory until they are written."""
+        return self.result.frames.nbytes if isinstance(self.result, Video) else 0
+
+    @property
     def degenerate_reason(self) -> str | None:
         """Why the result is degenerate; None where it is not."""
         return (
@@ -82,10 +89,18 @@ class Generated:
 
 
 class Finisher:
-    """Turns generated videos into committed records."""
+    """Turns generated videos into committed records. Several threads may do so at the same time.
 
-    def __init__(self, job: Job, store: Store, scorer: Scorer, info: WorkerInfo) -> None:
+    Args:
+        random_state: held while the model generates; a metric that draws random numbers waits for it.
+    """
+
+    def __init__(
+        self, job: Job, store: Store, scorer: Scorer, info: WorkerInfo, random_state: threading.Lock
+    ) -> None:
         self._job, self._store, self._scorer, self._info = job, store, scorer, info
+        self._random_state = random_state
+        self._scoring = threading.Lock()
 
     def finish(self, generated: Generated, index: int) -> Status:
         """Encode, verify, publish, score and commit one sample of a unit.
@@ -168,9 +183,7 @@ class Finisher:
         # The poster is made here, where the frames are in memory: a report would decode every video again.
         self._store.folder.write(poster_name(str(record.frames_sha256)), poster(video))
         start = time.perf_counter()
-        media = sample.media.get("image")
-        image = None if media is None else read_image(media)
-        scores = self._scorer.score(video, sample.prompt, image)
+        scores = self._scores(sample, video)
         return replace(
             record,
             scores=scores.values,
@@ -179,6 +192,16 @@ class Finisher:
             prompt_truncated=scores.prompt_truncated,
             score_s=time.perf_counter() - start,
         )
+
+    def _scores(self, sample: Sample, video: Video) -> Scores:
+        """One video at a time: neither tokenizers nor a plug-in's metric need to be safe for threads."""
+        media = sample.media.get("image")
+        image = None if media is None else read_image(media)
+        with self._scoring:
+            if not self._scorer.draws:
+                return self._scorer.score(video, sample.prompt, image)
+            with self._random_state, own_random_state(sample.seed):
+                return self._scorer.score(video, sample.prompt, image)
 
 
 @cache

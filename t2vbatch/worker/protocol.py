@@ -72,7 +72,7 @@ class WorkerLike(Protocol[P_contra]):
     less memory may help, and UsageError or RunError where no retry can help.
     """
 
-    def generate(self, work: Work[P_contra]) -> None:
+    def generate(self, work: Work[P_contra]) -> int | None:
         """Generate the frames of every sample and keep them in this process under ``work.key``."""
 
     def finish(self, key: int) -> tuple[Outcome, ...]:

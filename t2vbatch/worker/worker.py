@@ -5,6 +5,7 @@ threads, for two units; frames pass from one to the other inside this process an
 """
 
 import resource
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -29,6 +30,7 @@ class Worker:
     """Turns units into committed records.
 
     Args:
+        read_inputs: adds the bytes of its media to a sample. Raises InputError.
         retry_with: None: a degenerate video is not generated once more.
     """
 
@@ -40,33 +42,43 @@ class Worker:
         model: VideoModel,
         scorer: Scorer,
         info: WorkerInfo,
+        read_inputs: Callable[[Sample], Sample],
         retry_with: RetryModel | None = None,
     ) -> None:
         self._job, self._batch = job, job.models[model_name].batch
         self._store, self._model, self._retry_with = store, model, retry_with
-        self._device = info.device
-        self._finisher = Finisher(job, store, scorer, info)
+        self._device, self._read_inputs = info.device, read_inputs
+        self._random_state = threading.Lock()
+        self._finisher = Finisher(job, store, scorer, info, self._random_state)
         self._generated: dict[int, Generated] = {}
 
-    def generate(self, work: Work[Sample]) -> None:
+    def generate(self, work: Work[Sample]) -> int:
         """Generate the unit's videos and keep them until ``finish``.
 
         A video that an earlier attempt published is not generated again.
 
+        Returns:
+            Bytes of the frames.
+
         Raises:
+            InputError: an input is missing or broken; nothing was generated.
             SampleError: as VideoModel.generate. DegenerateError is kept for ``finish`` instead: the same seed
                 would give the same result, so the result goes into a record.
         """
         started_at, start = datetime.now(UTC), time.perf_counter()
         _reset_peak(self._device)
         drafts = [self._store.find_orphan(sample.sample_id, sample.video) for sample in work.payloads]
-        missing = [
-            self._request(sample) for sample, draft in zip(work.payloads, drafts, strict=True) if not draft
+        samples = [
+            planned if draft else self._read_inputs(planned)
+            for planned, draft in zip(work.payloads, drafts, strict=True)
         ]
-        outputs = iter(self._outputs(missing) if missing else ())
+        missing = [sample for sample, draft in zip(samples, drafts, strict=True) if not draft]
+        outputs = iter(self._generate_videos(missing))
         results = [draft or next(outputs) for draft in drafts]
         seconds = (time.perf_counter() - start) / max(1, len(missing))
-        self._generated[work.key] = Generated(work, results, started_at, seconds, _peak(self._device))
+        read = replace(work, payloads=tuple(samples))
+        self._generated[work.key] = Generated(read, results, started_at, seconds, _peak(self._device))
+        return sum(output.held_bytes for output in results if isinstance(output, ModelOutput))
 
     def finish(self, key: int) -> tuple[Outcome, ...]:
         """Encode, verify, score and commit the videos that ``generate`` made, and free the frames."""
@@ -78,6 +90,13 @@ class Worker:
             except SampleError as error:
                 outcomes.append(Outcome(position, "failed", Failure.of(error)))
         return tuple(outcomes)
+
+    def _generate_videos(self, samples: Sequence[Sample]) -> Sequence[ModelOutput]:
+        if not samples:
+            return ()
+        requests = [self._request(sample) for sample in samples]
+        with self._random_state:
+            return self._outputs(requests)
 
     def _request(self, sample: Sample) -> Request:
         call = self._job.call_values(sample.model, sample.call)

@@ -6,7 +6,7 @@ import pytest
 
 from t2vbatch.engines.inline import InlineEngine
 from t2vbatch.errors import JobError, ModelError, WorkerError
-from t2vbatch.schedule import scheduler
+from t2vbatch.schedule import failures
 from tests.engines.fakes import notes
 from tests.engines.jobs import run
 
@@ -72,7 +72,7 @@ def test_refusal_stops_with_its_own_error(tmp_path: Path) -> None:
 
 def test_model_that_never_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten failed loads end the run with the reason."""
-    monkeypatch.setattr(scheduler, "START_PAUSE_S", 0.01)
+    monkeypatch.setattr(failures, "START_PAUSE_S", 0.01)
     with pytest.raises(WorkerError, match="'fake' could not be started 10 times") as caught:
         run(InlineEngine(), tmp_path, ["ok"], load="raise")
     assert "RowError: told to fail" in str(caught.value)

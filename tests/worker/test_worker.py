@@ -64,7 +64,9 @@ def _worker(
     text = json.dumps({"manifest": "m", "output": str(folder), "models": models, "video": video})
     job = parse_job(text, "job")
     info = WorkerInfo("m-1", "cpu", 2.5)
-    return Worker(job, "m", Store(str(folder)), model, Scorer({}, {}), info, retry_with)
+    return Worker(
+        job, "m", Store(str(folder)), model, Scorer({}, {}), info, lambda sample: sample, retry_with
+    )
 
 
 def _work(key: int, *samples: Sample) -> Work[Sample]:
