@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
+from t2vbatch.errors import NodeError
 from t2vbatch.job import Job, Model
 from t2vbatch.metrics.scorer import load_metrics
 from t2vbatch.models import load_model, set_up_torch
-from t2vbatch.models.protocol import ModelFacts
+from t2vbatch.models.protocol import ModelFacts, VideoModel
 from t2vbatch.output.store import Store
 from t2vbatch.plan import read_inputs
 from t2vbatch.worker.finish import WorkerInfo
@@ -33,13 +34,20 @@ class WorkerFactory:
         """Load the model and the metrics; see Factory."""
         set_up_torch(self.job.workers.cpus)
         start = time.perf_counter()
-        with self.job.with_location(f"models.{self.model}"):
-            model = load_model(self._spec(memory), self.facts, device)
+        model = self._load(memory, device)
         scorer = load_metrics(self.job, device)
         info = WorkerInfo(name, device, time.perf_counter() - start)
         read = partial(read_inputs, shared=self.shared)
         retry_model = self._retry_model(memory, device)
         return Worker(self.job, self.model, self.store, model, scorer, info, read, retry_model)
+
+    def _load(self, memory: Sequence[str], device: str) -> VideoModel:
+        where = f"models.{self.model}"
+        try:
+            with self.job.with_location(where):
+                return load_model(self._spec(memory), self.facts, device)
+        except NodeError as error:
+            raise NodeError(f"{where}.{error}") from error
 
     def _retry_model(self, memory: Sequence[str], device: str) -> RetryModel | None:
         dtype = self.job.models[self.model].retry_degenerate

@@ -17,7 +17,7 @@ import psutil
 import torch
 from huggingface_hub import constants
 
-from t2vbatch.errors import MemoryExceededError, ModelError
+from t2vbatch.errors import MemoryExceededError, ModelError, NodeError
 from t2vbatch.job import Model
 from t2vbatch.models.checkpoints.settings import DENOISERS, OFFLOADS
 from t2vbatch.models.checkpoints.sizes import NUMBER_BYTES, PartSize, part_sizes
@@ -49,10 +49,6 @@ class MemoryProblem:
     fix: str
     sure: bool
 
-    def error(self) -> ModelError:
-        """The problem as an error."""
-        return ModelError(self.where, self.found, fix=self.fix)
-
     def __str__(self) -> str:
         return f"{self.where}: {self.found}; {self.fix}"
 
@@ -79,7 +75,8 @@ def check_room(spec: Model, facts: ModelFacts, device: str) -> None:
     """Refuse a model that cannot fit; log a warning for one that may not fit.
 
     Raises:
-        ModelError: the disk or the machine's memory is too small, or a part has no weights that may be read.
+        ModelError: a part has no weights that may be read.
+        NodeError: this machine's disk or memory is too small; another node's may be large enough.
         MemoryExceededError: the device is too small without an offload; the run then tries offloads.
     """
     for problem in memory_problems(spec, facts, device):
@@ -88,7 +85,7 @@ def check_room(spec: Model, facts: ModelFacts, device: str) -> None:
         elif problem.of == "device":
             raise MemoryExceededError(str(problem))
         else:
-            raise problem.error()
+            raise NodeError(str(problem))
 
 
 def _disk(sizes: Sequence[PartSize]) -> MemoryProblem | None:
