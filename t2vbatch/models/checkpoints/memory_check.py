@@ -17,7 +17,7 @@ import psutil
 import torch
 from huggingface_hub import constants
 
-from t2vbatch.errors import MemoryExceededError, ModelError, NodeError
+from t2vbatch.errors import MemoryExceededError, NodeError
 from t2vbatch.job import Model
 from t2vbatch.models.checkpoints.settings import DENOISERS, OFFLOADS
 from t2vbatch.models.checkpoints.sizes import NUMBER_BYTES, PartSize, part_sizes
