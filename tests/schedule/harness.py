@@ -1,13 +1,14 @@
-"""A scheduler with a clock in the hands of the test, and short words for what workers say."""
+"""A scheduler with a clock that the test controls, and short names for the events of workers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from t2vbatch.plan import Unit
 from t2vbatch.schedule import Action, Event, Limits, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.worker.protocol import Failure, Outcome
 
-NO = Failure("RowError", "told to fail")
+NO = Failure("RowError", "this failure was requested")
 GONE = Failure("CrashError", "gone")
 
 
@@ -16,35 +17,33 @@ def units(*costs: float, model: str = "x", first: int = 0) -> list[Unit]:
     return [Unit(model, (first + index,), cost) for index, cost in enumerate(costs)]
 
 
-class Desk:
-    """Tells the scheduler what happens and keeps what it asks for.
+class Harness:
+    """Sends events to the scheduler and keeps its actions: in ``actions`` those of the last event, in ``all``
+    every one."""
 
-    ``asked`` holds the actions of the last event.
-    """
-
-    def __init__(self, plan: dict[str, list[Unit]], workers: int = 1, **limits: float | None) -> None:
-        self.scheduler = Scheduler(plan, Limits(workers, **limits))  # type: ignore[arg-type]
+    def __init__(self, plan: dict[str, list[Unit]], workers: int = 1, **limits: Any) -> None:
+        self.scheduler = Scheduler(plan, Limits(workers, **limits))
         self.now = 1000.0
-        self.asked: list[Action] = []
+        self.actions: list[Action] = []
         self.all: list[Action] = []
-        self.tell(m.Tick())
+        self.send(m.Tick())
 
-    def tell(self, event: Event, after: float = 0.0) -> list[Action]:
+    def send(self, event: Event, after: float = 0.0) -> list[Action]:
         self.now += after
-        self.asked = self.scheduler.handle(event, self.now)
-        self.all += self.asked
-        return self.asked
+        self.actions = self.scheduler.handle(event, self.now)
+        self.all += self.actions
+        return self.actions
 
     def started(self, worker: int = 1, node: str = "a") -> list[Action]:
-        return self.tell(m.Started(worker, node))
+        return self.send(m.Started(worker, node))
 
     def generated(self, worker: int, key: int) -> list[Action]:
-        return self.tell(m.Generated(worker, key))
+        return self.send(m.Generated(worker, key))
 
     def finished(self, worker: int, key: int) -> list[Action]:
-        """The unit under this key is committed, all of it."""
+        """Every sample of the unit is committed."""
         [work] = [action for action in self.all if isinstance(action, m.Generate) and action.key == key]
-        return self.tell(m.Finished(worker, key, tuple(Outcome(p, "ok") for p in work.positions)))
+        return self.send(m.Finished(worker, key, tuple(Outcome(p, "ok") for p in work.positions)))
 
     def made(self, worker: int, key: int) -> list[Action]:
         """Generated and finished."""
@@ -52,22 +51,22 @@ class Desk:
         return [*first, *self.finished(worker, key)]
 
     def failed(self, worker: int, key: int, charge: m.Charge = "row") -> list[Action]:
-        return self.tell(m.Failed(worker, key, charge, NO))
+        return self.send(m.Failed(worker, key, charge, NO))
 
     def died(self, worker: int, death: m.Death = "crash") -> list[Action]:
-        return self.tell(m.Died(worker, death, GONE))
+        return self.send(m.Died(worker, death, GONE))
 
     def wait(self, seconds: float) -> list[Action]:
-        """Time passes, with a tick every second, as the engine's."""
-        asked: list[Action] = []
+        """Let time pass, with a tick every second."""
+        actions: list[Action] = []
         for _ in range(int(seconds)):
-            asked += self.tell(m.Tick(), after=1.0)
-        return asked
+            actions += self.send(m.Tick(), after=1.0)
+        return actions
 
     @property
     def given(self) -> list[m.Generate]:
         """The units that the last event gave to workers."""
-        return generates(self.asked)
+        return generates(self.actions)
 
 
 def generates(actions: Sequence[Action]) -> list[m.Generate]:

@@ -8,194 +8,194 @@ from t2vbatch.plan import Unit
 from t2vbatch.schedule import Limits, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.worker.protocol import Outcome
-from tests.schedule.harness import Desk, generates, starts, units
+from tests.schedule.harness import Harness, generates, starts, units
 
 
 def test_units_are_made_in_the_order_given() -> None:
     """The plan sorts units by cost, and the scheduler keeps that order."""
-    desk = Desk({"x": units(3, 3, 2, 1)})
-    desk.started()
+    harness = Harness({"x": units(3, 3, 2, 1)})
+    harness.started()
     for key in (1, 2, 3, 4):
-        desk.made(1, key)
-    assert [work.positions for work in generates(desk.all)] == [(0,), (1,), (2,), (3,)]
+        harness.made(1, key)
+    assert [work.positions for work in generates(harness.all)] == [(0,), (1,), (2,), (3,)]
 
 
 def test_finish_overlaps_generate() -> None:
     """While one unit is finished the next one is generated."""
-    desk = Desk({"x": units(1, 1)})
-    desk.started()
-    assert desk.generated(1, 1) == [m.Finish(1, 1), m.Generate(1, 2, (1,), (1,), False)]
+    harness = Harness({"x": units(1, 1)})
+    harness.started()
+    assert harness.generated(1, 1) == [m.Finish(1, 1), m.Generate(1, 2, (1,), (1,), False)]
 
 
 def test_frames_held_are_bounded() -> None:
     """With two units in finish a worker generates nothing more until one of them is through."""
-    desk = Desk({"x": units(1, 1, 1, 1)})
-    desk.started()
-    desk.generated(1, 1)
-    assert generates(desk.generated(1, 2)) == []
-    assert [work.positions for work in generates(desk.finished(1, 1))] == [(2,)]
+    harness = Harness({"x": units(1, 1, 1, 1)})
+    harness.started()
+    harness.generated(1, 1)
+    assert generates(harness.generated(1, 2)) == []
+    assert [work.positions for work in generates(harness.finished(1, 1))] == [(2,)]
 
 
 def test_run_ends_when_all_is_made() -> None:
     """When the last unit is finished the worker is let go and the run is over."""
-    desk = Desk({"x": units(1)})
-    desk.started()
-    desk.generated(1, 1)
-    assert desk.finished(1, 1) == [m.Stop(1)]
-    assert desk.scheduler.ending == "finished"
-    assert desk.scheduler.progress() == m.Progress(1, 0, 0, 0, 0, 0, 0)
+    harness = Harness({"x": units(1)})
+    harness.started()
+    harness.generated(1, 1)
+    assert harness.finished(1, 1) == [m.Stop(1)]
+    assert harness.scheduler.ending == "finished"
+    assert harness.scheduler.progress() == m.Progress(1, 0, 0, 0, 0, 0, 0)
 
 
 def test_nothing_to_do_ends_at_once() -> None:
     """A run without units starts no worker."""
-    desk = Desk({"x": []})
-    assert desk.all == []
-    assert desk.scheduler.ending == "finished"
+    harness = Harness({"x": []})
+    assert harness.all == []
+    assert harness.scheduler.ending == "finished"
 
 
 def test_no_more_workers_than_units() -> None:
     """Two units start two workers, wherever eight would fit."""
-    assert starts(Desk({"x": units(1, 1)}, workers=8).all) == [(1, "x"), (2, "x")]
+    assert starts(Harness({"x": units(1, 1)}, workers=8).all) == [(1, "x"), (2, "x")]
 
 
 def test_models_share_the_room() -> None:
     """Four workers for two models with equal work are two each."""
-    desk = Desk({"x": units(1, 1, 1), "y": units(1, 1, 1, model="y", first=3)}, workers=4)
-    assert sorted(model for _, model in starts(desk.all)) == ["x", "x", "y", "y"]
+    harness = Harness({"x": units(1, 1, 1), "y": units(1, 1, 1, model="y", first=3)}, workers=4)
+    assert sorted(model for _, model in starts(harness.all)) == ["x", "x", "y", "y"]
 
 
 def test_model_waits_for_room() -> None:
     """With room for one worker the second model starts when the first one's work is drained."""
-    desk = Desk({"x": units(1), "y": units(1, model="y", first=1)})
-    desk.started()
-    desk.generated(1, 1)
-    assert desk.finished(1, 1) == [m.Stop(1), m.Start(2, "y")]
+    harness = Harness({"x": units(1), "y": units(1, model="y", first=1)})
+    harness.started()
+    harness.generated(1, 1)
+    assert harness.finished(1, 1) == [m.Stop(1), m.Start(2, "y")]
 
 
 def test_maximum_holds() -> None:
     """A model gets no more workers than its maximum."""
-    assert len(starts(Desk({"x": units(1, 1, 1)}, workers=3, maximum=2).all)) == 2
+    assert len(starts(Harness({"x": units(1, 1, 1)}, workers=3, maximum=2).all)) == 2
 
 
 def test_minimum_comes_first() -> None:
     """A model with little work gets its minimum before one with much gets more."""
-    desk = Desk({"x": units(*[1] * 9), "y": units(1, 1, model="y", first=9)}, workers=3, minimum=1)
-    assert sorted(model for _, model in starts(desk.all)) == ["x", "x", "y"]
+    harness = Harness({"x": units(*[1] * 9), "y": units(1, 1, model="y", first=9)}, workers=3, minimum=1)
+    assert sorted(model for _, model in starts(harness.all)) == ["x", "x", "y"]
 
 
 def test_minimum_is_kept_while_there_is_work() -> None:
     """A worker with nothing to do stays while it is one of the minimum and another's unit may come back."""
     for minimum, kept in ((0, False), (2, True)):
-        desk = Desk({"x": units(1, 1)}, workers=2, minimum=minimum)
-        desk.started(1)
-        desk.started(2)
-        desk.generated(1, 1)
-        assert (m.Stop(1) not in desk.finished(1, 1)) is kept
+        harness = Harness({"x": units(1, 1)}, workers=2, minimum=minimum)
+        harness.started(1)
+        harness.started(2)
+        harness.generated(1, 1)
+        assert (m.Stop(1) not in harness.finished(1, 1)) is kept
 
 
 def test_capacity_follows_the_cluster() -> None:
     """When nodes come, more workers start."""
-    desk = Desk({"x": units(1, 1, 1)})
-    assert starts(desk.tell(m.Cluster(capacity=3))) == [(2, "x"), (3, "x")]
+    harness = Harness({"x": units(1, 1, 1)})
+    assert starts(harness.send(m.Cluster(capacity=3))) == [(2, "x"), (3, "x")]
 
 
 def test_draining_node_gets_nothing_new() -> None:
     """What runs on a draining node is finished there, what comes next is made elsewhere."""
-    desk = Desk({"x": units(1, 1)})
-    desk.started(1, node="a")
-    desk.tell(m.Cluster(1, frozenset({"a"})))
-    assert generates(desk.generated(1, 1)) == []
-    assert desk.finished(1, 1) == [m.Stop(1), m.Start(2, "x")]
-    desk.started(2, node="b")
-    assert desk.given[0].positions == (1,)
+    harness = Harness({"x": units(1, 1)})
+    harness.started(1, node="a")
+    harness.send(m.Cluster(1, frozenset({"a"})))
+    assert generates(harness.generated(1, 1)) == []
+    assert harness.finished(1, 1) == [m.Stop(1), m.Start(2, "x")]
+    harness.started(2, node="b")
+    assert harness.given[0].positions == (1,)
 
 
 def test_worker_that_starts_on_a_draining_node_is_let_go() -> None:
     """A worker whose node is about to go when its model is loaded gets no unit."""
-    desk = Desk({"x": units(1)})
-    desk.tell(m.Cluster(1, frozenset({"a"})))
-    assert desk.started(1, node="a")[0] == m.Stop(1)
-    assert desk.given == []
+    harness = Harness({"x": units(1)})
+    harness.send(m.Cluster(1, frozenset({"a"})))
+    assert harness.started(1, node="a")[0] == m.Stop(1)
+    assert harness.given == []
 
 
 def test_said_twice_that_it_started() -> None:
     """A worker that is to leave does not stay because its start is told of twice."""
-    desk = Desk({"x": units(1, 1)})
-    desk.started(1, node="a")
-    desk.tell(m.Cluster(1, frozenset({"a"})))
-    desk.tell(m.Cluster(1))
-    desk.started(1, node="a")
-    assert generates(desk.generated(1, 1)) == []
+    harness = Harness({"x": units(1, 1)})
+    harness.started(1, node="a")
+    harness.send(m.Cluster(1, frozenset({"a"})))
+    harness.send(m.Cluster(1))
+    harness.started(1, node="a")
+    assert generates(harness.generated(1, 1)) == []
 
 
 def test_interrupt_finishes_what_runs() -> None:
     """After the first interrupt nothing new is given out, what runs is finished, and the rest is pending."""
-    desk = Desk({"x": units(1, 1, 1)})
-    desk.started()
-    desk.tell(m.Interrupted())
-    assert generates(desk.generated(1, 1)) == []
-    assert desk.scheduler.ending is None
-    assert desk.finished(1, 1) == [m.Stop(1)]
-    assert desk.scheduler.ending == "interrupted"
-    assert desk.scheduler.progress() == m.Progress(1, 0, 0, 0, 2, 0, 0)
+    harness = Harness({"x": units(1, 1, 1)})
+    harness.started()
+    harness.send(m.Interrupted())
+    assert generates(harness.generated(1, 1)) == []
+    assert harness.scheduler.ending is None
+    assert harness.finished(1, 1) == [m.Stop(1)]
+    assert harness.scheduler.ending == "interrupted"
+    assert harness.scheduler.progress() == m.Progress(1, 0, 0, 0, 2, 0, 0)
 
 
 def test_interrupt_with_nothing_running_ends_at_once() -> None:
     """Workers that still load are not waited for."""
-    desk = Desk({"x": units(1)})
-    assert desk.tell(m.Interrupted()) == [m.Kill(1)]
-    assert desk.scheduler.ending == "interrupted"
+    harness = Harness({"x": units(1)})
+    assert harness.send(m.Interrupted()) == [m.Kill(1)]
+    assert harness.scheduler.ending == "interrupted"
 
 
 def test_second_interrupt_stops_at_once() -> None:
     """A second interrupt ends every worker; what was in it is pending again."""
-    desk = Desk({"x": units(1, 1)}, workers=2)
-    desk.started(1)
-    desk.started(2)
-    desk.tell(m.Interrupted())
-    assert desk.tell(m.Interrupted()) == [m.Kill(1), m.Kill(2)]
-    assert desk.scheduler.ending == "interrupted"
-    assert desk.scheduler.progress().pending == 2
+    harness = Harness({"x": units(1, 1)}, workers=2)
+    harness.started(1)
+    harness.started(2)
+    harness.send(m.Interrupted())
+    assert harness.send(m.Interrupted()) == [m.Kill(1), m.Kill(2)]
+    assert harness.scheduler.ending == "interrupted"
+    assert harness.scheduler.progress().pending == 2
 
 
 def test_interrupt_of_the_last_unit_is_no_interrupt() -> None:
     """A run that finishes everything in spite of an interrupt is finished."""
-    desk = Desk({"x": units(1)})
-    desk.started()
-    desk.tell(m.Interrupted())
-    desk.made(1, 1)
-    assert desk.scheduler.ending == "finished"
+    harness = Harness({"x": units(1)})
+    harness.started()
+    harness.send(m.Interrupted())
+    harness.made(1, 1)
+    assert harness.scheduler.ending == "finished"
 
 
 def test_answers_given_twice_count_once() -> None:
     """A late or repeated answer changes nothing."""
-    desk = Desk({"x": units(1, 1)})
-    desk.started()
-    desk.made(1, 1)
-    before = desk.scheduler.progress()
-    assert desk.tell(m.Generated(1, 1)) == []
-    assert desk.finished(1, 1) == []
-    assert desk.failed(1, 1) == []
-    assert desk.died(7) == []
-    assert desk.scheduler.progress() == before
+    harness = Harness({"x": units(1, 1)})
+    harness.started()
+    harness.made(1, 1)
+    before = harness.scheduler.progress()
+    assert harness.send(m.Generated(1, 1)) == []
+    assert harness.finished(1, 1) == []
+    assert harness.failed(1, 1) == []
+    assert harness.died(7) == []
+    assert harness.scheduler.progress() == before
 
 
 def test_what_was_saved_is_not_made_again() -> None:
     """Of a unit that was found committed in part, only the rest is made."""
-    desk = Desk({"x": [Unit("x", (0, 1, 2), 1.0)]})
-    desk.started()
-    desk.tell(m.Finished(1, 1, (Outcome(1, "degenerate"),)))
-    assert desk.given == [m.Generate(1, 2, (0, 2), (1, 1), True)]
-    assert desk.scheduler.progress().degenerate == 1
+    harness = Harness({"x": [Unit("x", (0, 1, 2), 1.0)]})
+    harness.started()
+    harness.send(m.Finished(1, 1, (Outcome(1, "degenerate"),)))
+    assert harness.given == [m.Generate(1, 2, (0, 2), (1, 1), True)]
+    assert harness.scheduler.progress().degenerate == 1
 
 
 def test_degenerate_is_counted_apart() -> None:
     """A degenerate video is finished, and not ok."""
-    desk = Desk({"x": units(1)})
-    desk.started()
-    desk.generated(1, 1)
-    desk.tell(m.Finished(1, 1, (Outcome(0, "degenerate"),)))
-    assert desk.scheduler.progress() == m.Progress(0, 1, 0, 0, 0, 0, 0)
+    harness = Harness({"x": units(1)})
+    harness.started()
+    harness.generated(1, 1)
+    harness.send(m.Finished(1, 1, (Outcome(0, "degenerate"),)))
+    assert harness.scheduler.progress() == m.Progress(0, 1, 0, 0, 0, 0, 0)
 
 
 class _Many(Sequence[Unit]):
