@@ -5,30 +5,32 @@ Values are stored by column, and each distinct text once: 10,000 samples of 1,00
 
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
 from t2vbatch.media.poster import poster_name
-from t2vbatch.metrics.protocol import Column
 from t2vbatch.output.records import RESULTS, extra_columns, score_columns
 from t2vbatch.output.tables import LARGEST_EXACT
 
 _LEFT_OUT = {"video_sha256", "score_errors"}
 
 
-def page_data(results: pa.Table, columns: Mapping[str, Column], posters: Collection[str]) -> dict[str, Any]:
+def page_data(
+    results: pa.Table, better: Mapping[str, str | None], models: Sequence[str], posters: Collection[str]
+) -> dict[str, Any]:
     """Build the data of the page.
 
     Args:
         results: a table with the schema of ``records.results_schema``; each row has a status.
-        columns: the definitions of the score columns; a score without one has no direction.
+        better: score: ``higher``, ``lower`` or None.
+        models: all models, in the order of their colours.
         posters: the names of the existing posters.
 
     Returns:
-        ``count``, ``columns`` (name: ``{"values": [...]}`` or, for text,
+        ``count``, ``models``, ``columns`` (name: ``{"values": [...]}`` or, for text,
         ``{"words": [...], "at": [...]}`` with -1 for null), ``scores``, ``extra``, and ``measures``:
         the numeric columns that differ between samples, by origin; ``call.NAME`` is an argument of the call.
     """
@@ -42,8 +44,9 @@ def page_data(results: pa.Table, columns: Mapping[str, Column], posters: Collect
     there = [sheet.removeprefix("report/") if sheet in posters else None for sheet in sheets]
     return {
         "count": results.num_rows,
+        "models": list(models),
         "columns": data | {"poster": _column(pa.chunked_array([pa.array(there, pa.string())]))},
-        "scores": [{"name": name, "better": _better(columns.get(name))} for name in scores],
+        "scores": [{"name": name, "better": better.get(name)} for name in scores],
         "extra": extra,
         "measures": [
             {"name": name, "group": group}
@@ -80,10 +83,6 @@ def _number(value: Any) -> int | float | None:
 def _differs(column: Mapping[str, Any]) -> bool:
     """Whether a column has at least two different numbers."""
     return len({value for value in column.get("values", ()) if _number(value) is not None}) > 1
-
-
-def _better(column: Column | None) -> str | None:
-    return column.better if column else None
 
 
 def _column(column: pa.ChunkedArray) -> dict[str, Any]:

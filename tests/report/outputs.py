@@ -68,14 +68,20 @@ def results(models: Sequence[str], prompts: Sequence[str], seeds: int) -> list[d
 
 
 def write_output(
-    folder: Path, rows: Sequence[dict[str, Any]], pending: int = 0, extra: pa.Schema = EXTRA
+    folder: Path,
+    rows: Sequence[dict[str, Any]],
+    pending: int = 0,
+    extra: pa.Schema = EXTRA,
+    settings: dict[str, dict[str, Any]] | None = None,
+    max_videos: int = 5000,
 ) -> Path:
     """Write the report on these results into a folder and return its page."""
     schema = results_schema(SCORES, extra)
     table = pa.Table.from_pylist(list(rows), schema)
     planned = Counter(row["model"] for row in rows)
     planned[rows[0]["model"]] += pending
-    name = write_report(open_folder(folder), table, summarize(table, planned), "colours <b>&")
+    summary = summarize(table, planned)
+    name = write_report(open_folder(folder), table, summary, "colours <b>&", settings, max_videos)
     return folder / name
 
 

@@ -29,13 +29,12 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def report(page: Page, output: Path) -> Page:
     """The report, opened."""
-    page.goto(output.as_uri())
+    page.goto(f"{output.as_uri()}#view=gallery")
     return page
 
 
 def test_a_folder_of_frames_plays_and_begins_again(report: Page) -> None:
     """In the gallery the time runs to the end of two seconds and starts again."""
-    report.locator("#gallery-title").scroll_into_view_if_needed()
     wait_until(report, f"{FRAMES}.currentTime > 1.5")
     wait_until(report, f"{FRAMES}.currentTime < 1")
     assert report.evaluate(f"[{FRAMES}.duration, {FRAMES}.readyState]") == [2, 4]
@@ -46,7 +45,7 @@ def test_it_lets_go_of_its_frames(report: Page) -> None:
     wait_until(report, f"{FRAMES}.readyState === 4")
     report.locator("#play").uncheck()
     wait_until(report, f"{FRAMES}.readyState === 0 && {FRAMES}.paused && !{FRAMES}.firstChild")
-    expect(report.locator("frames-player[src]")).to_have_count(0)
+    expect(report.locator("#gallery frames-player[src]")).to_have_count(0)
 
 
 def test_side_by_side_every_frame_is_that_of_the_file(report: Page) -> None:
@@ -63,7 +62,7 @@ def test_side_by_side_every_frame_is_that_of_the_file(report: Page) -> None:
         wait_until(report, f"{BOTH}.every((player) => player.readyState > 1 && !player.seeking)")
         wanted = pytest.approx(frame * (64 - 64 // 3) // 16 / 64, abs=0.03)
         for _ in range(20):  # A browser paints what it has sought a moment later.
-            edges = [_left_edge(film) for film in report.locator(".group .film").all()]
+            edges = [_left_edge(box) for box in report.locator(".group .video-box").all()]
             if edges == [wanted, wanted]:
                 break
             report.wait_for_timeout(100)
@@ -88,13 +87,13 @@ def test_it_plays_in_full_with_its_own_clock(report: Page) -> None:
     expect(report.locator("#stage .clock input")).to_have_attribute("max", "15")
 
 
-def _left_edge(film: Locator) -> float:
+def _left_edge(box: Locator) -> float:
     """The left edge of the red square, as a fraction of the width of the picture."""
-    picture = np.asarray(Image.open(io.BytesIO(film.screenshot())).convert("RGB"), int)
+    picture = np.asarray(Image.open(io.BytesIO(box.screenshot())).convert("RGB"), int)
     red = np.abs(picture - np.array(COLOURS["red"])).sum(axis=2) < 60
     edge = int(np.flatnonzero(red.any(axis=0))[0])
     return edge / int(picture.shape[1])
 
 
-FRAMES = "document.querySelector('#grid frames-player')"
+FRAMES = "document.querySelector('#gallery frames-player')"
 BOTH = "[...document.querySelectorAll('#sidebyside .player')]"

@@ -30,7 +30,7 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_sound_is_switched_on_and_stays_on(page: Page, output: Path) -> None:
     """The player opens muted; a click turns the sound on, also for videos opened later."""
-    page.goto(output.as_uri())
+    page.goto(f"{output.as_uri()}#view=gallery")
     page.locator('main .card[data-sample="0"]').first.click()
     expect(page.locator("#facts")).to_contain_text("with sound at 16000 Hz")
     wait_until(page, f"!{PLAYER}.paused && {PLAYER}.muted")

@@ -1,33 +1,30 @@
 "use strict";
-// The chart that the page shows: of the samples that it lists, one number or two, a colour a model.
+// The charts of the samples that match the filters: a histogram for each score, and any two numbers as a plot.
 
-const COLOURS = ["#3b7dd8", "#d9822b", "#3f9d6b", "#b5559c", "#7a6ff0", "#c2504a", "#6b8e23", "#0f9aa8"];
-
-// A model keeps its colour, whatever is filtered away.
 function seriesOf(model, opacity) {
-  const colour = COLOURS[words("model").indexOf(model) % COLOURS.length];
-  return { label: model, stroke: colour, fill: colour + opacity };
+  const colour = getComputedStyle(document.body).getPropertyValue(`--m${colourOf(model)}`).trim();
+  const solid = resolvedColour(colour);
+  return { label: model, stroke: solid, fill: solid + opacity };
 }
 
-// Smallest and largest, never equal; a loop, because ten thousand arguments are too many.
-function ends(found) {
-  let [low, high] = [Infinity, -Infinity];
-  for (const one of found) [low, high] = [Math.min(low, one), Math.max(high, one)];
-  return low < high ? [low, high] : [low - 0.5, high + 0.5];
+// A canvas needs the colour of the current theme as #rrggbb.
+function resolvedColour(colour) {
+  const [light, dark] = colour.match(/#[0-9a-f]{6}/gi);
+  return matchMedia("(prefers-color-scheme: dark)").matches ? (dark ?? light) : light;
 }
 
 const charts = (() => {
-  const place = document.getElementById("chart");
+  const place = document.getElementById("charts");
+  const [plots, plotPlace] = [document.getElementById("histograms"), document.getElementById("chart")];
   const note = document.getElementById("charted");
   const [across, up] = [document.getElementById("across"), document.getElementById("up")];
-  const fold = document.querySelector("#charts details");
-  const GROUPS = { scores: "scores", manifest: "manifest", call: "arguments of the call", made: "the file and its making" };
+  const GROUPS = { scores: "scores", manifest: "manifest", call: "arguments of the call", made: "file and timing" };
   let plot = null;
   let samples = [];
 
   const ink = () => getComputedStyle(document.body).color;
   const line = () => getComputedStyle(document.querySelector(".bar")).borderBottomColor;
-  const width = () => Math.min(place.clientWidth, 900);
+  const width = () => Math.min(plotPlace.clientWidth, 900);
 
   function fill() {
     for (const select of [across, up]) {
@@ -40,34 +37,52 @@ const charts = (() => {
         select.append(part);
       }
     }
+    if (models.length > 1) document.getElementById("legend").append(...models.map(modelLabel));
+    document.getElementById("legend").hidden = models.length < 2;
+    place.style.setProperty("--fill", models.length > 2 ? "7%" : "20%");
+    across.addEventListener("change", () => setState({ across: across.value }));
+    up.addEventListener("change", () => setState({ up: up.value || "count" }));
   }
 
   function byModel(names) {
     const whole = samples.filter((sample) => names.every((name) => value(sample, name) !== null));
-    return words("model")
+    return models
       .map((model) => [model, whole.filter((sample) => value(sample, "model") === model)])
       .filter(([, found]) => found.length);
   }
 
-  // Drawn only while it is seen: a folded plot has no width.
   function show(wanted) {
     samples = wanted;
+    const focused = document.activeElement?.dataset.bin;
+    plots.replaceChildren(...scores.map(({ name }) => histogram(name)));
+    if (focused) [...plots.querySelectorAll(".bin")].find((bin) => bin.dataset.bin === focused)?.focus();
     draw();
+  }
+
+  function chosen() {
+    const names = measures.map(({ name }) => name);
+    across.value = names.includes(state.across) ? state.across : (names[0] ?? "");
+    const second = scores.length > 1 && names.includes(scores[1].name) ? scores[1].name : "";
+    up.value = state.up === "count" ? "" : names.includes(state.up) ? state.up : second;
+    return [across.value, up.value];
   }
 
   function draw() {
     plot?.destroy();
     plot = null;
-    if (!fold.open || !across.value) return;
-    const names = up.value ? [across.value, up.value] : [across.value];
-    const models = byModel(names);
-    const number = models.reduce((sum, [, found]) => sum + found.length, 0);
+    plotPlace.replaceChildren();
+    const names = chosen().filter(Boolean);
+    note.textContent = "";
+    if (!across.value) return;
+    if (!up.value) return plotPlace.append(histogram(across.value));
+    const found = byModel(names);
+    const total = found.reduce((sum, [, ofModel]) => sum + ofModel.length, 0);
     note.textContent = `None of these videos has ${names.join(" and ")}.`;
-    if (!number) return;
-    const { labels, made, apart, ...kind } = (up.value ? scatter : histogram)(models, names);
-    note.textContent = told(number, made, apart);
-    plot = new uPlot({ ...kind, ...frame(labels) }, kind.data, place);
-    made?.(plot);
+    if (!total) return;
+    const { labels, made, apart, ...kind } = scatter(found, names);
+    note.textContent = plotNote(total, apart);
+    plot = new uPlot({ ...kind, ...frame(labels) }, kind.data, plotPlace);
+    made(plot);
   }
 
   function frame(labels) {
@@ -78,24 +93,29 @@ const charts = (() => {
       height: 340,
       axes: [below, { ...beside, size: roomFor }],
       cursor: { show: false },
-      legend: { live: false },
+      legend: { show: false },
     };
   }
 
-  // Pixels that the longest number on the upright axis takes; its label stands beside them.
+  // Pixels for the longest number of the upright axis and its label.
   function roomFor(_, texts) {
     return 22 + 7 * Math.max(3, ...(texts ?? []).map((text) => String(text).length));
   }
 
-  function told(number, opens, apart) {
-    const parts = [`${number} video${number === 1 ? "" : "s"}.`];
-    if (opens) parts.push("A dot opens its video.");
-    if (apart) parts.push("Dots of one value stand a little apart.");
+  function plotNote(total, apart) {
+    const parts = [`${total} video${total === 1 ? "" : "s"}. A click on a dot opens its video.`];
+    if (apart) parts.push("Dots of equal values have a small offset.");
     return parts.join(" ");
   }
 
-  fold.addEventListener("toggle", draw);
-  for (const select of [across, up]) select.addEventListener("change", draw);
-  new ResizeObserver(() => plot?.setSize({ width: width(), height: plot.height })).observe(place);
-  return { fill, show };
+  function hide() {
+    plot?.destroy();
+    plot = null;
+    plots.replaceChildren();
+    plotPlace.replaceChildren();
+  }
+
+  new ResizeObserver(() => plot?.setSize({ width: width(), height: plot.height })).observe(plotPlace);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot && draw());
+  return { place, fill, show, hide, more: () => {} };
 })();

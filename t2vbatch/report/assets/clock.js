@@ -1,18 +1,19 @@
 "use strict";
-// One time for many videos: play, scrub and step them together, each frame of each where it belongs.
+// One clock for many videos: it plays, scrubs and steps them together.
 //
-// A position is a frame of the fastest video. Videos are sent to the middle of a frame, where rounding cannot
-// reach the next one; a video that is shorter than the others waits at its end.
+// A position is a frame of the video with the highest frame rate. Seeks go to the middle of a frame, so that
+// rounding cannot reach the next one. A video that is shorter than the others waits at its end.
 
 function makeClock() {
   const bar = element("div", "clock");
-  const button = element("button", "clock-play", "▶");
+  const toggle = button("▶", "clock-play", () => play(!playing));
   const slider = element("input");
   const label = element("output");
-  Object.assign(button, { type: "button", title: "play or pause (space)" });
+  toggle.title = "play or pause (space)";
+  toggle.setAttribute("aria-label", "play or pause");
   Object.assign(slider, { type: "range", min: 0, max: 0, step: 1, value: 0 });
   slider.setAttribute("aria-label", "frame");
-  bar.append(button, slider, label);
+  bar.append(toggle, slider, label);
 
   const videos = new Set();
   let [time, fps, length, playing, before] = [0, 1, 0, false, 0];
@@ -22,7 +23,7 @@ function makeClock() {
   const place = (video) => {
     if (ready(video)) video.currentTime = Math.min(time, end(video));
   };
-  // A browser may not paint what it sought before it had painted anything; asked once more, it does.
+  // A browser may not paint a seek that comes before the first painted frame: seek once more.
   const paint = (video) => {
     if (!video.requestVideoFrameCallback) return;
     const unpainted = setTimeout(() => {
@@ -52,7 +53,7 @@ function makeClock() {
     show();
   }
 
-  // Videos run by themselves; whichever is more than half a frame off is set right.
+  // Videos play by themselves; a video that is more than half a frame off is corrected.
   function follow(video) {
     if (!ready(video)) return;
     if (time >= end(video)) {
@@ -76,7 +77,7 @@ function makeClock() {
 
   function play(wanted) {
     playing = wanted;
-    button.textContent = playing ? "❚❚" : "▶";
+    toggle.textContent = playing ? "❚❚" : "▶";
     if (playing) {
       before = performance.now();
       requestAnimationFrame(tick);
@@ -88,7 +89,7 @@ function makeClock() {
 
   function add(player) {
     player.src = player.dataset.file;
-    if (!player.play) return; // a GIF keeps its own time
+    if (!player.play) return; // a GIF cannot be controlled
     player.loop = false;
     player.preload = "auto";
     videos.add(player);
@@ -108,7 +109,6 @@ function makeClock() {
     event.preventDefault();
   }
 
-  button.addEventListener("click", () => play(!playing));
   slider.addEventListener("input", () => {
     const frame = Number(slider.value);
     play(false);

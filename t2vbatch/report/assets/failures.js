@@ -1,33 +1,46 @@
 "use strict";
-// What has no video, grouped by what went wrong; the gallery has each of them.
+// Samples without a valid video, grouped by their error; the gallery has each of them.
+
+const LISTED = 20; // links in each group
 
 function listFailures() {
   const groups = new Map();
-  for (let sample = 0; sample < count; sample += 1) {
+  for (const sample of allSamples) {
     if (value(sample, "status") === "ok") continue;
     const key = `${value(sample, "error_type")}\n${value(sample, "error")}`;
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push(sample);
   }
-  const list = document.getElementById("failure-list");
-  for (const samples of groups.values()) list.append(failure(samples));
+  const ordered = [...groups.values()].sort((left, right) => right.length - left.length);
+  document.getElementById("failure-list").append(...ordered.map(failure));
   document.getElementById("failures").hidden = groups.size === 0;
 }
 
 function failure(samples) {
   const box = element("details", "failure");
   const head = element("summary");
-  head.append(element("b", "", `${samples.length} × ${value(samples[0], "error_type")}`));
-  head.append(` ${value(samples[0], "error") ?? ""}`);
+  const kind = value(samples[0], "error_type") ?? value(samples[0], "status");
+  head.append(element("b", "", `${samples.length} × ${kind}`), ` ${value(samples[0], "error") ?? ""}`);
   box.append(head);
   const traceback = value(samples[0], "traceback");
-  if (traceback) box.append(element("pre", "", traceback));
-  for (const [position, sample] of samples.slice(0, 20).entries()) {
-    const link = element("button", "link", `${value(sample, "model")} · ${heading(sample)}`);
-    link.type = "button";
-    link.addEventListener("click", () => openDetail(samples, position));
-    box.append(link);
+  if (traceback) {
+    const text = element("pre", "", traceback);
+    text.tabIndex = 0;
+    box.append(text);
   }
-  if (samples.length > 20) box.append(element("p", "note", `and ${samples.length - 20} more: filter by status`));
+  for (const sample of samples.slice(0, LISTED)) {
+    box.append(button(`${value(sample, "model")} · ${heading(sample)}`, "link", () => openDetail(samples, sample)));
+  }
+  if (samples.length > LISTED) {
+    const rest = button(`show all ${samples.length} in the gallery`, "link", () =>
+      setState({ view: "gallery", filters: kindFilter(samples[0]) }, { push: true }),
+    );
+    box.append(rest);
+  }
   return box;
+}
+
+function kindFilter(sample) {
+  const kind = value(sample, "error_type");
+  return kind === null ? { status: { is: value(sample, "status") } } : { error_type: { is: kind } };
 }

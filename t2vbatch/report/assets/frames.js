@@ -1,14 +1,14 @@
 "use strict";
-// A folder of frames as a player: as much of a <video> as this page asks of one, answered with pictures.
+// A player for a folder of frames, with the part of the interface of <video> that this page uses.
 //
-// Time stands still while a frame is on its way, as it does in a video that buffers.
+// Time stops while a frame is loading, as it does in a video that buffers.
 
-const AHEAD = 8; // frames that are fetched before they are due: a second of most videos
+const AHEAD = 8; // frames to load in advance: one second of most videos
 
 class FramesPlayer extends HTMLElement {
   loop = true;
   paused = true;
-  readyState = 0; // 4 from the first picture on
+  readyState = 0; // 4 after the first picture
   #time = 0;
   #shown = -1;
   #pictures = [];
@@ -45,7 +45,7 @@ class FramesPlayer extends HTMLElement {
     this.#show();
   }
 
-  // As a video's: without a source, everything of the last one is let go.
+  // As in a video: without a source, release the pictures of the last one.
   load() {
     this.paused = true;
     this.readyState = 0;
@@ -91,7 +91,7 @@ class FramesPlayer extends HTMLElement {
     this.#shown = this.#wanted;
     if (this.readyState) return;
     this.readyState = 4;
-    // A picture that the page has already is there at once; who asked for it listens a moment later.
+    // A cached picture loads at once, before the caller adds its listener: send the event afterwards.
     queueMicrotask(() => this.dispatchEvent(new Event("loadedmetadata")));
   }
 
@@ -99,11 +99,12 @@ class FramesPlayer extends HTMLElement {
     if (this.#pictures[index]) return;
     const picture = new Image();
     picture.addEventListener("load", () => this.#pictures[index] === picture && this.#show());
+    picture.addEventListener("error", () => this.#pictures[index] === picture && this.dispatchEvent(new Event("error")));
     picture.src = `${this.getAttribute("src")}/${String(index).padStart(5, "0")}.png`;
     this.#pictures[index] = picture;
   }
 
-  // Onto a canvas: an <img> that changes its picture is blank until the next one is decoded.
+  // A canvas, because an <img> is blank between two pictures until the second is decoded.
   #draw(picture) {
     if (this.#shown < 0) Object.assign(this.#canvas, { width: picture.naturalWidth, height: picture.naturalHeight });
     this.#canvas.getContext("2d").drawImage(picture, 0, 0);

@@ -1,9 +1,9 @@
 "use strict";
-// Two numbers against each other: a dot a video, which says what it is under the pointer and opens on a click.
+// A scatter plot of two numbers: one dot for each video. The pointer shows the video of a dot, a click opens it.
 
-const REACH = 12; // pixels between the pointer and the dot that it means
-const FEW = 12; // values of an axis that make columns of dots instead of a cloud
-const CROWD = 1500; // dots beyond which one model would hide the others, were they not small and thin
+const REACH = 12; // largest distance in pixels from the pointer to its dot
+const FEW = 12; // an axis with at most this many values makes columns of dots
+const CROWD = 1500; // above this number, dots are small and pale so that models do not hide each other
 
 function scatter(models, names) {
   const positions = names.map((name) => spread(models.flatMap(([, samples]) => samples), name));
@@ -17,12 +17,12 @@ function scatter(models, names) {
     scales: { x: axis(0), y: axis(1) },
     labels: names,
     apart: positions.some(({ apart }) => apart),
-    made: (chart) => point(chart, models.map(([, samples]) => samples), names),
+    made: (chart) => pointAt(chart, models.map(([, samples]) => samples), names),
   };
 }
 
-// Where each sample stands on an axis. Dots of few values would cover each other: they stand a little apart,
-// each always at the same place.
+// The position of each sample on an axis. Dots of few values would cover each other: they get a small offset,
+// which depends on the sample alone.
 function spread(samples, name) {
   const found = samples.map((sample) => value(sample, name));
   const [low, high] = ends(found);
@@ -52,31 +52,31 @@ function dots(radius) {
   };
 }
 
-// What the pointer means, told beside it.
-function point(chart, samples, names) {
+// The dot at the pointer, with its video beside it.
+function pointAt(chart, samples, names) {
   const [ring, tip] = [element("div", "dot-ring"), element("div", "dot-tip")];
-  let meant = null;
+  let pointed = null;
 
   function move(event) {
     const box = chart.over.getBoundingClientRect();
-    meant = nearest(chart, samples, event.clientX - box.left, event.clientY - box.top);
-    ring.hidden = tip.hidden = meant === null;
-    chart.over.style.cursor = meant ? "pointer" : "";
-    if (!meant) return;
-    Object.assign(ring.style, { left: `${meant.x}px`, top: `${meant.y}px` });
-    tip.replaceChildren(...told(meant.sample, names));
-    // Beside the dot, on the side that has room for it.
-    const [right, low] = [meant.x > box.width / 2, meant.y > box.height / 2];
+    pointed = nearest(chart, samples, event.clientX - box.left, event.clientY - box.top);
+    ring.hidden = tip.hidden = pointed === null;
+    chart.over.style.cursor = pointed ? "pointer" : "";
+    if (!pointed) return;
+    Object.assign(ring.style, { left: `${pointed.x}px`, top: `${pointed.y}px` });
+    tip.replaceChildren(...tipParts(pointed.sample, names));
+    // On the side of the dot that has more space.
+    const [right, low] = [pointed.x > box.width / 2, pointed.y > box.height / 2];
     Object.assign(tip.style, {
-      left: right ? "" : `${meant.x + 12}px`,
-      right: right ? `${box.width - meant.x + 12}px` : "",
-      top: low ? "" : `${meant.y}px`,
-      bottom: low ? `${box.height - meant.y}px` : "",
+      left: right ? "" : `${pointed.x + 12}px`,
+      right: right ? `${box.width - pointed.x + 12}px` : "",
+      top: low ? "" : `${pointed.y}px`,
+      bottom: low ? `${box.height - pointed.y}px` : "",
     });
   }
 
   function leave() {
-    meant = null;
+    pointed = null;
     ring.hidden = tip.hidden = true;
   }
 
@@ -85,10 +85,10 @@ function point(chart, samples, names) {
   chart.over.addEventListener("pointermove", move);
   chart.over.addEventListener("pointerleave", leave);
   chart.over.addEventListener("click", (event) => {
-    move(event); // A finger does not hover.
-    if (!meant) return;
+    move(event); // touch has no hover
+    if (!pointed) return;
     const listed = samples.flat();
-    openDetail(listed, listed.indexOf(meant.sample));
+    openDetail(listed, pointed.sample);
   });
 }
 
@@ -106,9 +106,9 @@ function nearest(chart, samples, left, top) {
   return found;
 }
 
-function told(sample, names) {
+function tipParts(sample, names) {
   const text = element("div");
   text.append(element("b", "prompt", heading(sample)), element("span", "line", value(sample, "model")));
   for (const name of names) text.append(element("span", "line", `${name} ${scoreText(sample, name)}`));
-  return value(sample, "video") ? [still(sample), text] : [text];
+  return value(sample, "video") ? [posterBox(sample), text] : [text];
 }

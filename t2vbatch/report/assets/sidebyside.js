@@ -1,40 +1,38 @@
 "use strict";
-// The same prompt and seed by every model, side by side, all on one clock.
+// One prompt and seed in each row, one model in each column, all videos on one clock.
 
 const GROUPS = 12; // added at a time
 
 const sideBySide = (() => {
   const place = document.getElementById("sidebyside");
   const clock = makeClock();
+  const head = element("div", "sbs-head");
   const list = element("div");
-  place.append(list);
-  document.querySelector(".bar").append(clock.bar);
+  place.append(head, list);
+  document.getElementById("clock-place").append(clock.bar);
   const watch = watchPlayers(clock.add, clock.remove);
   let groups = [];
   let listed = []; // the samples of all groups, in the order of the page
+  let shown = []; // the models that have a column
   let drawn = 0;
 
   function group(samples) {
     const made = element("section", "group");
-    const head = element("p", "group-head");
-    head.append(element("span", "prompt", heading(samples[0])));
-    head.append(element("span", "line", ` seed ${value(samples[0], "seed")}`));
+    const title = element("h2", "group-head", heading(samples[0]));
+    if (samplesPerRow > 1) title.append(" ", sampleNumber(samples[0]));
     const row = element("div", "group-row");
-    row.append(...samples.map(cell));
-    made.append(head, row);
+    for (const model of shown) {
+      const sample = samples.find((one) => value(one, "model") === model);
+      row.append(sample === undefined ? element("div", "card empty") : card(sample));
+    }
+    made.append(title, row);
     return made;
   }
 
-  function cell(sample) {
-    const made = element("button", `card ${value(sample, "status")}`);
-    made.type = "button";
-    made.dataset.sample = sample;
-    const picture = film(sample);
-    const line = element("span", "line");
-    line.append(element("b", "", value(sample, "model")));
-    made.append(picture, line, scoreLine(sample));
-    made.addEventListener("click", () => openDetail(listed, listed.indexOf(sample)));
-    watch.observe(picture);
+  function card(sample) {
+    const label = modelLabel(value(sample, "model"));
+    const made = videoCard(sample, [label], () => openDetail(listed, sample));
+    watch.observe(made.querySelector(".video-box"));
     return made;
   }
 
@@ -45,15 +43,12 @@ const sideBySide = (() => {
 
   function show(samples) {
     hide();
-    const found = new Map();
-    for (const sample of samples) {
-      const key = groupOf(sample);
-      if (!found.has(key)) found.set(key, []);
-      found.get(key).push(sample);
-    }
-    // Models keep their columns, whatever the groups are sorted by.
-    groups = [...found.values()].map((members) => members.sort((a, b) => a - b));
+    groups = [...groupsOf(samples).values()];
     listed = groups.flat();
+    const found = new Set(samples.map((sample) => value(sample, "model")));
+    shown = models.filter((model) => found.has(model));
+    place.style.setProperty("--models", Math.max(1, shown.length));
+    head.replaceChildren(...shown.map(modelLabel));
     more();
   }
 

@@ -1,0 +1,62 @@
+"""The forest plot: each pair of models as a line with its interval, one plot for each score.  [pure]"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from t2vbatch.analysis.compare import Comparison, Pair
+
+COLOURS = 8
+"""The palette of the page; the ninth model has the colour of the first."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One pair. ``low``, ``centre`` and ``high`` are positions in percent; ``colour`` is the winner's."""
+
+    pair: Pair
+    first_colour: int
+    second_colour: int
+    colour: int | None
+    centre: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Forest:
+    """The pairs of one score on an axis from -reach to +reach."""
+
+    score: str
+    better: str | None
+    reach: float
+    lines: tuple[Line, ...]
+
+
+def forests(comparison: Comparison, models: Sequence[str]) -> list[Forest]:
+    """One plot for each score on which a pair shares videos; ``models`` is the order of the colours."""
+    colours = {model: index % COLOURS for index, model in enumerate(models)}
+    found = []
+    for score in dict.fromkeys(pair.score for pair in comparison.pairs):
+        pairs = [pair for pair in comparison.pairs if pair.score == score and pair.difference]
+        if pairs:
+            reach = max(abs(end) for pair in pairs for end in _ends(pair)) * 1.08 or 1.0
+            lines = tuple(_line(pair, reach, colours) for pair in pairs)
+            found.append(Forest(score, pairs[0].better, reach, lines))
+    return found
+
+
+def _ends(pair: Pair) -> list[float]:
+    assert pair.difference is not None
+    ends = (pair.difference.low, pair.difference.mean, pair.difference.high)
+    return [end for end in ends if end is not None]
+
+
+def _line(pair: Pair, reach: float, colours: dict[str, int]) -> Line:
+    assert pair.difference is not None
+    low, centre, high = (
+        None if end is None else round(50 + 50 * end / reach, 2)
+        for end in (pair.difference.low, pair.difference.mean, pair.difference.high)
+    )
+    assert centre is not None
+    colour = colours[pair.winner] if pair.winner else None
+    return Line(pair, colours[pair.first], colours[pair.second], colour, centre, low, high)

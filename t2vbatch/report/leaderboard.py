@@ -1,0 +1,110 @@
+"""The leaderboard: one row for each model, one cell for each score.  [pure]"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from t2vbatch.analysis.compare import Comparison
+from t2vbatch.analysis.summary import ModelSummary, ScoreSummary, Summary
+from t2vbatch.analysis.summary_text import interval_text
+
+FEW_ROWS = 10
+"""Below this number of manifest rows a bootstrap interval is marked: it is often too narrow."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One score of one model.
+
+    Attributes:
+        mean: the mean as text; ``-`` without a value. interval: ``[low, high]`` or empty.
+        value: the mean as a number, for sorting.
+        best: the mean is the best of all models.
+        rank: ``significant``: best, and significantly better than every other model; ``tied``: not
+            significantly different from the best; otherwise empty.
+        basis: ``over 7 of 8`` if samples have no score; otherwise empty. reasons: why they have none.
+        few: the number of rows if it is below FEW_ROWS, else None.
+        low, centre, high: position of the interval on the axis of the score, in percent.
+    """
+
+    mean: str
+    interval: str = ""
+    value: float | None = None
+    best: bool = False
+    rank: str = ""
+    basis: str = ""
+    reasons: str = ""
+    few: int | None = None
+    low: float | None = None
+    centre: float | None = None
+    high: float | None = None
+
+
+def score_names(summary: Summary) -> list[str]:
+    """The names of all scores, in the order of the models' summaries."""
+    return list(dict.fromkeys(score.column for model in summary.models for score in model.scores))
+
+
+def leaderboard(
+    summary: Summary, comparison: Comparison, better: Mapping[str, str | None]
+) -> dict[str, dict[str, Cell]]:
+    """``{model: {score: cell}}``; all models share one axis for each score."""
+    board: dict[str, dict[str, Cell]] = {model.model: {} for model in summary.models}
+    for name in score_names(summary):
+        scores = {model.model: _find(model, name) for model in summary.models}
+        found = {model: score for model, score in scores.items() if score is not None}
+        leader = best_model(found, better.get(name)) if len(found) > 1 else None
+        ranks = _ranks(comparison, name, leader)
+        left, right = _ends(list(found.values()))
+        for model, score in found.items():
+            board[model][name] = _cell(score, model == leader, ranks.get(model, ""), left, right)
+    return board
+
+
+def best_model(scores: Mapping[str, ScoreSummary], better: str | None) -> str | None:
+    """The model with the best mean; None if the score has no direction or no values."""
+    means = {model: score.mean for model, score in scores.items() if score.mean is not None}
+    if better is None or not means:
+        return None
+    return (max if better == "higher" else min)(means, key=lambda model: means[model])
+
+
+def _find(model: ModelSummary, name: str) -> ScoreSummary | None:
+    return next((score for score in model.scores if score.column == name), None)
+
+
+def _ranks(comparison: Comparison, score: str, leader: str | None) -> dict[str, str]:
+    """``significant`` for a leader that beats all other models; ``tied`` for models that it does not beat."""
+    if leader is None:
+        return {}
+    pairs = [pair for pair in comparison.pairs if pair.score == score and leader in (pair.first, pair.second)]
+    others = {pair.second if pair.first == leader else pair.first: pair for pair in pairs if pair.n}
+    ranks = {other: "tied" for other, pair in others.items() if pair.winner is None}
+    if others and all(pair.winner == leader for pair in others.values()):
+        ranks[leader] = "significant"
+    return ranks
+
+
+def _ends(scores: list[ScoreSummary]) -> tuple[float, float]:
+    ends = [end for score in scores for end in (score.low, score.mean, score.high) if end is not None]
+    return min(ends, default=0.0), max(ends, default=0.0)
+
+
+def _cell(score: ScoreSummary, best: bool, rank: str, left: float, right: float) -> Cell:
+    mean, _, interval = interval_text(score).partition(" ")
+    few = score.rows if score.mean is not None and score.rows < FEW_ROWS else None
+    cell = Cell(mean, interval, score.mean, best, rank, _basis(score), _reasons(score), few)
+    if score.mean is None or right <= left:
+        return cell
+    low, centre, high = (
+        None if end is None else round(100 * (end - left) / (right - left), 2)
+        for end in (score.low, score.mean, score.high)
+    )
+    return replace(cell, low=low, centre=centre, high=high)
+
+
+def _basis(score: ScoreSummary) -> str:
+    return f"over {score.n:,} of {score.n + sum(score.missing.values()):,}" if score.missing else ""
+
+
+def _reasons(score: ScoreSummary) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in score.missing.items())

@@ -1,0 +1,116 @@
+"""The facts of each model: when and where it ran, what it cost, and which settings differ.  [pure]"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from t2vbatch.analysis.summary import Summary
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """One model of the run.
+
+    Attributes:
+        date: day of the first video, ISO 8601, UTC; empty without a record.
+        busy: time in which at least one worker had a sample, as text.
+        devices: the distinct devices. gpu_hours: time in the pipeline call on GPUs, in hours; None on a CPU.
+        per_minute: videos per minute of busy time.
+        busy_share: share of the workers' time in the pipeline call, from 0 to 1; None without a record.
+    """
+
+    name: str
+    date: str
+    busy: str
+    devices: str
+    gpu_hours: float | None
+    per_minute: float | None
+    busy_share: float | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A key of the job in which models differ; ``values`` are in the order of the models."""
+
+    key: str
+    values: tuple[str, ...]
+
+
+def model_facts(results: pa.Table, summary: Summary) -> list[ModelFacts]:
+    """The facts of each model, in the order of the summary."""
+    found = []
+    for model in summary.models:
+        own = results.filter(pc.equal(results["model"], model.model))
+        started = pc.min(own["started_at"]).as_py()
+        devices = sorted({name for name in own["device"].to_pylist() if name})
+        timing = model.timing
+        found.append(
+            ModelFacts(
+                model.model,
+                started.date().isoformat() if started else "",
+                duration_text(timing.busy_s),
+                ", ".join(devices),
+                _gpu_hours(own),
+                timing.videos_per_minute,
+                _busy_share(own),
+            )
+        )
+    return found
+
+
+def differences(models: Mapping[str, Mapping[str, Any]]) -> list[Difference]:
+    """The keys whose values are not the same for all models.
+
+    Args:
+        models: name: the model's section of the job, as plain values.
+    """
+    flat = {name: dict(_flatten(section)) for name, section in models.items()}
+    keys = dict.fromkeys(key for section in flat.values() for key in section)
+    rows = (Difference(key, tuple(section.get(key, "") for section in flat.values())) for key in keys)
+    return [row for row in rows if len(set(row.values)) > 1]
+
+
+def duration_text(seconds: float) -> str:
+    """``42 s``, ``3 min 20 s`` or ``5 h 12 min``."""
+    total = round(seconds)
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60} s"
+    return f"{total // 3600:,} h {total % 3600 // 60} min"
+
+
+def _flatten(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in section.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _text(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(_text(item) for item in value)
+    return "" if value is None or value == {} else str(value)
+
+
+def _gpu_hours(results: pa.Table) -> float | None:
+    on_gpu = results.filter(pc.invert(pc.starts_with(results["device"].fill_null("cpu"), "cpu")))
+    if not on_gpu.num_rows:
+        return None
+    return float(pc.sum(on_gpu["generate_s"]).as_py() or 0) / 3600
+
+
+def _busy_share(results: pa.Table) -> float | None:
+    """Time in the pipeline call, over the time from each worker's first start to its last finish."""
+    columns = results.select(["worker", "started_at", "finished_at", "generate_s"]).drop_null()
+    spans = columns.group_by("worker").aggregate(
+        [("started_at", "min"), ("finished_at", "max"), ("generate_s", "sum")]
+    )
+    pairs = zip(spans["started_at_min"].to_pylist(), spans["finished_at_max"].to_pylist(), strict=True)
+    present_s = sum((last - first).total_seconds() for first, last in pairs)
+    busy_s = float(pc.sum(spans["generate_s_sum"]).as_py() or 0)
+    return min(1.0, busy_s / present_s) if present_s > 0 else None

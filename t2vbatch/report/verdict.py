@@ -1,0 +1,83 @@
+"""The verdict: the result of a run in a few sentences.  [pure]"""
+
+from collections.abc import Mapping, Sequence
+
+from t2vbatch.analysis.summary import Counts, Summary
+from t2vbatch.report.leaderboard import FEW_ROWS, Cell
+
+_NAMED = 2  # tied models that the sentence names
+
+
+def verdict(
+    summary: Summary, board: Mapping[str, Mapping[str, Cell]], better: Mapping[str, str | None]
+) -> list[str]:
+    """Which model is best on which scores, and whether significantly; for one model, its scores.
+
+    The first sentence is the headline; the last ones are about samples without a video and small samples.
+
+    Args:
+        board: the leaderboard of the same summary.
+        better: score: ``higher``, ``lower`` or None.
+    """
+    scores = list(dict.fromkeys(name for cells in board.values() for name in cells))
+    directed = [name for name in scores if better.get(name)]
+    sentences = _ranking(board, directed) if len(board) > 1 else [_means(board, scores)]
+    sentences.append(_losses(summary.counts))
+    if len(board) > 1 and directed and (rows := _rows(summary)) and rows < FEW_ROWS:
+        sentences.append(f"The comparison has only {rows} prompt{'' if rows == 1 else 's'}.")
+    return sentences
+
+
+def _ranking(board: Mapping[str, Mapping[str, Cell]], scores: Sequence[str]) -> list[str]:
+    """The best model of each score, and the models that it is not significantly better than."""
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for score in scores:
+        cells = {model: cells[score] for model, cells in board.items() if score in cells}
+        leader = next((model for model, cell in cells.items() if cell.best), None)
+        if leader is not None:
+            tied = tuple(model for model, cell in cells.items() if cell.rank == "tied")
+            significant = cells[leader].rank == "significant"
+            found.setdefault((leader, () if significant else tied or ("",)), []).append(score)
+    return [_clause(leader, tied, on) for (leader, tied), on in found.items()]
+
+
+def _clause(leader: str, tied: Sequence[str], scores: Sequence[str]) -> str:
+    if not tied:
+        return f"{leader} is significantly best on {_listed(scores)}."
+    if tied == ("",):
+        return f"{leader} is best on {_listed(scores)}; no test compares it with all other models."
+    names = _listed(tied) if len(tied) <= _NAMED else f"{len(tied)} other models"
+    return f"{leader} is best on {_listed(scores)}, but not significantly better than {names}."
+
+
+def _means(board: Mapping[str, Mapping[str, Cell]], scores: Sequence[str]) -> str:
+    cells = next(iter(board.values()), {})
+    found = [
+        f"{name} {cells[name].mean} {cells[name].interval}".strip()
+        for name in scores
+        if cells[name].value is not None
+    ]
+    return f"{_listed(found)}." if found else "The videos have no scores."
+
+
+def _losses(counts: Counts) -> str:
+    """Samples without a valid video; ``All N videos are ok`` without any."""
+    lost = [
+        f"{number} {name}"
+        for name in ("degenerate", "failed", "pending")
+        if (number := getattr(counts, name))
+    ]
+    if not lost:
+        return "The one video is ok." if counts.planned == 1 else f"All {counts.planned:,} videos are ok."
+    return f"{counts.ok:,} of {counts.planned:,} videos are ok, {_listed(lost)}."
+
+
+def _rows(summary: Summary) -> int:
+    return min((score.rows for model in summary.models for score in model.scores if score.n), default=0)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """``a, b and c``."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,66 @@
+"""The report without a mouse: axe finds no violation in any view, and the keyboard reaches everything."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+VIEWS = ["overview", "gallery", "sidebyside", "vote", "table", "charts"]
+
+
+@pytest.fixture(params=["light", "dark"])
+def themed(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    """A page in each theme."""
+    scheme: Literal["light", "dark"] = request.param
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_axe_finds_no_violation(themed: Page, output: Path, view: str) -> None:
+    """Every view has names, roles and contrast as WCAG 2.1 AA and the best practices of axe require."""
+    themed.goto(f"{output.as_uri()}#view={view}")
+    expect(themed.locator(f"#{view}")).to_be_visible()
+    if view == "overview":
+        themed.locator(".failure summary").click()
+    found = Axe().run(themed)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_axe_finds_no_violation_in_the_detail_view(themed: Page, output: Path) -> None:
+    """The dialog of a failed sample, with its traceback open, has no violation either."""
+    themed.goto(f"{output.as_uri()}#view=gallery&f.status=is:failed")
+    themed.locator(".card").first.click()
+    themed.locator("#facts details").first.locator("summary").click()
+    found = Axe().run(themed)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_every_view_is_reached_by_the_keyboard(page: Page, output: Path) -> None:
+    """From the top of the page, Tab and Enter open each view, and the first stop skips to the content."""
+    page.goto(output.as_uri())
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    for view in VIEWS:
+        page.keyboard.press("Tab")
+        expect(page.locator(f"#view-{view}")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator(f"#{view}")).to_be_visible()
+        expect(page.locator(f"#view-{view}")).to_have_attribute("aria-current", "page")
+
+
+def test_a_histogram_filters_by_the_keyboard(page: Page, output: Path) -> None:
+    """Arrow keys move between the bars of a histogram, Enter filters, and the focus stays on the bar."""
+    page.goto(f"{output.as_uri()}#view=charts")
+    page.locator(".bin").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    expect(page.locator(".chip")).to_have_count(1)
+    expect(page.locator(".bin").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".chip")).to_have_count(0)

@@ -1,0 +1,52 @@
+"""The address of the report holds its state: a reload or a sent link shows the same."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+
+@pytest.fixture
+def report(page: Page, output: Path) -> Page:
+    """The report, opened."""
+    page.goto(output.as_uri())
+    return page
+
+
+def test_a_reload_keeps_view_filters_and_order(report: Page) -> None:
+    """View, search, filters and order are the same after a reload."""
+    report.locator("#view-gallery").click()
+    report.locator("#filter-selects select[aria-label='filter by category']").select_option("sliding")
+    report.locator("#sort").select_option(label="clip_score: best first")
+    report.locator("#search").fill("red")
+    expect(report.locator("#count")).to_have_text("4 of 16 videos")
+    before = report.locator(".card .score:nth-child(2)").all_text_contents()
+    report.reload()
+    expect(report.locator("#count")).to_have_text("4 of 16 videos")
+    expect(report.locator("#search")).to_have_value("red")
+    assert report.locator(".card .score:nth-child(2)").all_text_contents() == before
+
+
+def test_a_link_opens_a_sample(report: Page, output: Path) -> None:
+    """The address of an open sample opens it in another page; back closes it."""
+    report.locator("#view-gallery").click()
+    report.locator(".card").nth(3).click()
+    prompt = report.locator("#facts h2").inner_text()
+    address = report.url
+    assert "sample=" in address
+    report.go_back()
+    expect(report.locator("dialog")).to_be_hidden()
+    report.goto("about:blank")
+    report.goto(address)
+    expect(report.locator("#facts h2")).to_have_text(prompt)
+    expect(report.locator("#position")).to_have_text("4 of 16")
+
+
+def test_an_address_with_unknown_names_is_harmless(page: Page, output: Path) -> None:
+    """Unknown views, columns and samples, and markup, show the default view without an error."""
+    address = "#view=<b>&f.nothing=is:x&f.clip_score=a..b&sort=no:asc&sample=no&columns=none&across=x&by=y"
+    page.goto(output.as_uri() + address)
+    expect(page.locator("#overview")).to_be_visible()
+    page.goto(output.as_uri() + address.replace("<b>", "table"))
+    page.reload()
+    expect(page.locator("#table")).to_be_visible()

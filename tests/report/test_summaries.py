@@ -1,0 +1,189 @@
+"""What the page computes from results: selection, verdict, leaderboard, breakdown and facts of models."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from t2vbatch.analysis.compare import Comparison, compare, models_by_name
+from t2vbatch.analysis.summary import Summary, summarize
+from t2vbatch.output.records import results_schema
+from t2vbatch.report.breakdown import breakdowns
+from t2vbatch.report.forest import forests
+from t2vbatch.report.leaderboard import leaderboard
+from t2vbatch.report.models import differences, duration_text, model_facts
+from t2vbatch.report.selection import select
+from t2vbatch.report.verdict import verdict
+from tests.report.outputs import SCORES, results
+
+BETTER = {"clip_score": "higher", "clip_temporal": "higher"}
+EXTRA = pa.schema([("category", pa.string()), ("length", pa.float64()), ("flag", pa.bool_())])
+
+
+def table(rows: list[dict[str, Any]]) -> pa.Table:
+    """The rows as a results table."""
+    return pa.Table.from_pylist(rows, results_schema(SCORES, EXTRA))
+
+
+def judged(rows: list[dict[str, Any]]) -> tuple[Summary, Comparison]:
+    """Summary and comparison of the rows."""
+    found = table(rows)
+    summary = summarize(found, Counter(row["model"] for row in rows))
+    return summary, compare(models_by_name({"": found}), {"clip_score": "higher", "clip_temporal": "higher"})
+
+
+def sentences(rows: list[dict[str, Any]]) -> list[str]:
+    """The verdict on the rows."""
+    summary, comparison = judged(rows)
+    return verdict(summary, leaderboard(summary, comparison, BETTER), BETTER)
+
+
+def apart(prompts: int, by: float) -> list[dict[str, Any]]:
+    """Two models whose clip_score differs by ``by`` on every prompt; clip_temporal does not differ."""
+    rows = results(["a", "b"], [f"prompt {index}" for index in range(prompts)], 1)
+    for index, row in enumerate(rows):
+        row["clip_score"] = 20 + index // 2 % 3 + (by if row["model"] == "b" else 0)
+        row["clip_temporal"] = 0.9 + 0.01 * ((index // 2 + (row["model"] == "b")) % 2)
+    return rows
+
+
+def test_the_verdict_names_a_significant_winner_and_a_tie() -> None:
+    """A difference on every prompt is significant; one that cancels out is not."""
+    found = sentences(apart(20, 1.0))
+    assert found[0] == "b is significantly best on clip_score."
+    assert "not significantly better than" in found[1]
+    assert found[-1] == "All 40 videos are ok."
+
+
+def test_the_verdict_of_one_model_is_its_means() -> None:
+    """Without another model the headline has the mean and interval of each score."""
+    found = sentences(results(["a"], ["one", "two", "three"], 1))
+    assert found[0].startswith("clip_score 2")
+    assert found[1] == "All 3 videos are ok."
+
+
+def test_the_verdict_without_scores_says_so() -> None:
+    """Videos without any score have a headline too."""
+    rows = results(["a"], ["one"], 1)
+    rows[0] |= {"clip_score": None, "clip_temporal": None}
+    assert sentences(rows) == ["The videos have no scores.", "The one video is ok."]
+
+
+def test_the_leaderboard_marks_the_best_and_the_tied() -> None:
+    """The significant leader, the models tied with a leader, and intervals of few prompts are marked."""
+    summary, comparison = judged(apart(20, 1.0))
+    board = leaderboard(summary, comparison, BETTER)
+    assert (board["b"]["clip_score"].best, board["b"]["clip_score"].rank) == (True, "significant")
+    assert (board["a"]["clip_score"].best, board["a"]["clip_score"].rank) == (False, "")
+    assert {board[model]["clip_temporal"].rank for model in board} == {"", "tied"}
+    assert board["a"]["clip_score"].few is None
+    summary, comparison = judged(apart(4, 1.0))
+    assert leaderboard(summary, comparison, BETTER)["a"]["clip_score"].few == 4
+
+
+def test_the_leaderboard_counts_degenerate_samples() -> None:
+    """A sample without a score is excluded from the mean, and the cell has the basis and the reasons."""
+    rows = apart(20, 1.0)
+    rows[1] |= {"status": "degenerate", "clip_score": None, "clip_temporal": None}
+    summary, comparison = judged(rows)
+    cell = leaderboard(summary, comparison, BETTER)["b"]["clip_score"]
+    assert (cell.basis, cell.reasons) == ("over 19 of 20", "1 degenerate")
+
+
+def test_the_axis_of_a_forest_plot_is_symmetric() -> None:
+    """Zero is in the middle; the interval of a positive difference is right of it."""
+    _, comparison = judged(apart(20, -1.0))
+    (forest, _) = forests(comparison, comparison.models)
+    (line,) = forest.lines
+    assert line.centre > 50
+    assert line.colour == 0
+    assert forest.reach >= 1
+
+
+@pytest.mark.parametrize("limit", [40, 100, 10_000])
+def test_a_selection_has_all_failures_and_extremes(limit: int) -> None:
+    """Failures and the ends of each score stay; the even sample has each prompt with all its models."""
+    rows = results(["a", "b"], [f"prompt {index}" for index in range(400)], 1)
+    for row in rows[100::90]:
+        row |= {"status": "failed", "clip_score": None, "clip_temporal": None}
+    found = table(rows)
+    chosen = select(found, SCORES, limit)
+    kept = chosen["sample_id"].to_pylist()
+    ids = found["sample_id"].to_pylist()
+    assert kept == [one for one in ids if one in set(kept)]
+    assert {row["sample_id"] for row in rows if row["status"] == "failed"} <= set(kept)
+    scored = [row for row in rows if row["status"] == "ok" and row["model"] == "a"]
+    assert max(scored, key=lambda row: row["clip_score"])["sample_id"] in kept
+    assert min(scored, key=lambda row: row["clip_temporal"])["sample_id"] in kept
+    if limit == 10_000:
+        assert chosen.equals(found)
+    if limit == 100:
+        extremes = 2 * 2 * 2 * 20 + len(rows[100::90])
+        assert 100 <= chosen.num_rows <= extremes + 100
+
+
+def test_an_even_sample_covers_the_manifest() -> None:
+    """The sample has rows from every tenth of the manifest, and both models of each."""
+    rows = results(["a", "b"], [f"prompt {index}" for index in range(1000)], 1)
+    kept = select(table(rows), [], 200)
+    counts = Counter(kept["row_id"].to_pylist())
+    assert set(counts.values()) == {2}
+    assert len({int(row.removeprefix("row")) // 100 for row in counts}) == 10
+    assert 190 <= kept.num_rows <= 210
+
+
+def test_a_breakdown_has_groups_for_texts_numbers_and_flags() -> None:
+    """Texts and flags are grouped by value, many numbers by quartile; the means agree with the rows."""
+    rows = results(["a", "b"], [f"prompt {index}" for index in range(40)], 1)
+    for index, row in enumerate(rows):
+        row |= {"length": float(index // 2), "flag": index // 2 % 2 == 0}
+    found = breakdowns(table(rows), EXTRA.names, ["clip_score"])
+    assert [group["label"] for group in found["flag"]["groups"]] == ["false", "true"]
+    assert len(found["length"]["groups"]) == 4
+    mean, videos, prompts = found["category"]["cells"]["clip_score"]["a"][0]
+    of_group = [row for row in rows if row["model"] == "a" and row["category"] == "rolling"]
+    assert (videos, prompts) == (20, 20)
+    assert mean == pytest.approx(sum(row["clip_score"] for row in of_group) / 20)
+
+
+def test_a_breakdown_leaves_out_what_has_no_groups() -> None:
+    """A column of one value has no breakdown; missing values are a group."""
+    rows = results(["a"], ["one", "two", "three"], 1)
+    rows[0]["category"] = None
+    found = breakdowns(table(rows), EXTRA.names, ["clip_score"])
+    assert list(found) == ["category"]
+    assert [group["label"] for group in found["category"]["groups"]] == ["rolling", "sliding", "(none)"]
+
+
+def test_the_facts_of_a_model_come_from_its_records() -> None:
+    """GPU hours count the pipeline calls on GPUs; the busy share is theirs of the workers' time."""
+    rows = results(["a"], ["one", "two"], 1)
+    start = datetime(2026, 11, 25, 8, tzinfo=UTC)
+    for index, row in enumerate(rows):
+        begun = start + timedelta(seconds=10 * index)
+        row |= {"device": "NVIDIA H100", "worker": "a-0", "generate_s": 5.0}
+        row |= {"started_at": begun, "finished_at": begun + timedelta(seconds=10)}
+    found = table(rows)
+    (facts,) = model_facts(found, summarize(found, {"a": 2}))
+    assert (facts.date, facts.devices, facts.busy) == ("2026-11-25", "NVIDIA H100", "20 s")
+    assert facts.gpu_hours == pytest.approx(10 / 3600)
+    assert facts.busy_share == pytest.approx(0.5)
+
+
+def test_only_settings_that_differ_are_listed() -> None:
+    """Nested keys are joined by dots; a missing key differs from a set one."""
+    found = differences(
+        {"a": {"x": 1, "call": {"steps": 2}}, "b": {"x": 1, "call": {"steps": 3, "eta": [0, 1]}}}
+    )
+    assert [(one.key, one.values) for one in found] == [
+        ("call.steps", ("2", "3")),
+        ("call.eta", ("", "0, 1")),
+    ]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(4.4, "4 s"), (200, "3 min 20 s"), (18_720, "5 h 12 min")])
+def test_durations_have_two_units(seconds: float, text: str) -> None:
+    """Seconds, then minutes with seconds, then hours with minutes."""
+    assert duration_text(seconds) == text
