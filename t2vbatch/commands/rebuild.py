@@ -24,5 +24,6 @@ def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
     store.write_table("results.parquet", results)
     store.write_table("metadata.parquet", make_metadata(results))
     store.write_json("summary.json", summary.to_json())
-    write_report(store.folder, results, summary, store.name)
+    settings = {name: model.model_dump(mode="json") for name, model in job.models.items()}
+    write_report(store.folder, results, summary, store.name, settings, job.report.max_videos)
     return summary

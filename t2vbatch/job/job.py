@@ -29,6 +29,7 @@ from t2vbatch.job.sections import (
     Limits,
     Model,
     Ray,
+    Report,
     Section,
     Tracker,
     VideoFile,
@@ -91,6 +92,7 @@ class Job(Section):
     )
     video: VideoFile = Field(VideoFile(), description="how video files are encoded")
     workers: Workers = Field(Workers(), description="how many workers, and their resources")
+    report: Report = Field(Report(), description="what the report shows")
     engine: Literal["ray", "inline"] = Field("ray", description="inline: run in one process, for debugging")
     ray: Ray = Field(Ray(), description="which Ray cluster runs the job")
     trackers: Annotated[dict[Literal["wandb", "mlflow"], Tracker], BeforeValidator(_named_options)] = Field(

@@ -152,6 +152,16 @@ COLUMNS = Columns()
 """No changes."""
 
 
+class Report(Section):
+    """What the report shows."""
+
+    max_videos: int = Field(
+        5000,
+        ge=1,
+        description="samples on the page; of a larger run it shows all failures, the extremes and an even sample",
+    )
+
+
 class Limits(Section):
     """Upper bounds of what a manifest may contain.
 
