@@ -158,7 +158,7 @@ class Report(Section):
     max_videos: int = Field(
         5000,
         ge=1,
-        description="samples on the page; of a larger run it shows all failures, the extremes and an even sample",
+        description="samples on the page; more: all failures, the extremes and an even sample of the rest",
     )
 
 
