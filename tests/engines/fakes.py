@@ -1,11 +1,13 @@
-"""A model that does what its prompt says, and a ledger on plain files: both work across processes.
+"""A model that does what its prompt says, and records in plain files: both work across processes.
 
 A prompt is a verb: ``ok``, ``raise``, ``exit``, ``segfault``, ``hang``, ``stop`` (as by SIGSTOP), ``oom``,
-``refuse`` (an error that stops the job), ``degenerate``. ``once:VERB`` does it the first time only,
+``refuse`` (an error that stops the job), ``degenerate``, ``broken-node`` (the
+node of the first call has a full disk from then on). ``once:VERB`` does it the first time only,
 ``finish:VERB`` does it in ``finish``, ``after:VERB`` after the commit; ``slow:SECONDS`` sleeps, and
 ``steps:SECONDS`` does so in steps.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from t2vbatch.engines import Progress, RunCallbacks
-from t2vbatch.errors import MemoryExceededError, ModelError, RowError
+from t2vbatch.errors import MemoryExceededError, ModelError, NodeError, RowError
 from t2vbatch.models.steps import step_done
 from t2vbatch.output.records import Status
 from t2vbatch.plan import Sample, Unit
@@ -99,16 +101,37 @@ def _act(prompt: str, folder: Path, where: str, memory: Sequence[str]) -> None:
             step_done()
     elif verb == "oom" and rest not in memory:
         raise MemoryExceededError(f"{where} does not fit")
+    elif verb == "broken-node":
+        _break_first_node(folder)
     elif verb in _VERBS:
         _VERBS[verb]()
 
 
+def _break_first_node(folder: Path) -> None:
+    """The node of the first call has a full disk from now on."""
+    import ray
+
+    node = ray.get_runtime_context().get_node_id()
+    with contextlib.suppress(FileExistsError), (folder / "broken-node").open("x") as file:
+        file.write(node)
+    if (folder / "broken-node").read_text() == node:
+        raise NodeError("the disk is full")
+
+
 def _raise() -> None:
-    raise RowError("told to fail")
+    raise RowError("this failure was requested")
+
+
+def _full_disk() -> None:
+    raise NodeError("the disk is full")
+
+
+def _wrong_code() -> None:
+    raise TypeError("unexpected keyword argument")
 
 
 def _refuse() -> None:
-    raise ModelError("models.fake.path", "told to refuse", "a model that does not")
+    raise ModelError("models.fake.path", "this refusal was requested", "a model that does not")
 
 
 def _hang() -> None:
@@ -129,6 +152,8 @@ _VERBS: dict[str, Callable[[], object]] = {
     "hang": _hang,
     "segfault": _segfault,
     "exit": _exit,
+    "full-disk": _full_disk,
+    "wrong-code": _wrong_code,
     "sysexit": lambda: sys.exit(7),
     "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
 }

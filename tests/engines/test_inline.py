@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from t2vbatch.engines.inline import InlineEngine
-from t2vbatch.errors import JobError, ModelError, WorkerError
+from t2vbatch.errors import JobError, ModelError, NodeError, WorkerError
 from t2vbatch.schedule import failures
 from tests.engines.fakes import notes
 from tests.engines.jobs import run
@@ -31,8 +31,32 @@ def test_bad_rows_stop_nothing(tmp_path: Path) -> None:
     assert ran.errors == {0: "RowError", 2: "SystemExit", 4: "RowError", 5: "RowError"}
     assert ran.generated(5) == 0
     _, failure = ran.ledger.quarantined[0]
-    assert failure.error == "told to fail"
+    assert failure.error == "this failure was requested"
     assert "fakes.py" in (failure.traceback or "")
+
+
+def test_an_error_that_no_repetition_changes_is_tried_once(tmp_path: Path) -> None:
+    """A TypeError of a call's signature is given up on after one attempt; the other rows are generated."""
+    ran = run(InlineEngine(), tmp_path, ["ok", "wrong-code", "ok"])
+    assert ran.ledger.records == {0, 2}
+    assert ran.generated(1) == 1
+    [(attempts, failure)] = ran.ledger.quarantined.values()
+    assert (attempts, failure.error_type) == (1, "TypeError")
+
+
+def test_a_model_that_fails_alike_at_everything_stops(tmp_path: Path) -> None:
+    """After ten samples the run stops with their error, and records none of them as failed."""
+    with pytest.raises(WorkerError, match="failed with the same error: 10 samples") as caught:
+        run(InlineEngine(), tmp_path, ["raise"] * 30)
+    assert "this failure was requested" in str(caught.value)
+    assert len(notes(tmp_path, "generated")) == 10
+
+
+def test_a_full_disk_stops_the_run_with_its_reason(tmp_path: Path) -> None:
+    """In one process there is no other node to go to."""
+    with pytest.raises(NodeError, match="the disk is full"):
+        run(InlineEngine(), tmp_path, ["ok", "full-disk", "ok"])
+    assert notes(tmp_path, "generated") == ["0", "1"]
 
 
 def test_batches_keep_their_innocents(tmp_path: Path) -> None:
@@ -63,9 +87,9 @@ def test_less_memory(tmp_path: Path) -> None:
 
 def test_refusal_stops_with_its_own_error(tmp_path: Path) -> None:
     """An error of the job's making is raised as it is, at the first sight of it."""
-    with pytest.raises(ModelError, match="told to refuse"):
+    with pytest.raises(ModelError, match="this refusal was requested"):
         run(InlineEngine(), tmp_path, ["ok"], load="refuse")
-    with pytest.raises(ModelError, match="told to refuse"):
+    with pytest.raises(ModelError, match="this refusal was requested"):
         run(InlineEngine(), tmp_path, ["ok", "refuse", "ok"])
     assert len(notes(tmp_path, "loads")) == 2
 
@@ -75,7 +99,7 @@ def test_model_that_never_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(failures, "START_PAUSE_S", 0.01)
     with pytest.raises(WorkerError, match="'fake' could not be started 10 times") as caught:
         run(InlineEngine(), tmp_path, ["ok"], load="raise")
-    assert "RowError: told to fail" in str(caught.value)
+    assert "RowError: this failure was requested" in str(caught.value)
     assert len(notes(tmp_path, "loads")) == 10
 
 

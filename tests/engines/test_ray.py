@@ -137,7 +137,7 @@ def test_killed_from_outside(tmp_path: Path) -> None:
 
 def test_refusal_stops_with_its_own_error(tmp_path: Path) -> None:
     """An error that no retry can mend comes out as it was raised in the actor."""
-    with pytest.raises(ModelError, match="told to refuse") as caught:
+    with pytest.raises(ModelError, match="this refusal was requested") as caught:
         run(RayEngine(), tmp_path, ["ok"], load="refuse", count=2)
     assert caught.value.where == "models.fake.path"
 
