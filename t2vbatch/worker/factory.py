@@ -4,8 +4,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 
-from t2vbatch.errors import NodeError
+from t2vbatch.errors import ModelError, NodeError
 from t2vbatch.job import Job, Model
 from t2vbatch.metrics.scorer import load_metrics
 from t2vbatch.models import load_model, set_up_torch
@@ -48,6 +49,15 @@ class WorkerFactory:
                 return load_model(self._spec(memory), self.facts, device)
         except NodeError as error:
             raise NodeError(f"{where}.{error}") from error
+        except (OSError, ValueError, LookupError) as error:
+            if not _is_lasting(error, self._spec(memory)):
+                raise
+            raise ModelError(
+                f"{where}.path",
+                f"{self.job.models[self.model].path}, which cannot be loaded: {error}",
+                "a complete model in diffusers' layout",
+                "repair or download the model again",
+            ) from error
 
     def _retry_model(self, memory: Sequence[str], device: str) -> RetryModel | None:
         dtype = self.job.models[self.model].retry_degenerate
@@ -63,3 +73,18 @@ class WorkerFactory:
         # Offload methods exclude each other, so the new one replaces the job's own.
         kept = [saving for saving in spec.memory if "offload" not in str(saving)]
         return spec.model_copy(update={"memory": [*kept, *memory]})
+
+
+def _is_lasting(error: Exception, spec: Model) -> bool:
+    """Whether loading again cannot help: every part is a local file, and the system reported no error itself.
+
+    A hub may answer the next time, and so may a disk that gave an error number.
+    """
+    parts = [*spec.loras, *(part for part in spec.components.values() if part)]
+    paths = [spec.path, spec.config, *(part.get("path") for part in parts)]
+    local = all(path is None or Path(str(path)).exists() for path in paths)
+    return (
+        local
+        and getattr(error, "errno", None) is None
+        and not isinstance(error, ConnectionError | TimeoutError)
+    )
