@@ -46,6 +46,9 @@ class Model(Section):
     fps: Annotated[float, Field(gt=0, le=240, strict=False)] | None = Field(
         None, description="frames per second of the file; default: the model's own rate"
     )
+    frames: Literal["auto", "any"] = Field(
+        "auto", description="auto: refuse frame counts that the checkpoint cannot make; any: pass every count"
+    )
     batch: int = Field(1, ge=1, description="samples per pipeline call")
     retry_degenerate: Literal["float32"] | None = Field(
         None, description="float32: retry a degenerate sample once in that precision"

@@ -10,8 +10,24 @@ from t2vbatch.job import Columns, Limits
 from t2vbatch.manifest.problems import Problems
 from t2vbatch.manifest.raw import Batch, Raw
 
-MEDIA = ("image", "last_image", "video", "control")
-"""Columns whose cells are media."""
+MEDIA = (
+    "image",
+    "last_image",
+    "video",
+    "control",
+    "reference_images",
+    "background_video",
+    "mask_video",
+    "face_video",
+    "pose_video",
+    "control_video",
+    "ip_adapter_image",
+    "conditions",
+)
+"""Columns whose cells are media. Those after ``control`` fill the call argument of the same name."""
+
+ARRAYS = (".npy", ".safetensors")
+"""Suffixes of the files that a cell of any other column may name: the value is the array in the file."""
 
 IMAGES = ("image", "last_image")
 """Media columns that hold one image, which is verified before anything starts."""

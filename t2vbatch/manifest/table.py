@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 
 from t2vbatch.errors import Problem
-from t2vbatch.manifest.columns import CANONICAL, MEDIA
+from t2vbatch.manifest.columns import ARRAYS, CANONICAL, MEDIA
 from t2vbatch.manifest.extra_columns import shown_text
 from t2vbatch.manifest.identity import pruned
-from t2vbatch.manifest.media import Media, located
+from t2vbatch.manifest.media import Media, located, refusal
 from t2vbatch.manifest.raw import BATCH_BYTES
 from t2vbatch.storage.files import local_path
 
@@ -99,19 +99,29 @@ class Manifest:
 
     def _row(self, cells: Mapping[str, Any]) -> Row:
         models = cells.get("model")
+        arrays = {
+            name: self._media(name, {"path": cell, "bytes": None})
+            for name, cell in cells.items()
+            if name not in CANONICAL and self._is_array(cell)
+        }
         return Row(
             row_id=cells["id"],
             prompt=cells.get("prompt"),
             negative_prompt=cells.get("negative_prompt"),
-            media={name: self._media(name, cells[name]) for name in MEDIA if cells.get(name)},
+            media={name: self._media(name, cells[name]) for name in MEDIA if cells.get(name)} | arrays,
             seed=cells.get("seed"),
             models=None if models is None else tuple(models),
             columns={
                 name: json.loads(cell) if name in self.mixed else pruned(cell)
                 for name, cell in cells.items()
-                if name not in CANONICAL and cell is not None
+                if name not in CANONICAL and cell is not None and name not in arrays
             },
         )
+
+    def _is_array(self, cell: Any) -> bool:
+        """Whether a cell of an extra column names an array's file, at a place that the manifest may read."""
+        named = isinstance(cell, str) and cell.lower().endswith(ARRAYS)
+        return named and refusal(cell, self.base, self.allow_paths) is None
 
     def _media(self, name: str, cell: Mapping[str, Any]) -> Media:
         if cell["bytes"] is not None:

@@ -22,9 +22,10 @@ from t2vbatch.models.checkpoints.quantization import quantization
 from t2vbatch.models.checkpoints.settings import MEMORY, OFFLOADS, SPEED, Setting, options_of
 from t2vbatch.models.checkpoints.sources import BUNDLED, Source, bundled
 from t2vbatch.models.families import family
+from t2vbatch.models.frames import count_notes, frame_counts
 from t2vbatch.models.packages import check_packages, lacking_columns
 from t2vbatch.models.plugins import class_path, is_diffusers, plugin_facts, resolve_class
-from t2vbatch.models.protocol import FrameRule, ModelFacts
+from t2vbatch.models.protocol import ModelFacts
 
 _MOST_TOKENS = 100_000
 """A tokenizer without a limit has 10^30 as its limit."""
@@ -80,6 +81,8 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
     _check_settings(f"{where}.speed", spec.speed, SPEED)
     quantization(f"{where}.", spec, index)
     row = family(pipeline.__name__)
+    counts = frame_counts(row, _autoencoder(where, spec, source), spec.frames == "auto")
+    asked = spec.call.get(signature.frames or "")
     module = bundled(f"{where}.path", spec.path) if spec.path.startswith(BUNDLED) else None
     return ModelFacts(
         identity=_identity(where, spec, checkpoint, pipeline),
@@ -94,9 +97,13 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
         pipeline=class_path(pipeline),
         revision=checkpoint.commit,
         frames_argument=signature.frames,
-        frames=_frame_rule(source, row.frames),
+        frames=counts.allowed,
         fps_argument=signature.fps,
         lacking=lacking_columns(pipeline, spec, signature),
+        arrays=frozenset(signature.arrays),
+        fills=signature.media,
+        reserved=signature.reserved,
+        notes=tuple(count_notes(pipeline.__name__, row, counts, signature.frames, asked)),
     )
 
 
@@ -218,13 +225,15 @@ def _fps(signature: CallSignature, default: float) -> float:
     return float(asked) if isinstance(asked, int | float) and asked > 0 else default
 
 
-def _frame_rule(source: Source, rule: FrameRule) -> FrameRule:
-    """The family's rule, unless the autoencoder compresses time in another way than the family's."""
-    config = source.read_json("vae/config.json") or {}
-    ratio = config.get("temporal_compression_ratio") or config.get("scale_factor_temporal")
-    if rule.every == 1 or not isinstance(ratio, int) or ratio < 1 or rule.every % ratio == 0:
-        return rule
-    return FrameRule(ratio, rule.plus)
+def _autoencoder(where: str, spec: Model, source: Source) -> Mapping[str, Any]:
+    """The config of the autoencoder, of the job's own if it has one; empty if there is none."""
+    if "vae" not in spec.components:
+        return source.read_json("vae/config.json") or {}
+    part = find_components(f"{where}.", spec, source)["vae"]
+    if part is None:
+        return {}
+    folder = f"{part.subfolder}/" if part.subfolder else ""
+    return part.source.read_json(f"{folder}config.json") or {}
 
 
 def _token_limit(

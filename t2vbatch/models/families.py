@@ -5,7 +5,7 @@ from diffusers' documentation and the model cards. Everything else about a pipel
 and its components; a new pipeline without a row here runs with ``DEFAULT``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from t2vbatch.models.protocol import FrameRule
 
@@ -20,10 +20,12 @@ class Need:
 
     Attributes:
         package: its import name.
-        component: the component that comes from it; a job with its own component does not need it.
+        component: the component that comes from it; a job with its own component, or with none (null), does
+            not need it.
         flag: the entry of the denoiser's config with which it is needed; empty: always needed.
         columns: manifest columns whose rows need it; empty: every row needs it.
-        waived_by: the call argument that, set to 0, makes it unnecessary.
+        waived_by: end of a call argument ``COLUMN_END`` that, set to 0, makes it unnecessary for that column.
+        switches: call arguments or entries of ``model_index.json`` that make it unnecessary if false.
     """
 
     package: str
@@ -31,6 +33,7 @@ class Need:
     flag: str = ""
     columns: frozenset[str] = frozenset()
     waived_by: str = ""
+    switches: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class Family:
         batchable: False if one call takes only one sample although the signature accepts lists.
         memory: settings that are always on because it cannot run without them.
         negative_prompt: the negative prompt of a row that has none; None: the argument is not passed.
+        rounds: whether the pipeline silently rounds every other frame count; then another count is refused,
+            if the checkpoint (or ``fixed``) confirms the rule. Otherwise the rule is only advice.
+        fixed: whether the rule is a constant in the pipeline's code, whatever the checkpoint.
+        input_frames: frames that a call needs of an input video, even if it makes fewer.
+        note: what else a user should know about its frame counts.
         frames_from: for an image pipeline, the manifest column whose frames it generates again, all with the
             same prompt; empty for a video pipeline.
     """
@@ -56,21 +64,33 @@ class Family:
     batchable: bool = True
     memory: tuple[str, ...] = ()
     negative_prompt: str | None = None
+    rounds: bool = True
+    fixed: bool = False
+    input_frames: int = 1
+    note: str = ""
     frames_from: str = ""
 
 
 _GUARD = Need("cosmos_guardrail", component="safety_checker")
+_SWITCHED_GUARD = replace(_GUARD, switches=("enable_safety_check", "enable_safety_checker"))
 _COSMOS = (_GUARD, Need("torchvision", flag="concat_padding_mask"))
 # The pipeline compresses input images like video frames before the model reads them.
-_CRF = Need("av", columns=frozenset({"image", "last_image"}), waived_by="image_crf")
+_CRF = Need("av", columns=frozenset({"image", "last_image"}), waived_by="crf")
 
 FAMILIES = (
     Family("Allegro", fps=15.0, frames=FrameRule(4), memory=("vae_tiling",)),
     Family("AnimateDiff"),
     Family("AnyFlow", fps=16.0, frames=_4K1),
     Family("ChronoEdit", fps=16.0, frames=_4K1),
-    Family("CogVideoX", frames=_8K1),
-    Family("ConsisID", frames=_8K1, needs=(Need("cv2"),)),
+    Family("CogVideoX", frames=_8K1, rounds=False),
+    Family(
+        "ConsisID",
+        frames=_8K1,
+        rounds=False,
+        needs=(Need("cv2"),),
+        note="a face is kept only with the array columns id_cond and id_vit_hidden, which diffusers' "
+        "consisid_utils makes with the packages insightface, facexlib and consisid_eva_clip",
+    ),
     Family("Cosmos", fps=30.0, frames=_8K1, needs=_COSMOS),
     Family("Cosmos2", fps=16.0, frames=_4K1, needs=_COSMOS),
     Family(
@@ -79,11 +99,17 @@ FAMILIES = (
         frames=_4K1,
         needs=(*_COSMOS, Need("torchvision", columns=frozenset({"image"}))),
     ),
-    Family("Cosmos2_5_Transfer", fps=16.0, frames=_4K1, needs=(_GUARD, Need("torchvision"))),
-    Family("Cosmos3", fps=24.0, frames=_4K1, needs=(_GUARD,), batchable=False),
+    Family("Cosmos2_5_Transfer", fps=16.0, needs=(_GUARD, Need("torchvision"))),
+    Family("Cosmos3", fps=24.0, frames=_4K1, needs=(_SWITCHED_GUARD,), batchable=False),
     Family("EasyAnimate", frames=_4K1, negative_prompt=""),
-    Family("Helios", fps=24.0),
+    Family("Helios", fps=24.0, frames=FrameRule(33), rounds=False, input_frames=33),
     Family("Hunyuan", fps=15.0, frames=_4K1),
+    Family(
+        "HunyuanVideoImageToVideo",
+        fps=15.0,
+        frames=_4K1,
+        note="the video has 4 frames fewer than num_frames, because the frames of the image are cut off",
+    ),
     Family("HunyuanVideo15", fps=24.0, frames=_4K1, batchable=False),
     Family("HunyuanVideoFramepack", fps=30.0),
     Family("I2VGenXL", fps=16.0),
@@ -93,7 +119,7 @@ FAMILIES = (
     Family("LTX2", fps=24.0, frames=_8K1, needs=(_CRF,)),
     Family("Latte"),
     Family("LucyEdit", fps=24.0, frames=_4K1),
-    Family("Mochi", fps=30.0, frames=FrameRule(6, 1)),
+    Family("Mochi", fps=30.0, frames=FrameRule(6, 1), fixed=True),
     Family("Motif", fps=24.0, frames=_4K1),
     Family("PIA"),
     Family("Sana", fps=16.0, frames=_4K1),

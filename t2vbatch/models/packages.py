@@ -3,7 +3,7 @@
 diffusers imports some packages only when a call needs them, which may be hours into a run.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from t2vbatch.errors import ModelError
@@ -27,6 +27,14 @@ def check_packages(
     Raises:
         ModelError: with the packages to install.
     """
+    for need in family(pipeline.__name__).needs:
+        if need.component and not need.switches and spec.components.get(need.component, ...) is None:
+            raise ModelError(
+                f"{where}.components.{need.component}",
+                f"null, and {pipeline.__name__} refuses every call without this part",
+                "a class of your own, or the model's own part",
+                f"remove the key, and pip install {need.package}",
+            )
     if missing := absent(_needed(pipeline, spec, source, index, taken)):
         names = " ".join(sorted(set(missing)))
         raise ModelError(
@@ -40,9 +48,9 @@ def lacking_columns(pipeline: type, spec: Model, taken: CallSignature) -> dict[s
     """Manifest columns that no row can use on this machine: the package to install, by its name for pip."""
     lacking: dict[str, str] = {}
     for need in family(pipeline.__name__).needs:
-        if need.columns and _called_for(need, spec, need.columns) and (missing := absent([need.package])):
-            lacking |= dict.fromkeys(need.columns & taken.media.keys(), missing[0])
-    return lacking
+        if columns := _columns(need, spec, taken.media.keys()):
+            lacking |= dict.fromkeys(columns, "".join(absent([need.package])))
+    return {column: package for column, package in lacking.items() if package}
 
 
 def _needed(
@@ -51,7 +59,11 @@ def _needed(
     """Import names of the packages that this checkpoint and this job need for every row."""
     config = source.read_json("transformer/config.json") or {}
     for need in family(pipeline.__name__).needs:
-        if _called_for(need, spec, taken.requires) and (not need.flag or config.get(need.flag)):
+        switched_off = any(spec.call.get(name, index.get(name)) is False for name in need.switches)
+        brought = need.component and need.component in spec.components
+        if brought or switched_off or (need.flag and not config.get(need.flag)):
+            continue
+        if not need.columns or _columns(need, spec, taken.requires):
             yield need.package
     for part in index.values():
         # Processors for both images and videos exist only with torchvision.
@@ -61,8 +73,9 @@ def _needed(
         yield "peft"
 
 
-def _called_for(need: Need, spec: Model, columns: frozenset[str]) -> bool:
-    """Whether the model uses the package for rows with these columns."""
-    brought = spec.components.get(need.component) is not None
-    waived = need.waived_by in spec.call and not spec.call[need.waived_by]
-    return not brought and not waived and (not need.columns or bool(need.columns & columns))
+def _columns(need: Need, spec: Model, columns: Collection[str]) -> set[str]:
+    """The columns for which the model uses the package."""
+    waived = {
+        column for column in need.columns if spec.call.get(f"{column}_{need.waived_by}", 1) in (0, False)
+    }
+    return set(need.columns).intersection(columns) - waived

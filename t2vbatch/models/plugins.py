@@ -102,7 +102,7 @@ def plugin_facts(where: str, plugin: Any, spec: Model) -> ModelFacts:
 def _identity(plugin: Any, spec: Model) -> Mapping[str, Any]:
     if hasattr(plugin, "identity"):
         return {**_code(plugin), **plugin.identity(spec)}
-    settings = spec.model_dump(exclude={"path", "pipeline", "call", "fps", "batch"})
+    settings = spec.model_dump(exclude={"path", "pipeline", "call", "fps", "batch", "frames"})
     return {**_code(plugin), "weights": _content(spec.path), **settings}
 
 

@@ -85,6 +85,10 @@ class ModelFacts:
         revision: commit of the repository on the Hub; None for local files.
         frames_argument: the call argument for the number of frames, or None.
         frames: the numbers of frames that the model can make.
+        arrays: call parameters that can also be an array, from a ``.npy`` or ``.safetensors`` file or a list.
+        fills: manifest column: the call parameter that it fills; several columns may fill the same one.
+        reserved: call parameters that only t2vbatch sets: what to use instead.
+        notes: sentences for the user about this model and the job's call.
         lacking: manifest columns that no call can use on this machine: the package to install for each.
         fps_argument: the call argument for the frame rate that the model generates for, or None; a sample's
             file has that rate, unless the job sets ``fps``.
@@ -105,3 +109,12 @@ class ModelFacts:
     frames: FrameRule = field(default_factory=FrameRule)
     fps_argument: str | None = None
     lacking: Mapping[str, str] = field(default_factory=dict)
+    arrays: frozenset[str] = frozenset()
+    fills: Mapping[str, str] = field(default_factory=dict)
+    reserved: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Manifest columns that the call can use, with those of arrays."""
+        return self.accepts | self.arrays

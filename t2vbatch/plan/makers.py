@@ -8,8 +8,8 @@ from t2vbatch.canonical import NotCanonicalError, canonical, digest
 from t2vbatch.errors import ModelError, Problem
 from t2vbatch.job import Job
 from t2vbatch.manifest import Manifest, Row
-from t2vbatch.manifest.columns import likely
-from t2vbatch.models.calls.check import check_call, expected_frames, frame_count
+from t2vbatch.manifest.columns import MEDIA, likely
+from t2vbatch.models.calls.check import cell_values, check_call, expected_frames, frame_count
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.plan.names import safe_name
 
@@ -50,7 +50,8 @@ class Maker:
         return cls(name, job, facts, {**facts.call, **model.call}, digest(shared), safe_name(name))
 
     def call_of(self, row: Row) -> dict[str, Any]:
-        return {**self.call, **{k: v for k, v in row.columns.items() if k in self.facts.parameters}}
+        """The row's call arguments: the model's, the job's, then the row's columns, but no array files."""
+        return {**self.call, **cell_values(row.columns, self.facts)}
 
     def cost_of(self, call: Mapping[str, Any]) -> float:
         cost = 1.0
@@ -62,8 +63,10 @@ class Maker:
 
     def lacks(self, row: Row) -> str | None:
         """The column that this model cannot do without and the row has not, if there is one."""
-        given = set(row.media) | ({"prompt"} if row.prompt is not None else set())
-        missing = sorted(self.facts.requires - given)
+        fills = self.facts.fills
+        given = {fills.get(name, name) for name in row.media}
+        given |= {"prompt"} if row.prompt is not None else set()
+        missing = sorted(name for name in self.facts.requires if fills.get(name, name) not in given)
         return missing[0] if missing else None
 
 
@@ -118,3 +121,14 @@ def misspelt(columns: Iterable[str], models: Mapping[str, ModelFacts]) -> Iterat
     for column in columns:
         if column not in arguments and (close := likely(column, arguments)):
             yield f"column {column!r} is an extra column, not an argument; did you mean {close!r}?"
+
+
+def unused(columns: Iterable[str], models: Mapping[str, ModelFacts]) -> Iterator[str]:
+    """A sentence for each column of media, or with an argument's name, that no model uses."""
+    for column in columns:
+        takers = sorted(name for name, facts in models.items() if column in facts.reserved)
+        if takers and not any(column in facts.inputs | facts.parameters for facts in models.values()):
+            advice = models[takers[0]].reserved[column]
+            yield f"column {column!r} is not used: t2vbatch sets that argument itself; {advice}"
+        elif column in MEDIA and not any(column in facts.accepts for facts in models.values()):
+            yield f"column {column!r} is not used: no model of the job takes it"

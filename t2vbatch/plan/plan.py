@@ -21,7 +21,7 @@ from t2vbatch.manifest import Manifest, Media, Row
 from t2vbatch.media.video import suffix
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.plan.bad_rows import BadRows, is_remote
-from t2vbatch.plan.makers import MAX_SEED, Maker, makers_of, misspelt, place_of, row_problem
+from t2vbatch.plan.makers import MAX_SEED, Maker, makers_of, misspelt, place_of, row_problem, unused
 from t2vbatch.plan.names import derive_seed, safe_name
 
 PLAN = pa.schema(
@@ -142,8 +142,15 @@ def make_plan(manifest: Manifest, job: Job, models: Mapping[str, ModelFacts]) ->
     planner.bad.raise_if_refused()
     table = pa.Table.from_batches(batches, PLAN).unify_dictionaries()
     shared = {name: maker.shared for name, maker in makers.items()}
-    reads = {name: facts.accepts for name, facts in models.items()}
-    notes = (*manifest.notes, *planner.bad.notes(), *misspelt(manifest.columns.names, models))
+    reads = {name: facts.inputs for name, facts in models.items()}
+    columns = manifest.table.column_names
+    notes = (
+        *manifest.notes,
+        *planner.bad.notes(),
+        *misspelt(manifest.columns.names, models),
+        *unused(columns, models),
+        *(f"models.{name}: {note}" for name, facts in models.items() for note in facts.notes),
+    )
     return Plan(table, manifest, shared, reads, notes, planner.bad.samples)
 
 
@@ -201,7 +208,7 @@ class _Planner:
 
     def _digests(self, row: Row) -> tuple[dict[str, str], Problem | None]:
         """The digests of the media that some model reads, or the problem of the first unreadable one."""
-        read = frozenset().union(*(maker.facts.accepts for maker in makers_of(row, self.makers)))
+        read = frozenset().union(*(maker.facts.inputs for maker in makers_of(row, self.makers)))
         media = {}
         for name, item in row.media.items():
             if name in read:
@@ -233,7 +240,7 @@ def _is_canonical(value: Any) -> bool:
 
 def _samples_of(index: int, row: Row, media: Mapping[str, str], maker: Maker) -> Iterator[dict[str, Any]]:
     call = maker.call_of(row)
-    own = {name: sha256 for name, sha256 in media.items() if name in maker.facts.accepts}
+    own = {name: sha256 for name, sha256 in media.items() if name in maker.facts.inputs}
     what = _what(maker.shared, row.prompt, row.negative_prompt, own, call)
     yield from _planned(index, row, call, what, maker)
 

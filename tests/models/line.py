@@ -36,10 +36,10 @@ def rows(models: Mapping[str, dict[str, Any]], folder: Path) -> list[dict[str, A
     return found
 
 
-def run(
+def write(
     folder: Path, output: str, models: Mapping[str, Any], manifest: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Run the job of these models and rows in this process; its results table, row by row."""
+) -> None:
+    """Write the job of these models, and its manifest."""
     lines = "".join(json.dumps(row) + "\n" for row in manifest)
     (folder / "rows.jsonl").write_text(lines, encoding="utf-8")
     named = {row["model"] for row in manifest}
@@ -51,5 +51,12 @@ def run(
         "engine": "inline",
     }
     (folder / "job.yaml").write_text(yaml.safe_dump(job), encoding="utf-8")
+
+
+def run(
+    folder: Path, output: str, models: Mapping[str, Any], manifest: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Run the job of these models and rows in this process; its results table, row by row."""
+    write(folder, output, models, manifest)
     result = run_job(prepare(load_job(folder / "job.yaml")), engine_for)
     return list(pq.read_table(Path(result.output) / "results.parquet").to_pylist())

@@ -47,10 +47,9 @@ def test_facts_of_an_image_model(checkpoint: Checkpoint) -> None:
 
 
 def test_facts_of_an_image_and_text_model(checkpoint: Checkpoint) -> None:
-    """An image-to-video model needs a prompt and an image; its autoencoder decides the frame counts."""
+    """An image-to-video model needs a prompt and an image."""
     facts = inspect_model("mine", _spec(checkpoint("CogVideoXImageToVideoPipeline")))
     assert facts.requires == {"prompt", "image"}
-    assert str(facts.frames) == "8k+1"
     assert facts.token_limit == 226
 
 
@@ -172,3 +171,22 @@ def test_a_variant_is_identified_by_its_own_files(tmp_path: Path) -> None:
     assert (folder / "unet" / "diffusion_pytorch_model.fp16.safetensors").exists()
     assert _identity(folder) == plain
     assert _identity(folder, variant="fp16") != plain
+
+
+@pytest.mark.parametrize(
+    ("argument", "advice"),
+    [
+        ("num_videos_per_prompt", "use samples:"),
+        ("output_type", "t2vbatch reads the frames"),
+        ("latents", "manifest column latents of .npy"),
+        ("image", "manifest column image"),
+        ("generator", "use seed:"),
+    ],
+)
+def test_an_argument_that_t2vbatch_sets_has_advice(
+    argument: str, advice: str, checkpoint: Checkpoint
+) -> None:
+    """An argument of the pipeline that a job cannot set names what to use instead."""
+    error = _refused(_spec(checkpoint("WanImageToVideoPipeline"), call={argument: 1}))
+    assert error.found == "an argument that WanImageToVideoPipeline takes but t2vbatch sets"
+    assert advice in error.fix

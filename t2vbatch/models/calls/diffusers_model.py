@@ -1,17 +1,19 @@
-"""Calling a diffusers pipeline: any of them, by what its signature takes and its output gives."""
+"""Calls a diffusers pipeline: any of them, by the signature of its call and the form of its output."""
 
 import contextlib
-from collections import defaultdict
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from t2vbatch.errors import MemoryExceededError, RowError, SampleError
 from t2vbatch.job import Model
 from t2vbatch.media.video import Video
+from t2vbatch.models.calls.arguments import Target, list_arguments, media_arguments, setting_names
 from t2vbatch.models.calls.check import expected_frames, frame_count
-from t2vbatch.models.calls.inputs import READERS, argument, fitted
 from t2vbatch.models.calls.outputs import to_frames
 from t2vbatch.models.calls.signature import read_signature
 from t2vbatch.models.calls.sound import sound_rate, to_audio
@@ -19,6 +21,8 @@ from t2vbatch.models.determinism import generators, seeded
 from t2vbatch.models.families import family
 from t2vbatch.models.protocol import ModelFacts, Request
 from t2vbatch.models.steps import step_done
+
+_log = logging.getLogger(__name__)
 
 
 class DiffusersModel:
@@ -30,11 +34,13 @@ class DiffusersModel:
         self._facts = facts
         self._device = torch.device(device)
         self._signature = read_signature(pipeline.__class__)
+        self._family = family(pipeline.__class__.__name__)
+        self._other_counts: set[tuple[int, int]] = set()
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:
         """See VideoModel."""
         if len(requests) > 1 and (not self._facts.batchable or self._has_media(requests)):
-            raise RowError("this pipeline makes one video of media a call; set batch: 1")
+            raise RowError("with media, this pipeline makes one video for each call; set batch: 1")
         try:
             arguments = self._arguments(requests)
             with seeded([request.seed for request in requests]), torch.no_grad():
@@ -47,22 +53,23 @@ class DiffusersModel:
         except Exception as error:
             self._recover()
             raise _explained(error) from error
+        self._note_counts(frames, requests)
         made = zip(frames, sounds, requests, strict=True)
         return [Video(video, self._fps(request), sound) for video, sound, request in made]
 
     def _arguments(self, requests: Sequence[Request]) -> dict[str, Any]:
         signature, first = self._signature, requests[0]
-        arguments = dict(first.call)
-        count = frame_count(first.call, self._facts)
-        if count is not None and not self._facts.frames.allows(count):
-            raise RowError(f"{count} frames; this model makes {expected_frames(count, self._facts)}")
+        self._check_count(first.call)
+        settings, target = setting_names(signature), self._target(first.call)
+        arguments = {name: value for name, value in first.call.items() if name not in settings}
+        arguments |= list_arguments(signature, first.call, target)
         if signature.prompt and any(request.prompt is not None for request in requests):
             arguments["prompt"] = _one_or_list([request.prompt or "" for request in requests])
-        unsaid = family(type(self._pipeline).__name__).negative_prompt
+        unsaid = self._family.negative_prompt
         negative = [request.negative_prompt or unsaid for request in requests]
         if signature.negative_prompt and any(text is not None for text in negative):
             arguments["negative_prompt"] = _one_or_list([text or "" for text in negative])
-        arguments |= self._media(first)
+        arguments |= media_arguments(signature, first.media, first.call, target)
         if signature.generator:
             arguments["generator"] = _one_or_list(generators([request.seed for request in requests]))
         if signature.output_type:
@@ -71,46 +78,60 @@ class DiffusersModel:
             arguments[signature.callback] = _step_ended
         return arguments
 
+    def _check_count(self, call: Mapping[str, Any]) -> None:
+        count = frame_count(call, self._facts)
+        if count is not None and not self._facts.frames.allows(count):
+            raise RowError(f"{count} frames; this model makes {expected_frames(count, self._facts)}")
+
     def _has_media(self, requests: Sequence[Request]) -> bool:
-        return any(column in request.media for request in requests for column in self._signature.media)
+        columns = self._signature.media.keys() | self._signature.arrays.keys()
+        return any(columns & request.media.keys() for request in requests)
 
-    def _media(self, request: Request) -> dict[str, Any]:
-        """The media parameters; several columns may fill one."""
-        filled: dict[str, dict[str, Any]] = defaultdict(dict)
-        size = self._size(request.call)
-        for column, parameter in self._signature.media.items():
-            if column in request.media:
-                value = READERS[column](request.media[column])
-                frames = value[: self._length(request.call)] if isinstance(value, list) else [value]
-                sized = [fitted(frame, size, self._spec.fit) for frame in frames]
-                filled[parameter][column] = sized if isinstance(value, list) else sized[0]
-        types = self._signature.types
-        return {name: argument(name, types[name], given, request.call) for name, given in filled.items()}
+    def _target(self, call: Mapping[str, Any]) -> Target:
+        count = self._asked(call)
+        return Target(
+            size=self._size(call),
+            fit=self._spec.fit,
+            # A call may read more frames of a video than it makes.
+            input_frames=None if count is None else max(count, self._family.input_frames),
+            num_frames=count,
+            device=self._device,
+            dtype=getattr(torch, self._spec.dtype),
+        )
 
-    def _length(self, call: Mapping[str, Any]) -> int | None:
-        """As many frames of a video are used as are to be made, where the call or its defaults say so."""
+    def _asked(self, call: Mapping[str, Any]) -> int | None:
+        """The number of frames in the call or its default."""
         name = self._facts.frames_argument or ""
         count = call.get(name, self._signature.defaults.get(name))
         return count if isinstance(count, int) else None
 
+    def _note_counts(self, videos: Sequence[npt.NDArray[np.uint8]], requests: Sequence[Request]) -> None:
+        """Warn, once for each pair of counts, that the pipeline made another number of frames."""
+        asked = self._asked(requests[0].call)
+        for made in {len(video) for video in videos} - {asked}:
+            if asked is not None and (asked, made) not in self._other_counts:
+                self._other_counts.add((asked, made))
+                name = type(self._pipeline).__name__
+                _log.warning("%s made %d frames for %s: %d", name, made, self._facts.frames_argument, asked)
+
     def _size(self, call: Mapping[str, Any]) -> tuple[int, int] | None:
-        """(width, height) of the video to be made, where the call or its defaults say so."""
+        """(width, height) of the video in the call or its defaults; None if they are not set."""
         defaults = self._signature.defaults
         width, height = (call.get(name, defaults.get(name)) for name in ("width", "height"))
         return (width, height) if isinstance(width, int) and isinstance(height, int) else None
 
     def _fps(self, request: Request) -> float:
-        """The job's rate; else the rate that the call imagined; else the model's."""
-        imagined = request.call.get(self._facts.fps_argument or "")
-        if self._spec.fps or not isinstance(imagined, int | float):
+        """The job's rate; else the rate that the model generated for; else the model's."""
+        generated_for = request.call.get(self._facts.fps_argument or "")
+        if self._spec.fps or not isinstance(generated_for, int | float):
             return self._spec.fps or self._facts.fps
-        return float(imagined)
+        return float(generated_for)
 
     def _recover(self) -> None:
-        """Bring the pipeline back to where it was before a call that raised.
+        """Restore the pipeline's state after a call that failed.
 
-        What such a call leaves behind: keys kept by step caches, weights on the device that an offload
-        would have taken back, and a scheduler in the middle of its steps.
+        Such a call leaves step caches filled, weights on the device that an offload would have moved back,
+        and a scheduler in the middle of its steps.
         """
         pipeline = self._pipeline
         for part in pipeline.components.values():
@@ -125,12 +146,12 @@ class DiffusersModel:
 
 
 def _one_or_list(values: list[Any]) -> Any:
-    """Many pipelines take one prompt, and many that take lists take one prompt more simply."""
+    """A single value for one request: many pipelines take no lists."""
     return values[0] if len(values) == 1 else values
 
 
 def _step_ended(*_: Any) -> dict[str, Any]:
-    """What a pipeline calls after each step, in either form; of the tensors it gave, none is replaced."""
+    """The callback after each step, in both forms; it replaces none of the tensors."""
     step_done()
     return {}
 

@@ -1,12 +1,13 @@
-"""What a pipeline's call takes, read from its signature: the one road for every pipeline.
+"""What a pipeline's call takes, read from its signature, as plain data.
 
-Owns the roles of parameters. It calls nothing and loads no weights.
+This module decides the role of each parameter: a call argument, the place of a manifest column, an array, or
+a parameter that t2vbatch sets itself. It calls nothing, loads no weights and does not import torch.
 """
 
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -28,30 +29,65 @@ MEDIA: Mapping[str, tuple[str, ...]] = {
         "reference_conditions",
     ),
 }
-"""Manifest column: the call parameters that it can fill; of those that a pipeline has, the first is meant."""
+"""Manifest column: the call parameters that it can fill. It fills the first of them that a pipeline has."""
+
+NAMED = (
+    "reference_images",
+    "background_video",
+    "mask_video",
+    "face_video",
+    "pose_video",
+    "control_video",
+    "ip_adapter_image",
+    "conditions",
+)
+"""Manifest columns that fill the call parameter of the same name."""
 
 CONTROLS = frozenset({"control_video", "conditioning_frames", "controls", "pose_video"})
-"""Parameters without which a call raises, though their annotations let them be None."""
+"""Parameters that a call needs, though their annotations allow None."""
 
 SHARED = frozenset({"conditions"})
-"""Parameters that several columns fill together; any other belongs to one column."""
+"""Parameters that several columns fill together, all of them optional. Any other belongs to one column."""
 
 FRAMES = ("num_frames", "video_length", "frames", "segment_frame_length")
-"""Names under which pipelines take the number of frames."""
+"""Names of the parameter for the number of frames."""
 
 FPS = ("frame_rate", "fps", "target_fps")
-"""Names under which pipelines take the frame rate."""
+"""Names of the parameter for the frame rate."""
 
 CALLBACKS = ("callback_on_step_end", "callback")
-"""Names under which pipelines take a function that is called after each denoising step; the second is an
-older form of the first, with other arguments."""
+"""Names of the parameter for a function that is called after each denoising step; the second one is an older
+form with other arguments."""
 
-_PLUMBING = re.compile(
-    r"self|args|kwargs|generator|seed|return_dict|output_type|callback.*|.*latents?|.*_embeds(_.*)?|"
-    r".*_attention_mask|prompt_cu_seqlens|num_(videos|images)_per_prompt|ip_adapter_.*|"
-    r"(control|control_camera|pose|face|background|mask)_video|mask|.*conditions|.*_images?|controls"
+_RESERVED: tuple[tuple[str, str], ...] = (
+    ("prompt|negative_prompt", "use the manifest column {0}"),
+    ("num_(videos|images)_per_prompt", "use samples: in the job"),
+    ("generator|seed", "use seed: in the job, or the manifest column seed"),
+    ("output_type|return_dict", "remove it: t2vbatch reads the frames from the output"),
+    ("callback.*", "remove it: t2vbatch counts the steps"),
+    (
+        ".*latents?|.*_embeds(_.*)?|.*_attention_mask|prompt_cu_seqlens",
+        "use a manifest column {0} of .npy files",
+    ),
+    ("ip_adapter_.*", "use the manifest column ip_adapter_image"),
+    ("(control|control_camera|pose|face|background|mask)_video|mask|.*conditions|.*_images?|controls", ""),
 )
-"""What t2vbatch fills itself, and what has no form in a job file: tensors and functions."""
+"""Parameters that a job cannot set under ``call``, and what to use instead. The last pattern is media."""
+
+_ARRAYS = ("Tensor", "ndarray")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """The class of the entries of a parameter such as ``conditions``.
+
+    Attributes:
+        kind: the class, as ``module:Name``.
+        settings: its fields beside the media, such as ``strength``, with their defaults.
+    """
+
+    kind: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,35 +95,43 @@ class CallSignature:
     """What a call takes.
 
     Attributes:
-        parameters: names that a job or a row may set.
-        defaults: the call's own values of them, where they have a canonical form.
+        parameters: names that a job or a row may set. Those of conditions are ``COLUMN_FIELD``.
+        defaults: the call's own values of them, if they have a canonical form.
         media: manifest column: parameter.
-        types: annotations of those parameters.
-        requires: manifest columns without which no call is possible.
-        negative_prompt, generator, output_type: whether the call has that parameter.
-        batchable: whether lists of prompts are taken and no media are wanted; with media, what a list
-            means differs from pipeline to pipeline, and one that misreads it raises nothing.
-        frames, fps: name of the parameter for the number of frames and their rate, if there is one.
-        callback: name of the parameter for a function that is called after each step, if there is one.
+        tensors: media parameters whose frames are given as one tensor.
+        conditions: media parameters that take condition objects: their class.
+        arrays: parameters that may be an array from a file: ``Tensor``, ``ndarray`` or ``list``.
+        reserved: parameters that only t2vbatch sets: what to use instead.
+        requires: manifest columns that every call needs.
+        prompt, negative_prompt, generator, output_type: whether the call has that parameter.
+        batchable: whether it takes lists of prompts and needs no media; with media, the meaning of a list
+            differs between pipelines, and a wrong one raises no error.
+        embeds: whether it takes ``prompt_embeds``.
+        frames, fps: the parameter for the number of frames and for their rate, or None.
+        callback: the parameter for a function that is called after each step, or None.
     """
 
     parameters: frozenset[str]
     defaults: Mapping[str, Any]
     media: Mapping[str, str]
-    types: Mapping[str, Any]
+    tensors: frozenset[str]
+    conditions: Mapping[str, Condition]
+    arrays: Mapping[str, str]
+    reserved: Mapping[str, str]
     requires: frozenset[str]
     prompt: bool
     negative_prompt: bool
     generator: bool
     output_type: bool
     batchable: bool
+    embeds: bool
     frames: str | None
     fps: str | None
     callback: str | None
 
     @property
     def accepts(self) -> frozenset[str]:
-        """Manifest columns that the call can take."""
+        """Manifest columns that the call can use."""
         prompts = [("prompt", self.prompt), ("negative_prompt", self.negative_prompt)]
         return frozenset([*self.media, *(name for name, there in prompts if there)])
 
@@ -99,39 +143,36 @@ def read_signature(pipeline: Any) -> CallSignature:
     hints = _hints(pipeline)
     frames_from = family(pipeline.__name__).frames_from
     media = {frames_from: "image"} if frames_from else _media(frozenset(parameters))
-    settable = frozenset(
-        name
-        for name in parameters
-        if not _PLUMBING.fullmatch(name)
-        and name not in ("prompt", "negative_prompt")
-        and name not in media.values()
-    )
-    needed = {column for column, name in media.items() if _needed(parameters[name], hints.get(name))}
-    alone = needed == set()
-    # A call that takes an image or a video, and could do with either, names both without "| None".
-    if {"image", "video"} <= needed and parameters[media["image"]].default is None:
-        needed -= {"image", "video"}
-    if "prompt" in parameters:
-        needed.add("prompt")
-    else:
-        needed |= media.keys()
-    if frames_from:
-        needed.add(frames_from)
-    if media.get("control") in CONTROLS:
-        needed.add("control")
+    conditions = {
+        name: condition for name in set(media.values()) if (condition := _condition(name, hints.get(name)))
+    }
+    places = {name: column for column, name in reversed(media.items())}
+    reserved = {name: advice for name in parameters if (advice := _advice(name, places)) is not None}
+    settings = {
+        f"{column}_{key}": default
+        for column, name in media.items()
+        if name in conditions
+        for key, default in conditions[name].settings.items()
+    }
+    settable = frozenset(parameters) - {"self", "args", "kwargs"} - reserved.keys()
+    defaults = {name: parameters[name].default for name in settable if _has_default(parameters[name])}
     return CallSignature(
-        parameters=settable,
-        defaults={
-            name: parameters[name].default for name in settable if _has_canonical_default(parameters[name])
-        },
+        parameters=settable | settings.keys(),
+        defaults={**settings, **defaults},
         media=media,
-        types={name: hints.get(name) for name in media.values()},
-        requires=frozenset(needed),
+        tensors=frozenset(name for name in media.values() if _is_tensor(hints.get(name))),
+        conditions=conditions,
+        arrays=_arrays(parameters, hints, media),
+        reserved=reserved,
+        requires=_requires(pipeline, parameters, hints, media),
         prompt="prompt" in parameters,
         negative_prompt="negative_prompt" in parameters,
         generator="generator" in parameters,
         output_type="output_type" in parameters,
-        batchable=alone and "prompt" in parameters and _takes_list(hints.get("prompt")),
+        batchable=not any(_needed(parameters[name], hints.get(name)) for name in media.values())
+        and "prompt" in parameters
+        and _takes_list(hints.get("prompt")),
+        embeds="prompt_embeds" in parameters,
         frames=next((name for name in FRAMES if name in parameters), None),
         fps=next((name for name in FPS if name in parameters), None),
         callback=next((name for name in CALLBACKS if name in parameters), None),
@@ -146,18 +187,90 @@ def _media(parameters: frozenset[str]) -> dict[str, str]:
         name = next((name for name in names if name in parameters and name not in taken), None)
         if name is not None:
             media[column] = name
-    return media
+    return media | {name: name for name in NAMED if name in parameters}
+
+
+def _advice(name: str, places: Mapping[str, str]) -> str | None:
+    """What to use instead of a parameter that a job cannot set; None for a call argument."""
+    if name in places:
+        return f"use the manifest column {places[name]}"
+    for pattern, advice in _RESERVED:
+        if re.fullmatch(pattern, name):
+            return advice.format(name) or f"use the manifest column {name}"
+    return None
+
+
+def _requires(
+    pipeline: Any,
+    parameters: Mapping[str, inspect.Parameter],
+    hints: Mapping[str, Any],
+    media: Mapping[str, str],
+) -> frozenset[str]:
+    """The manifest columns that every call needs."""
+    own = {column: name for column, name in media.items() if column in MEDIA and name not in SHARED}
+    needed = {column for column, name in own.items() if _needed(parameters[name], hints.get(name))}
+    # A call that takes either an image or a video annotates both without "| None".
+    if {"image", "video"} <= needed and parameters[media["image"]].default is None:
+        needed -= {"image", "video"}
+    needed -= {column for column in needed if _checks_for_none(pipeline, own[column])}
+    if "prompt" in parameters:
+        needed.add("prompt")
+    elif own:
+        needed |= own.keys()
+    elif "latents" in parameters:
+        needed.add("latents")
+    if frames_from := family(pipeline.__name__).frames_from:
+        needed.add(frames_from)
+    if media.get("control") in CONTROLS:
+        needed.add("control")
+    return frozenset(needed)
+
+
+def _checks_for_none(pipeline: Any, name: str) -> bool:
+    """Whether the call itself tests an image parameter for None, so that it is optional."""
+    return "image" in name and f"if {name} is not None" in inspect.getsource(pipeline.__call__)
+
+
+def _condition(name: str, hint: Any) -> Condition | None:
+    """The condition class in an annotation such as ``Condition | list[Condition]``."""
+    kind = next((part for part in get_args(hint) if is_dataclass(part)), None)
+    if not name.endswith("conditions") or not isinstance(kind, type):
+        return None
+    settings = {one.name: one.default for one in fields(kind) if one.name not in ("image", "video", "frames")}
+    # One name for the same setting in LTX and LTX-2.
+    settings = {key.replace("frame_index", "index"): default for key, default in settings.items()}
+    return Condition(f"{kind.__module__}:{kind.__qualname__}", settings)
+
+
+def _arrays(
+    parameters: Mapping[str, inspect.Parameter], hints: Mapping[str, Any], media: Mapping[str, str]
+) -> dict[str, str]:
+    """Parameters that may be an array, and the form in which the call takes it."""
+    found = {}
+    for name in parameters.keys() - media.values() - {"self", "args", "kwargs", "generator"}:
+        said = str(hints.get(name, parameters[name].annotation))
+        if "Image" in said or "Callable" in said or name.startswith("callback"):
+            continue
+        if any(kind in said for kind in _ARRAYS):
+            found[name] = "Tensor" if "Tensor" in said else "ndarray"
+        elif re.search(r"\b(list|tuple)\[", said.lower()) and "str" not in said:
+            found[name] = "list"
+    return found
+
+
+def _is_tensor(hint: Any) -> bool:
+    return getattr(hint, "__name__", "") == "FloatTensor"
 
 
 def _hints(pipeline: type) -> Mapping[str, Any]:
     try:
         return get_type_hints(pipeline.__call__)
-    except Exception:  # annotations of optional packages that are not installed
+    except Exception:  # an annotation of an optional package that is not installed
         return {}
 
 
 def _needed(parameter: inspect.Parameter, hint: Any) -> bool:
-    """Diffusers gives most needed inputs a default of None; the annotation tells, as it leaves None out."""
+    """Whether an input is needed. Most have the default None; then the annotation excludes None."""
     if parameter.default is not None:
         return parameter.default is parameter.empty
     return hint is not None and NoneType not in get_args(hint)
@@ -167,7 +280,8 @@ def _takes_list(hint: Any) -> bool:
     return hint is None or any("list" in str(part).lower() for part in get_args(hint) or (hint,))
 
 
-def _has_canonical_default(parameter: inspect.Parameter) -> bool:
+def _has_default(parameter: inspect.Parameter) -> bool:
+    """Whether the default has a canonical form."""
     if parameter.default is parameter.empty:
         return False
     try:

@@ -3,6 +3,7 @@
 Only safetensors are read, unless the job allows pickles. Code of a repository is never run.
 """
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,7 @@ def with_weights(pipeline: Any, spec: Model, facts: ModelFacts) -> Any:
             dtype=dtype,
             variant=spec.variant,
             use_safetensors=None if spec.allow_pickle else True,
+            **_switched_off(pipeline, spec),
             **hub_options(checkpoint.commit),
             **_quantized({name: config for name, config in quantized.items() if name not in parts}),
             **parts,
@@ -69,6 +71,15 @@ def _left_out(pipeline: Any, index: Mapping[str, Any]) -> dict[str, None]:
     """The parts that the checkpoint leaves out; some classes of diffusers need an explicit None for them."""
     expected, _ = pipeline._get_signature_keys(pipeline)
     return {name: None for name in expected if index.get(name) == [None, None]}
+
+
+def _switched_off(pipeline: Any, spec: Model) -> dict[str, bool]:
+    """Switches off the safety checker in the constructor, which would otherwise construct one."""
+    left_out = spec.components.get("safety_checker", ...) is None
+    if not (left_out or spec.call.get("enable_safety_check") is False):
+        return {}
+    switches = inspect.signature(pipeline.__init__).parameters.keys() & {"enable_safety_checker"}
+    return dict.fromkeys(switches, False)
 
 
 def _outside(

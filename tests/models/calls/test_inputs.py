@@ -1,58 +1,16 @@
-"""Call arguments from manifest columns: the parameter of each column, and its value."""
+"""Images and frames from media, brought to the size of the video."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from t2vbatch.errors import RowError
 from t2vbatch.manifest import Media
-from t2vbatch.models.calls.inputs import argument, fitted, read_frames, read_image
-from t2vbatch.models.calls.signature import read_signature
+from t2vbatch.models.calls.inputs import fitted, read_frames, read_image
 from tests.models import tiny
-from tests.models.tiny_parts import diffusers
-
-
-@pytest.mark.parametrize(
-    ("name", "media"),
-    [
-        ("WanImageToVideoPipeline", {"image": "image", "last_image": "last_image"}),
-        ("WanVACEPipeline", {"image": "reference_images", "video": "video", "control": "mask"}),
-        ("WanAnimatePipeline", {"image": "image", "video": "face_video", "control": "pose_video"}),
-        ("LTX2HDRPipeline", {"video": "reference_conditions"}),
-        ("AnimateDiffControlNetPipeline", {"control": "conditioning_frames"}),
-        ("StableDiffusionInstructPix2PixPipeline", {"video": "image"}),
-        ("WanPipeline", {}),
-    ],
-)
-def test_columns_find_their_parameters(name: str, media: dict[str, str]) -> None:
-    """Each media column fills the pipeline's parameter for it, whatever its name."""
-    signature = read_signature(getattr(diffusers, name))
-    assert signature.media == media
-    assert signature.parameters.isdisjoint(media.values())
-
-
-def test_conditions_stand_at_their_places_in_time() -> None:
-    """A first and a last image become two conditions, at the first and the last frame."""
-    kind = read_signature(diffusers.LTXConditionPipeline).types["conditions"]
-    image = Image.new("RGB", (4, 4))
-    first, last = argument("conditions", kind, {"image": image, "last_image": image}, {"num_frames": 9})
-    assert (first.image, first.frame_index, last.frame_index) == (image, 0, 8)
-    kind = read_signature(diffusers.LTX2ConditionPipeline).types["conditions"]
-    [ending] = argument("conditions", kind, {"last_image": image}, {})
-    assert (ending.frames, ending.index) == (image, -1)
-
-
-def test_pipelines_that_want_tensors_get_tensors() -> None:
-    """Frames become (1, C, T, H, W): colours in [0, 1], masks of one channel in [0, 255]."""
-    frames = [Image.new("RGB", (6, 4), "white")] * 3
-    video = argument("video", torch.FloatTensor, {"video": frames}, {})
-    mask = argument("mask_video", torch.FloatTensor, {"control": frames}, {})
-    assert (tuple(video.shape), video.max().item()) == ((1, 3, 3, 4, 6), 1.0)
-    assert (tuple(mask.shape), mask.max().item()) == ((1, 1, 3, 4, 6), 255.0)
 
 
 def test_each_way_to_fit() -> None:

@@ -1,0 +1,74 @@
+"""Inputs of any pipeline from manifest columns, in whole runs; and columns that no model uses."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from t2vbatch.commands.prepare import prepare
+from t2vbatch.job import load_job
+from tests.models import line, tiny
+
+
+def test_a_list_in_a_csv_and_an_array_in_a_file_are_the_same_argument(tmp_path: Path) -> None:
+    """Camera intrinsics as text in a CSV, as a .npy file and in the job make the same video."""
+    models = line.checkpoints(["SanaWMPipeline"], tmp_path)
+    [row] = line.rows(models, tmp_path)
+    intrinsics = models["SanaWMPipeline"]["call"].pop("intrinsics")
+    np.save(tmp_path / "camera.npy", np.array(intrinsics))
+    rows = [
+        row | {"id": "text", "intrinsics": str(intrinsics), "seed": 1},
+        row | {"id": "file", "intrinsics": "camera.npy", "seed": 1},
+        row | {"id": "other", "intrinsics": "[24.0, 16.0, 16.0, 12.0]", "seed": 1},
+    ]
+    made = line.run(tmp_path, "out", models, rows)
+    assert [(one["status"], one["error"]) for one in made] == [("ok", None)] * 3
+    by_id = {one["row_id"]: one["frames_sha256"] for one in made}
+    assert by_id["text"] == by_id["file"] != by_id["other"]
+
+
+def test_latents_come_from_a_file(tmp_path: Path) -> None:
+    """The column latents replaces the noise: two seeds make the same video."""
+    models = line.checkpoints(["WanPipeline"], tmp_path)
+    [row] = line.rows(models, tmp_path)
+    noise = np.random.default_rng(0).standard_normal((1, 16, 2, 2, 2)).astype(np.float32)
+    np.save(tmp_path / "noise.npy", noise)
+    rows = [row | {"id": str(seed), "latents": "noise.npy", "seed": seed} for seed in (1, 2)]
+    first, second = line.run(tmp_path, "out", models, [*rows, row | {"id": "3", "seed": 1}])[:2]
+    assert first["frames_sha256"] == second["frames_sha256"]
+
+
+def test_a_column_that_no_model_uses_is_a_note(tmp_path: Path) -> None:
+    """A media column, and a column with the name of an argument that t2vbatch sets, are reported."""
+    notes = _notes(tmp_path, "WanPipeline", {"last_image": "image.png", "output_type": "np"}, {})
+    assert "column 'last_image' is not used: no model of the job takes it" in notes
+    assert any("column 'output_type' is not used" in note for note in notes)
+
+
+def test_an_advised_frame_count_is_a_note(tmp_path: Path) -> None:
+    """A plan reports a count that the model was not trained for, and does not refuse it."""
+    notes = _notes(tmp_path, "CogVideoXPipeline", {}, {"num_frames": 10})
+    assert any("num_frames: 10" in note and "9 or 17" in note for note in notes)
+
+
+def _notes(folder: Path, name: str, columns: dict[str, Any], call: dict[str, Any]) -> tuple[str, ...]:
+    """The notes of the plan of one row for a tiny pipeline."""
+    models = line.checkpoints([name], folder)
+    models[name]["call"] |= call
+    [row] = line.rows(models, folder)
+    line.write(folder, "out", models, [row | columns])
+    return prepare(load_job(folder / "job.yaml")).plan.notes
+
+
+def test_a_folder_of_reference_images_is_read(tmp_path: Path) -> None:
+    """VACE uses every image of the folder in the column reference_images."""
+    models = line.checkpoints(["WanVACEPipeline"], tmp_path)
+    [row] = line.rows(models, tmp_path)
+    for count in (1, 2):
+        (tmp_path / f"images{count}").mkdir()
+        for index in range(count):
+            tiny.write_image(tmp_path / f"images{count}" / f"{index}.png", height=24 + 8 * index)
+    rows = [row | {"id": str(count), "reference_images": f"images{count}", "seed": 1} for count in (1, 2)]
+    made = line.run(tmp_path, "out", models, rows)
+    assert [one["error"] for one in made] == [None, None]
+    assert made[0]["frames_sha256"] != made[1]["frames_sha256"]
