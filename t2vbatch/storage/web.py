@@ -1,9 +1,11 @@
-"""Reading one file from the web, and refusing to be sent to addresses that are not the web.
+"""Reading one file from the web, without being led to private addresses.
 
-Owns HTTP. A manifest is written by anybody, and a URL in it may point at a machine that only this one can
-reach: a cloud's metadata service, a database on the loopback. The address is therefore checked where the
-connection is made, on what the name resolved to, so that neither a redirect nor a name that changes its
-address between the check and the use leads there.
+Owns HTTP. Anybody may write a manifest, and a URL in it may name a machine that only this one can reach: a
+cloud's metadata service, a database on the loopback. The check is made for every connection, on the address
+that the name resolved to, so that neither a redirect nor a name that changes its address gets around it.
+
+One host may have a private address: the host of a URL that the user wrote, such as a manifest on an intranet.
+Its redirects to other hosts are checked like all others.
 """
 
 import http.client
@@ -21,35 +23,52 @@ from t2vbatch.errors import StoreError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Permits = Callable[[Address], bool]
+Origin = tuple[str, int]
+"""Host and port."""
 
 MAX_BYTES = 4 << 30
-"""Most bytes that one URL may give."""
+"""Most bytes of one URL."""
 
 STALL_S = 30.0
 """Longest silence of a server, in seconds."""
 
 TOTAL_S = 1800.0
-"""Longest time that one file may take, in seconds: a server that drips may not hold a worker for days."""
+"""Longest time for one file, in seconds: a server that drips must not hold a worker for days."""
 
 _CHUNK_BYTES = 1 << 20
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_SPECIAL = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            # IANA's special-purpose registries, and addresses of clouds' own services among public ones.
+            "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16",
+            "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16",
+            "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
+            "2001::/23", "2001:db8::/32", "3fff::/20",
+        ),
+    )
+)  # fmt: skip
+_ISATAP = (0x00005EFE, 0x02005EFE)
 
 
 def fetch(url: str, permits: Permits | None = None, max_bytes: int = MAX_BYTES) -> bytes:
-    """The bytes at an ``http://`` or ``https://`` URL, redirects followed.
+    """The bytes at an ``http://`` or ``https://`` URL; redirects are followed.
 
     Args:
-        url: blanks and letters beyond ASCII may be written as they are.
-        permits: whether an address may be connected to, such as ``is_public``. With it, proxies of the
-            environment are not used, because they would connect in our place. None: any address.
+        url: blanks and letters beyond ASCII need no quoting.
+        permits: whether an address may be connected to, such as ``is_public``. Proxies of the environment are
+            then not used, because they would connect for us. None: the user wrote the URL, so its own host
+            may have any address, and every other host needs a public one.
         max_bytes: a longer body is refused.
 
     Raises:
-        FileNotFoundError: when the server says that nothing is there.
-        StoreError: for everything else that can go wrong, with the reason.
+        FileNotFoundError: the server has no such file.
+        StoreError: every other failure, with the reason.
     """
     try:
-        with _opener(permits).open(_request(url), timeout=STALL_S) as response:
+        with _opener(url, permits).open(_request(url), timeout=STALL_S) as response:
             return _body(response, url, max_bytes)
     except HTTPError as error:
         error.close()
@@ -63,20 +82,23 @@ def fetch(url: str, permits: Permits | None = None, max_bytes: int = MAX_BYTES) 
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is on the public internet, also when IPv6 only wraps an IPv4 one."""
+    """Whether an address is on the public internet, also if IPv6 only wraps an IPv4 address."""
     if isinstance(address, ipaddress.IPv6Address):
         wrapped = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
+        if address in _NAT64 or (int(address) >> 32) & 0xFFFFFFFF in _ISATAP:
             wrapped = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if wrapped is not None:
             return is_public(wrapped)
-    return address.is_global and not address.is_multicast
+        if address not in _GLOBAL_UNICAST:
+            return False
+    special = any(address.version == network.version and address in network for network in _SPECIAL)
+    return address.is_global and not address.is_multicast and not special
 
 
 def names_private_host(url: str) -> bool:
-    """Whether a URL says by itself, with no name to look up, that it is not of the public internet."""
+    """Whether a URL names a private host by itself, without looking up a name."""
     host = (urlsplit(url).hostname or "").rstrip(".")
-    if host == "localhost" or host.endswith(".localhost"):
+    if host == "localhost" or host.endswith((".localhost", ".localdomain", ".internal", ".local")):
         return True
     try:
         found = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
@@ -88,10 +110,10 @@ def names_private_host(url: str) -> bool:
 def _request(url: str) -> urllib.request.Request:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("this is no http:// or https:// URL")
+        raise ValueError("not an http:// or https:// URL")
     safe = "/%:@!$&'()*+,;=~?"
     plain = parts._replace(path=quote(parts.path, safe), query=quote(parts.query, safe), fragment="")
-    agent = f"t2vbatch/{__version__}"  # some hosts refuse the library's own name
+    agent = f"t2vbatch/{__version__}"  # some hosts refuse the name of the library
     return urllib.request.Request(urlunsplit(plain), headers={"User-Agent": agent})
 
 
@@ -109,50 +131,87 @@ def _body(response: http.client.HTTPResponse, url: str, max_bytes: int) -> bytes
     return bytes(data)
 
 
-def _opener(permits: Permits | None) -> urllib.request.OpenerDirector:
-    """An opener for http and https alone: urllib's usual one would follow a redirect to ftp."""
+def _opener(url: str, permits: Permits | None) -> urllib.request.OpenerDirector:
+    """An opener for http and https alone: urllib's usual opener follows a redirect to ftp."""
     opener = urllib.request.OpenerDirector()
+    origin = None if permits else _origin(url)
     handlers: list[urllib.request.BaseHandler] = [
-        urllib.request.HTTPRedirectHandler(),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
     ]
-    if permits is None:
+    if permits is None and _proxied(url):
         handlers += [
+            _CheckedRedirects(origin),
             urllib.request.ProxyHandler(),
             urllib.request.HTTPHandler(),
             urllib.request.HTTPSHandler(),
         ]
     else:
-        handlers += [_GuardedHandler(permits)]
+        handlers += [urllib.request.HTTPRedirectHandler(), _GuardedHandler(permits or is_public, origin)]
     for handler in handlers:
         opener.add_handler(handler)
     return opener
 
 
-class _GuardedHandler(urllib.request.AbstractHTTPHandler):
-    """Opens http and https over connections that check where they go."""
+def _origin(url: str) -> Origin:
+    parts = urlsplit(url)
+    return (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
 
-    def __init__(self, permits: Permits) -> None:
+
+def _is_own(host: str, port: int, origin: Origin | None) -> bool:
+    """Whether a host is the origin's; a server may redirect from http to https."""
+    same = origin is not None and host.lower() == origin[0]
+    return same and origin is not None and (port == origin[1] or {port, origin[1]} == {80, 443})
+
+
+def _proxied(url: str) -> bool:
+    """Whether the environment wants a proxy for the URL."""
+    parts = urlsplit(url)
+    wanted = parts.scheme in urllib.request.getproxies()
+    return wanted and not urllib.request.proxy_bypass(parts.hostname or "")
+
+
+class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to the origin and to public hosts; for proxies, which connect for us."""
+
+    def __init__(self, origin: Origin | None) -> None:
+        self._own = origin
+
+    def redirect_request(  # type: ignore[no-untyped-def]
+        self, req, fp, code, msg, headers, newurl
+    ) -> urllib.request.Request | None:
+        host, port = _origin(newurl)
+        if not _is_own(host, port, self._own):
+            for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+                if not is_public(_address(entry[4][0])):
+                    raise URLError(f"{host} is at {entry[4][0]}, which is not a public address")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class _GuardedHandler(urllib.request.AbstractHTTPHandler):
+    """Opens http and https over connections that check their address."""
+
+    def __init__(self, permits: Permits, origin: Origin | None) -> None:
         super().__init__()
-        self._permits = permits
+        self._permits, self._own = permits, origin
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_guarded(http.client.HTTPConnection, self._permits), request)
+        return self.do_open(_guarded(http.client.HTTPConnection, self._permits, self._own), request)
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_guarded(http.client.HTTPSConnection, self._permits), request)
+        return self.do_open(_guarded(http.client.HTTPSConnection, self._permits, self._own), request)
 
     http_request = urllib.request.AbstractHTTPHandler.do_request_
     https_request = urllib.request.AbstractHTTPHandler.do_request_
 
 
 def _guarded(
-    base: type[http.client.HTTPConnection], permits: Permits
+    base: type[http.client.HTTPConnection], permits: Permits, origin: Origin | None
 ) -> Callable[..., http.client.HTTPConnection]:
     class Guarded(base):  # type: ignore[misc, valid-type]
         def connect(self) -> None:
-            self.sock = _connected(self.host, self.port, self.timeout, permits)
+            own = _is_own(self.host, self.port, origin)
+            self.sock = _connected(self.host, self.port, self.timeout, _any_address if own else permits)
             if base is http.client.HTTPSConnection:
                 context = ssl.create_default_context()
                 self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
@@ -161,7 +220,7 @@ def _guarded(
 
 
 def _connected(host: str, port: int, timeout_s: float, permits: Permits) -> socket.socket:
-    """A connection to an address of ``host`` that is permitted: to that very address, not to the name."""
+    """A connection to a permitted address of ``host``: to the checked address itself, not to the name."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     refused: Exception = OSError(f"{host} has no address")
     for _, _, _, _, place in found:
@@ -173,6 +232,10 @@ def _connected(host: str, port: int, timeout_s: float, permits: Permits) -> sock
         except OSError as error:
             refused = error
     raise refused
+
+
+def _any_address(address: Address) -> bool:
+    return True
 
 
 def _address(text: str | int) -> Address:

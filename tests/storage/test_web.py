@@ -35,7 +35,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Send what the path asks for."""
         self.server.paths.append(self.path)
-        kind = self.path.strip("/").partition("?")[0]
+        kind = self.path.rpartition("/")[2].partition("?")[0]
         if kind == "missing":
             self.send_error(404)
         elif kind == "broken":
@@ -131,6 +131,32 @@ def test_redirects_are_checked_too(site: Site) -> None:
     assert site.paths == ["/away"]
 
 
+def test_the_users_own_host_may_be_private_and_no_other(site: Site) -> None:
+    """A URL that the user wrote is read at any address; its redirects to other hosts are checked."""
+    assert fetch(f"{site.url}/file") == b"/file"
+    for target in (
+        f"http://127.0.0.2:{site.server_port}/secret",
+        f"http://localhost:{site.server_port}/secret",
+        f"http://127.0.0.1:{site.server_port + 1}/secret",
+        "http://169.254.169.254/latest/meta-data",
+        "http://[::ffff:127.0.0.1]/secret",
+    ):
+        site.redirect = target
+        with pytest.raises(StoreError, match="not a public address"):
+            fetch(f"{site.url}/away")
+    assert set(site.paths) == {"/file", "/away"}
+
+
+def test_redirects_through_a_proxy_are_checked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy connects for us, so its redirects are checked before they are followed."""
+    monkeypatch.setenv("http_proxy", site.url)
+    monkeypatch.setenv("no_proxy", "")
+    site.redirect = "http://127.0.0.2/secret"
+    with pytest.raises(StoreError, match=r"127\.0\.0\.2"):
+        fetch("http://files.example/away")
+    assert len(site.paths) == 1
+
+
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x"])
 def test_redirects_stay_on_the_web(site: Site, target: str) -> None:
     """A redirect to a file or to another protocol is not followed."""
@@ -178,6 +204,31 @@ def test_a_name_is_checked_where_it_is_connected(site: Site, monkeypatch: pytest
         "::ffff:127.0.0.1",
         "64:ff9b::a9fe:a9fe",
         "2002:7f00:1::",
+        "192.0.0.192",
+        "192.0.0.9",
+        "168.63.129.16",
+        "100.100.100.200",
+        "192.88.99.1",
+        "198.18.0.1",
+        "203.0.113.5",
+        "240.0.0.1",
+        "::127.0.0.1",
+        "::1.1.1.1",
+        "::ffff:0:127.0.0.1",
+        "::ffff:0:1.1.1.1",
+        "fec0::1",
+        "feb0::1",
+        "64:ff9b:1::1",
+        "64:ff9b:1::a9fe:a9fe",
+        "100::1",
+        "2001::1",
+        "2001:db8::1",
+        "3fff::1",
+        "5f00::1",
+        "ff02::1",
+        "2002:a9fe:a9fe::1",
+        "2606:4700::5efe:7f00:1",
+        "fd00:ec2::254",
     ],
 )
 def test_addresses_that_are_not_public(text: str) -> None:
