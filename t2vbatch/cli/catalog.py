@@ -51,7 +51,7 @@ def check_manifest(
     if source.endswith((".yaml", ".yml")):
         job = load_job(source)
         source, allow_paths, limits = job.manifest, allow_paths or job.allow_paths, job.limits
-        options = Options(job.columns)
+        options = Options(job.columns, tuple(job.media.allow))
     problems = problems_of(source, allow_paths, limits, options)
     notes = () if problems else read_manifest(source, allow_paths, limits, options).notes
     if as_json:

@@ -64,7 +64,7 @@ def _options(job: Job, facts: Mapping[str, ModelFacts]) -> Options:
     reads = frozenset(MEDIA)
     if len(facts) == len(job.models):
         reads = frozenset().union(*(one.accepts for one in facts.values()))
-    return Options(job.columns, job.on_bad_row == "record", reads)
+    return Options(job.columns, tuple(job.media.allow), job.on_bad_row == "record", reads)
 
 
 def _facts(job: Job, problems: ErrorCollector) -> dict[str, ModelFacts]:

@@ -23,10 +23,12 @@ from t2vbatch.job.env_refs import collect, redact, resolved
 from t2vbatch.job.sections import (
     COLUMNS,
     LIMITS,
+    MEDIA_ACCESS,
     Clip,
     Columns,
     Distance,
     Limits,
+    MediaAccess,
     Model,
     Ray,
     Report,
@@ -76,6 +78,7 @@ class Job(Section):
         "null: stop, but record rows whose remote media cannot be read",
     )
     columns: Columns = Field(COLUMNS, description="changes of the manifest's columns")
+    media: MediaAccess = Field(MEDIA_ACCESS, description="which remote media the cells may name")
     limits: Limits = Field(LIMITS, description="upper bounds of what the manifest may contain")
     output: str = Field(description="the output folder; path or URI")
     seed: int = Field(0, description="base of all derived seeds")

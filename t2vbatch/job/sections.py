@@ -165,6 +165,29 @@ class Report(Section):
     )
 
 
+class MediaAccess(Section):
+    """Which remote media the cells of a manifest may name."""
+
+    allow: list[str] = Field(
+        default_factory=list,
+        description="prefixes such as s3://bucket/images or https://host/images that cells may name; always "
+        "allowed: the manifest's own folder, and https:// at public addresses",
+    )
+
+    @field_validator("allow")
+    @classmethod
+    def _prefixes(cls, values: list[str]) -> list[str]:
+        for value in values:
+            scheme, separator, rest = value.partition("://")
+            if scheme not in ("s3", "gs", "az", "http", "https") or not separator or not rest.strip("/"):
+                raise ValueError("prefixes with a bucket or a host, such as s3://bucket/images")
+        return values
+
+
+MEDIA_ACCESS = MediaAccess()
+"""No other stores."""
+
+
 class Limits(Section):
     """Upper bounds of what a manifest may contain.
 

@@ -71,7 +71,6 @@ _LIKELY = {
     "last_frame": "last_image",
     "input_video": "video",
     "source_video": "video",
-    "control_video": "control",
     "random_seed": "seed",
     "noise_seed": "seed",
 }

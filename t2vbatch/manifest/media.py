@@ -9,10 +9,10 @@ import hashlib
 import os
 import posixpath
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from t2vbatch.errors import RowError, StoreError
 from t2vbatch.manifest.frames import frame_names, pack_frames
@@ -88,10 +88,16 @@ def located(cell: str, base: str) -> str:
     return f"{base}/{posixpath.normpath(cell)}" + ("/" if cell.endswith("/") else "")
 
 
-def refusal(cell: str, base: str, allow_paths: bool) -> str | None:
-    """Why a manifest in the folder ``base`` may not name this path or URI; None if it may."""
+def refusal(cell: str, base: str, allow_paths: bool, allow: Sequence[str] = ()) -> str | None:
+    """Why a manifest in the folder ``base`` may not name this path or URI; None if it may.
+
+    Args:
+        allow: prefixes of URIs that the job allows, besides ``base``.
+    """
     scheme, separator, _ = cell.partition("://")
     if separator or cell.startswith("file:"):
+        if is_below(cell, (base, *allow)):
+            return None
         return _uri_refusal(cell, scheme.lower(), allow_paths)
     if allow_paths:
         return None
@@ -103,6 +109,14 @@ def refusal(cell: str, base: str, allow_paths: bool) -> str | None:
         else not _inside(posixpath.join(base, cell), base)
     )
     return "a path outside the manifest's folder" if outside else None
+
+
+def is_below(uri: str, prefixes: Iterable[str]) -> bool:
+    """Whether a URI without ``.`` and ``..`` in its path is one of the prefixes, or below one."""
+    parts = unquote(uri).replace("\\", "/").split("/")
+    if ".." in parts or "." in parts:
+        return False
+    return any(uri == prefix or uri.startswith(f"{prefix.rstrip('/')}/") for prefix in prefixes if prefix)
 
 
 def is_frame_folder(path: Path) -> bool:
@@ -118,9 +132,11 @@ def _uri_refusal(uri: str, scheme: str, allow_paths: bool) -> str | None:
             host = None
         if not host:
             return "a URL without a host"
-        return "a URL at a private address" if names_private_host(uri) else None
+        return (
+            "a URL at a private address that media.allow does not name" if names_private_host(uri) else None
+        )
     if scheme in STORES:
-        return None
+        return "a place in a store that the job's media.allow does not name"
     if scheme.startswith("file"):
         return None if allow_paths and scheme == "file" else "a local path as a URI"
     return f"a URI with the unknown scheme {scheme[:20]!r}"

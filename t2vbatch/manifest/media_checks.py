@@ -6,7 +6,7 @@ media are read when their sample is generated.
 
 import os
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -26,7 +26,10 @@ from t2vbatch.storage.web import MAX_BYTES
 Fault = tuple[str, str]
 """Found and expected."""
 
-_ALLOWED = "a path inside the manifest's folder, or an s3://, gs://, az:// or https:// URI"
+_ALLOWED = (
+    "a path inside the manifest's folder, an https:// URL, or a URI that the job's media.allow names "
+    "(allow_paths permits other local paths)"
+)
 _AT_ONCE = 32
 _THREADS = min(8, os.cpu_count() or 1)  # the disk and Pillow's decoders both work outside Python's lock
 
@@ -34,17 +37,24 @@ T = TypeVar("T")
 
 
 def verify_media(
-    table: pa.Table, base: str, allow_paths: bool, naming: Naming, reads: Collection[str], problems: Problems
+    table: pa.Table,
+    base: str,
+    allow_paths: bool,
+    allow: Sequence[str],
+    naming: Naming,
+    reads: Collection[str],
+    problems: Problems,
 ) -> None:
     """Add a problem for every cell whose media cannot be read, and every broken image of an image column.
 
     Args:
+        allow: prefixes of URIs that the job allows.
         reads: the columns that are read. In the others only forbidden paths are problems.
     """
     with ThreadPoolExecutor(_THREADS) as threads:
         for name in MEDIA:
             if name in table.column_names:
-                checks = _Checks(base, allow_paths, name in IMAGES, name in reads)
+                checks = _Checks(base, allow_paths, allow, name in IMAGES, name in reads)
                 cells = table.column(name)
                 column = naming.known[name]
                 _verify_paths(threads, checks, pc.struct_field(cells, "path"), column, problems)
@@ -58,13 +68,14 @@ class _Checks:
 
     base: str
     allow_paths: bool
+    allow: Sequence[str]
     images: bool
     read: bool
 
     def path(self, cell: str) -> Fault | None:
-        reason = refusal(cell, self.base, self.allow_paths)
+        reason = refusal(cell, self.base, self.allow_paths, self.allow)
         if reason is not None:
-            return f"{reason}, {shown(cell)}", _ALLOWED + " (allow_paths permits other paths)"
+            return f"{reason}, {shown(cell)}", _ALLOWED
         path = local_path(located(cell, self.base))
         if path is None or not self.read:
             return None

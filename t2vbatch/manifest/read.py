@@ -27,12 +27,14 @@ class Options:
 
     Attributes:
         columns: columns to rename and to ignore.
+        allow: prefixes of URIs, besides the manifest's folder, whose media cells may name.
         record_bad_rows: keep bad rows in ``Manifest.bad_rows`` instead of refusing the manifest.
         reads: the media columns that some model of the job reads. Files of the other columns may be missing;
             paths that the manifest may not read are problems in every column.
     """
 
     columns: Columns = COLUMNS
+    allow: tuple[str, ...] = ()
     record_bad_rows: bool = False
     reads: frozenset[str] = frozenset(MEDIA)
 
@@ -97,7 +99,7 @@ def _read(text: str, allow_paths: bool, limits: Limits, options: Options, proble
     except OSError as error:
         raise problems.stop(f"a file that cannot be read ({error})", EXPECTED) from None
     table = built.table
-    verify_media(table, source.base, allow_paths, naming, options.reads, problems)
+    verify_media(table, source.base, allow_paths, options.allow, naming, options.reads, problems)
     id_column = naming.known.get("id")
     if id_column is not None:
         note_duplicates(table, id_column, problems, options.record_bad_rows)
@@ -107,7 +109,7 @@ def _read(text: str, allow_paths: bool, limits: Limits, options: Options, proble
     table = table if kept is None else table.take(kept)
     notes += _settings(table)
     bad = by_index(problems.rows, kept)
-    return Manifest(text, table, tuple(notes), source.base, allow_paths, bad, built.mixed)
+    return Manifest(text, table, tuple(notes), source.base, allow_paths, bad, built.mixed, options.allow)
 
 
 def _raw(source: Source, problems: Problems, limits: Limits) -> Raw:

@@ -11,7 +11,7 @@ from t2vbatch.errors import Problem
 from t2vbatch.manifest.columns import ARRAYS, CANONICAL, MEDIA
 from t2vbatch.manifest.extra_columns import shown_text
 from t2vbatch.manifest.identity import pruned
-from t2vbatch.manifest.media import Media, located, refusal
+from t2vbatch.manifest.media import Media, is_below, located, refusal
 from t2vbatch.manifest.raw import BATCH_BYTES
 from t2vbatch.storage.files import local_path
 
@@ -50,6 +50,7 @@ class Manifest:
         base: absolute path or URI of the folder that relative paths in cells start from.
         allow_paths: whether cells may name paths outside of that folder.
         mixed: extra columns with cells of different kinds, each cell held as a JSON text.
+        allow: prefixes of URIs, besides ``base``, that the job allows.
         bad_rows: index of a row, from 0: its problem. Only where bad rows are recorded and not refused.
     """
 
@@ -60,6 +61,7 @@ class Manifest:
     allow_paths: bool = False
     bad_rows: Mapping[int, Problem] = field(default_factory=dict)
     mixed: frozenset[str] = frozenset()
+    allow: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """The number of rows; equal rows without ids count once."""
@@ -121,11 +123,14 @@ class Manifest:
     def _is_array(self, cell: Any) -> bool:
         """Whether a cell of an extra column names an array's file, at a place that the manifest may read."""
         named = isinstance(cell, str) and cell.lower().endswith(ARRAYS)
-        return named and refusal(cell, self.base, self.allow_paths) is None
+        return named and refusal(cell, self.base, self.allow_paths, self.allow) is None
 
     def _media(self, name: str, cell: Mapping[str, Any]) -> Media:
         if cell["bytes"] is not None:
             return Media(name, data=cell["bytes"])
         uri = located(cell["path"], self.base)
-        free = "://" in cell["path"] or (self.allow_paths and local_path(uri) is not None)
+        if "://" in cell["path"]:
+            allowed = (prefix.rstrip("/") for prefix in (self.base, *self.allow) if is_below(uri, [prefix]))
+            return Media(name, uri, within=next(allowed, None))
+        free = self.allow_paths and local_path(uri) is not None
         return Media(name, uri, within=None if free else self.base)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from t2vbatch.errors import RowError
-from t2vbatch.manifest import Media, check_manifest, read_manifest, unpack_frames
+from t2vbatch.manifest import Media, Options, check_manifest, read_manifest, unpack_frames
 from t2vbatch.storage.files import open_folder
 from tests.pictures import finding, manifest, picture
 
@@ -155,8 +155,39 @@ def test_uris_that_are_refused(tmp_path: Path, cell: str, says: str) -> None:
 )
 def test_remote_media_are_read_later(tmp_path: Path, cell: str) -> None:
     """Explicit URIs are kept unchanged, and reading the manifest fetches nothing."""
-    media = read_manifest(manifest(tmp_path, {"image": cell})).row(0).media["image"]
+    options = Options(allow=(cell.rpartition("/")[0],))
+    media = read_manifest(manifest(tmp_path, {"image": cell}), options=options).row(0).media["image"]
     assert (media.uri, media.data) == (cell, None)
+
+
+@pytest.mark.parametrize(
+    ("allow", "cell", "allowed"),
+    [
+        ((), "s3://bucket/a.png", False),
+        (("s3://bucket",), "s3://bucket/a.png", True),
+        (("s3://bucket/",), "s3://bucket/x/a.png", True),
+        (("s3://bucket/x",), "s3://bucket/x/a.png", True),
+        (("s3://bucket/x",), "s3://bucket/xy/a.png", False),
+        (("s3://bucket/x",), "s3://bucket/a.png", False),
+        (("s3://bucket/x",), "s3://bucket/x/../a.png", False),
+        (("s3://bucket/x",), "s3://bucket/x/%2e%2e/a.png", False),
+        (("s3://bucket/x",), "s3://bucket/x/./a.png", False),
+        (("s3://bucket",), "s3://bucket@evil/a.png", False),
+        (("s3://bucket",), "S3://bucket/a.png", False),
+        (("s3://bucket",), "gs://bucket/a.png", False),
+        (("http://10.0.0.1/x",), "http://10.0.0.1/x/a.png", True),
+        (("http://10.0.0.1/x",), "http://10.0.0.1/y/a.png", False),
+        (("http://10.0.0.1/x",), "http://10.0.0.1:80/x/a.png", False),
+        (("http://10.0.0.1/x",), "http://10.0.0.1/x/%2e%2e/y/a.png", False),
+        (("http://10.0.0.1",), "http://10.0.0.1@10.0.0.2/a.png", False),
+        ((), "https://example.org/a.png", True),
+    ],
+)
+def test_stores_that_cells_may_name(tmp_path: Path, allow: tuple[str, ...], cell: str, allowed: bool) -> None:
+    """Only prefixes that the job allows, because a store is read with the user's own credentials."""
+    found = check_manifest(manifest(tmp_path, {"image": cell}), options=Options(allow=allow))
+    assert (found == ()) is allowed
+    assert allowed or "media.allow" in found[0].expected
 
 
 def test_manifest_on_the_web(tmp_path: Path) -> None:
@@ -172,7 +203,7 @@ def test_manifest_on_the_web(tmp_path: Path) -> None:
         media = read_manifest(f"{site}/set/m.jsonl?signature=x%2Fy").row(0).media["video"]
         assert (media.uri, media.read()) == (f"{site}/set/a.mp4", b"video")
         manifest(tmp_path / "set", {"video": "../secret.mp4"}, {"prompt": "b", "video": f"{site}/set/a.mp4"})
-        assert [problem.row for problem in check_manifest(f"{site}/set/m.jsonl")] == [1, 2]
+        assert [problem.row for problem in check_manifest(f"{site}/set/m.jsonl")] == [1]
         server.shutdown()
 
 
@@ -201,6 +232,8 @@ def test_remote_manifest_stays_in_its_folder(tmp_path: Path, s3: str) -> None:
     assert [problem.row for problem in check_manifest(f"{folder.uri}/m.csv")] == [3, 4]
     folder.write("m.csv", b"prompt,video\na,a.mp4\nb,x/../a.mp4\n")
     assert [row.media["video"].read() for row in read_manifest(f"{folder.uri}/m.csv")] == [b"video"] * 2
+    folder.write("m.csv", f"prompt,video\na,{folder.uri}/a.mp4\nb,{s3}/private/a.mp4\n".encode())
+    assert [problem.row for problem in check_manifest(f"{folder.uri}/m.csv")] == [2]
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
