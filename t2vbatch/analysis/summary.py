@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,8 @@ class Timing:
         generate_s, encode_s, score_s: totals over all workers, in seconds.
         busy_s: seconds during which at least one worker had a sample; pauses between runs are excluded.
         videos: number of video files.
+        busy_share: share of the workers' time in the pipeline's calls, between loading and the last call.
+        first_video_s: seconds from the start of the first worker to the first finished video.
     """
 
     generate_s: float
@@ -81,6 +84,8 @@ class Timing:
     score_s: float
     busy_s: float
     videos: int
+    busy_share: float | None = None
+    first_video_s: float | None = None
 
     @property
     def videos_per_minute(self) -> float | None:
@@ -221,7 +226,26 @@ def _timing(results: pa.Table) -> Timing:
         float(pc.sum(results[column]).as_py() or 0) for column in ("generate_s", "encode_s", "score_s")
     )
     videos = results.num_rows - results["video"].null_count
-    return Timing(generate, encode, score, _busy_s(results), videos)
+    busy_share, first_video_s = _busy_share(results), _first_video_s(results)
+    return Timing(generate, encode, score, _busy_s(results), videos, busy_share, first_video_s)
+
+
+def _busy_share(results: pa.Table) -> float | None:
+    """Time in the pipeline's calls, over that time and the time before and after each call."""
+    spans = results.select(["generate_s", "wait_s", "convert_s"]).drop_null()
+    generate, *others = (float(pc.sum(spans[name]).as_py() or 0) for name in spans.column_names)
+    return generate / (generate + sum(others)) if generate else None
+
+
+def _first_video_s(results: pa.Table) -> float | None:
+    made = results.select(["started_at", "load_s", "wait_s", "finished_at"]).drop_null()
+    if not made.num_rows:
+        return None
+    starts, loads, waits, ends = (made[name].to_pylist() for name in made.column_names)
+    began = min(
+        start - timedelta(seconds=load + wait) for start, load, wait in zip(starts, loads, waits, strict=True)
+    )
+    return float((min(ends) - began).total_seconds())
 
 
 def _busy_s(results: pa.Table) -> float:

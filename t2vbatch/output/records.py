@@ -59,6 +59,10 @@ RESULTS = pa.schema(
         ("audio_rate_hz", pa.int64()),
         ("audio_channels", pa.int64()),
         ("audio_sha256", pa.string()),
+        ("wait_s", pa.float64()),
+        ("convert_s", pa.float64()),
+        ("verify_s", pa.float64()),
+        ("commit_s", pa.float64()),
     ]
 )
 """The fixed columns. ``call``, ``versions`` and ``score_errors`` are JSON objects; times are UTC."""
@@ -90,6 +94,12 @@ class Record:
             ``retry_degenerate`` asks for; None for all others.
         audio_rate_hz, audio_channels: of the sound in the file; None where it has none.
         audio_sha256: digest of that sound (see Audio.sha256), as a reader of the file gets it.
+        wait_s: seconds of the worker before the pipeline's call in which no call ran: the model was loaded,
+            or the call before had ended. Inputs are read in this time.
+        generate_s: seconds of the pipeline's call for each of its samples. convert_s: seconds of turning its
+        output into frames. encode_s, verify_s, commit_s, score_s: seconds of writing the file, of reading it
+        back and checking it,
+            of publishing it with its poster, and of scoring it.
     """
 
     sample_id: str
@@ -133,6 +143,10 @@ class Record:
     audio_rate_hz: int | None = None
     audio_channels: int | None = None
     audio_sha256: str | None = None
+    wait_s: float | None = None
+    convert_s: float | None = None
+    verify_s: float | None = None
+    commit_s: float | None = None
 
     @classmethod
     def of(cls, sample: Sample, status: Status, attempts: int) -> "Record":

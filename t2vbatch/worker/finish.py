@@ -8,13 +8,13 @@ import platform
 import shutil
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,6 +26,7 @@ from t2vbatch.media.video import Video, decode, decode_audio, digest_file, encod
 from t2vbatch.metrics.scorer import Scorer, Scores
 from t2vbatch.models.calls.inputs import read_image
 from t2vbatch.models.determinism import own_random_state
+from t2vbatch.models.steps import StageTimes, stage
 from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Sample
@@ -78,13 +79,13 @@ class Generated:
     Attributes:
         results: for each sample the model's output, or the draft record of a video that an earlier attempt
             published before its process died.
-        generate_s: seconds for each sample that was generated.
+        seconds: of the stages ``wait``, ``generate`` and ``convert``, for each sample that was generated.
     """
 
     work: Work[Sample]
     results: Sequence[ModelOutput | Record]
     started_at: datetime
-    generate_s: float
+    seconds: Mapping[str, float]
     peak_memory_bytes: int
 
 
@@ -108,8 +109,9 @@ class Finisher:
         Raises:
             SampleError: the file could not be written or differs from the frames; nothing was committed.
         """
-        record = self._record(generated, index)
-        self._store.commit(record)
+        with StageTimes().measure() as seconds:
+            record = self._record(generated, index)
+        self._store.commit(replace(record, **_columns(seconds)))
         return record.status
 
     def _record(self, generated: Generated, index: int) -> Record:
@@ -129,7 +131,7 @@ class Finisher:
         return replace(
             Record.of(sample, "ok", attempts),
             load_s=self._info.load_s,
-            generate_s=generated.generate_s,
+            **_columns(generated.seconds),
             peak_memory_bytes=generated.peak_memory_bytes,
             device=_device_name(self._info.device),
             worker=self._info.name,
@@ -141,13 +143,14 @@ class Finisher:
     def _publish(self, record: Record, sample: Sample, video: Video) -> Record:
         """The record of a video that is encoded, read back, checked, published and scored."""
         staged = self._store.folder.staging() / uuid.uuid4().hex
-        start = time.perf_counter()
         try:
-            encode(video, staged, self._job.video)
-            read_back = _check_frames(video, decode(staged))
-            record = _with_sound(record, video, staged, self._job.video)
-            sha256, size = digest_file(staged)
-            reason = degenerate_reason(video)
+            with stage("encode"):
+                encode(video, staged, self._job.video)
+            with stage("verify"):
+                read_back = _check_frames(video, decode(staged))
+                record = _with_sound(record, video, staged, self._job.video)
+                sha256, size = digest_file(staged)
+                frames_sha256, reason = read_back.sha256(), degenerate_reason(video)
             record = replace(
                 record,
                 status="degenerate" if reason else "ok",
@@ -161,10 +164,10 @@ class Finisher:
                 duration_s=len(video.frames) / video.fps,
                 bytes=size,
                 video_sha256=sha256,
-                frames_sha256=read_back.sha256(),
-                encode_s=time.perf_counter() - start,
+                frames_sha256=frames_sha256,
             )
-            published = self._store.publish(record, staged)
+            with stage("commit"):
+                published = self._store.publish(record, staged)
         finally:
             _remove(staged)
         if published is not record:
@@ -181,16 +184,16 @@ class Finisher:
 
     def _score(self, record: Record, sample: Sample, video: Video) -> Record:
         # The poster is made here, where the frames are in memory: a report would decode every video again.
-        self._store.folder.write(poster_name(str(record.frames_sha256)), poster(video))
-        start = time.perf_counter()
-        scores = self._scores(sample, video)
+        with stage("commit"):
+            self._store.folder.write(poster_name(str(record.frames_sha256)), poster(video))
+        with stage("score"):
+            scores = self._scores(sample, video)
         return replace(
             record,
             scores=scores.values,
             score_errors=scores.errors,
             prompt_tokens=scores.prompt_tokens,
             prompt_truncated=scores.prompt_truncated,
-            score_s=time.perf_counter() - start,
         )
 
     def _scores(self, sample: Sample, video: Video) -> Scores:
@@ -209,6 +212,11 @@ def versions() -> Mapping[str, str]:
     """Versions of everything that can change a bit of the output."""
     packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {"python": platform.python_version(), **packages, "ffmpeg": ffmpeg_version()}
+
+
+def _columns(seconds: Mapping[str, float]) -> dict[str, Any]:
+    """The fields of a record that hold the seconds of these stages."""
+    return {f"{name}_s": value for name, value in seconds.items()}
 
 
 def _check_frames(written: Video, read_back: Video) -> Video:

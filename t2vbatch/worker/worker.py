@@ -7,7 +7,8 @@ threads, for two units; frames pass from one to the other inside this process an
 import resource
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,6 +18,7 @@ from t2vbatch.errors import DegenerateError, SampleError
 from t2vbatch.job import Job
 from t2vbatch.metrics.scorer import Scorer
 from t2vbatch.models.protocol import Request, VideoModel
+from t2vbatch.models.steps import StageTimes
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Sample
 from t2vbatch.worker.finish import Finisher, Generated, ModelOutput, WorkerInfo
@@ -51,6 +53,7 @@ class Worker:
         self._random_state = threading.Lock()
         self._finisher = Finisher(job, store, scorer, info, self._random_state)
         self._generated: dict[int, Generated] = {}
+        self._idle_since = time.perf_counter()
 
     def generate(self, work: Work[Sample]) -> int:
         """Generate the unit's videos and keep them until ``finish``.
@@ -65,7 +68,6 @@ class Worker:
             SampleError: as VideoModel.generate. DegenerateError is kept for ``finish`` instead: the same seed
                 would give the same result, so the result goes into a record.
         """
-        started_at, start = datetime.now(UTC), time.perf_counter()
         _reset_peak(self._device)
         drafts = [self._store.find_orphan(sample.sample_id, sample.video) for sample in work.payloads]
         samples = [
@@ -73,9 +75,10 @@ class Worker:
             for planned, draft in zip(work.payloads, drafts, strict=True)
         ]
         missing = [sample for sample, draft in zip(samples, drafts, strict=True) if not draft]
-        outputs = iter(self._generate_videos(missing))
+        started_at = datetime.now(UTC)
+        with self._random_state, self._timed(len(missing)) as seconds:
+            outputs = iter(self._generate_videos(missing))
         results = [draft or next(outputs) for draft in drafts]
-        seconds = (time.perf_counter() - start) / max(1, len(missing))
         read = replace(work, payloads=tuple(samples))
         self._generated[work.key] = Generated(read, results, started_at, seconds, _peak(self._device))
         return sum(output.held_bytes for output in results if isinstance(output, ModelOutput))
@@ -91,12 +94,26 @@ class Worker:
                 outcomes.append(Outcome(position, "failed", Failure.of(error)))
         return tuple(outcomes)
 
+    @contextmanager
+    def _timed(self, samples: int) -> Iterator[dict[str, float]]:
+        """Seconds by stage for each sample, once the block is over."""
+        seconds: dict[str, float] = {}
+        start = time.perf_counter()
+        wait = start - self._idle_since
+        try:
+            with StageTimes().measure() as stages:
+                yield seconds
+        finally:
+            self._idle_since = end = time.perf_counter()
+        convert = stages.get("convert", 0.0)
+        totals = {"wait": wait, "generate": end - start - convert, "convert": convert}
+        seconds |= {name: total / max(1, samples) for name, total in totals.items()}
+        self._idle_since = end
+
     def _generate_videos(self, samples: Sequence[Sample]) -> Sequence[ModelOutput]:
         if not samples:
             return ()
-        requests = [self._request(sample) for sample in samples]
-        with self._random_state:
-            return self._outputs(requests)
+        return self._outputs([self._request(sample) for sample in samples])
 
     def _request(self, sample: Sample) -> Request:
         call = self._job.call_values(sample.model, sample.call)

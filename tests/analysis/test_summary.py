@@ -128,6 +128,15 @@ def test_pauses_between_runs_do_not_count_as_busy() -> None:
     assert timing.generate_s == 6.0
 
 
+def test_the_busy_share_is_the_time_in_the_pipelines_calls() -> None:
+    """Calls of 2 s with 1 s between them and 1 s of conversion make one half; loading does not count."""
+    rows = [result(row=row, wait_s=1.0, convert_s=1.0, load_s=7.0) for row in range(3)]
+    timing = summary_of(*rows, result(row=3), a=4).timing
+    assert timing.busy_share == pytest.approx(0.5)
+    assert timing.first_video_s == pytest.approx(7 + 1 + 3)
+    assert summary_of(a=1).timing.busy_share is None
+
+
 def test_an_empty_run_has_a_summary() -> None:
     """A run without videos has counts, and no means."""
     summary = summary_of(a=3)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from t2vbatch.media.audio import Audio
 from t2vbatch.media.video import Video, decode, decode_audio, encode
 from t2vbatch.metrics.scorer import Scorer
 from t2vbatch.models.protocol import Request
+from t2vbatch.models.steps import stage
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Sample
 from t2vbatch.worker.finish import WorkerInfo, versions
@@ -90,6 +92,31 @@ def test_a_record_describes_the_published_file(tmp_path: Path) -> None:
     assert record.started_at is not None
     assert record.finished_at is not None
     assert record.started_at < record.finished_at
+
+
+def test_a_record_has_the_seconds_of_every_stage(tmp_path: Path) -> None:
+    """The pipeline's call, the time without a call before it, and each step up to the published file."""
+
+    class Slow(_Model):
+        def generate(self, requests: Sequence[Request]) -> list[Video]:
+            time.sleep(0.2)
+            with stage("convert"):
+                time.sleep(0.1)
+            return super().generate(requests)
+
+    worker = _worker(tmp_path, Slow())
+    time.sleep(0.1)
+    worker.generate(_work(1, _sample("a")))
+    worker.finish(1)
+    record = Store(str(tmp_path)).committed("a")
+    assert record is not None
+    stages = ("wait", "generate", "convert", "encode", "verify", "commit", "score")
+    seconds = {name: getattr(record, f"{name}_s") for name in stages}
+    assert None not in seconds.values()
+    assert min(seconds.values()) >= 0
+    assert seconds["wait"] >= 0.1
+    assert seconds["generate"] >= 0.2
+    assert 0.1 <= seconds["convert"] < seconds["generate"] + seconds["convert"]
 
 
 @pytest.mark.parametrize(("format", "rate_hz"), [("mp4", 16000), ("webm", 48000), ("png", 16000)])

@@ -20,7 +20,7 @@ from t2vbatch.models.calls.sound import sound_rate, to_audio
 from t2vbatch.models.determinism import generators, seeded
 from t2vbatch.models.families import family
 from t2vbatch.models.protocol import ModelFacts, Request
-from t2vbatch.models.steps import step_done
+from t2vbatch.models.steps import stage, step_done
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,8 @@ class DiffusersModel:
             arguments = self._arguments(requests)
             with seeded([request.seed for request in requests]), torch.no_grad():
                 output = self._pipeline(**arguments)
-            frames = to_frames(output, len(requests))
+            with stage("convert"):
+                frames = to_frames(output, len(requests))
             sounds = to_audio(output, len(requests), sound_rate(self._pipeline))
         except SampleError:
             self._recover()
