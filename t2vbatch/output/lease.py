@@ -1,14 +1,18 @@
-"""One writer an output: the lease that a run holds on its output folder.
+"""One writer for an output: the lease that a run holds on its output folder.
 
-A holder on this machine is asked for (see processes.py): as long as its process lives, the output is its
-own, however long a busy machine keeps it from moving; from when it is dead, nobody waits for it. Of a holder
-elsewhere one sees that it counts up a number in ``lease.json``: the number moves, and the output is taken;
-it stands still for a minute, and the lease is taken over. No clock is compared with
-another machine's.
+A holder on this machine is looked up (see processes.py). While its process lives, the lease is valid, however
+long a busy machine keeps the process from running; when the process is dead, the lease is free at once. A
+holder on another machine counts up a number in ``lease.json``: while the number changes, the lease is valid;
+when it has not changed for a minute, another run takes the lease over. No clock is compared with another
+machine's.
 
-A holder that was suspended for longer than others wait comes back to an output that is another's. So nobody
-writes on the strength of having held the lease once: ``Fenced`` asks before every write, in the driver and in
-its workers. What lies between asking and writing is one call, and a record is created exclusively besides.
+Every change of ``lease.json`` is a conditional write: it replaces only the version that was read. So of two
+runs that take over at the same moment one fails, and a run that was suspended cannot overwrite the lease of
+its successor. Reading writes nothing, and a write keeps the fields that it does not know, so that another
+version of t2vbatch can add some. A released lease stays as a file that names its last holder.
+
+A suspended run may wake up after its output was taken over. So ``Fenced`` checks the lease before every
+write, in the driver and in its workers. A record is created exclusively besides.
 """
 
 import contextlib
@@ -18,25 +22,54 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from t2vbatch.errors import LeaseHeldError, StoreError
-from t2vbatch.output.processes import Process
+from t2vbatch.output.processes import Process, State
 from t2vbatch.storage.files import Folder
 
 _log = logging.getLogger(__name__)
 
 _NAME = "lease.json"
-_FIELDS = {"token", "host", "machine", "pid", "born", "started_at", "beat"}
 _BEAT_S = 5.0
-# Twelve beats missed: longer than a machine with ten runs too many, or a slow disk, keeps a thread waiting;
-# short enough for a job that was started again elsewhere.
+# Twelve missed beats: longer than an overloaded machine or a slow disk delays a thread, and short enough for
+# a job that is started again on another machine.
 _PATIENCE_S = 12 * _BEAT_S
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What ``lease.json`` holds: its fields, and the version of the file."""
+
+    fields: Mapping[str, Any]
+    version: str
+
+    @property
+    def is_free(self) -> bool:
+        """Whether its holder released it, or is a process of this machine that died."""
+        return bool(self.fields.get("released")) or self.state() == "dead"
+
+    def is_of(self, token: str) -> bool:
+        """Whether the lease with this token is held."""
+        return self.fields.get("token") == token and not self.fields.get("released")
+
+    def state(self) -> State:
+        """The state of the holder's process; ``elsewhere`` too if the file does not name the process."""
+        try:
+            process = Process(str(self.fields["machine"]), int(self.fields["pid"]), str(self.fields["born"]))
+            return process.state()
+        except (KeyError, TypeError, ValueError):
+            return "elsewhere"
+
+    def holder(self) -> str:
+        """The holder in words."""
+        pid, host, since = (self.fields.get(name, "unknown") for name in ("pid", "host", "started_at"))
+        return f"process {pid} on {host}, since {since}"
 
 
 class Lease:
@@ -49,18 +82,20 @@ class Lease:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self.token = uuid.uuid4().hex
-        self._process = Process.own()
-        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._fields: dict[str, Any] = {
+            "token": self.token,
+            "host": socket.gethostname(),
+            **asdict(Process.own()),
+            "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "beat": 0,
+            "released": False,
+        }
         self._released = threading.Event()
         self._thread = threading.Thread(target=self._beat_on, name="lease", daemon=True)
 
     def __enter__(self) -> "Lease":
-        while not self._folder.create(_NAME, self._content(0)):
-            holder = _read(self._folder)
-            if holder is not None and holder["token"] == self.token:
-                break  # The storage did as asked, and its answer was lost.
-            if holder is not None:
-                self._wait_for_death(holder)
+        while not self._take():
+            pass
         self._thread.start()
         return self
 
@@ -69,71 +104,79 @@ class Lease:
     ) -> None:
         self._released.set()
         self._thread.join()
-        if self.held():
-            self._folder.delete(_NAME)
+        seen = _read(self._folder)
+        if seen is not None and seen.is_of(self.token):
+            self._replace(seen, released=True)
 
     def held(self) -> bool:
         """Whether the lease is still this process's; a run that was suspended may have lost it."""
-        holder = _read(self._folder)
-        return holder is not None and holder["token"] == self.token
+        seen = _read(self._folder)
+        return seen is not None and seen.is_of(self.token)
 
     def holder(self) -> str | None:
-        """Who holds the lease, in words; None where nobody does, or a process of this machine that died."""
-        holder = _read(self._folder)
-        return None if holder is None or _process(holder).state() == "dead" else _words(holder)
-
-    def _wait_for_death(self, holder: dict[str, Any]) -> None:
-        """Return when the holder is dead and its lease removed; raise when it lives."""
-        state = _process(holder).state()
-        if state in ("alive", "suspended"):
-            raise self._held_by(holder, suspended=state == "suspended")
-        if state == "elsewhere" and not self._is_silent(holder):
-            return
-        # Only the lease that was found dead is removed: another process may have taken it over meanwhile.
+        """Who holds the lease, in words; None for a lease that is free."""
         seen = _read(self._folder)
-        if seen is not None and seen["token"] == holder["token"]:
-            self._folder.delete(_NAME)
+        return None if seen is None or seen.is_free else seen.holder()
 
-    def _is_silent(self, holder: dict[str, Any]) -> bool:
-        """Whether a holder elsewhere seems to be dead; False: its lease is gone. Raises where it beats."""
-        who = f"{self._folder.uri} was being written by another run, {_words(holder)}"
-        _log.warning("%s; waiting for %g s whether it still is", who, _PATIENCE_S)
+    def _take(self) -> bool:
+        """Take the lease if it is free; return whether it is this process's now.
+
+        Raises:
+            LeaseHeldError: the holder lives.
+        """
+        if self._folder.create(_NAME, _content(self._fields)):
+            return True
+        seen = _read(self._folder)
+        if seen is None:
+            return False
+        if seen.is_of(self.token):
+            return True  # The storage did as asked, and its answer was lost.
+        if not seen.is_free:
+            self._wait_for_death(seen)
+        return self._replace(seen, **self._fields)
+
+    def _replace(self, seen: _Seen, **changes: Any) -> bool:
+        """Write these fields over the version that was seen; return whether it was still there."""
+        return self._folder.replace(_NAME, _content({**seen.fields, **changes}), seen.version) is not None
+
+    def _wait_for_death(self, seen: _Seen) -> None:
+        """Return when the holder seems to be dead; raise LeaseHeldError when it lives."""
+        state = seen.state()
+        if state != "elsewhere":
+            raise self._held_by(seen, suspended=state == "suspended")
+        who = f"{self._folder.uri} was being written by another run, {seen.holder()}"
+        _log.warning("%s; waiting %g s for a sign that it still runs", who, _PATIENCE_S)
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
             time.sleep(_BEAT_S / 10)
-            seen = _read(self._folder)
-            if seen is None:
-                return False
-            if (seen["token"], seen["beat"]) != (holder["token"], holder["beat"]):
-                raise self._held_by(seen)
-        return True
+            now = _read(self._folder)
+            if now is None or now.is_free:
+                return
+            if now.version != seen.version:
+                raise self._held_by(now)
 
-    def _held_by(self, holder: dict[str, Any], suspended: bool = False) -> LeaseHeldError:
+    def _held_by(self, seen: _Seen, suspended: bool = False) -> LeaseHeldError:
         advice = "wait for it, or end it"
         if suspended:
-            advice = f"it is suspended: let it go on (kill -CONT {holder['pid']}), or end it"
-        place, who = self._folder.uri, _words(holder)
-        return LeaseHeldError(f"{place} is being written by another run: {who}; {advice}")
+            advice = f"it is suspended: let it go on (kill -CONT {seen.fields['pid']}), or end it"
+        return LeaseHeldError(
+            f"{self._folder.uri} is being written by another run: {seen.holder()}; {advice}"
+        )
 
     def _beat_on(self) -> None:
-        beat = 0
         while not self._released.wait(_BEAT_S):
-            beat += 1
             try:
-                if self.held():
-                    self._folder.write(_NAME, self._content(beat))
+                seen = _read(self._folder)
+                if seen is not None and seen.is_of(self.token):
+                    self._replace(seen, beat=int(seen.fields["beat"]) + 1)
             except StoreError:
-                continue  # The disk may be full for a moment; commits fail loudly where it stays so.
-
-    def _content(self, beat: int) -> bytes:
-        about = {"token": self.token, "host": socket.gethostname(), **asdict(self._process)}
-        return json.dumps({**about, "started_at": self._started_at, "beat": beat}).encode()
+                continue  # The disk may be full for a moment; commits fail loudly when it stays full.
 
 
 class Fenced:
-    """A folder that is written only while a lease on it holds: see Folder.
+    """A folder that is written only while a lease on it is held: see Folder.
 
-    What writes raises LeaseHeldError from the moment that the lease is another's, or nobody's.
+    Methods that write raise LeaseHeldError once the lease is lost.
     """
 
     def __init__(self, folder: Folder, token: str) -> None:
@@ -146,6 +189,9 @@ class Fenced:
     def read(self, name: str) -> bytes:
         return self._folder.read(name)
 
+    def read_version(self, name: str) -> tuple[bytes, str]:
+        return self._folder.read_version(name)
+
     def size(self, name: str) -> int | None:
         return self._folder.size(name)
 
@@ -157,6 +203,14 @@ class Fenced:
 
     def staging(self) -> Path:
         return self._folder.staging()
+
+    def clean_staging(self) -> None:
+        self._check()
+        self._folder.clean_staging()
+
+    def replace(self, name: str, data: bytes, version: str) -> str | None:
+        self._check()
+        return self._folder.replace(name, data, version)
 
     def write(self, name: str, data: bytes) -> None:
         self._check()
@@ -175,33 +229,27 @@ class Fenced:
         self._folder.delete(name)
 
     def _check(self) -> None:
-        holder = _read(self._folder)
-        if holder is None or holder["token"] != self._token:
-            now = "nobody's now" if holder is None else f"now that of {_words(holder)}"
+        seen = _read(self._folder)
+        if seen is None or not seen.is_of(self._token):
+            now = "free" if seen is None or seen.is_free else f"held by {seen.holder()}"
             raise LeaseHeldError(
-                f"{self.uri}: the lease of this run was taken over while it stood still, and is {now}; "
-                "what was finished before is kept, and the same command goes on from there"
+                f"{self.uri}: the lease of this run was taken over while the run was suspended, and is now "
+                f"{now}; everything that was finished before is kept: run the same command again"
             )
 
 
-def _read(folder: Folder) -> dict[str, Any] | None:
-    """What the lease file says; None where there is none."""
+def _read(folder: Folder) -> _Seen | None:
+    """What the lease file holds; None where there is no file."""
     try:
-        holder = json.loads(folder.read(_NAME))
-        if holder.keys() >= _FIELDS:
-            return dict(holder)
+        data, version = folder.read_version(_NAME)
     except FileNotFoundError:
         return None
-    except (ValueError, AttributeError):
-        pass
-    # A torn file can only come from outside; it names nobody who could be waited for.
-    folder.delete(_NAME)
-    return None
+    try:
+        return _Seen(dict(json.loads(data)), version)
+    except (ValueError, TypeError):
+        # A torn file can only come from outside. It names no process, so its version shows whether one lives.
+        return _Seen({}, version)
 
 
-def _words(holder: dict[str, Any]) -> str:
-    return f"process {holder['pid']} on {holder['host']}, since {holder['started_at']}"
-
-
-def _process(holder: dict[str, Any]) -> Process:
-    return Process(holder["machine"], holder["pid"], holder["born"])
+def _content(fields: Mapping[str, Any]) -> bytes:
+    return json.dumps(fields).encode()

@@ -74,6 +74,7 @@ class Store:
         """
         with Lease(self.folder) as lease:
             store = Store(self.uri, lease.token)
+            store.folder.clean_staging()
             store.log.recover()
             yield store
 

@@ -6,7 +6,9 @@ import os
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
@@ -56,12 +58,14 @@ def _holder(folder: Path) -> Iterator[SpawnProcess]:
         holder.join()
 
 
-def test_a_lease_is_gone_after_its_block(tmp_path: Path) -> None:
-    """Whatever ended the block."""
+def test_a_lease_is_free_after_its_block(tmp_path: Path) -> None:
+    """Whatever ended the block, the next run takes the lease at once."""
     folder = LocalFolder(tmp_path)
     with pytest.raises(ZeroDivisionError), Lease(folder):
         1 / 0  # noqa: B018
-    assert folder.size("lease.json") is None
+    assert Lease(folder).holder() is None
+    with Lease(folder) as mine:
+        assert mine.held()
 
 
 def test_a_second_writer_is_refused_and_told_who_the_first_is(tmp_path: Path, quick: None) -> None:
@@ -104,7 +108,7 @@ def test_a_silent_lease_of_another_machine_is_taken_over(
     _write(folder)
     with Lease(folder) as mine:
         assert mine.held()
-    assert "process 1 on elsewhere, since then; waiting for 1 s" in caplog.text
+    assert "process 1 on elsewhere, since then; waiting 1 s" in caplog.text
 
 
 def test_a_lease_of_another_machine_that_beats_is_respected(tmp_path: Path, quick: None) -> None:
@@ -141,8 +145,8 @@ def test_a_restarted_container_takes_over_its_own_lease(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("torn", [b"", b"{", b"[]", b"{}", b"3"])
-def test_a_torn_lease_holds_nothing(tmp_path: Path, torn: bytes) -> None:
-    """It names nobody who could be waited for."""
+def test_a_torn_lease_is_taken_over_when_it_does_not_change(tmp_path: Path, torn: bytes, quick: None) -> None:
+    """It names no process, so the run waits for a sign of one."""
     folder = LocalFolder(tmp_path)
     folder.write("lease.json", torn)
     with Lease(folder) as mine:
@@ -176,7 +180,7 @@ def test_who_lost_the_lease_writes_nothing_more(tmp_path: Path) -> None:
             with pytest.raises(LeaseHeldError, match="process 1 on elsewhere"):
                 write()
         folder.delete("lease.json")
-        with pytest.raises(LeaseHeldError, match="nobody's"):
+        with pytest.raises(LeaseHeldError, match="now free"):
             writes[0]()
         assert sorted(fenced.names("")) == ["a"]
         assert fenced.read("a") == b"mine"
@@ -191,3 +195,70 @@ def test_a_store_is_fenced_wherever_it_is_sent(tmp_path: Path) -> None:
         with pytest.raises(LeaseHeldError):
             sent.write_json("a.json", 2)
     assert store.read_json("a.json") == 1
+
+
+def test_reading_a_lease_writes_nothing(tmp_path: Path) -> None:
+    """A torn lease, and one with other fields, stay as they are when somebody asks for the holder."""
+    folder = LocalFolder(tmp_path)
+    for content in (b"{", b'{"token": "t", "format": 9}'):
+        folder.write("lease.json", content)
+        assert Lease(folder).holder() is not None
+        assert folder.read("lease.json") == content
+
+
+def test_unknown_fields_are_kept(tmp_path: Path, quick: None) -> None:
+    """A field of a later version survives taking, beating and releasing the lease."""
+    folder = LocalFolder(tmp_path)
+    _write(folder, released=True, priority="high")
+    with Lease(folder):
+        time.sleep(0.5)
+        seen = json.loads(folder.read("lease.json"))
+        assert (seen["priority"], seen["released"]) == ("high", False)
+        assert seen["beat"] > 0
+    assert json.loads(folder.read("lease.json"))["priority"] == "high"
+
+
+class _Slow(LocalFolder):
+    """A folder whose holder stands still between reading the lease and writing it."""
+
+    def replace(self, name: str, data: bytes, version: str) -> str | None:
+        _write(LocalFolder(self._root), token="successor")
+        return super().replace(name, data, version)
+
+
+def test_a_suspended_beat_does_not_overwrite_its_successor(tmp_path: Path, quick: None) -> None:
+    """The write fails when the lease has changed since it was read."""
+    with Lease(_Slow(tmp_path)) as mine:
+        time.sleep(0.5)
+        assert not mine.held()
+    assert json.loads(LocalFolder(tmp_path).read("lease.json"))["token"] == "successor"
+
+
+def test_one_of_many_takes_a_dead_lease_over(tmp_path: Path) -> None:
+    """Eight threads find the lease of a dead process, and one of them gets it."""
+    _write(LocalFolder(tmp_path), machine=Process.own().machine, pid=os.getpid(), born="1")
+    start, done = threading.Barrier(8), threading.Barrier(8)
+
+    def attempt() -> bool:
+        start.wait()
+        try:
+            with Lease(LocalFolder(tmp_path)):
+                done.wait(60)
+                return True
+        except LeaseHeldError:
+            done.wait(60)
+            return False
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(lambda _: attempt(), range(8))) == [False] * 7 + [True]
+
+
+def test_staging_is_cleaned_when_the_lease_is_taken(tmp_path: Path) -> None:
+    """Files of killed workers are deleted by the next run."""
+    staging = tmp_path / ".staging"
+    staging.mkdir()
+    (staging / "half").write_bytes(b"x")
+    (staging / "frames").mkdir()
+    (staging / "frames" / "1.png").write_bytes(b"x")
+    with Store(str(tmp_path)).lease():
+        assert {path.name for path in staging.iterdir()} <= {"lock"}

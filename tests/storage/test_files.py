@@ -60,6 +60,27 @@ def test_create_has_one_winner(folder: Folder) -> None:
     assert folder.read("lease") == b"%d" % won.index(True)
 
 
+def test_replace_writes_over_the_version_that_was_read(folder: Folder) -> None:
+    """A file that changed since, or is gone, is left alone."""
+    folder.write("lease", b"1")
+    data, first = folder.read_version("lease")
+    second = folder.replace("lease", data + b"2", first)
+    assert second is not None
+    assert folder.replace("lease", b"late", first) is None
+    assert folder.read_version("lease") == (b"12", second)
+    folder.delete("lease")
+    assert folder.replace("lease", b"late", second) is None
+
+
+def test_replace_has_one_winner(folder: Folder) -> None:
+    """Exactly one of many concurrent callers replaces a version."""
+    folder.write("lease", b"0")
+    _, version = folder.read_version("lease")
+    with ThreadPoolExecutor(8) as threads:
+        won = list(threads.map(lambda number: folder.replace("lease", b"%d" % number, version), range(1, 9)))
+    assert won.count(None) == 7
+
+
 def test_a_missing_name(folder: Folder) -> None:
     """A missing name has no size, raises on reading, and can be deleted."""
     assert folder.size("nothing") is None

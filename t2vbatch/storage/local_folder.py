@@ -1,0 +1,173 @@
+"""A folder on a mounted filesystem: see Folder."""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from t2vbatch.storage.errors import explained
+from t2vbatch.storage.names import checked_name
+
+_STAGING = ".staging"
+_LOCK = "lock"
+
+
+class LocalFolder:
+    """A folder on a mounted filesystem."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+
+    @property
+    def uri(self) -> str:
+        return str(self._root)
+
+    def read(self, name: str) -> bytes:
+        with explained("read", self._path(name), missing=True):
+            return self._path(name).read_bytes()
+
+    def size(self, name: str) -> int | None:
+        with explained("look up", self._path(name)):
+            try:
+                found = self._path(name).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def write(self, name: str, data: bytes) -> None:
+        with explained("write", self._path(name)), self._written(name, data) as temporary:
+            temporary.replace(self._path(name))
+            _sync_folder(self._path(name).parent)
+
+    def create(self, name: str, data: bytes) -> bool:
+        with explained("create", self._path(name)), self._written(name, data) as temporary:
+            try:
+                os.link(temporary, self._path(name))
+            except FileExistsError:
+                return False
+            _sync_folder(self._path(name).parent)
+            return True
+
+    def read_version(self, name: str) -> tuple[bytes, str]:
+        data = self.read(name)
+        return data, _digest(data)
+
+    def replace(self, name: str, data: bytes, version: str) -> str | None:
+        with explained("write", self._path(name)), self._locked():
+            try:
+                found = _digest(self._path(name).read_bytes())
+            except FileNotFoundError:
+                return None
+            if found != version:
+                return None
+            self.write(name, data)
+            return _digest(data)
+
+    def publish(self, name: str, local: Path) -> None:
+        target = self._path(name)
+        with explained("write", target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _sync(local)
+            try:
+                local.replace(target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                with self._staged(lambda staged: shutil.copyfile(local, staged)) as staged:
+                    staged.replace(target)
+                local.unlink()
+            _sync_folder(target.parent)
+
+    def delete(self, name: str) -> None:
+        with explained("delete", self._path(name)):
+            self._path(name).unlink(missing_ok=True)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        top = self._path(prefix) if prefix else self._root
+        if not top.is_dir():
+            return
+        with explained("list", top):
+            for folder, folders, files in os.walk(top, onerror=_raise):
+                if Path(folder) == self._root and _STAGING in folders:
+                    folders.remove(_STAGING)
+                for file in files:
+                    yield (Path(folder) / file).relative_to(self._root).as_posix()
+
+    @contextlib.contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        path = self._path(name)
+        if not path.exists():
+            raise FileNotFoundError(path)
+        yield path
+
+    def staging(self) -> Path:
+        # Inside the output folder, so that publish renames and does not copy across filesystems.
+        folder = self._root / _STAGING
+        with explained("create", folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    def clean_staging(self) -> None:
+        folder = self._root / _STAGING
+        if folder.is_dir() and not folder.is_symlink():
+            with explained("clean", folder):
+                for left in folder.iterdir():
+                    if left.is_dir() and not left.is_symlink():
+                        shutil.rmtree(left)
+                    elif left.name != _LOCK:
+                        left.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Exclude other processes that compare and replace a file here; a lock dies with its process."""
+        with (self.staging() / _LOCK).open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _path(self, name: str) -> Path:
+        return self._root / checked_name(name)
+
+    @contextlib.contextmanager
+    def _written(self, name: str, data: bytes) -> Iterator[Path]:
+        self._path(name).parent.mkdir(parents=True, exist_ok=True)
+        with self._staged(lambda staged: staged.write_bytes(data)) as temporary:
+            yield temporary
+
+    @contextlib.contextmanager
+    def _staged(self, fill: Callable[[Path], object]) -> Iterator[Path]:
+        temporary = self.staging() / uuid.uuid4().hex
+        try:
+            fill(temporary)
+            _sync(temporary)
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    """Write the folder to the disk: after a power cut, a record must not exist without its video."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network filesystems cannot sync a folder
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _raise(error: OSError) -> None:
+    raise error

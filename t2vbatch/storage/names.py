@@ -1,0 +1,19 @@
+"""Names in a folder that every storage takes."""
+
+import re
+
+from t2vbatch.errors import StoreError
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def checked_name(name: str) -> str:
+    """The name. Raises StoreError for one with empty parts, ``.``, ``..`` or control characters."""
+    parts = name.split("/")
+    if ".." in parts or name.startswith("/"):
+        raise StoreError(f"{name!r} points outside its folder")
+    if "" in parts or "." in parts or _CONTROL.search(name):
+        raise StoreError(
+            f"{name!r} is not a valid file name: it has an empty part, '.' or control characters"
+        )
+    return name

@@ -1,0 +1,129 @@
+"""A prefix of an object store: see Folder."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, NotFoundError, PreconditionError
+from obstore.store import from_url
+
+from t2vbatch.errors import StoreError
+from t2vbatch.storage.errors import explained
+from t2vbatch.storage.names import checked_name
+from t2vbatch.storage.scratch import scratch_folder
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta, PutResult
+    from obstore.store import RetryConfig
+
+_SCHEMES = ("s3", "gs", "az")
+
+_PATIENCE: "RetryConfig" = {"max_retries": 100, "retry_timeout": timedelta(seconds=60)}
+"""A store that is unreachable for a minute must not end a run of several days."""
+
+
+class ObjectFolder:
+    """A prefix of an object store."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri.rstrip("/")
+        scheme, _, place = self._uri.partition("://")
+        if scheme not in _SCHEMES:
+            raise StoreError(f"cannot open {uri}: a folder is a local path or an s3://, gs:// or az:// URI")
+        with explained("open", uri):
+            # Quote the name: URL rules would decode '%' and end the prefix at '#'.
+            self._store = from_url(f"{scheme}://{quote(place)}", retry_config=_PATIENCE)
+
+    def __reduce__(self) -> tuple[type["ObjectFolder"], tuple[str]]:
+        return (ObjectFolder, (self._uri,))
+
+    @property
+    def uri(self) -> str:
+        return self._uri
+
+    def read(self, name: str) -> bytes:
+        with explained("read", self._name(name), missing=True):
+            return bytes(obstore.get(self._store, checked_name(name)).bytes())
+
+    def size(self, name: str) -> int | None:
+        with explained("look up", self._name(name)):
+            try:
+                return int(obstore.head(self._store, checked_name(name))["size"])
+            except (NotFoundError, FileNotFoundError):
+                return None
+
+    def write(self, name: str, data: bytes) -> None:
+        with explained("write", self._name(name)):
+            obstore.put(self._store, checked_name(name), data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        with explained("create", self._name(name)):
+            try:
+                obstore.put(self._store, checked_name(name), data, mode="create")
+            except (AlreadyExistsError, FileExistsError):
+                return False
+            return True
+
+    def read_version(self, name: str) -> tuple[bytes, str]:
+        with explained("read", self._name(name), missing=True):
+            found = obstore.get(self._store, checked_name(name))
+            return bytes(found.bytes()), _version(found.meta)
+
+    def replace(self, name: str, data: bytes, version: str) -> str | None:
+        e_tag, _, generation = version.partition("\n")
+        known = {key: text for key, text in (("e_tag", e_tag), ("version", generation)) if text}
+        with explained("write", self._name(name)):
+            try:
+                return _version(obstore.put(self._store, checked_name(name), data, mode=known))  # type: ignore[arg-type]
+            except (PreconditionError, NotFoundError, FileNotFoundError):
+                return None
+
+    def publish(self, name: str, local: Path) -> None:
+        with explained("write", self._name(name)):
+            obstore.put(self._store, checked_name(name), local)
+        if self.size(name) != local.stat().st_size:
+            raise StoreError(
+                f"{self._name(name)}: the upload has another size than the local file; run again"
+            )
+        local.unlink()
+
+    def delete(self, name: str) -> None:
+        with explained("delete", self._name(name)), contextlib.suppress(NotFoundError, FileNotFoundError):
+            obstore.delete(self._store, checked_name(name))
+
+    def names(self, prefix: str) -> Iterator[str]:
+        with explained("list", self._name(prefix)):
+            for page in obstore.list(self._store, prefix=checked_name(prefix) if prefix else None):
+                for entry in page:
+                    yield entry["path"]
+
+    @contextlib.contextmanager
+    def local(self, name: str) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / PurePosixPath(name).name
+            for file in [name] if self.size(name) is not None else list(self.names(name)):
+                copy = path / file[len(name) + 1 :]
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(self.read(file))
+            if not path.exists():
+                raise FileNotFoundError(self._name(name))
+            yield path
+
+    def staging(self) -> Path:
+        return scratch_folder()
+
+    def clean_staging(self) -> None:
+        """Nothing to delete: each process has its own scratch folder, and deletes it when it ends."""
+
+    def _name(self, name: str) -> str:
+        return f"{self._uri}/{name}"
+
+
+def _version(found: "PutResult | ObjectMeta") -> str:
+    """What a store compares before a conditional write: the ETag of S3 and Azure, the generation of GCS."""
+    return f"{found['e_tag'] or ''}\n{found['version'] or ''}"
