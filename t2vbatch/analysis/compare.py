@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from t2vbatch.analysis.intervals import Interval, mean_interval, standard_error
-from t2vbatch.analysis.pairing import Better, Missing, PairedScores, frame_of, paired
+from t2vbatch.analysis.pairing import UNKNOWN, Better, Missing, PairedScores, frame_of, paired
 from t2vbatch.analysis.sign_flip import detectable_effect, holm, sign_flip_p, smallest_p
+from t2vbatch.metrics.protocol import Column
 from t2vbatch.output.records import score_columns
 
 __all__ = ["Better", "Comparison", "Missing", "Pair", "compare", "compare_groups", "models_by_name"]
@@ -109,27 +110,29 @@ def models_by_name(outputs: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
 
 
 def compare(
-    models: Mapping[str, pa.Table], better: Mapping[str, Better], missing: Missing | None = None
+    models: Mapping[str, pa.Table], columns: Mapping[str, Column], missing: Missing | None = None
 ) -> Comparison:
     """Compare all pairs of models on all scores.
 
     Args:
         models: name: its rows of a results table, with the schema of ``records.results_schema``.
-        better: score: its better direction. A score without a direction is shown and not tested.
+        columns: score: what is known of it. A score without a better direction is shown and not tested.
         missing: the treatment of missing scores; None means ``bounds``.
     """
-    return compare_groups({"": models}, better, missing)[""]
+    return compare_groups({"": models}, columns, missing)[""]
 
 
 def compare_groups(
-    groups: Mapping[str, Mapping[str, pa.Table]], better: Mapping[str, Better], missing: Missing | None = None
+    groups: Mapping[str, Mapping[str, pa.Table]],
+    columns: Mapping[str, Column],
+    missing: Missing | None = None,
 ) -> dict[str, Comparison]:
     """Compare the models within each group of prompts; p-values are corrected over all groups together.
 
     Args:
         groups: label: models as for ``compare``.
     """
-    found = {label: _pairs(models, better, missing or Missing()) for label, models in groups.items()}
+    found = {label: _pairs(models, columns, missing or Missing()) for label, models in groups.items()}
     corrected = iter(_corrected([pair for pairs in found.values() for pair in pairs]))
     return {
         label: Comparison(tuple(groups[label]), tuple(next(corrected) for _ in pairs))
@@ -137,14 +140,15 @@ def compare_groups(
     }
 
 
-def _pairs(models: Mapping[str, pa.Table], better: Mapping[str, Better], missing: Missing) -> list[Pair]:
+def _pairs(models: Mapping[str, pa.Table], columns: Mapping[str, Column], missing: Missing) -> list[Pair]:
     frames = {name: frame_of(table) for name, table in models.items()}
     scores = dict.fromkeys(name for table in models.values() for name in score_columns(table.schema))
-    return [
-        _pair(names, paired(names, frames, score, better.get(score), missing), score, better.get(score))
-        for score in scores
-        for names in combinations(models, 2)
-    ]
+    found = []
+    for score in scores:
+        column = columns.get(score, UNKNOWN)
+        for names in combinations(models, 2):
+            found.append(_pair(names, paired(names, frames, score, column, missing), score, column.better))
+    return found
 
 
 def _pair(names: tuple[str, str], scores: PairedScores, score: str, better: Better) -> Pair:

@@ -15,11 +15,17 @@ import pandas as pd
 import pyarrow as pa
 
 from t2vbatch.errors import UsageError
+from t2vbatch.metrics.protocol import Column
 from t2vbatch.output.records import score_columns
 
 FloatArray = npt.NDArray[np.float64]
 Better = Literal["higher", "lower"] | None
+
+UNKNOWN = Column(None)
+"""A score of which nothing is known."""
+
 _PAIRED_ON = ["row_id", "prompt", "seed"]
+_SIZE = ["width", "height"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,7 @@ class Extremes:
 def frame_of(table: pa.Table) -> pd.DataFrame:
     """The columns that pairing needs. Failed and degenerate videos have NaN for every score."""
     scores = score_columns(table.schema)
-    frame: pd.DataFrame = table.select([*_PAIRED_ON, "status", *scores]).to_pandas()
+    frame: pd.DataFrame = table.select([*_PAIRED_ON, *_SIZE, "status", *scores]).to_pandas()
     frame[scores] = frame[scores].where(frame["status"] == "ok").astype(float)
     # Two rows without a prompt have the same prompt: none.
     return frame.assign(prompt=frame["prompt"].fillna(""))
@@ -97,19 +103,25 @@ def paired(
     names: tuple[str, str],
     frames: Mapping[str, pd.DataFrame],
     score: str,
-    better: Better,
+    column: Column,
     missing: Missing,
 ) -> PairedScores:
-    """Pair the scores of the two models ``names``, whose rows are in ``frames``."""
+    """Pair the scores of the two models ``names``, whose rows are in ``frames``.
+
+    Args:
+        column: what is known of the score.
+    """
     joined = _joined(frames[names[0]], frames[names[1]], score)
-    both = joined[joined["first_status"].notna() & joined["second_status"].notna()]
+    unequal = _unequal(joined) if column.by_size else np.zeros(len(joined), bool)
+    paired = joined[~unequal]
+    both = paired[paired["first_status"].notna() & paired["second_status"].notna()]
     values = both[["first", "second"]].to_numpy(float)
     absent = np.isnan(values)
     if missing.policy in ("worst", "impute") and absent.any() and not absent.all():
-        filling = _filling(values, better, missing)
+        filling = _filling(values, column.better, missing)
         if filling is not None:
             filled = np.where(absent, filling, values)
-            left_out = _left_out(joined, names, with_missing=False)
+            left_out = _left_out(joined, names, unequal, with_missing=False)
             first, second = filled.T
             return PairedScores(first, second, _codes(both), left_out, int(absent.sum()))
     complete = both[~absent.any(axis=1)]
@@ -117,7 +129,7 @@ def paired(
     extremes = None
     if missing.policy == "bounds" and absent.any() and len(complete):
         extremes = _extremes(values, _codes(both))
-    return PairedScores(first, second, _codes(complete), _left_out(joined, names), 0, extremes)
+    return PairedScores(first, second, _codes(complete), _left_out(joined, names, unequal), 0, extremes)
 
 
 def _filling(values: FloatArray, better: Better, missing: Missing) -> float | None:
@@ -142,15 +154,24 @@ def _joined(left: pd.DataFrame, right: pd.DataFrame, score: str) -> pd.DataFrame
     sides = []
     for frame, name in ((left, "first"), (right, "second")):
         values = frame.get(score, np.nan)
-        side = frame[_PAIRED_ON].assign(**{name: values, f"{name}_status": frame["status"]})
+        others = {f"{name}_{other}": frame[other] for other in ("status", *_SIZE)}
+        side = frame[_PAIRED_ON].assign(**{name: values}, **others)
         # Identical rows have the same video, which counts once.
         sides.append(side.drop_duplicates(_PAIRED_ON))
     return sides[0].merge(sides[1], on=_PAIRED_ON, how="outer").sort_values(_PAIRED_ON, ignore_index=True)
 
 
-def _left_out(joined: pd.DataFrame, names: tuple[str, str], with_missing: bool = True) -> dict[str, int]:
+def _unequal(joined: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which pairs have two videos whose frames differ in size."""
+    different = [(joined[f"first_{side}"] - joined[f"second_{side}"]).fillna(0) != 0 for side in _SIZE]
+    return (different[0] | different[1]).to_numpy(bool)
+
+
+def _left_out(
+    joined: pd.DataFrame, names: tuple[str, str], unequal: npt.NDArray[np.bool_], with_missing: bool = True
+) -> dict[str, int]:
     """Reason: count. A pair without both scores counts once for each model."""
-    reasons = {}
+    reasons = {"the frames of both models differ in size": int(unequal.sum())}
     for side, name in zip(("first", "second"), names, strict=True):
         status, missing = joined[f"{side}_status"], joined[side].isna()
         reasons[f"{name} has no such row and seed"] = int(status.isna().sum())

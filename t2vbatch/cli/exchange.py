@@ -45,7 +45,12 @@ def import_manifest(
 def export(
     output: Output,
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="The folder to write; it must not exist.")],
-    layout: Annotated[str, typer.Option(metavar="NAME", help="vbench, evalcrafter, hf or webdataset.")],
+    layout: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="vbench, vbench2, vbench-i2v, vbench-long, evalcrafter, hf or webdataset."
+        ),
+    ],
     model: Model = None,
     partial: Annotated[
         bool,
@@ -56,7 +61,8 @@ def export(
 ) -> None:
     """Copy a run's videos into another tool's layout.
 
-    Layouts: vbench, evalcrafter, hf (a Hugging Face dataset), webdataset. First checks that the videos which
+    Layouts: vbench, vbench2 (VBench-2.0), vbench-i2v, vbench-long, evalcrafter, hf (a Hugging Face dataset),
+    webdataset. First checks that the videos which
     the tool expects exist; --partial copies those that do.
 
     \b

@@ -43,14 +43,14 @@ def compare_outputs(outputs: Sequence[str], by: str | None, missing: Missing) ->
         raise UsageError(
             " ".join(outputs), f"one model, {', '.join(models)}", "two models or more", "name another output"
         )
-    better = {name: column.better for name, column in known_columns(_jobs(outputs)).items()}
+    columns = known_columns(_jobs(outputs))
     if by is None:
-        return Compared(compare_groups({"": models}, better, missing), ())
+        return Compared(compare_groups({"": models}, columns, missing), ())
     groups = grouped(models, {name: _column(table, name, by) for name, table in models.items()})
     single = [label for label, part in groups.items() if len(part) < 2]
     notes = [f"not compared, because only one model has rows with {by} {', '.join(single)}"] if single else []
     shared = {label: part for label, part in groups.items() if len(part) > 1}
-    return Compared(compare_groups(shared, better, missing), tuple(notes))
+    return Compared(compare_groups(shared, columns, missing), tuple(notes))
 
 
 def read_results(outputs: Sequence[str]) -> dict[str, pa.Table]:

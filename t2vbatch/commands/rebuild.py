@@ -7,6 +7,7 @@ from t2vbatch.analysis.summary import Summary, summarize
 from t2vbatch.job import Job
 from t2vbatch.media.degenerate import ignored_seeds
 from t2vbatch.metrics import metric_columns
+from t2vbatch.metrics.registry import known_columns
 from t2vbatch.output.store import Store
 from t2vbatch.output.tables import make_metadata, make_results
 from t2vbatch.plan import Plan
@@ -25,5 +26,6 @@ def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
     store.write_table("metadata.parquet", make_metadata(results))
     store.write_json("summary.json", summary.to_json())
     settings = {name: model.model_dump(mode="json") for name, model in job.models.items()}
-    write_report(store.folder, results, summary, store.name, settings, job.report.max_videos)
+    columns = known_columns([job])
+    write_report(store.folder, results, summary, store.name, settings, job.report.max_videos, columns)
     return summary

@@ -11,6 +11,7 @@ import tempfile
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,11 +20,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from t2vbatch.errors import UsageError
+from t2vbatch.exchange.benchmarks import RULES, VideoRules, check_videos
 from t2vbatch.media.video import play_file, play_name
 from t2vbatch.output.tables import make_metadata
 from t2vbatch.storage.files import Folder
 
 Row = dict[str, Any]
+_READERS = 16
+"""Parallel requests: an object store answers in tens of milliseconds."""
+
 SHARD = 1000
 """Videos per tar file of the webdataset layout."""
 
@@ -50,7 +55,7 @@ def export(
         The number of exported videos.
 
     Raises:
-        UsageError: samples are missing, two videos would get one name, or the target is not empty.
+        UsageError: samples or files are missing, two videos would get one name, or the target is not empty.
     """
     if layout not in LAYOUTS:
         raise UsageError(f"--layout {layout}", "an unknown layout", f"one of {', '.join(LAYOUTS)}")
@@ -61,15 +66,21 @@ def export(
     results = results.filter(pc.equal(results["status"], "ok"))
     if not partial:
         _complete(plan, results)
-        _counted(plan, layout)
+        if layout in RULES:
+            check_videos(results, plan, RULES[layout])
         _different(results)
+    _existing(folder, results)
     target.mkdir(parents=True, exist_ok=True)
     return LAYOUTS[layout](folder, results, target)
 
 
-def vbench(folder: Folder, results: pa.Table, target: Path) -> int:
-    """``{prompt}-{index}.mp4`` in one folder that holds nothing else; the prompt to the letter, in NFC."""
-    return _copied(folder, results.to_pylist(), target, lambda row: f"{row['prompt']}-{row['sample_index']}")
+def _benchmark(rules: VideoRules) -> Callable[[Folder, pa.Table, Path], int]:
+    """A folder that contains only videos, named by prompt and index in NFC."""
+
+    def write(folder: Folder, results: pa.Table, target: Path) -> int:
+        return _copied(folder, results.to_pylist(), target, rules.stem)
+
+    return write
 
 
 def evalcrafter(folder: Folder, results: pa.Table, target: Path) -> int:
@@ -99,14 +110,14 @@ def webdataset(folder: Folder, results: pa.Table, target: Path) -> int:
 
 
 LAYOUTS: Mapping[str, Callable[[Folder, pa.Table, Path], int]] = {
-    "vbench": vbench,
+    **{name: _benchmark(rules) for name, rules in RULES.items()},
     "evalcrafter": evalcrafter,
     "hf": hugging_face,
     "webdataset": webdataset,
 }
 """The layouts, by name."""
 
-_ONE_MODEL = {"vbench", "evalcrafter"}
+_ONE_MODEL = {*RULES, "evalcrafter"}
 
 
 def _model(plan: pa.Table, layout: str, model: str | None) -> list[str]:
@@ -131,17 +142,27 @@ def _complete(plan: pa.Table, results: pa.Table) -> None:
         )
 
 
-def _counted(plan: pa.Table, layout: str) -> None:
-    """VBench wants 5 videos per prompt, 25 for temporal_flickering."""
-    per_row = set(Counter(plan["row_id"].to_pylist()).values())
-    if layout == "vbench" and not per_row <= {5, 25}:
-        counts = ", ".join(map(str, sorted(per_row)))
+def _existing(folder: Folder, results: pa.Table) -> None:
+    """The file of every ok sample must exist, so that no export stops halfway."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        names = results["video"].to_pylist()
+        lost = [
+            name
+            for name, there in zip(names, pool.map(lambda name: _there(folder, name), names), strict=True)
+            if not there
+        ]
+    if lost:
         raise UsageError(
             "the export",
-            f"{counts} videos per prompt",
-            "5 or 25",
-            "set samples: 5 in the job, or use --partial",
+            f"{len(lost)} files of ok videos do not exist: {_some(lost)}",
+            "every file",
+            "t2vbatch verify lists what is wrong; run the job again to make them",
         )
+
+
+def _there(folder: Folder, name: str) -> bool:
+    """Whether a video file, or a folder of frames, exists."""
+    return folder.size(name) is not None or next(iter(folder.names(name)), None) is not None
 
 
 def _different(results: pa.Table) -> None:

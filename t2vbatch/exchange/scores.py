@@ -4,12 +4,18 @@ import json
 import math
 import unicodedata
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pyarrow as pa
 
 from t2vbatch.errors import UsageError
+from t2vbatch.exchange.benchmarks import RULES
 from t2vbatch.output.records import RECORDS
+
+_SCALE = {"imaging_quality": 100.0}
+"""Dimensions whose video scores VBench divides by this before it averages them."""
 
 
 def import_scores(records: pa.Table, source: Path, model: str | None = None) -> tuple[pa.Table, int]:
@@ -33,8 +39,8 @@ def import_scores(records: pa.Table, source: Path, model: str | None = None) -> 
     found = _scores(source)
     taken = 0
     for row in rows:
-        key = unicodedata.normalize("NFC", f"{row['prompt']}-{row['sample_index']}")
-        if model in (None, row["model"]) and key in found:
+        key = next((name for name in _names(row) if name in found), None)
+        if model in (None, row["model"]) and key is not None:
             scores = found.pop(key)
             row["scores"] = json.dumps(json.loads(row["scores"]) | scores)
             taken += len(scores)
@@ -44,6 +50,13 @@ def import_scores(records: pa.Table, source: Path, model: str | None = None) -> 
             str(source), f"{len(found)} videos of another run, such as {other!r}", "videos of this run"
         )
     return pa.Table.from_pylist(rows, RECORDS), taken
+
+
+def _names(row: Mapping[str, Any]) -> list[str]:
+    """The file names that VBench's packages expect for a video, without extension."""
+    if row["prompt"] is None:
+        return []
+    return list(dict.fromkeys(unicodedata.normalize("NFC", rules.stem(row)) for rules in RULES.values()))
 
 
 def _scores(source: Path) -> dict[str, dict[str, float]]:
@@ -62,5 +75,6 @@ def _scores(source: Path) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for dimension, path, value in results:
         if math.isfinite(value):
-            found[unicodedata.normalize("NFC", PurePosixPath(path).stem)][f"vbench_{dimension}"] = value
+            video = unicodedata.normalize("NFC", PurePosixPath(path).stem)
+            found[video][f"vbench_{dimension}"] = value / _SCALE.get(dimension, 1.0)
     return found

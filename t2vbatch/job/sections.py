@@ -113,6 +113,10 @@ class Clip(Section):
 
     path: str = Field(description="hub id or local folder of a transformers CLIPModel, or bundled:shapes")
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
+    view: Literal["center", "squash", "tiles"] = Field(
+        "center",
+        description="what CLIP sees of a frame: the middle square, the whole frame squashed, or square tiles",
+    )
 
 
 class Distance(Section):

@@ -1,7 +1,7 @@
 """aesthetic: visual quality of the frames by LAION's predictor."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,7 +15,8 @@ class Aesthetic(Options):
     Definition: a linear head rates the unit-length CLIP L/14 feature of each sampled frame; the score is the
         mean over these frames.
     Source: LAION-Aesthetics predictor V1, which VBench's aesthetic_quality
-        uses too (VBench divides it by 10).
+        uses too. VBench divides it by 10, takes every
+        frame, and resizes without antialiasing (``resize: vbench``).
     Range: unbounded; about 1 to 10.
     Direction: higher is better.
     Cost: one CLIP L/14 pass per frame (CPU: about 2 s). clip_score uses the same pass if CLIP L/14 is the
@@ -28,6 +29,10 @@ class Aesthetic(Options):
     path: str = Field("openai/clip-vit-large-patch14", description="hub id or folder of a CLIPModel")
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
     frames: int = Field(16, ge=1, description="frames to score, spread evenly from the first to the last")
+    resize: Literal["processor", "vbench"] = Field(
+        "processor",
+        description="how frames are resized: by the image processor of the model, or as VBench does",
+    )
     columns: ClassVar[Mapping[str, Column]] = {"aesthetic": Column("higher")}
 
     @property
@@ -37,5 +42,7 @@ class Aesthetic(Options):
     def score(self, evidence: Evidence) -> Mapping[str, float]:
         clip, head = self.weights
         return {
-            "aesthetic": float(evidence.network(head).rate(evidence.frame_features(clip, self.frames)).mean())
+            "aesthetic": float(
+                evidence.network(head).rate(evidence.frame_features(clip, self.frames, self.resize)).mean()
+            )
         }

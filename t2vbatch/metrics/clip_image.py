@@ -25,8 +25,7 @@ class ClipImage(ClipOptions):
     }
 
     def score(self, evidence: Evidence) -> Mapping[str, float]:
-        (clip,) = self.weights
-        image = evidence.image_features(clip)
-        cosines = evidence.frame_features(clip, self.frames) @ image
-        first = cosines[0] if self.frames > 1 else evidence.frame_features(clip, None)[0] @ image
+        image = evidence.image_features(self.weights[0], self.clip_view)
+        cosines = self.frame_features(evidence, self.frames) @ image
+        first = cosines[0] if self.frames > 1 else self.frame_features(evidence, None)[0] @ image
         return {"clip_image": float(cosines.mean()), "clip_image_first": float(first)}

@@ -22,8 +22,7 @@ class ClipScorePooled(ClipTextOptions):
     columns: ClassVar[Mapping[str, Column]] = {"clip_score_pooled": Column("higher", 0, 100)}
 
     def score(self, evidence: Evidence) -> Mapping[str, float]:
-        (clip,) = self.weights
-        text = evidence.text(clip, self.long_text).features
-        pooled = evidence.frame_features(clip, self.frames).mean(axis=0)
+        text = self.text_features(evidence)
+        pooled = self.frame_features(evidence, self.frames).mean(axis=0)
         cosine = float(pooled @ text) / float((pooled @ pooled) ** 0.5)
         return {"clip_score_pooled": 100 * max(cosine, 0.0)}

@@ -31,8 +31,6 @@ class ClipScore(ClipTextOptions):
     }
 
     def score(self, evidence: Evidence) -> Mapping[str, float]:
-        (clip,) = self.weights
-        text = evidence.text(clip, self.long_text).features
-        cosines = evidence.frame_features(clip, self.frames) @ text
+        cosines = self.frame_features(evidence, self.frames) @ self.text_features(evidence)
         scores = 100 * np.maximum(cosines, 0)
         return {"clip_score": float(scores.mean()), "clip_score_min": float(scores.min())}

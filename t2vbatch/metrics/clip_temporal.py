@@ -48,8 +48,7 @@ class ClipTemporalAll(ClipOptions):
 
 
 def _features(metric: ClipOptions, evidence: Evidence) -> FloatArray:
-    (clip,) = metric.weights
-    features = evidence.frame_features(clip, metric.frames)
+    features = metric.frame_features(evidence, metric.frames)
     if len(features) < 2:
         raise UnscorableError(ONE_FRAME)
     return features

@@ -1,7 +1,7 @@
 """dino_consistency: how much the subject keeps its appearance."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,8 +15,9 @@ class DinoConsistency(Options):
 
     Definition: the mean over all frames but the first of
         (max(cos(frame, previous frame), 0) + max(cos(frame, first frame), 0)) / 2, with DINO class tokens.
-    Source: VBench's subject_consistency (arXiv:2311.17982). VBench scores every frame (``frames: null``);
-        the default here samples 16.
+    Source: VBench's subject_consistency (arXiv:2311.17982). VBench scores every frame (``frames: null``)
+        and resizes frames without a crop and without antialiasing (``resize: vbench``); its position encoding
+        is that of DINO's code, which differs slightly for frames that are not square.
     Range: 0 to 1. A still image scores 1, so read it together with ``motion``.
     Direction: higher is more consistent.
     Cost: one pass per frame (CPU: 0.1 s for ViT-B/16).
@@ -27,6 +28,10 @@ class DinoConsistency(Options):
     path: str = Field("facebook/dino-vitb16", description="hub id or folder of a vision transformer")
     revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
     frames: int | None = Field(16, ge=2, description="frames to score, spread evenly; null: all frames")
+    resize: Literal["processor", "vbench"] = Field(
+        "processor",
+        description="how frames are resized: by the image processor of the model, or as VBench does",
+    )
     columns: ClassVar[Mapping[str, Column]] = {"dino_consistency": Column("higher", 0, 1)}
 
     @property
@@ -35,7 +40,7 @@ class DinoConsistency(Options):
 
     def score(self, evidence: Evidence) -> Mapping[str, float]:
         (dino,) = self.weights
-        features = evidence.frame_features(dino, self.frames)
+        features = evidence.frame_features(dino, self.frames, self.resize)
         if len(features) < 2:
             raise UnscorableError(ONE_FRAME)
         before = np.einsum("nd,nd->n", features[:-1], features[1:])

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from pydantic import Field
 
 from t2vbatch.metrics.options import Options
 from t2vbatch.metrics.protocol import ONE_FRAME, Column, Evidence, FloatArray, UnscorableError, Weights
+from t2vbatch.models.calls.inputs import fitted
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -62,27 +64,37 @@ class Sharpness(PixelOptions):
     Definition: the variance of the Laplacian (4 neighbours) of BT.601 luma, 0 to 255, over the pixels that
         are not at the border; the score is the mean over all frames.
     Source: Pech-Pacheco et al., Diatom autofocusing, ICPR 2000; OpenCV's cv2.Laplacian(gray).var().
-    Range: 0 and up. It depends on the frame size: compare videos of one size only.
+    Range: 0 and up. It depends on the frame size, so a comparison leaves out pairs of different sizes;
+        ``height`` makes sizes equal.
     Direction: higher is sharper. Noise counts as sharp too.
     Cost: negligible.
     Weights: none.
     """
 
-    columns: ClassVar[Mapping[str, Column]] = {"sharpness": Column("higher", 0)}
+    height: int | None = Field(
+        None, ge=3, description="height in pixels to which frames are resized first; null: not resized"
+    )
+    columns: ClassVar[Mapping[str, Column]] = {"sharpness": Column("higher", 0, by_size=True)}
 
     def score(self, evidence: Evidence) -> Mapping[str, float]:
         frames = evidence.video.frames
         if min(frames.shape[1:3]) < 3:
             raise UnscorableError("the frames are narrower or lower than 3 pixels")
-        return {"sharpness": float(np.mean([_laplacian(frame @ _LUMA).var() for frame in frames]))}
+        return {"sharpness": float(np.mean([self._detail(frame) for frame in frames]))}
+
+    def _detail(self, frame: npt.NDArray[np.uint8]) -> float:
+        if self.height is not None:
+            width = max(3, round(frame.shape[1] * self.height / frame.shape[0]))
+            image = Image.fromarray(frame).resize((width, self.height), Image.Resampling.BICUBIC)
+            frame = np.asarray(image)
+        return float(_laplacian(frame @ _LUMA).var())
 
 
 class FirstFrameError(PixelOptions):
     """How much the first frame differs from the conditioning image.
 
     Definition: the mean absolute difference of the first frame and the conditioning image, over all pixels
-        and channels, divided by 255; the image is scaled to cover the frame and its middle is cut out
-        (Lanczos), which is what most pipelines do.
+        and channels, divided by 255. The image is resized as a run resizes it for the pipeline (``fit``).
     Source: defined here; clip_image_first is the same comparison with CLIP features.
     Range: 0 to 1.
     Direction: lower is better.
@@ -90,11 +102,17 @@ class FirstFrameError(PixelOptions):
     Weights: none.
     """
 
+    fit: Literal["crop", "pad", "stretch"] = Field(
+        "crop", description="how the image is resized to the frame; the same as the model's ``fit``"
+    )
     columns: ClassVar[Mapping[str, Column]] = {"first_frame_error": Column("lower", 0, 1)}
 
     def score(self, evidence: Evidence) -> Mapping[str, float]:
         frame = evidence.video.frames[0]
-        image = _cover(Image.fromarray(evidence.conditioning()), frame.shape[1], frame.shape[0])
+        image = np.asarray(
+            fitted(Image.fromarray(evidence.conditioning()), (frame.shape[1], frame.shape[0]), self.fit),
+            float,
+        )
         return {"first_frame_error": float(np.abs(frame.astype(float) - image).mean()) / 255}
 
 
@@ -108,11 +126,3 @@ def _changes(frames: npt.NDArray[np.uint8]) -> FloatArray:
 def _laplacian(luma: FloatArray) -> FloatArray:
     inner = luma[1:-1, 1:-1]
     return luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:] - 4 * inner
-
-
-def _cover(image: Image.Image, width: int, height: int) -> FloatArray:
-    scale = max(width / image.width, height / image.height)
-    size = max(width, round(image.width * scale)), max(height, round(image.height * scale))
-    left, top = (size[0] - width) // 2, (size[1] - height) // 2
-    resized = image.resize(size, Image.Resampling.LANCZOS)
-    return np.asarray(resized.crop((left, top, left + width, top + height)), dtype=float)

@@ -22,6 +22,11 @@ ONE_FRAME = "the video has a single frame, and this score compares frames"
 Kind = Literal["clip", "siglip", "xclip", "vision", "video", "head", "torchscript"]
 
 
+View = Literal["processor", "squash", "tiles", "vbench"]
+"""What an image encoder sees of a frame: what its image processor makes of it (CLIP: the middle square),
+the whole frame resized to a square, the mean of square tiles, or what VBench's code makes of it."""
+
+
 class UnscorableError(Exception):
     """A metric cannot score this video; the message gives the reason. The score becomes null, never 0."""
 
@@ -33,11 +38,13 @@ class Column:
     Attributes:
         better: which direction is better; None if the metric has no better direction.
         low, high: the bounds of the range; None where the range is unbounded.
+        by_size: whether values are comparable only between frames of equal size.
     """
 
     better: Literal["higher", "lower"] | None
     low: float | None = None
     high: float | None = None
+    by_size: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ class Network:
         """The number of frames that ``match`` and ``video_features`` take."""
         raise self._cannot("encodes single frames only")
 
-    def images(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
+    def images(self, frames: npt.NDArray[np.uint8], view: View = "processor") -> FloatArray:
         """Unit-length features, shape (N, D), of frames of shape (N, H, W, 3)."""
         raise self._cannot("does not encode images")
 
@@ -140,24 +147,24 @@ class Evidence:
     ) -> None:
         self.video, self.prompt, self.image = video, prompt, image
         self._networks = networks or {}
-        self._features: dict[tuple[Weights, int | None], FloatArray] = {}
-        self._texts: dict[tuple[Weights, str], Text | Match] = {}
+        self._features: dict[tuple[Weights, int | None, View], FloatArray] = {}
+        self._texts: dict[tuple[Weights, str, str], Text | Match] = {}
 
     def network(self, weights: Weights) -> Network:
         """The loaded network for these weights."""
         return self._networks[weights]
 
-    def frame_features(self, weights: Weights, count: int | None) -> FloatArray:
+    def frame_features(self, weights: Weights, count: int | None, view: View = "processor") -> FloatArray:
         """Unit-length features of ``count`` evenly spread frames (None: all frames), shape (N, D)."""
-        key = (weights, count)
+        key = (weights, count, view)
         if key not in self._features:
             frames = sampled(self.video.frames, count)
-            self._features[key] = self.network(weights).images(frames)
+            self._features[key] = self.network(weights).images(frames, view)
         return self._features[key]
 
-    def image_features(self, weights: Weights) -> FloatArray:
+    def image_features(self, weights: Weights, view: View = "processor") -> FloatArray:
         """Unit-length features of the conditioning image, shape (D,)."""
-        features: FloatArray = self.network(weights).images(self.conditioning()[None])[0]
+        features: FloatArray = self.network(weights).images(self.conditioning()[None], view)[0]
         return features
 
     def conditioning(self) -> npt.NDArray[np.uint8]:
@@ -166,19 +173,22 @@ class Evidence:
             raise UnscorableError("the row has no image")
         return np.asarray(self.image.convert("RGB"))
 
-    def text(self, weights: Weights, long_text: str = "truncate") -> Text:
-        """The prompt, encoded by the network. Raises UnscorableError if the row has no prompt."""
-        text = self._texts.get((weights, long_text))
+    def text(self, weights: Weights, long_text: str = "truncate", prefix: str = "") -> Text:
+        """The prompt after ``prefix``, encoded by the network. Raises UnscorableError if the row has no
+        prompt.
+        """
+        key = (weights, long_text, prefix)
+        text = self._texts.get(key)
         if not isinstance(text, Text):
-            text = self.network(weights).text(self._words(), long_text)
-            self._texts[weights, long_text] = text
+            text = self.network(weights).text(prefix + self._words(), long_text)
+            self._texts[key] = text
         return text
 
     def match(self, weights: Weights) -> Match:
         """How well the whole video matches the prompt. Raises UnscorableError if the row has no prompt."""
         network = self.network(weights)
         match = network.match(repeated(self.video.frames, network.frames), self._words())
-        self._texts[weights, "truncate"] = match
+        self._texts[weights, "truncate", ""] = match
         return match
 
     @property

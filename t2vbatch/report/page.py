@@ -13,6 +13,7 @@ from t2vbatch.analysis.compare_text import difference_text, p_text
 from t2vbatch.analysis.summary import Summary
 from t2vbatch.analysis.summary_text import distance_notes, distance_text, sorted_distances
 from t2vbatch.media.poster import FRAMES, write_posters
+from t2vbatch.metrics.protocol import Column
 from t2vbatch.metrics.registry import known_columns
 from t2vbatch.output.records import extra_columns, score_columns
 from t2vbatch.report.breakdown import breakdowns
@@ -75,6 +76,7 @@ def write_report(
     title: str | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     max_videos: int = MAX_VIDEOS,
+    columns: Mapping[str, Column] | None = None,
 ) -> str:
     """Write ``report/`` into an output folder, and return the name of its page, relative to the folder.
 
@@ -84,9 +86,10 @@ def write_report(
         title: the page's title; None: the name of the output folder.
         settings: model: its section of the job; the page lists the keys that differ.
         max_videos: about how many samples the page shows; see ``selection.select``.
+        columns: the definitions of the score columns; None: those that are known without a job.
     """
     results = results.filter(pc.is_valid(results["status"]))
-    scores, columns = score_columns(results.schema), known_columns()
+    scores, columns = score_columns(results.schema), known_columns() if columns is None else columns
     better = {name: columns[name].better if name in columns else None for name in scores}
     shown = select(results, scores, max_videos)
     models = [model.model for model in summary.models]
@@ -99,7 +102,7 @@ def write_report(
     for asset in (*_STYLES, *_SCRIPTS, *_LICENSES):
         folder.write(f"report/{asset}", files(__package__).joinpath("assets", *asset.split("/")).read_bytes())
     folder.write("report/data.js", as_script("REPORT", data))
-    comparison = compare(models_by_name({"": results}), better)
+    comparison = compare(models_by_name({"": results}), columns)
     page = render(
         "assets/index.html",
         **_results(summary, comparison, better),

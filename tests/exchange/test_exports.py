@@ -71,6 +71,63 @@ def test_vbench_wants_five_videos_a_prompt(tmp_path: Path) -> None:
         export(open_folder(tmp_path / "out"), plan, results, "vbench", tmp_path / "vbench")
 
 
+def with_dimensions(results: pa.Table, dimension: str) -> pa.Table:
+    """The results with the manifest's column ``dimension``."""
+    return results.append_column("dimension", pa.array([dimension] * results.num_rows))
+
+
+@pytest.mark.parametrize(
+    ("layout", "dimension", "samples", "expected"),
+    [
+        ("vbench", "color", 25, "5"),
+        ("vbench", "temporal_flickering", 5, "25"),
+        ("vbench2", "Mechanics", 5, "3"),
+        ("vbench2", "Diversity", 3, "20"),
+        ("vbench-i2v", "camera_motion", 25, "5"),
+    ],
+)
+def test_each_dimension_has_its_number_of_videos(
+    tmp_path: Path, layout: str, dimension: str, samples: int, expected: str
+) -> None:
+    """The number of videos per prompt follows the prompt's dimension and the benchmark's package."""
+    plan, results = output(tmp_path / "out", samples=samples)
+    folder = open_folder(tmp_path / "out")
+    with pytest.raises(UsageError, match=f"{samples} videos per prompt.*\n.*expected: {expected}"):
+        export(folder, plan, with_dimensions(results, dimension), layout, tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
+def test_vbench_2_takes_three_videos_and_short_names(tmp_path: Path) -> None:
+    """VBench-2.0 finds videos by the first 180 characters of the prompt, three of each."""
+    plan, results = output(tmp_path / "out", samples=3)
+    long = "a red ball that rolls " * 20
+    at = results.column_names.index("prompt")
+    prompts = [long if text == PROMPTS[0] else text for text in results["prompt"].to_pylist()]
+    results = with_dimensions(results.set_column(at, "prompt", pa.array(prompts)), "Mechanics")
+    assert export(open_folder(tmp_path / "out"), plan, results, "vbench2", tmp_path / "v") == 9
+    assert (tmp_path / "v" / f"{long[:180]}-2.mp4").exists()
+
+
+def test_vbench_long_takes_videos_of_five_seconds(tmp_path: Path) -> None:
+    """A shorter video is rejected by the layout vbench-long."""
+    plan, results = output(tmp_path / "out")
+    at = results.column_names.index("duration_s")
+    with pytest.raises(UsageError, match="15 videos shorter than 5 s"):
+        export(open_folder(tmp_path / "out"), plan, results, "vbench-long", tmp_path / "a")
+    long = results.set_column(at, "duration_s", pa.array([5.0] * 15))
+    assert export(open_folder(tmp_path / "out"), plan, long, "vbench-long", tmp_path / "b") == 15
+
+
+@pytest.mark.parametrize("layout", ["vbench", "hf", "webdataset"])
+def test_a_lost_file_is_found_before_anything_is_written(tmp_path: Path, layout: str) -> None:
+    """A video whose file does not exist is one message, and the target is not created."""
+    plan, results = output(tmp_path / "out")
+    (tmp_path / "out/videos/m/r1-3.mp4").unlink()
+    with pytest.raises(UsageError, match=r"1 files of ok videos do not exist: videos/m/r1-3\.mp4"):
+        export(open_folder(tmp_path / "out"), plan, results, layout, tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
 def test_the_same_video_twice_is_refused(tmp_path: Path) -> None:
     """Two seeds that gave one file are a fault of the run."""
     plan, results = output(tmp_path / "out")
@@ -149,6 +206,27 @@ def test_scores_of_vbench_become_columns(tmp_path: Path) -> None:
         {"clip_score": 30.0, "vbench_color": 0.5},
         {"clip_score": 30.0, "vbench_color": 1.5},
     ]
+
+
+def test_imaging_quality_is_imported_on_vbenchs_scale(tmp_path: Path) -> None:
+    """VBench writes imaging quality from 0 to 100 for videos, and averages it from 0 to 1."""
+    entries = [{"video_path": f"/x/a red ball.-{index}.mp4", "video_results": 71.5} for index in range(2)]
+    (tmp_path / "results.json").write_text(json.dumps({"imaging_quality": [0.715, entries]}))
+    table, _ = import_scores(records(), tmp_path / "results.json")
+    assert [json.loads(scores)["vbench_imaging_quality"] for scores in table["scores"].to_pylist()] == [
+        pytest.approx(0.715)
+    ] * 2
+
+
+def test_scores_of_long_prompts_find_their_videos(tmp_path: Path) -> None:
+    """VBench-2.0's names, cut after 180 characters of the prompt, are matched with the videos."""
+    prompt = "a red ball that rolls " * 20
+    at = records().column_names.index("prompt")
+    long = records().set_column(at, "prompt", pa.array([prompt] * 2))
+    entries = [{"video_path": f"/x/{prompt[:180]}-{index}.mp4", "video_results": index} for index in range(2)]
+    (tmp_path / "results.json").write_text(json.dumps({"Mechanics": [0.5, entries]}))
+    _, taken = import_scores(long, tmp_path / "results.json")
+    assert taken == 2
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from t2vbatch.metrics.networks import load_network
 from t2vbatch.metrics.protocol import ONE_FRAME, FloatArray
 from t2vbatch.metrics.registry import build_metric
 from t2vbatch.metrics.scorer import Scorer, Scores
+from t2vbatch.models.calls.inputs import fitted
 
 PROMPT = "a red ball"
 
@@ -223,15 +224,29 @@ def test_motion_flow_measures_speed() -> None:
     assert fast == pytest.approx(2 * slow)
 
 
-def test_first_frame_error_is_zero_for_the_image_itself(video: Video) -> None:
-    """The image, cropped to the frame's shape, has error 0; a white image has the expected large error."""
-    frame = Image.fromarray(video.frames[0])
-    wide = Image.new("RGB", (frame.width + 20, frame.height))
-    wide.paste(frame, (10, 0))
-    assert scored("first_frame_error", video, image=wide).values["first_frame_error"] == 0
-    white = Image.new("RGB", frame.size, "white")
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_first_frame_error_is_zero_for_the_resized_image(video: Video, fit: Any) -> None:
+    """A first frame that is the image, resized as a run resizes it, has error 0 for every ``fit``."""
+    image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (97, 211, 3), np.uint8))
+    frame = np.asarray(fitted(image, (56, 40), fit))
+    assert value_of("first_frame_error", Video(frame[None], 8), image=image, fit=fit) == 0
+    white = Image.new("RGB", (56, 40), "white")
     expected = (255 - video.frames[0].astype(float)).mean() / 255
     assert value_of("first_frame_error", video, image=white) == pytest.approx(expected)
+
+
+def test_sharpness_at_a_height_ignores_the_size_of_the_video(video: Video) -> None:
+    """With ``height`` a frame and its enlargement have about the same sharpness, without it not at all."""
+    large = np.array(
+        [
+            np.asarray(Image.fromarray(frame).resize((112, 80), Image.Resampling.BICUBIC))
+            for frame in video.frames
+        ]
+    )
+    resized = [value_of("sharpness", Video(frames, 8), height=20) for frames in (video.frames, large)]
+    plain = [value_of("sharpness", Video(frames, 8)) for frames in (video.frames, large)]
+    assert resized[0] == pytest.approx(resized[1], rel=0.15)
+    assert plain[0] > 2 * plain[1]
 
 
 @pytest.mark.parametrize("name", ["flicker", "motion", "motion_flow"])

@@ -3,12 +3,17 @@
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from transformers import AutoTokenizer, CLIPModel, SiglipModel
 
+from t2vbatch.metrics.networks.views import center_crop, normalized, resized_like_torchvision
 from t2vbatch.metrics.networks.vision import Vision, as_numpy, load_float32, unit
 from t2vbatch.metrics.protocol import Text
 from t2vbatch.metrics.weights import Located
+
+_OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+"""Mean and standard deviation by channel of OpenAI's CLIP."""
 
 
 class Clip(Vision):
@@ -31,32 +36,53 @@ class Clip(Vision):
 
     @torch.inference_mode()
     def text(self, prompt: str, long_text: str) -> Text:
-        """See Network.text.
+        """See Network.text."""
+        whole = list(self._tokenizer(prompt, verbose=False)["input_ids"])
+        truncated = len(whole) > self._limit
+        pieces = self._chunks(prompt, whole) if long_text == "chunk_mean" and truncated else [prompt]
+        features = unit(np.concatenate([as_numpy(self._read(piece)) for piece in pieces]))
+        return Text(unit(features.mean(axis=0)), len(whole), truncated=truncated and len(pieces) == 1)
 
-        The tokenizer does the cutting, because it keeps the end token of each piece: CLIP reads the whole
-        prompt at that token, and without it every long prompt looks the same.
+    def _read(self, piece: str | list[int]) -> Any:
+        """The features of a prompt, truncated to the limit, or of tokens that are padded as a prompt is.
+
+        The tokenizer truncates a prompt, because it keeps the end token: CLIP takes its feature at that
+        token, and without it every long prompt would have the same feature.
         """
-        tokens = len(self._tokenizer(prompt, verbose=False)["input_ids"])
-        pieces = self._tokenizer(
-            prompt,
-            truncation=True,
-            max_length=self._limit,
-            padding="max_length" if self.padding else False,
-            return_overflowing_tokens=True,
-        )["input_ids"]
-        read = pieces if long_text == "chunk_mean" else pieces[:1]
-        features = unit(np.concatenate([as_numpy(self._read(piece)) for piece in read]))
-        return Text(unit(features.mean(axis=0)), tokens, truncated=len(read) < len(pieces))
+        padding = "max_length" if self.padding else False
+        if isinstance(piece, str):
+            ids = self._tokenizer(piece, truncation=True, max_length=self._limit, padding=padding)[
+                "input_ids"
+            ]
+        else:
+            ids = self._tokenizer.pad({"input_ids": piece}, padding=padding, max_length=self._limit)[
+                "input_ids"
+            ]
+        tokens = torch.tensor([list(ids)], device=self._device)
+        return self._model.get_text_features(input_ids=tokens).pooler_output
+
+    def _chunks(self, prompt: str, whole: list[int]) -> list[list[int]]:
+        """The tokens of a long prompt in chunks of the limit, each between the special tokens of a prompt.
+
+        Not by ``return_overflowing_tokens``: slow tokenizers return the tokens of the first chunk only, as
+        a flat list.
+        """
+        content = list(self._tokenizer(prompt, add_special_tokens=False, verbose=False)["input_ids"])
+        start = next(at for at in range(len(whole)) if whole[at : at + len(content)] == content)
+        before, after = whole[:start], whole[start + len(content) :]
+        room = self._limit - len(before) - len(after)
+        return [[*before, *content[at : at + room], *after] for at in range(0, len(content), room)]
 
     def _load(self, located: Located) -> Any:
         return load_float32(self.model, located)
 
-    def _features(self, pixels: torch.Tensor) -> Any:
+    def _features(self, pixels: torch.Tensor, **options: Any) -> Any:
         return self._model.get_image_features(pixel_values=pixels).pooler_output
 
-    def _read(self, ids: list[int]) -> Any:
-        tokens = torch.tensor([ids], device=self._device)
-        return self._model.get_text_features(input_ids=tokens).pooler_output
+    def _vbench(self, frames: npt.NDArray[np.uint8]) -> Any:
+        """VBench's clip_transform: the shorter side at the input's side, bicubic, then the middle square."""
+        pixels = center_crop(resized_like_torchvision(frames, self._side, "bicubic"), self._side)
+        return self._features(normalized(pixels, *_OPENAI).to(self._device))
 
 
 class Siglip(Clip):

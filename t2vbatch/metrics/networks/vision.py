@@ -7,11 +7,16 @@ import numpy.typing as npt
 import torch
 from transformers import AutoImageProcessor, AutoModel
 
-from t2vbatch.metrics.protocol import FloatArray, Network
+from t2vbatch.metrics.networks.views import means_by_frame, normalized, resized_like_torchvision, tiles
+from t2vbatch.metrics.protocol import FloatArray, Network, View
 from t2vbatch.metrics.weights import Located
 
 BATCH = 16
 """Frames per forward pass: the default number of sampled frames; 16 images of 336 pixels fit any device."""
+
+
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and standard deviation by channel."""
 
 
 class Vision(Network):
@@ -27,24 +32,52 @@ class Vision(Network):
     def _load(self, located: Located) -> Any:
         return load_float32(AutoModel, located)
 
-    def images(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
+    def images(self, frames: npt.NDArray[np.uint8], view: View = "processor") -> FloatArray:
         """See Network.images."""
-        return unit(self.frame_features(frames))
+        if view != "tiles":
+            return unit(self._encoded(frames, view))
+        parts = [tiles(frame) for frame in frames]
+        features = unit(self._encoded(np.concatenate([np.stack(part) for part in parts]), "processor"))
+        return unit(means_by_frame(features, [len(part) for part in parts]))
 
-    @torch.inference_mode()
     def frame_features(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
         """See Network.frame_features."""
-        parts = [frames[start : start + BATCH] for start in range(0, len(frames), BATCH)]
-        return np.concatenate([as_numpy(self._features(self._pixels(part))) for part in parts])
+        return self._encoded(frames, "processor")
 
-    def _pixels(self, frames: npt.NDArray[np.uint8]) -> torch.Tensor:
+    @torch.inference_mode()
+    def _encoded(self, frames: npt.NDArray[np.uint8], view: View) -> FloatArray:
+        parts = [frames[start : start + BATCH] for start in range(0, len(frames), BATCH)]
+        return np.concatenate([as_numpy(self._viewed(part, view)) for part in parts])
+
+    def _viewed(self, frames: npt.NDArray[np.uint8], view: View) -> Any:
+        if view == "vbench":
+            return self._vbench(frames)
+        whole = {"do_center_crop": False, "size": {"height": self._side, "width": self._side}}
+        return self._features(self._pixels(frames, **(whole if view == "squash" else {})))
+
+    def _pixels(self, frames: npt.NDArray[np.uint8], **options: Any) -> torch.Tensor:
         # The processor would take a frame of three rows for channels first.
-        found = self._processor(list(frames), return_tensors="pt", input_data_format="channels_last")
+        found = self._processor(
+            list(frames), return_tensors="pt", input_data_format="channels_last", **options
+        )
         pixels: torch.Tensor = found["pixel_values"]
         return pixels.to(self._device)
 
-    def _features(self, pixels: torch.Tensor) -> Any:
-        return self._model(pixel_values=pixels).last_hidden_state[:, 0]
+    @property
+    def _side(self) -> int:
+        """The side of the network's input in pixels."""
+        config = self._model.config
+        return int(getattr(config, "vision_config", config).image_size)
+
+    def _features(self, pixels: torch.Tensor, **options: Any) -> Any:
+        return self._model(pixel_values=pixels, **options).last_hidden_state[:, 0]
+
+    def _vbench(self, frames: npt.NDArray[np.uint8]) -> Any:
+        """VBench's dino_transform: the whole frame, its shorter side at the input's side, bilinear."""
+        pixels = normalized(resized_like_torchvision(frames, self._side, "bilinear"), *_IMAGENET)
+        # DINOv2 and DINOv3 interpolate their position encoding without being asked.
+        options = {"interpolate_pos_encoding": True} if self._model.config.model_type == "vit" else {}
+        return self._features(pixels.to(self._device), **options)
 
 
 def load_float32(kind: Any, located: Located) -> Any:
