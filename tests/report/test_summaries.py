@@ -9,6 +9,7 @@ import pytest
 
 from t2vbatch.analysis.compare import Comparison, compare, models_by_name
 from t2vbatch.analysis.summary import Summary, summarize
+from t2vbatch.metrics.protocol import Column
 from t2vbatch.output.records import results_schema
 from t2vbatch.report.breakdown import breakdowns
 from t2vbatch.report.forest import forests
@@ -31,7 +32,8 @@ def judged(rows: list[dict[str, Any]]) -> tuple[Summary, Comparison]:
     """Summary and comparison of the rows."""
     found = table(rows)
     summary = summarize(found, Counter(row["model"] for row in rows))
-    return summary, compare(models_by_name({"": found}), {"clip_score": "higher", "clip_temporal": "higher"})
+    columns = dict.fromkeys(("clip_score", "clip_temporal"), Column("higher"))
+    return summary, compare(models_by_name({"": found}), columns)
 
 
 def sentences(rows: list[dict[str, Any]]) -> list[str]:
