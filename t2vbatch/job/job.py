@@ -222,40 +222,63 @@ def keys(section: type[BaseModel] = Job, prefix: str = "") -> dict[str, str]:
     return found
 
 
-def _located(job: Job, base: Path) -> Job:
-    def located(uri: str) -> str:
-        path = local_path(uri)
-        return uri if path is None else str((base / path.expanduser()).resolve())
+class _Locator:
+    """Makes paths absolute: from the folder of the job file, or from the working directory for ``--set``."""
 
-    def model_path(uri: str) -> str:
-        # A hub id looks like a relative path; if such a folder exists, the user means the folder.
+    def __init__(self, document: Document, base: Path) -> None:
+        self._document, self._base = document, base
+
+    def path(self, uri: str, *key: str | int) -> str:
+        """A path or URI that is one for certain, such as the manifest."""
+        path = local_path(uri)
+        return uri if path is None else str((self._start(key) / path.expanduser()).resolve())
+
+    def model_path(self, uri: str, *key: str | int) -> str:
+        """A path or a hub id. A hub id looks like a relative path; if such a folder exists, it is a path."""
         path = local_path(uri)
         if path is None or uri.startswith("bundled:"):
             return uri
         explicit = uri.startswith((".", "/", "~"))
-        return located(uri) if explicit or (base / path).exists() else uri
+        return self.path(uri, *key) if explicit or (self._start(key) / path).exists() else uri
 
-    def part(section: dict[str, Any]) -> dict[str, Any]:
-        paths = {key: section.get(key) for key in ("path", "config")}
-        return section | {key: model_path(path) for key, path in paths.items() if isinstance(path, str)}
+    def part(self, section: Mapping[str, Any], *key: str | int) -> dict[str, Any]:
+        """A model, component or LoRA, with its ``path`` and ``config`` located."""
+        found = {
+            name: self.model_path(section[name], *key, name)
+            for name in ("path", "config")
+            if isinstance(section.get(name), str)
+        }
+        return {**section, **found}
 
-    def model_parts(model: Model) -> dict[str, Any]:
-        components = {name: value and part(value) for name, value in model.components.items()}
-        loras = [part(lora) for lora in model.loras]
-        return part({"path": model.path, "config": model.config, "components": components, "loras": loras})
+    def _start(self, key: tuple[str | int, ...]) -> Path:
+        return Path.cwd() if self._document.is_option(key) else self._base
 
-    models = {name: model.model_copy(update=model_parts(model)) for name, model in job.models.items()}
 
-    def distance_parts(distance: Distance) -> dict[str, Any]:
-        return {"reference": located(distance.reference), "backbone": model_path(distance.backbone)}
+def _located(job: Job, base: Path) -> Job:
+    locate = _Locator(job._document, base)
 
-    distances = {name: one.model_copy(update=distance_parts(one)) for name, one in job.distances.items()}
-    clip = job.clip and job.clip.model_copy(update={"path": model_path(job.clip.path)})
+    def located_model(name: str, model: Model) -> Model:
+        key = ("models", name)
+        parts = {
+            part: section and locate.part(section, *key, "components", part)
+            for part, section in model.components.items()
+        }
+        loras = [locate.part(lora, *key, "loras", index) for index, lora in enumerate(model.loras)]
+        own = locate.part({"path": model.path, "config": model.config}, *key)
+        return model.model_copy(update={**own, "components": parts, "loras": loras})
+
+    def located_distance(name: str, distance: Distance) -> Distance:
+        key = ("distances", name)
+        reference = locate.path(distance.reference, *key, "reference")
+        backbone = locate.model_path(distance.backbone, *key, "backbone")
+        return distance.model_copy(update={"reference": reference, "backbone": backbone})
+
+    clip = job.clip and job.clip.model_copy(update={"path": locate.model_path(job.clip.path, "clip", "path")})
     update = {
-        "manifest": located(job.manifest),
-        "output": located(job.output),
-        "models": models,
-        "distances": distances,
+        "manifest": locate.path(job.manifest, "manifest"),
+        "output": locate.path(job.output, "output"),
+        "models": {name: located_model(name, model) for name, model in job.models.items()},
+        "distances": {name: located_distance(name, one) for name, one in job.distances.items()},
         "clip": clip,
     }
     return job.model_copy(update=update)

@@ -43,6 +43,10 @@ class Document:
         place = ":".join([self.name, *map(str, self.places.get(known, ()))])
         return f"{place}: {key}" if key else place
 
+    def is_option(self, path: Path) -> bool:
+        """Whether an option of the command line gave this value, or the section around it."""
+        return self._known(path) in self.options
+
     def order(self, path: Path) -> tuple[bool, tuple[int, int]]:
         """A sort key: paths in the order of the file, options after the file."""
         known = self._known(path)

@@ -253,3 +253,60 @@ def test_a_mistyped_command_is_refused(folder: Path, quick: Command, arguments: 
     done = quick(*arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_an_error_says_whether_a_run_was_asked_for(folder: Path, quick: Command) -> None:
+    """'not started' is for commands that start something; those that read say 'error'."""
+    assert quick("run", "nowhere.yaml").stderr.startswith("not started: nowhere.yaml")
+    assert quick("status", "nowhere").stderr.startswith("error: ")
+    assert quick("plan", "nowhere.yaml").stderr.startswith("error: ")
+
+
+def test_a_run_of_a_part(folder: Path, quick: Command) -> None:
+    """--limit and --only generate those samples only, exit with 0, and a later run generates the rest."""
+    assert quick("run", "job.yaml", "--limit", "1").returncode == 0
+    assert open_store(str(folder / "out")).records()["row_id"].to_pylist() == ["a"]
+    again = quick("run", "job.yaml", "--set", "samples=2", "--only", "b")
+    assert "2 videos generated\n1 pending" in again.stdout
+    unknown = quick("run", "job.yaml", "--only", "bb")
+    assert unknown.returncode == 2
+    assert "did you mean 'b'" in unknown.stderr
+    assert quick("status", "out").stdout.count("pending 1") == 1
+
+
+def test_failures_are_grouped_with_their_samples(folder: Path, quick: Command) -> None:
+    """One error of three samples is one group; the command says how to retry."""
+    (folder / "rows.csv").write_text("id,prompt\n" + "".join(f"{i},x [fault:raise]\n" for i in "abc"))
+    run = quick("run", "job.yaml")
+    assert "0 videos generated\n" in run.stdout
+    assert "everything" not in run.stdout
+    assert run.stderr.count("RuntimeError") == 2  # once as it happens, once counted
+    shown = quick("failures", "out").stdout
+    assert "3 of 3 samples" in shown
+    assert "samples: a-0, b-0, c-0" in shown
+    assert "--retry-failed" in shown
+    (group,) = json.loads(quick("failures", "out", "--json").stdout)
+    assert "Traceback" in group["traceback"]
+
+
+def test_a_folder_on_a_read_only_disk_is_refused_before_the_run(folder: Path, quick: Command) -> None:
+    """The message names the folder; nothing else is checked for seconds first."""
+    target = folder / "ro"
+    target.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(target)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        run = quick("run", "job.yaml", "--set", f"output={target}/out")
+        assert run.returncode == 2
+        assert f"{target} is not writable" in run.stderr
+    finally:
+        subprocess.run(["umount", str(target)], check=True)
+
+
+def test_a_shell_completes_commands() -> None:
+    """The installed completion script asks the program."""
+    environment = {**os.environ, "_T2VBATCH_COMPLETE": "complete_bash", "COMP_WORDS": "t2vbatch fail"}
+    program = Path(sys.executable).with_name("t2vbatch")
+    done = subprocess.run([program], env={**environment, "COMP_CWORD": "1"}, capture_output=True, text=True)
+    assert done.stdout.split() == ["failures"]

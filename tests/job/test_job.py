@@ -61,6 +61,20 @@ def test_set_overrides_any_key(tmp_path: Path) -> None:
     assert (job.seed, job.metrics, job.workers.count, job.video.crf) == (7, {}, 3, 30)
 
 
+def test_paths_of_options_start_where_the_command_is_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path after --set is relative to the working directory; the paths of the file stay relative to it."""
+    file = _write(tmp_path, _SMALL)
+    typed = tmp_path / "elsewhere"
+    (typed / "weights").mkdir(parents=True)
+    monkeypatch.chdir(typed)
+    job = load_job(file, ["output=out", "models.tiny.path=weights"])
+    assert job.output == str(typed / "out")
+    assert job.models["tiny"].path == str(typed / "weights")
+    assert Path(job.manifest).parent == tmp_path
+
+
 def test_the_resolved_job_reads_back_as_itself(tmp_path: Path) -> None:
     """What is written to the output is a job file."""
     job = load_job(_write(tmp_path, _SMALL), ["metrics={clip_score: {frames: 4}}"])

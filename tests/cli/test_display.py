@@ -1,0 +1,70 @@
+"""What a run shows: rates that make sense, equal warnings once, a log file."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from t2vbatch.cli import display
+from t2vbatch.cli.display import Display
+from t2vbatch.cli.words import counted, duration
+from t2vbatch.engines import Progress
+from t2vbatch.errors import UsageError
+
+_LOG = logging.getLogger("t2vbatch.engines.loop")
+
+
+def test_equal_warnings_are_shown_once_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Twenty samples with one error are two lines."""
+    with Display():
+        for _ in range(20):
+            _LOG.warning("gave up on a sample: %s", "num_frames must be a number")
+        _LOG.warning("another warning")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["gave up on a sample: num_frames must be a number", "another warning"]
+    assert lines[2] == "20 times: gave up on a sample: num_frames must be a number"
+    assert len(lines) == 3
+
+
+def test_loading_a_second_model_keeps_the_rate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """600 videos in 100 s are 360 per minute, also after the next model has begun to load."""
+    now = [0.0]
+    monkeypatch.setattr(display.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(display, "LINE_EVERY_S", 0.0)
+    with Display() as shown:
+        shown.show(Progress(0, 0, 0, 0, 606, 1, 0))
+        now[0] = 100.0
+        shown.show(Progress(600, 0, 0, 1, 5, 1, 0))
+        shown.show(Progress(600, 0, 0, 0, 6, 0, 1, loading={"b": 1}))
+        now[0] = 101.0
+        shown.show(Progress(601, 0, 0, 0, 5, 1, 0))
+    lines = [line for line in capsys.readouterr().err.splitlines() if "samples" in line]
+    assert "600/606 samples, 360.0 videos/min" in lines[1]
+    assert "601/606 samples, 357.0 videos/min, 1 s left" in lines[2]
+
+
+def test_a_log_file_gets_progress_and_warnings(tmp_path: Path) -> None:
+    """Also where nothing is printed, and it is appended to."""
+    file = tmp_path / "run.log"
+    for _ in range(2):
+        with Display(quiet=True, log_file=file) as shown:
+            _LOG.warning("worker 1 died")
+            shown.show(Progress(4, 0, 0, 0, 0, 1, 0))
+    text = file.read_text()
+    assert text.count("WARNING worker 1 died") == 2
+    assert text.count("INFO 4/4 samples") == 2
+
+
+def test_a_log_file_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+    """With the name of the file."""
+    with pytest.raises(UsageError, match=r"no/run\.log"):
+        Display(log_file=tmp_path / "no" / "run.log")
+
+
+def test_numbers_in_words() -> None:
+    """One row, two rows; seconds, minutes, hours, days."""
+    assert [counted(n, "row") for n in (0, 1, 1500)] == ["0 rows", "1 row", "1,500 rows"]
+    shown = [duration(seconds) for seconds in (5, 89, 600, 3 * 3600 + 300, 50 * 3600)]
+    assert shown == ["5 s", "89 s", "10 min", "3 h 05 min", "2 d 2 h"]

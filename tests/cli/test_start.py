@@ -1,0 +1,59 @@
+"""``t2vbatch init`` and ``t2vbatch demo``: files that run, and that replace nothing."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from t2vbatch.cli import app
+from t2vbatch.commands.starter import BUNDLED, DEMO_PROMPTS, demo, starter, write
+from t2vbatch.errors import UsageError
+from t2vbatch.job import load_job
+
+_ROOT = Path(__file__).parent.parent.parent
+
+
+def test_init_writes_a_job_that_loads_and_its_prompts(tmp_path: Path) -> None:
+    """The prompts are an example; the job names them, and `plan` accepts it."""
+    job = tmp_path / "job.yaml"
+    done = CliRunner().invoke(app, ["init", str(job), "--model", BUNDLED])
+    assert done.exit_code == 0, done.output
+    assert load_job(job).manifest == str(tmp_path / "prompts.txt")
+    assert len((tmp_path / "prompts.txt").read_text().splitlines()) == 3
+    planned = CliRunner().invoke(app, ["plan", str(job)], catch_exceptions=False)
+    assert "3 samples, 3 to generate" in planned.stdout
+
+
+def test_init_keeps_prompts_that_exist(tmp_path: Path) -> None:
+    """A list of the user's own is used as it is."""
+    (tmp_path / "mine.csv").write_text("prompt\na cat\n")
+    write(starter(tmp_path / "job.yaml", "org/model", Path("mine.csv"), "out"))
+    assert (tmp_path / "mine.csv").read_text() == "prompt\na cat\n"
+    assert list(load_job(tmp_path / "job.yaml").models) == ["model"]
+
+
+def test_init_replaces_nothing_without_force(tmp_path: Path) -> None:
+    """A job that exists is refused by name; --force replaces it."""
+    job = tmp_path / "job.yaml"
+    job.write_text("mine")
+    with pytest.raises(UsageError, match=r"job.yaml[\s\S]*exists"):
+        CliRunner().invoke(app, ["init", str(job), "--model", BUNDLED], catch_exceptions=False)
+    assert job.read_text() == "mine"
+    CliRunner().invoke(app, ["init", str(job), "--model", BUNDLED, "--force"], catch_exceptions=False)
+    assert load_job(job).models["shapes"].path == BUNDLED
+
+
+def test_the_demo_is_the_quickstart(tmp_path: Path) -> None:
+    """The same prompts, model, metrics and number of samples as jobs/quickstart.yaml."""
+    assert (_ROOT / "manifests/quickstart.csv").read_text() == DEMO_PROMPTS
+    write(demo(tmp_path / "demo"))
+    made, shipped = load_job(tmp_path / "demo/job.yaml"), load_job(_ROOT / "jobs/quickstart.yaml")
+    for key in ("models", "metrics", "samples", "seed", "video"):
+        assert getattr(made, key) == getattr(shipped, key)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A file stands where the folder should be."""
+    (tmp_path / "demo").write_text("in the way")
+    with pytest.raises(UsageError, match=r"demo"):
+        write(demo(tmp_path / "demo"))
