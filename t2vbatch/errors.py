@@ -202,6 +202,10 @@ class CrashError(SampleError):
     """The process died while it made this sample."""
 
 
+_LISTED = 30
+"""A message lists so many known words at most; more would hide the message itself."""
+
+
 def closest(word: str, known: Collection[str]) -> str | None:
     """The known word that ``word`` is most like; None where it is like none."""
     return next(iter(get_close_matches(word, sorted(known), n=1, cutoff=0.6)), None)
@@ -211,4 +215,6 @@ def nearest(word: str, known: Collection[str]) -> str:
     """A sentence that names the known word most like ``word``, or lists what is known."""
     if close := closest(word, known):
         return f"did you mean {close!r}?"
-    return f"known: {', '.join(sorted(known))}" if known else ""
+    shown = sorted(known)[:_LISTED]
+    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+    return f"known: {', '.join(shown)}{more}" if known else ""

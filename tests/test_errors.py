@@ -69,3 +69,10 @@ def test_nearest_names_the_likely_word_or_all() -> None:
     """A typo gets its word, a stranger gets the list."""
     assert nearest("guidance_scal", ["guidance_scale", "seed"]) == "did you mean 'guidance_scale'?"
     assert nearest("zzz", ["b", "a"]) == "known: a, b"
+
+
+def test_a_long_list_of_known_words_is_cut() -> None:
+    """A message stays readable where hundreds of names are known."""
+    text = nearest("zzz", [f"name{i:03}" for i in range(400)])
+    assert text.startswith("known: name000, ")
+    assert text.endswith(" and 370 more")

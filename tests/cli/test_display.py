@@ -31,7 +31,7 @@ def test_loading_a_second_model_keeps_the_rate(
 ) -> None:
     """600 videos in 100 s are 360 per minute, also after the next model has begun to load."""
     now = [0.0]
-    monkeypatch.setattr(display.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("t2vbatch.cli.display.time.monotonic", lambda: now[0])
     monkeypatch.setattr(display, "LINE_EVERY_S", 0.0)
     with Display() as shown:
         shown.show(Progress(0, 0, 0, 0, 606, 1, 0))
