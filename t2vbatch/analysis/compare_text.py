@@ -48,10 +48,11 @@ def p_clause(p: float | None) -> str:
 
 def difference_text(pair: Pair) -> str:
     """``+0.42 [0.11, 0.73]``."""
-    return "-" if pair.difference is None else _interval(pair.difference, "+")
+    return "-" if pair.difference is None else interval_of(pair.difference, "+")
 
 
-def _interval(interval: Interval, sign: str = "", scale: float = 1.0) -> str:
+def interval_of(interval: Interval, sign: str = "", scale: float = 1.0) -> str:
+    """The mean and its ends, times ``scale``, to the digits that the interval carries."""
     mean, low, high = (
         None if end is None else scale * end for end in (interval.mean, interval.low, interval.high)
     )
@@ -72,7 +73,7 @@ def _row(pair: Pair) -> tuple[str, ...]:
         f"{pair.wins}/{pair.ties}/{pair.losses}",
         f"{pair.n}",
         "-" if pair.detectable is None else f"{pair.detectable:.2g}",
-        "-" if pair.win_rate is None else f"{_interval(pair.win_rate, scale=100)} %",
+        "-" if pair.win_rate is None else f"{interval_of(pair.win_rate, scale=100)} %",
         "-" if pair.effect is None else f"{pair.effect:+.2f}",
     )
 

@@ -1,6 +1,7 @@
 """``t2vbatch score``, ``compare`` and ``sheet``: scores, comparisons of models, contact sheets."""
 
 import json
+from pathlib import Path
 from shutil import get_terminal_size
 from typing import Annotated
 
@@ -74,33 +75,45 @@ def compare(
             " impute:VALUE.",
         ),
     ] = "bounds",
+    votes: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Votes from the report's blind vote; repeat for several people."),
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="Format of the table.")] = "text",
     as_json: Json = False,
 ) -> None:
     """Compare the models of one run, or of several, on the prompts and seeds that they share.
 
-    Failed and degenerate videos have missing scores.
+    Failed and degenerate videos have missing scores. With --votes, it also shows win rates and strengths
+    of the models by the votes of people, and how often each score agrees with them.
 
     \b
     Examples:
       t2vbatch compare runs/compare
       t2vbatch compare runs/a runs/b --by category --format latex
+      t2vbatch compare runs/compare --votes votes.jsonl
     """
     from t2vbatch.analysis.compare import Missing
     from t2vbatch.analysis.compare_text import render_comparison
-    from t2vbatch.commands.compare import compare_outputs
+    from t2vbatch.analysis.votes_text import render_votes
+    from t2vbatch.commands.compare import compare_outputs, read_votes
 
     compared = compare_outputs(outputs, by, Missing.parse(missing))
+    voted = read_votes(votes, outputs) if votes else None
     print_notes(compared.notes)
     if as_json:
         found = {label: part.to_json() for label, part in compared.groups.items()}
-        typer.echo(json.dumps(found if by else found[""], ensure_ascii=False))
+        shown = (found if by else found[""]) | ({"votes": voted.to_json()} if voted else {})
+        typer.echo(json.dumps(shown, ensure_ascii=False))
         return
+    # A file has no width to fit.
+    width = get_terminal_size(fallback=(200, 24)).columns
     for label, part in compared.groups.items():
         if by:
             typer.echo(f"{'% ' if form == 'latex' else ''}{by}: {label}")
-        # A file has no width to fit.
-        typer.echo(render_comparison(part, form, get_terminal_size(fallback=(200, 24)).columns))
+        typer.echo(render_comparison(part, form, width))
+    if voted:
+        typer.echo(f"\n{render_votes(voted, form, width)}")
 
 
 def sheet(

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
 from t2vbatch.analysis.compare import Comparison, Missing, compare_groups, models_by_name
 from t2vbatch.analysis.groups import grouped
+from t2vbatch.analysis.votes import VoteSummary, parse_votes, summarize_votes
 from t2vbatch.errors import UsageError, nearest
 from t2vbatch.job import Job
 from t2vbatch.metrics.registry import known_columns
@@ -51,6 +52,32 @@ def compare_outputs(outputs: Sequence[str], by: str | None, missing: Missing) ->
     notes = [f"not compared, because only one model has rows with {by} {', '.join(single)}"] if single else []
     shared = {label: part for label, part in groups.items() if len(part) > 1}
     return Compared(compare_groups(shared, columns, missing), tuple(notes))
+
+
+def read_votes(files: Sequence[Path], outputs: Sequence[str]) -> VoteSummary:
+    """Summarize the votes of these files on the models of these outputs.
+
+    Args:
+        files: JSON Lines, as the report saves them; the files of several people count together.
+
+    Raises:
+        UsageError: a file cannot be read, has a line that is not a vote, or no vote is on these outputs.
+    """
+    votes = []
+    for file in files:
+        try:
+            votes += parse_votes(file.read_text(encoding="utf-8"), str(file))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"--votes {file}", f"a file that cannot be read ({error})", "votes.jsonl"
+            ) from None
+    better = {name: column.better for name, column in known_columns(_jobs(outputs)).items()}
+    summary = summarize_votes(votes, models_by_name(read_results(outputs)), better)
+    if not summary.votes:
+        found = f"{len(votes)} votes, none on models, rows and seeds of {' '.join(outputs)}"
+        names = " ".join(str(file) for file in files)
+        raise UsageError(f"--votes {names}", found, "votes that were saved from the report of these outputs")
+    return summary
 
 
 def read_results(outputs: Sequence[str]) -> dict[str, pa.Table]:

@@ -109,6 +109,27 @@ def test_compare_takes_a_policy_for_missing_scores(tmp_path: Path) -> None:
         typed("compare", folder, "--missing", "zero")
 
 
+def test_compare_reads_the_votes_of_people(tmp_path: Path) -> None:
+    """--votes adds win rates, strengths and agreement; files of several people count together."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    line = {"left": "slow", "right": "fast", "winner": "slow"}
+    files = []
+    for person, rows in enumerate((range(10), range(10, 20))):
+        files.append(tmp_path / f"votes-{person}.jsonl")
+        lines = [json.dumps(line | {"row_id": f"r{row}", "seed": str(row)}) for row in rows]
+        files[-1].write_text("\n".join(lines), "utf-8")
+    options = [text for file in files for text in ("--votes", str(file))]
+    votes = json.loads(typed("compare", folder, *options, "--json").output)["votes"]
+    assert votes["votes"] == 20
+    assert votes["win_rates"][0]["rate"]["mean"] == 1
+    assert [one["model"] for one in votes["strengths"]] == ["slow", "fast"]
+    assert votes["agreements"][0]["share"]["mean"] == 1
+    assert "agrees with people" in typed("compare", folder, *options).output
+    files[0].write_text(json.dumps(line | {"row_id": "other", "seed": 1}), "utf-8")
+    with pytest.raises(UsageError, match="1 votes, none on"):
+        typed("compare", folder, *options[:2])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

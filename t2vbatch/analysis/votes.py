@@ -1,0 +1,297 @@
+"""Votes of people on pairs of videos: win rates, strengths, and agreement of scores with people.  [pure]
+
+A vote compares the videos of two models on one prompt and seed. A tie counts as half a win for each. Votes
+on one prompt are one unit in every interval, as in ``compare``.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from t2vbatch.analysis.compare import Better
+from t2vbatch.analysis.intervals import DRAWS, LEVEL, Interval, mean_interval
+from t2vbatch.errors import UsageError
+from t2vbatch.output.records import score_columns
+
+FloatArray = npt.NDArray[np.float64]
+
+PRIOR = 0.1
+"""Virtual ties for each pair of models. They keep the strength of a model that won or lost every vote
+finite, and move the others little: Caron and Doucet, Efficient Bayesian Inference for Generalized
+Bradley-Terry Models, 2012, section 2.3."""
+
+_STEPS = 500
+_ACCURACY = 1e-7
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One vote. ``winner`` is ``left``, ``right`` or None for a tie."""
+
+    row_id: str
+    seed: int
+    left: str
+    right: str
+    winner: str | None
+
+
+@dataclass(frozen=True)
+class WinRate:
+    """The votes on two models; ``rate`` is the share of wins of ``first``, ties counted as half."""
+
+    first: str
+    second: str
+    wins: int
+    ties: int
+    losses: int
+    rate: Interval
+
+
+@dataclass(frozen=True)
+class Strength:
+    """The Bradley-Terry strength of a model: its log odds of winning against an average model."""
+
+    model: str
+    votes: int
+    strength: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How often a score prefers the video that people prefer, over votes that are no tie of either."""
+
+    score: str
+    better: Better
+    votes: int
+    share: Interval
+
+
+@dataclass(frozen=True)
+class VoteSummary:
+    """What the votes say of the models.
+
+    Attributes:
+        votes: number of votes that are counted; unmatched: number whose videos the outputs do not have.
+        groups: sets of models that votes connect; strengths of different sets are not comparable.
+    """
+
+    votes: int
+    unmatched: int
+    win_rates: tuple[WinRate, ...]
+    strengths: tuple[Strength, ...]
+    agreements: tuple[Agreement, ...]
+    groups: tuple[tuple[str, ...], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as plain values."""
+        return asdict(self)
+
+
+def parse_votes(text: str, where: str) -> list[Vote]:
+    """Read votes from JSON Lines, as the report saves them.
+
+    Args:
+        where: name of the file, for messages.
+
+    Raises:
+        UsageError: a line is not a vote.
+    """
+    return [
+        _vote(line, f"{where}:{number}") for number, line in enumerate(text.splitlines(), 1) if line.strip()
+    ]
+
+
+def summarize_votes(
+    votes: Sequence[Vote], models: Mapping[str, pa.Table], better: Mapping[str, Better]
+) -> VoteSummary:
+    """Win rates of each pair of models, strengths of all, and the agreement of each score with the votes.
+
+    Args:
+        models: name: its rows of a results table; votes on other models, rows and seeds are not counted.
+        better: score: its better direction. A score without a direction has no agreement.
+    """
+    places = {name: _places(table) for name, table in models.items()}
+    known = [
+        vote
+        for vote in votes
+        if all((vote.row_id, vote.seed) in places.get(name, {}) for name in _sides(vote))
+    ]
+    names = [name for name in models if any(name in _sides(vote) for vote in known)]
+    scores = dict.fromkeys(name for table in models.values() for name in score_columns(table.schema))
+    return VoteSummary(
+        len(known),
+        len(votes) - len(known),
+        tuple(_win_rates(known, names)),
+        tuple(_strengths(known, names)),
+        tuple(_agreements(known, models, places, {name: better.get(name) for name in scores})),
+        _connected(known, names),
+    )
+
+
+def fit_strengths(wins: FloatArray) -> FloatArray:
+    """Bradley-Terry strengths of maximum likelihood, mean 0, for many tables of wins at once.
+
+    Args:
+        wins: shape (D, M, M); ``wins[d, i, j]`` is the number of wins of model i over model j.
+
+    Returns:
+        Shape (D, M). The algorithm is Hunter's, MM Algorithms for Generalized Bradley-Terry Models, 2004.
+    """
+    size = wins.shape[-1]
+    wins = wins + PRIOR / 2 * (1 - np.eye(size))
+    games, won = wins + wins.swapaxes(-1, -2), wins.sum(-1)
+    odds = np.ones(wins.shape[:-1])
+    for _ in range(_STEPS):
+        updated = won / (games / (odds[..., :, None] + odds[..., None, :])).sum(-1)
+        updated /= np.exp(np.log(updated).mean(-1, keepdims=True))
+        moved = np.abs(np.log(updated / odds)).max()
+        odds = updated
+        if moved < _ACCURACY:
+            break
+    return np.asarray(np.log(odds), dtype=float)
+
+
+def _vote(line: str, where: str) -> Vote:
+    expected = "a vote as the report saves it: {row_id, seed, left, right, winner}"
+    try:
+        found = json.loads(line)
+        vote = Vote(
+            str(found["row_id"]), int(found["seed"]), str(found["left"]), str(found["right"]), found["winner"]
+        )
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UsageError(where, f"a line that is not a vote ({error})", expected) from None
+    if vote.winner not in (None, vote.left, vote.right):
+        raise UsageError(where, f"winner {vote.winner!r}", f"{vote.left!r}, {vote.right!r} or null")
+    if vote.left == vote.right:
+        raise UsageError(where, f"{vote.left!r} on both sides", "two different models")
+    return vote
+
+
+def _sides(vote: Vote) -> tuple[str, str]:
+    return vote.left, vote.right
+
+
+def _places(table: pa.Table) -> dict[tuple[str, int], int]:
+    keys = zip(table["row_id"].to_pylist(), table["seed"].to_pylist(), strict=True)
+    return {key: position for position, key in enumerate(keys)}
+
+
+def _value(vote: Vote, first: str) -> float:
+    """1 for a vote for ``first``, 0.5 for a tie, 0 for a vote against it."""
+    return 0.5 if vote.winner is None else float(vote.winner == first)
+
+
+def _clusters(votes: Iterable[Vote]) -> npt.NDArray[np.int64]:
+    return np.unique([vote.row_id for vote in votes], return_inverse=True)[1].astype(np.int64)
+
+
+def _win_rates(votes: Sequence[Vote], names: Sequence[str]) -> Iterator[WinRate]:
+    for first, second in combinations(names, 2):
+        shared = [vote for vote in votes if {first, second} == set(_sides(vote))]
+        if shared:
+            values = np.array([_value(vote, first) for vote in shared])
+            wins, ties, losses = (int((values == value).sum()) for value in (1.0, 0.5, 0.0))
+            rate = _bounded(mean_interval(values, _clusters(shared)))
+            yield WinRate(first, second, wins, ties, losses, rate)
+
+
+def _bounded(interval: Interval) -> Interval:
+    """The interval of a share, cut to 0 and 1."""
+    if interval.low is None or interval.high is None:
+        return interval
+    return Interval(interval.mean, max(0.0, interval.low), min(1.0, interval.high), interval.caution)
+
+
+def _strengths(votes: Sequence[Vote], names: Sequence[str]) -> list[Strength]:
+    if not votes:
+        return []
+    by_row = _wins_by_row(votes, names)
+    fitted = fit_strengths(by_row.sum(0)[None])[0]
+    low, high = _percentiles(by_row)
+    counts = [sum(name in _sides(vote) for vote in votes) for name in names]
+    found = [
+        Strength(
+            name,
+            count,
+            float(middle),
+            None if low is None else float(low[k]),
+            None if high is None else float(high[k]),
+        )
+        for k, (name, count, middle) in enumerate(zip(names, counts, fitted, strict=True))
+    ]
+    return sorted(found, key=lambda one: -one.strength)
+
+
+def _wins_by_row(votes: Sequence[Vote], names: Sequence[str]) -> FloatArray:
+    """Wins on each prompt, shape (rows, M, M)."""
+    index, rows = {name: k for k, name in enumerate(names)}, _clusters(votes)
+    wins = np.zeros((int(rows.max()) + 1, len(names), len(names)))
+    for vote, row in zip(votes, rows, strict=True):
+        left, right = index[vote.left], index[vote.right]
+        value = _value(vote, vote.left)
+        wins[row, left, right] += value
+        wins[row, right, left] += 1 - value
+    return wins
+
+
+def _percentiles(by_row: FloatArray) -> tuple[FloatArray, FloatArray] | tuple[None, None]:
+    """The 95% interval of each strength, from bootstrap samples of prompts."""
+    rows = len(by_row)
+    if rows < 2:
+        return None, None
+    weights = np.random.default_rng(0).multinomial(rows, np.full(rows, 1 / rows), size=DRAWS)
+    drawn = fit_strengths(np.tensordot(weights, by_row, axes=1))
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return low, high
+
+
+def _agreements(
+    votes: Sequence[Vote],
+    models: Mapping[str, pa.Table],
+    places: Mapping[str, Mapping[tuple[str, int], int]],
+    scores: Mapping[str, Better],
+) -> Iterator[Agreement]:
+    for score, better in scores.items():
+        if better is None:
+            continue
+        values = {
+            name: table[score].to_pylist() for name, table in models.items() if score in table.column_names
+        }
+        agreed, counted = [], []
+        for vote in votes:
+            found = [_score(vote, name, values, places) for name in _sides(vote)]
+            if vote.winner is None or None in found or found[0] == found[1]:
+                continue
+            preferred = vote.left if (found[0] > found[1]) == (better == "higher") else vote.right
+            agreed.append(float(preferred == vote.winner))
+            counted.append(vote)
+        if counted:
+            share = _bounded(mean_interval(np.array(agreed), _clusters(counted)))
+            yield Agreement(score, better, len(counted), share)
+
+
+def _score(
+    vote: Vote, model: str, values: Mapping[str, list[Any]], places: Mapping[str, Mapping[Any, int]]
+) -> Any:
+    return values[model][places[model][vote.row_id, vote.seed]] if model in values else None
+
+
+def _connected(votes: Sequence[Vote], names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The sets of models that chains of votes connect."""
+    group = {name: {name} for name in names}
+    for vote in votes:
+        joined = group[vote.left] | group[vote.right]
+        for name in joined:
+            group[name] = joined
+    return tuple(
+        tuple(name for name in names if name in one)
+        for one in {id(one): one for one in group.values()}.values()
+    )

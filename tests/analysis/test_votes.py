@@ -1,0 +1,134 @@
+"""Votes: win rates, Bradley-Terry strengths and the agreement of scores with people."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from t2vbatch.analysis.votes import Vote, fit_strengths, parse_votes, summarize_votes
+from t2vbatch.analysis.votes_text import render_votes
+from t2vbatch.errors import UsageError
+from t2vbatch.output.records import results_schema
+
+BETTER: dict[str, Any] = {"good": "higher", "bad": "higher"}
+
+
+def tables(models: str, prompts: int) -> dict[str, pa.Table]:
+    """Results of models named by one letter: ``good`` ranks them by the alphabet, ``bad`` the other way."""
+    schema = results_schema(["good", "bad"], pa.schema([]))
+    found = {}
+    for place, model in enumerate(models):
+        rows = [
+            {"row_id": f"row{row}", "seed": row, "model": model, "good": float(place), "bad": float(-place)}
+            for row in range(prompts)
+        ]
+        found[model] = pa.Table.from_pylist(rows, schema)
+    return found
+
+
+def vote(row: int, left: str, right: str, winner: str | None) -> Vote:
+    """A vote on the prompt with this number."""
+    return Vote(f"row{row}", row, left, right, winner)
+
+
+def test_win_rates_count_ties_as_half() -> None:
+    """Two wins, one tie and one loss are a rate of 62.5%."""
+    votes = [vote(0, "a", "b", "a"), vote(1, "b", "a", "a"), vote(2, "a", "b", None), vote(3, "b", "a", "b")]
+    (rate,) = summarize_votes(votes, tables("ab", 4), BETTER).win_rates
+    assert (rate.first, rate.second, rate.wins, rate.ties, rate.losses) == ("a", "b", 2, 1, 1)
+    assert rate.rate.mean == 0.625
+    assert rate.rate.low is not None
+    assert 0 <= rate.rate.low < 0.625
+
+
+def test_strengths_recover_the_odds_that_made_the_votes() -> None:
+    """From 20,000 votes per pair, the fitted differences are the log odds of the simulation to 0.05."""
+    truth = np.array([0.0, 0.7, -0.4])
+    random, wins = np.random.default_rng(0), np.zeros((3, 3))
+    for left in range(3):
+        for right in range(left + 1, 3):
+            won = random.binomial(20_000, 1 / (1 + np.exp(truth[right] - truth[left])))
+            wins[left, right], wins[right, left] = won, 20_000 - won
+    (fitted,) = fit_strengths(wins[None])
+    assert fitted == pytest.approx(truth - truth.mean(), abs=0.05)
+
+
+def test_two_models_have_the_closed_form() -> None:
+    """For one pair the difference is the log of wins over losses, with the virtual ties added."""
+    (fitted,) = fit_strengths(np.array([[[0.0, 30.0], [10.0, 0.0]]]))
+    assert fitted[0] - fitted[1] == pytest.approx(np.log(30.05 / 10.05), abs=1e-5)
+
+
+def test_intervals_hold_the_strength_and_shrink_with_votes() -> None:
+    """The interval contains the strength; with ten times the prompts it is narrower."""
+    widths = []
+    for prompts in (20, 200):
+        votes = [vote(row, "a", "b", "a" if row % 3 else "b") for row in range(prompts)]
+        strongest = summarize_votes(votes, tables("ab", prompts), BETTER).strengths[0]
+        assert strongest.model == "a"
+        assert strongest.low is not None
+        assert strongest.high is not None
+        assert strongest.low < strongest.strength < strongest.high
+        widths.append(strongest.high - strongest.low)
+    assert widths[1] < widths[0] / 2
+
+
+def test_a_model_that_wins_every_vote_has_a_finite_strength() -> None:
+    """The virtual ties bound a strength that maximum likelihood would make infinite."""
+    votes = [vote(row, "a", "b", "a") for row in range(30)]
+    assert np.isfinite(
+        [one.strength for one in summarize_votes(votes, tables("ab", 30), BETTER).strengths]
+    ).all()
+
+
+def test_scores_agree_or_disagree_with_people() -> None:
+    """A score that ranks as people do agrees always, its opposite never; ties are not counted."""
+    votes = [vote(row, "a", "b", "b") for row in range(8)] + [vote(8, "a", "b", None)]
+    found = {one.score: one for one in summarize_votes(votes, tables("ab", 9), BETTER).agreements}
+    assert {score: (one.share.mean, one.votes) for score, one in found.items()} == {
+        "good": (1, 8),
+        "bad": (0, 8),
+    }
+
+
+def test_votes_on_other_videos_are_counted_apart() -> None:
+    """A vote on a model, row or seed that the outputs lack is not matched."""
+    votes = [
+        vote(0, "a", "b", "a"),
+        vote(0, "a", "z", "a"),
+        vote(99, "a", "b", "a"),
+        Vote("row1", 5, "a", "b", "a"),
+    ]
+    found = summarize_votes(votes, tables("ab", 2), BETTER)
+    assert (found.votes, found.unmatched) == (1, 3)
+    assert "3 votes not counted" in render_votes(found)
+
+
+def test_models_without_a_chain_of_votes_are_reported() -> None:
+    """Strengths of two separate pairs are not comparable, and the note names both."""
+    found = summarize_votes([vote(0, "a", "b", "a"), vote(1, "c", "d", "d")], tables("abcd", 2), BETTER)
+    assert found.groups == (("a", "b"), ("c", "d"))
+    assert "(a, b) and (c, d)" in render_votes(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("no json", "not a vote"),
+        ('{"row_id": "r"}', "seed"),
+        ('{"row_id": "r", "seed": 1, "left": "a", "right": "b", "winner": "c"}', "winner 'c'"),
+        ('{"row_id": "r", "seed": 1, "left": "a", "right": "a", "winner": null}', "both sides"),
+        ("[1]", "not a vote"),
+    ],
+)
+def test_a_line_that_is_not_a_vote_is_refused(line: str, found: str) -> None:
+    """The message has file and line."""
+    good = json.dumps(
+        {"row_id": "r", "seed": "4611686018427387905", "left": "a", "right": "b", "winner": None}
+    )
+    assert parse_votes(f"{good}\n\n", "v.jsonl")[0].seed == 4611686018427387905
+    with pytest.raises(UsageError, match=r"v\.jsonl:2") as raised:
+        parse_votes(f"{good}\n{line}\n", "v.jsonl")
+    assert found in str(raised.value)
