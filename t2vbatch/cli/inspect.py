@@ -5,7 +5,8 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -166,14 +167,25 @@ def _sifted(found: "Iterable[VerifyProblem | None]", quiet: bool) -> "tuple[int,
     return sound, findings
 
 
-def report(output: Output) -> None:
+def report(
+    output: Output,
+    share: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Also copy the page and its videos to a new folder or .zip file."),
+    ] = None,
+    share_videos: Annotated[
+        Literal["full", "small", "none"],
+        typer.Option(help="Videos of the copy: full, small (at most 320 pixels) or none (posters)."),
+    ] = "full",
+) -> None:
     """Rebuild the tables and the report of a run.
 
     From its records and its manifest; videos stay as they are.
 
     \b
-    Example:
+    Examples:
       t2vbatch report runs/quickstart
+      t2vbatch report runs/quickstart --share report.zip --share-videos small
     """
     from t2vbatch.commands.prepare import prepare
     from t2vbatch.commands.rebuild import rebuild
@@ -183,6 +195,13 @@ def report(output: Output) -> None:
     with store.lease() as store:
         rebuild(store, prepare(job).plan, job)
     typer.echo(f"{store.uri}/report/index.html")
+    if share is not None:
+        from t2vbatch.report.share import share_report
+
+        results = store.read_table("results.parquet")
+        shared = share_report(store.folder, results, share, share_videos, job.report.max_videos)
+        lost = f"; {len(shared.missing)} videos are missing in the output" if shared.missing else ""
+        typer.echo(f"{share}: the page with {counted(shared.videos, 'video')}{lost}")
 
 
 def _store(output: str) -> "Store":

@@ -69,7 +69,7 @@ def read_votes(files: Sequence[Path], outputs: Sequence[str]) -> VoteSummary:
             votes += parse_votes(file.read_text(encoding="utf-8"), str(file))
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(
-                f"--votes {file}", f"a file that cannot be read ({error})", "votes.jsonl"
+                f"--votes {file}", f"a file that cannot be read ({error})", "votes saved from a report"
             ) from None
     better = {name: column.better for name, column in known_columns(_jobs(outputs)).items()}
     summary = summarize_votes(votes, models_by_name(read_results(outputs)), better)

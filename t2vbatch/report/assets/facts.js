@@ -61,7 +61,7 @@ function modelHead(sample, current) {
 function links(sample) {
   const place = element("p", "links");
   const file = value(sample, "video");
-  if (file) {
+  if (hasVideo(sample)) {
     const [open, save] = [element("a", "", "open the file"), element("a", "", "download")];
     for (const link of [open, save]) link.href = fileLink(file);
     open.target = "_blank";

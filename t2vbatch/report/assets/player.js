@@ -11,7 +11,7 @@ const PLAYERS = { mp4: "video", webm: "video", gif: "img" };
 function videoBox(sample) {
   if (value(sample, "video")) {
     const box = posterBox(sample);
-    box.append(makePlayer(sample, box));
+    if (hasVideo(sample)) box.append(makePlayer(sample, box));
     return box;
   }
   const box = element("div", "video-box");

@@ -100,6 +100,13 @@ function sampleNumber(sample) {
   return made;
 }
 
+// A shared page may have posters only.
+const videosAreShared = window.REPORT.videos !== "none";
+
+function hasVideo(sample) {
+  return videosAreShared && value(sample, "video") !== null;
+}
+
 // The address of a file of the output folder; a name may hold any character.
 function fileLink(name) {
   return "../" + name.split("/").map(encodeURIComponent).join("/");

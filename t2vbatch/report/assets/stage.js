@@ -16,6 +16,7 @@ function showStage(sample, choose) {
     if ("sound" in player.dataset) place.append(soundSwitch(player));
     stageClock.play(true);
   }
+  if (!videosAreShared) place.append(element("p", "note", "This page was shared without its videos: it shows frames."));
   const others = allGroups.get(groupOf(sample));
   if (others.length > 1) place.append(...comparison(sample, others, picture, choose));
 }
@@ -50,8 +51,8 @@ function comparison(sample, others, picture, choose) {
     made.setAttribute("aria-pressed", String(other === sample));
     strip.append(made);
   }
-  const wipes = others.filter((other) => other !== sample && value(other, "video"));
-  if (!value(sample, "video") || !wipes.length) return [strip];
+  const wipes = others.filter((other) => other !== sample && hasVideo(other));
+  if (!hasVideo(sample) || !wipes.length) return [strip];
   const [label, select] = [element("label", "wipe-choice", "wipe against "), element("select")];
   option(select, "no model", "");
   for (const other of wipes) option(select, value(other, "model"), String(other));

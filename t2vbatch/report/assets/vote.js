@@ -11,7 +11,7 @@ const vote = (() => {
     const done = votes.done();
     const found = [];
     for (const group of groupsOf(samples).values()) {
-      const shown = group.filter((sample) => value(sample, "video"));
+      const shown = group.filter(hasVideo);
       shown.forEach((left, index) => {
         for (const right of shown.slice(index + 1)) {
           const models = [left, right].map((sample) => value(sample, "model"));
@@ -35,7 +35,7 @@ const vote = (() => {
     stop();
     const parts = [status()];
     if (pairs.length) parts.push(...ballot(...pairs[0]));
-    else parts.push(element("p", "note", "Every pair of these videos has a vote."));
+    else parts.push(element("p", "note", videosAreShared ? "Every pair of these videos has a vote." : "This page was shared without its videos."));
     place.replaceChildren(...parts);
     if (pairs.length) clock.play(true);
   }
