@@ -15,8 +15,8 @@ errors
 canonical     errors
 storage       errors
 job           errors storage
-manifest      errors canonical storage job
 media         errors storage job
+manifest      errors canonical storage job media
 models        errors canonical job manifest media
 metrics       errors canonical job media models
 plan          errors canonical job manifest media models
@@ -41,6 +41,9 @@ _PURE = [
     "job",
     "manifest",
     "media.degenerate",
+    "media.colours",
+    "media.reading",
+    "media.truncation",
     "output.records",
     "output.store",
     "output.tables",

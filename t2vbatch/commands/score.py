@@ -21,6 +21,7 @@ from t2vbatch.engines import Ending, Engine, RunCallbacks
 from t2vbatch.errors import SampleError
 from t2vbatch.job import Clip, Job
 from t2vbatch.manifest import Media
+from t2vbatch.media.reading import Reading, reading_of
 from t2vbatch.media.video import Video, decode
 from t2vbatch.metrics import metric_columns
 from t2vbatch.metrics.scorer import Scorer, Scores, load_metrics, scorer_identity
@@ -70,7 +71,7 @@ def score_output(
         if missing:
             units = {_FOLDER: [Unit(_FOLDER, (position,), 1.0) for position in missing]}
             factories = {_FOLDER: VideoScorerFactory(asked, cache)}
-            callbacks = _callbacks(plan, records, cache, columns, watch)
+            callbacks = _callbacks(plan, job, records, cache, columns, watch)
             ending = engine(job).run(units, job, factories, callbacks)
         if ending == "finished":
             store.rewrite(_merged(records, cache))
@@ -89,6 +90,7 @@ class VideoToScore:
     fps: float
     prompt: str | None
     image: Media | None
+    how: Reading
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class VideoScorer:
         for position, item, video in zip(work.positions, work.payloads, videos, strict=True):
             try:
                 start = time.perf_counter()
-                image = None if item.image is None else read_image(item.image)
+                image = None if item.image is None else read_image(item.image, item.how)
                 scores = self._scorer.score(video, item.prompt, image)
                 self._cache.keep(item.sample_id, scores, time.perf_counter() - start)
                 outcomes.append(Outcome(position, "ok"))
@@ -164,7 +166,7 @@ class ScoreCache:
 
 
 def _callbacks(
-    plan: Plan, records: pa.Table, cache: ScoreCache, columns: Sequence[str], watch: Watch
+    plan: Plan, job: Job, records: pa.Table, cache: ScoreCache, columns: Sequence[str], watch: Watch
 ) -> RunCallbacks[VideoToScore]:
     ids = records["sample_id"].combine_chunks()
 
@@ -172,7 +174,8 @@ def _callbacks(
         sample = plan.sample(position)
         record = records.slice(ids.index(sample.sample_id).as_py(), 1).to_pylist()[0]
         image = sample.media.get("image")
-        return VideoToScore(sample.sample_id, record["video"], record["fps"], sample.prompt, image)
+        how = reading_of(job, sample.model)
+        return VideoToScore(sample.sample_id, record["video"], record["fps"], sample.prompt, image, how)
 
     def quarantine(position: int, attempts: int, failure: Failure) -> None:
         # The video stays as it is; only its scores are missing, and the record says why.

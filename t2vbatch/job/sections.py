@@ -60,6 +60,12 @@ class Model(Section):
         "crop", description="how inputs are resized to the call's size; keep: left to the pipeline"
     )
 
+    background: str = Field(
+        "white",
+        pattern="^(white|black|gr[ae]y|#[0-9a-fA-F]{6})$",
+        description="colour behind transparent pixels of input media: white, black, gray or #rrggbb",
+    )
+
     @field_validator("retry_degenerate")
     @classmethod
     def _more_precise(cls, value: str | None, others: ValidationInfo) -> str | None:
@@ -193,7 +199,7 @@ MEDIA_ACCESS = MediaAccess()
 
 
 class Limits(Section):
-    """Upper bounds of what a manifest may contain.
+    """Upper bounds of what a manifest may contain, and of what its media decode to.
 
     The defaults are far above what people and scripts write on purpose, and below what exhausts a machine.
     """
@@ -207,6 +213,14 @@ class Limits(Section):
     id_chars: int = Field(1_000, ge=1, description="characters of an id, which becomes part of file names")
     manifest_bytes: int = Field(64 << 30, ge=1, description="bytes of the manifest's files on disk")
     decoded_bytes: int = Field(2 << 30, ge=1, description="bytes of the manifest's cells in memory")
+    media_pixels: int = Field(64_000_000, ge=1, description="pixels of an input image or of a video's frame")
+    media_frames: int = Field(10_000, ge=1, description="frames of an input video or of a folder of frames")
+    media_bytes: int = Field(
+        4 << 30, ge=1, description="bytes of one input after decoding: frames x height x width x 3"
+    )
+    media_decode_s: Annotated[float, Field(gt=0, strict=False)] = Field(
+        600.0, description="seconds that decoding one input may take"
+    )
     problems: int = Field(
         1_000, ge=1, description="how many problems are listed in full; the rest are counted"
     )

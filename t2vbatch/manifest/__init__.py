@@ -17,15 +17,11 @@
     media_checks  media are allowed, exist, and are readable
     table         Manifest and Row
     media         Media: its place, whether it may be read, its bytes
-    frames        a folder of frames as bytes, and back
-    images        opening images of unknown origin
     problems      collecting problems
 """
 
 from t2vbatch.job import LIMITS, Limits
 from t2vbatch.manifest.columns import MEDIA
-from t2vbatch.manifest.frames import unpack_frames
-from t2vbatch.manifest.images import decode_image
 from t2vbatch.manifest.media import Media
 from t2vbatch.manifest.read import OPTIONS, Options, check_manifest, read_manifest
 from t2vbatch.manifest.table import Manifest, Row
@@ -40,7 +36,5 @@ __all__ = [
     "Options",
     "Row",
     "check_manifest",
-    "decode_image",
     "read_manifest",
-    "unpack_frames",
 ]

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from t2vbatch.errors import RowError, StoreError
-from t2vbatch.manifest.frames import frame_names, pack_frames
+from t2vbatch.media.frame_folder import frame_names, pack_frames
 from t2vbatch.storage.files import local_path, open_folder, read_uri
 from t2vbatch.storage.web import MAX_BYTES, fetch, is_public, names_private_host
 
@@ -41,7 +41,7 @@ class Media:
     within: str | None = None
 
     def read(self) -> bytes:
-        """The bytes of the file; for a folder of frames, the tar that ``manifest.frames`` describes.
+        """The bytes of the file; for a folder of frames, the tar that ``media.frame_folder`` describes.
 
         A folder is a local path to one, or the URI of a store that ends with ``/``.
 

@@ -16,10 +16,11 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from t2vbatch.job import Limits
 from t2vbatch.manifest.columns import IMAGES, MEDIA, Naming
-from t2vbatch.manifest.images import image_fault
 from t2vbatch.manifest.media import is_frame_folder, located, refusal
 from t2vbatch.manifest.problems import Problems, shown
+from t2vbatch.media.images import image_fault
 from t2vbatch.storage.files import local_path
 from t2vbatch.storage.web import MAX_BYTES
 
@@ -44,6 +45,7 @@ def verify_media(
     naming: Naming,
     reads: Collection[str],
     problems: Problems,
+    limits: Limits,
 ) -> None:
     """Add a problem for every cell whose media cannot be read, and every broken image of an image column.
 
@@ -54,7 +56,7 @@ def verify_media(
     with ThreadPoolExecutor(_THREADS) as threads:
         for name in MEDIA:
             if name in table.column_names:
-                checks = _Checks(base, allow_paths, allow, name in IMAGES, name in reads)
+                checks = _Checks(base, allow_paths, allow, name in IMAGES, name in reads, limits)
                 cells = table.column(name)
                 column = naming.known[name]
                 _verify_paths(threads, checks, pc.struct_field(cells, "path"), column, problems)
@@ -71,6 +73,7 @@ class _Checks:
     allow: Sequence[str]
     images: bool
     read: bool
+    limits: Limits
 
     def path(self, cell: str) -> Fault | None:
         reason = refusal(cell, self.base, self.allow_paths, self.allow)
@@ -103,7 +106,7 @@ class _Checks:
     def image(self, data: bytes, name: str = "") -> Fault | None:
         if not self.images:
             return None
-        reason = image_fault(data)
+        reason = image_fault(data, self.limits)
         return None if reason is None else (f"{name}a broken image: {reason}", "a readable image")
 
 

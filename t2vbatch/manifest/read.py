@@ -99,7 +99,7 @@ def _read(text: str, allow_paths: bool, limits: Limits, options: Options, proble
     except OSError as error:
         raise problems.stop(f"a file that cannot be read ({error})", EXPECTED) from None
     table = built.table
-    verify_media(table, source.base, allow_paths, options.allow, naming, options.reads, problems)
+    verify_media(table, source.base, allow_paths, options.allow, naming, options.reads, problems, limits)
     id_column = naming.known.get("id")
     if id_column is not None:
         note_duplicates(table, id_column, problems, options.record_bad_rows)

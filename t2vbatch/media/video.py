@@ -5,39 +5,30 @@ processor-dependent assembly, no time stamps. Colours are converted and tagged a
 guess the colours of untagged files, and guess differently.
 """
 
-import errno
 import functools
 import hashlib
-import os
-import re
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from t2vbatch.errors import EncodeError, StoreError
+from t2vbatch.errors import EncodeError, RowError, StoreError
 from t2vbatch.job import VideoFile
 from t2vbatch.media import ffmpeg
 from t2vbatch.media.audio import Audio, read_wav, write_wav
+from t2vbatch.media.decoding import CONTAINERS, decode_file
+from t2vbatch.media.frame_folder import frame_names
+from t2vbatch.media.images import decode_images
+from t2vbatch.media.reading import TRUSTED, Reading
 
 _WAV = "audio.wav"
-# No playlists: they name other files, and a manifest's video must not read those.
-_CONTAINERS = (
-    "mov,matroska,avi,gif,mpegts,mpeg,flv,ogg,asf,mpegvideo,h264,hevc,apng,webp_anim,webp_pipe,png_pipe,"
-    "yuv4mpegpipe"
-)
 _PLAYABLE = {".mp4", ".webm", ".gif"}
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
-_STREAM = re.compile(r"Video: .*?\b(?P<width>\d{1,5})x(?P<height>\d{1,5})\b.*?(?P<fps>[\d.]+k?) (?:fps|tbr)")
 
 
 @dataclass(frozen=True)
@@ -115,27 +106,18 @@ def encode(video: Video, path: Path, settings: VideoFile) -> None:
         ffmpeg.run([*ffmpeg.PORTABLE, *source, *added, *target], video.frames)
 
 
-def decode(path: Path) -> Video:
-    """Read a video file, or a folder of frames in name order (at 8 frames a second: pictures have no rate).
+def decode(path: Path, how: Reading = TRUSTED) -> Video:
+    """Read a video file, an animated image, or a folder of frames (natural order, 8 frames per second).
 
     Raises:
-        EncodeError: the file is not a video, or cannot be decoded to its end.
+        EncodeError: the file is not a video, cannot be decoded to its end, or exceeds a limit.
     """
     if path.is_dir():
-        return _read_folder(path)
+        return _read_folder(path, how)
     if not path.is_file():
-        raise EncodeError(f"{path.name}: no such file")
-    convert = f"scale=out_range=pc:{ffmpeg.SCALE_EXACT},format=rgb24"
-    source = ["-xerror", "-threads", "1", "-format_whitelist", _CONTAINERS, "-i", str(path)]
-    target = ["-map", "0:v:0", "-vf", convert, "-fps_mode", "passthrough", "-f", "rawvideo", "-"]
-    data, log = _ffmpeg([*source, *target], EncodeError)
-    # ffmpeg describes what it writes last: that size is right for rotated files too.
-    stream = list(_STREAM.finditer(log))
-    if not stream or not data:
-        raise EncodeError(f"{path.name}: no video stream with frames in it")
-    width, height = int(stream[-1]["width"]), int(stream[-1]["height"])
-    frames = np.frombuffer(data, np.uint8).reshape(-1, height, width, 3)
-    return Video(frames, float(stream[0]["fps"].replace("k", "e3")))
+        raise EncodeError("no file at this path")
+    decoded = decode_file(path, how)
+    return Video(decoded.frames, decoded.fps)
 
 
 def decode_audio(path: Path) -> Audio:
@@ -149,8 +131,8 @@ def decode_audio(path: Path) -> Audio:
             return read_wav(path / _WAV)
         with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
             sound = Path(folder) / _WAV
-            source = ["-xerror", *ffmpeg.PORTABLE, "-format_whitelist", _CONTAINERS, "-i", str(path)]
-            _ffmpeg([*source, "-map", "0:a:0", "-c:a", "pcm_s16le", str(sound)], EncodeError)
+            source = ["-xerror", *ffmpeg.PORTABLE, "-format_whitelist", CONTAINERS, "-i", str(path)]
+            ffmpeg.run([*source, "-map", "0:a:0", "-c:a", "pcm_s16le", str(sound)])
             return read_wav(sound)
     except (OSError, ValueError) as error:
         raise EncodeError(f"{path.name}: the sound cannot be decoded ({error})") from error
@@ -199,22 +181,6 @@ def _pixels(width: int, height: int) -> str:
     return "yuv420p" if width % 2 == height % 2 == 0 else "yuv444p"
 
 
-def _ffmpeg(arguments: Sequence[str], error: type[Exception], data: Any = None) -> tuple[bytes, str]:
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostats", *arguments]
-    if data is None:
-        command.insert(1, "-nostdin")
-    # In its own session: the run handles Ctrl-C, and ffmpeg must finish the video.
-    done = subprocess.run(command, input=data, capture_output=True, check=False, start_new_session=True)
-    log = done.stderr.decode(errors="replace")
-    if done.returncode != 0:
-        for number in _DISK_ERRORS:
-            if os.strerror(number) in log:
-                raise StoreError(f"cannot write a video: {os.strerror(number)}; mend that, and run again")
-        last = [line for line in log.splitlines() if line.strip()][-3:]
-        raise error(f"ffmpeg ended with code {done.returncode}: {' | '.join(last)}")
-    return done.stdout, log
-
-
 def _write_folder(video: Video, path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -234,15 +200,18 @@ def _write_audio(audio: Audio, path: Path) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> StoreError:
-    return StoreError(f"cannot write {path}: {error.strerror or error}; mend that, and run again")
+    return StoreError(f"cannot write {path}: {error.strerror or error}; fix it, then run again")
 
 
-def _read_folder(path: Path) -> Video:
-    pictures = sorted(file for file in path.iterdir() if file.suffix.lower() in {".png", ".jpg", ".jpeg"})
+def _read_folder(path: Path, how: Reading) -> Video:
+    names = frame_names(file.name for file in path.iterdir())
     try:
-        frames = [np.asarray(Image.open(file).convert("RGB")) for file in pictures]
-    except OSError as error:
-        raise EncodeError(f"{path.name}: a frame that cannot be read: {error}") from error
-    if not frames or len({frame.shape for frame in frames}) > 1:
-        raise EncodeError(f"{path.name}: a folder of frames of one size was expected")
+        frames = [
+            np.asarray(image) for image in decode_images([(path / name).read_bytes() for name in names], how)
+        ]
+    except (OSError, RowError) as error:
+        raise EncodeError(f"a folder of frames with one that cannot be read: {error}") from error
+    sizes = {frame.shape for frame in frames}
+    if len(sizes) != 1:
+        raise EncodeError(f"a folder with frames of {len(sizes)} sizes; expected frames of one size")
     return Video(np.stack(frames), 8.0)

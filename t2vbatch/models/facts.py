@@ -216,6 +216,7 @@ def _identity(where: str, spec: Model, checkpoint: Checkpoint, pipeline: type) -
         },
         "speed": spec.speed,
         "fit": spec.fit,
+        "background": spec.background,
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from t2vbatch.errors import ModelError, NodeError
 from t2vbatch.job import Job, Model
+from t2vbatch.media.reading import reading_of
 from t2vbatch.metrics.scorer import load_metrics
 from t2vbatch.models import load_model, set_up_torch
 from t2vbatch.models.protocol import ModelFacts, VideoModel
@@ -46,7 +47,7 @@ class WorkerFactory:
         where = f"models.{self.model}"
         try:
             with self.job.with_location(where):
-                return load_model(self._spec(memory), self.facts, device)
+                return load_model(self._spec(memory), self.facts, device, reading_of(self.job, self.model))
         except NodeError as error:
             raise NodeError(f"{where}.{error}") from error
         except (OSError, ValueError, LookupError) as error:
@@ -64,7 +65,8 @@ class WorkerFactory:
         if dtype is None:
             return None
         spec = self._spec(memory).model_copy(update={"dtype": dtype})
-        return cache(lambda: load_model(spec, self.facts, device))
+        how = reading_of(self.job, self.model)
+        return cache(lambda: load_model(spec, self.facts, device, how))
 
     def _spec(self, memory: Sequence[str]) -> Model:
         spec = self.job.models[self.model]

@@ -22,6 +22,7 @@ from t2vbatch.errors import DegenerateError, EncodeError
 from t2vbatch.job import Job, VideoFile
 from t2vbatch.media.degenerate import degenerate_reason
 from t2vbatch.media.poster import poster, poster_name
+from t2vbatch.media.reading import reading_of
 from t2vbatch.media.video import Video, decode, decode_audio, digest_file, encode, ffmpeg_version, holds_audio
 from t2vbatch.metrics.scorer import Scorer, Scores
 from t2vbatch.models.calls.inputs import read_image
@@ -199,7 +200,8 @@ class Finisher:
     def _scores(self, sample: Sample, video: Video) -> Scores:
         """One video at a time: neither tokenizers nor a plug-in's metric need to be safe for threads."""
         media = sample.media.get("image")
-        image = None if media is None else read_image(media)
+        how = reading_of(self._job, sample.model)
+        image = None if media is None else read_image(media, how)
         with self._scoring:
             if not self._scorer.draws:
                 return self._scorer.score(video, sample.prompt, image)

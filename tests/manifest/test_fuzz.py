@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from t2vbatch.canonical import digest
 from t2vbatch.errors import ManifestError, RowError
-from t2vbatch.manifest import Manifest, Media, check_manifest, decode_image, read_manifest, unpack_frames
+from t2vbatch.manifest import Manifest, Media, check_manifest, read_manifest
 from t2vbatch.manifest.columns import ALIASES, CANONICAL
+from t2vbatch.media.frame_folder import unpack_frames
+from t2vbatch.media.images import decode_image
 
 SECRET = b"what nobody may read"
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

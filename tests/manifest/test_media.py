@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from t2vbatch.errors import RowError
-from t2vbatch.manifest import Media, Options, check_manifest, read_manifest, unpack_frames
+from t2vbatch.manifest import Media, Options, check_manifest, read_manifest
+from t2vbatch.media.frame_folder import unpack_frames
 from t2vbatch.storage.files import open_folder
 from tests.pictures import finding, manifest, picture
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from t2vbatch.analysis.distance.frechet import Statistics
 from t2vbatch.errors import MetricError, StoreError
+from t2vbatch.media.frame_folder import SUFFIXES
 from t2vbatch.storage.files import local_path, open_folder, read_uri
 
 _VIDEOS = {".mp4", ".webm", ".gif", ".mkv", ".mov", ".m4v", ".avi", ".ts"}
-_FRAMES = {".png", ".jpg", ".jpeg"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def videos_in(uri: str) -> list[tuple[str, int]]:
         path = PurePosixPath(name)
         if path.suffix.lower() in _VIDEOS:
             files[name] = folder.size(name) or 0
-        elif path.suffix.lower() in _FRAMES and len(path.parts) > 1:
+        elif path.suffix.lower() in SUFFIXES and len(path.parts) > 1:
             files[str(path.parent)] = files.get(str(path.parent), 0) + 1
     return sorted(files.items())
 

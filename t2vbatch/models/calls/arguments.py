@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 
 from t2vbatch.errors import RowError
 from t2vbatch.manifest import Media
+from t2vbatch.media.reading import DEFAULT, Reading
 from t2vbatch.models.calls.inputs import Fit, fitted, read_frames, read_image
 from t2vbatch.models.calls.signature import CallSignature, Condition
 
@@ -34,6 +35,7 @@ class Target:
         input_frames: most frames of an input video that are used; None: all.
         num_frames: frames of the video to make; None: unknown.
         device, dtype: for arrays that become tensors.
+        how: the limits of decoding, and the background of transparent pixels.
     """
 
     size: tuple[int, int] | None
@@ -42,6 +44,7 @@ class Target:
     num_frames: int | None
     device: torch.device
     dtype: torch.dtype
+    how: Reading = DEFAULT
 
 
 def media_arguments(
@@ -84,25 +87,25 @@ def setting_names(signature: CallSignature) -> frozenset[str]:
 
 def _read(column: str, media: Media, target: Target) -> Any:
     if column in _IMAGES:
-        return fitted(read_image(media), target.size, target.fit)
+        return fitted(read_image(media, target.how), target.size, target.fit)
     if column.endswith(("_image", "_images")) or column == "conditions":
-        images = _images(media)
+        images = _images(media, target.how)
         # The image of an adapter is an input of another size.
         return images if column.startswith("ip_") else [_fit(image, target) for image in images]
-    return [_fit(frame, target) for frame in read_frames(media)[: target.input_frames]]
+    return [_fit(frame, target) for frame in read_frames(media, target.how)[: target.input_frames]]
 
 
 def _fit(image: Any, target: Target) -> Any:
     return fitted(image, target.size, target.fit)
 
 
-def _images(media: Media) -> list[Any]:
+def _images(media: Media, how: Reading) -> list[Any]:
     """One image, or the images of a folder, in the order of their names."""
     try:
-        return [read_image(media)]
+        return [read_image(media, how)]
     except RowError as no_image:
         try:
-            return read_frames(media)
+            return read_frames(media, how)
         except RowError:
             raise no_image from None
 

@@ -11,6 +11,7 @@ import torch
 
 from t2vbatch.errors import MemoryExceededError, RowError, SampleError
 from t2vbatch.job import Model
+from t2vbatch.media.reading import DEFAULT, Reading
 from t2vbatch.media.video import Video
 from t2vbatch.models.calls.arguments import Target, list_arguments, media_arguments, setting_names
 from t2vbatch.models.calls.check import expected_frames, frame_count
@@ -28,9 +29,11 @@ _log = logging.getLogger(__name__)
 class DiffusersModel:
     """A loaded pipeline; see VideoModel."""
 
-    def __init__(self, pipeline: Any, spec: Model, facts: ModelFacts, device: str) -> None:
+    def __init__(
+        self, pipeline: Any, spec: Model, facts: ModelFacts, device: str, how: Reading = DEFAULT
+    ) -> None:
         self._pipeline = pipeline
-        self._spec = spec
+        self._spec, self._how = spec, how
         self._facts = facts
         self._device = torch.device(device)
         self._signature = read_signature(pipeline.__class__)
@@ -93,6 +96,7 @@ class DiffusersModel:
         return Target(
             size=self._size(call),
             fit=self._spec.fit,
+            how=self._how,
             # A call may read more frames of a video than it makes.
             input_frames=None if count is None else max(count, self._family.input_frames),
             num_frames=count,

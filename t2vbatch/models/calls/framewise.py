@@ -14,6 +14,7 @@ from diffusers.pipelines.deprecated.text_to_video_synthesis.pipeline_text_to_vid
 from diffusers.utils.torch_utils import randn_tensor
 
 from t2vbatch.job import Model
+from t2vbatch.media.reading import DEFAULT, Reading
 from t2vbatch.models.calls.diffusers_model import DiffusersModel
 from t2vbatch.models.determinism import generators
 from t2vbatch.models.protocol import ModelFacts, Request
@@ -22,8 +23,10 @@ from t2vbatch.models.protocol import ModelFacts, Request
 class FramewiseModel(DiffusersModel):
     """An image pipeline that is called once for all frames of a video."""
 
-    def __init__(self, pipeline: Any, spec: Model, facts: ModelFacts, device: str) -> None:
-        super().__init__(pipeline, spec, facts, device)
+    def __init__(
+        self, pipeline: Any, spec: Model, facts: ModelFacts, device: str, how: Reading = DEFAULT
+    ) -> None:
+        super().__init__(pipeline, spec, facts, device, how)
         # Guidance puts its passes into the batch: without prompt and with prompt; for edits also with image.
         passes = 2 if hasattr(pipeline, "controlnet") else 3
         for part in (pipeline.unet, getattr(pipeline, "controlnet", None)):

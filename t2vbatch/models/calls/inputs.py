@@ -1,39 +1,42 @@
 """From a row's media to a pipeline's arguments: upright RGB Pillow images of the call's size."""
 
-import tempfile
-from pathlib import Path
 from typing import Literal
 
 from PIL import Image, ImageOps
 
 from t2vbatch.errors import EncodeError, RowError
-from t2vbatch.manifest import Media, decode_image, unpack_frames
-from t2vbatch.media.video import decode
+from t2vbatch.manifest import Media
+from t2vbatch.media.decoding import decode_file
+from t2vbatch.media.frame_folder import unpack_frames
+from t2vbatch.media.images import decode_image, decode_images
+from t2vbatch.media.reading import DEFAULT, Reading
 
 Fit = Literal["crop", "pad", "stretch", "keep"]
 
 
-def read_image(media: Media) -> Image.Image:
-    """An image, upright and in RGB. Raises RowError."""
+def read_image(media: Media, how: Reading = DEFAULT) -> Image.Image:
+    """An image, upright and in sRGB; the first frame of an animation or of a document. Raises RowError."""
     try:
-        return decode_image(media.read())
+        return decode_image(media.read(), how)
     except RowError as error:
-        raise RowError(f"{media.name}: {error}") from error
+        raise RowError(f"{_named(media)}: {error}") from error
 
 
-def read_frames(media: Media) -> list[Image.Image]:
-    """The frames of a video file, or of a folder of frames. Raises RowError."""
+def read_frames(media: Media, how: Reading = DEFAULT) -> list[Image.Image]:
+    """Every frame of a video, of an animated image or of a folder of frames. Raises RowError."""
     data = media.read()
-    pictures = unpack_frames(data)
-    if pictures is not None:
-        return [decode_image(picture) for picture in pictures]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "input"
-        path.write_bytes(data)
-        try:
-            return [Image.fromarray(frame) for frame in decode(path).frames]
-        except EncodeError as error:
-            raise RowError(f"{media.name}: not a video that can be decoded ({error})") from error
+    try:
+        files = unpack_frames(data)
+        if files is not None:
+            return decode_images(files, how)
+        return [Image.fromarray(frame) for frame in decode_file(data, how).frames]
+    except (EncodeError, RowError) as error:
+        raise RowError(f"{_named(media)}: {error}") from error
+
+
+def _named(media: Media) -> str:
+    """The column and the file, as the manifest names it."""
+    return media.name if media.uri is None else f"{media.name} at {media.uri}"
 
 
 def fitted(image: Image.Image, size: tuple[int, int] | None, fit: Fit) -> Image.Image:

@@ -8,6 +8,7 @@ import torch
 
 from t2vbatch.errors import MemoryExceededError, ModelError
 from t2vbatch.job import Model
+from t2vbatch.media.reading import DEFAULT, Reading
 from t2vbatch.models.calls.diffusers_model import DiffusersModel
 from t2vbatch.models.calls.framewise import FramewiseModel
 from t2vbatch.models.checkpoints.loras import add_loras
@@ -20,13 +21,14 @@ from t2vbatch.models.plugins import is_diffusers, resolve_class
 from t2vbatch.models.protocol import ModelFacts, VideoModel
 
 
-def load_model(spec: Model, facts: ModelFacts, device: str) -> VideoModel:
+def load_model(spec: Model, facts: ModelFacts, device: str, how: Reading = DEFAULT) -> VideoModel:
     """Load a model onto ``device``, as ``inspect_model`` found it.
 
     Args:
         spec: the job's section for the model.
         facts: of the same section.
         device: ``cpu``, ``cuda``, ``cuda:1`` and the like.
+        how: how a diffusers pipeline's input media are decoded.
 
     Raises:
         ModelError: a setting has no effect on this pipeline, a file is missing, or the disk is too small.
@@ -38,12 +40,12 @@ def load_model(spec: Model, facts: ModelFacts, device: str) -> VideoModel:
         if not is_diffusers(found):
             model: VideoModel = found(spec, device)
             return model
-        return _load(found, spec, facts, device)
+        return _load(found, spec, facts, device, how)
     except torch.OutOfMemoryError as error:
         raise MemoryExceededError(f"the model does not fit: {error}") from error
 
 
-def _load(found: Any, spec: Model, facts: ModelFacts, device: str) -> VideoModel:
+def _load(found: Any, spec: Model, facts: ModelFacts, device: str, how: Reading) -> VideoModel:
     _silence()
     check_room(spec, facts, device)
     pipeline = with_weights(found, spec, facts)
@@ -59,7 +61,7 @@ def _load(found: Any, spec: Model, facts: ModelFacts, device: str) -> VideoModel
     _apply(pipeline, MEMORY, {name: memory[name] for name in memory.keys() & OFFLOADS}, "memory", device)
     _apply(pipeline, SPEED, spec.speed, "speed", device)
     kind = FramewiseModel if family(found.__name__).frames_from else DiffusersModel
-    return kind(pipeline, spec, facts, device)
+    return kind(pipeline, spec, facts, device, how)
 
 
 def _silence() -> None:

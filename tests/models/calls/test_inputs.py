@@ -31,7 +31,7 @@ def test_frames_come_from_a_file_or_a_folder(tmp_path: Path) -> None:
     for index in range(3):
         tiny.write_image(folder / f"{index}.png", 8, 12)
     assert [frame.size for frame in read_frames(Media("control", uri=str(folder)))] == [(12, 8)] * 3
-    with pytest.raises(RowError, match="video: not a video that can be decoded"):
+    with pytest.raises(RowError, match="video: not a complete video"):
         read_frames(Media("video", data=b"no video"))
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from t2vbatch.errors import RowError
-from t2vbatch.manifest import Media, read_manifest, unpack_frames
+from t2vbatch.manifest import Media, read_manifest
+from t2vbatch.media.frame_folder import unpack_frames
 from tests.pictures import manifest, picture
 
 

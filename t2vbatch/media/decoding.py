@@ -1,0 +1,288 @@
+"""Decoding the frames of a video file, as a good player shows them.
+
+PyAV reads the file in this process. Nothing is taken from a log: sizes, rates and colours are values of the
+decoder. The file is untrusted: only known containers are opened; the size of a frame, the number of frames,
+their bytes and the time are limited; and an error has the same text in every run.
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.container import InputContainer
+from av.filter import Graph
+from av.filter.context import FilterContext
+from av.sidedata.sidedata import Type
+from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from t2vbatch.errors import EncodeError, RowError
+from t2vbatch.media.budget import Budget
+from t2vbatch.media.colours import matrix_option, tagged_conversion
+from t2vbatch.media.ffmpeg import SCALE_EXACT
+from t2vbatch.media.images import decode_animation, is_image
+from t2vbatch.media.reading import Colour, Reading
+from t2vbatch.media.truncation import truncated
+
+READ = (
+    "mp4, mov, mkv, webm, avi, gif, ts, mpeg, flv, ogg, wmv, y4m, raw H.264, HEVC or MPEG video, or an image "
+    "(apng, avif, bmp, jpeg, png, tiff, webp)"
+)
+"""The kinds of video files that are read."""
+
+CONTAINERS = (
+    "mov,matroska,avi,gif,mpegts,mpeg,flv,ogg,asf,mpegvideo,h264,hevc,apng,webp_anim,webp_pipe,png_pipe,"
+    "yuv4mpegpipe"
+)
+"""ffmpeg's containers that are read. No playlists: they name other files."""
+
+Array = npt.NDArray[np.uint8]
+_NOT_SHOWN = Disposition.attached_pic | Disposition.timed_thumbnails
+_HEAD_BYTES = 32
+_GROWTH = 64
+"""Frames by which a buffer of unknown length grows."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Frames of shape (T, H, W, 3), uint8, RGB, and their average rate per second."""
+
+    frames: Array
+    fps: float
+
+
+def decode_file(file: Path | bytes, how: Reading) -> Decoded:
+    """Decode every frame of a video or an image once, in the order of presentation.
+
+    Frames come upright, with square pixels, in sRGB; transparent ones on the background. A variable rate does
+    not change them.
+
+    Args:
+        file: its path, or its bytes.
+
+    Raises:
+        EncodeError: the file is not a video, is damaged, exceeds a limit, or has unsupported colours.
+    """
+    try:
+        head = file[:_HEAD_BYTES] if isinstance(file, bytes) else _head(file)
+        if is_image(head):
+            return _animation(file if isinstance(file, bytes) else file.read_bytes(), how)
+        return _video(file, how)
+    except av.error.FFmpegError as error:
+        reason = error.strerror or type(error).__name__
+        raise EncodeError(f"not a complete video ({reason}); expected {READ}") from error
+    except (ValueError, OSError, RowError) as error:
+        raise EncodeError(str(error)) from error
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES)
+
+
+def _animation(data: bytes, how: Reading) -> Decoded:
+    images, fps = decode_animation(data, how)
+    if len({image.size for image in images}) > 1:
+        raise ValueError("pages of different sizes; expected one size")
+    return Decoded(np.stack([np.asarray(image) for image in images]), fps)
+
+
+def _video(file: Path | bytes, how: Reading) -> Decoded:
+    budget = Budget(how.limits)
+    if reason := truncated(file):
+        raise ValueError(f"a damaged video: {reason}")
+    source = io.BytesIO(file) if isinstance(file, bytes) else str(file)
+    options = {"format_whitelist": CONTAINERS, **_decoder_options(budget)}
+    with av.open(source, "r", options=options, timeout=budget.seconds) as container:
+        stream = _shown_stream(container)
+        budget.frame(stream.width, stream.height)
+        budget.frames(stream.frames, stream.width, stream.height)
+        frames = _collected(_shown(container, stream, budget, how.background), stream.frames, budget)
+        rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(1)
+        return Decoded(frames, float(rate))
+
+
+def _decoder_options(budget: Budget) -> dict[str, str]:
+    return {} if budget.pixels is None else {"max_pixels": str(budget.pixels)}
+
+
+def _shown_stream(container: InputContainer) -> VideoStream:
+    """The stream that a player shows: not a cover picture; the default one, then the largest."""
+    shown = [stream for stream in container.streams.video if not stream.disposition & _NOT_SHOWN]
+    if not shown:
+        raise ValueError(f"a file without a video stream; expected {READ}")
+    return max(shown, key=lambda one: (bool(one.disposition & Disposition.default), one.width * one.height))
+
+
+def _shown(
+    container: InputContainer, stream: VideoStream, budget: Budget, background: Colour
+) -> Iterator[Array]:
+    converter: _Converter | None = None
+    for frame in _decoded(container, stream, budget):
+        budget.time()
+        if converter is None or not converter.fits(frame):
+            budget.frame(frame.width, frame.height)
+            size = converter.size if converter else square_size(frame, stream.sample_aspect_ratio)
+            budget.frame(*size)
+            converter = _Converter(frame, size, background)
+        yield converter.shown(frame)
+
+
+def _decoded(container: InputContainer, stream: VideoStream, budget: Budget) -> Iterator[VideoFrame]:
+    decoder = _decoder(stream)
+    decoder.thread_count = 1
+    decoder.options = {**decoder.options, **_decoder_options(budget)}
+    for packet in container.demux(stream):
+        if packet.is_corrupt:
+            raise ValueError("a damaged video: a part of a frame is missing")
+        for frame in decoder.decode(packet if packet.size else None):
+            if frame.is_corrupt:
+                raise ValueError("a damaged video: a frame cannot be decoded")
+            yield frame
+
+
+def _decoder(stream: VideoStream) -> VideoCodecContext:
+    """The stream's decoder; for VP8 and VP9 with alpha libvpx, since ffmpeg's own one ignores the alpha."""
+    library = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.name)
+    if library is None or stream.metadata.get("alpha_mode") != "1":
+        return stream.codec_context
+    decoder = av.CodecContext.create(library, "r")
+    assert isinstance(decoder, VideoCodecContext)
+    return decoder
+
+
+def _collected(frames: Iterator[Array], expected: int, budget: Budget) -> Array:
+    """The frames in one array, which grows in place so that no second copy of them exists."""
+    first = next(frames, None)
+    if first is None:
+        raise ValueError("a video without frames")
+    height, width = first.shape[:2]
+    count, room = 1, max(1, expected)
+    budget.frames(room, width, height)
+    held = np.empty((room, *first.shape), np.uint8)
+    held[0] = first
+    for frame in frames:
+        budget.frames(count + 1, width, height)
+        if count == len(held):
+            held.resize((count + _GROWTH, *first.shape), refcheck=False)
+        held[count] = frame
+        count += 1
+    held.resize((count, *first.shape), refcheck=False)
+    return held
+
+
+class _Converter:
+    """Turns decoded frames of one kind into shown ones: colours and size by ffmpeg's ``scale``, then turned.
+
+    Attributes:
+        size: (width, height) with square pixels, before turning.
+    """
+
+    def __init__(self, frame: VideoFrame, size: tuple[int, int], background: Colour) -> None:
+        self._colours = tagged_conversion(frame.color_primaries, frame.color_trc)
+        self.size, self._background = size, background
+        self._turn = Turn.of(frame)
+        self._alpha = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
+        self._kind = _kind(frame)
+        self._graph = Graph()  # Kept here: its filters do not keep it alive.
+        self._source, self._sink = self._filters(frame)
+
+    def _filters(self, frame: VideoFrame) -> tuple[FilterContext, FilterContext]:
+        # The graph needs some time base and pixel aspect; both are the caller's business.
+        source = (
+            f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base=1/1000:"
+            f"pixel_aspect=1/1:colorspace={frame.colorspace}:range={frame.color_range}"
+        )
+        matrix = matrix_option(frame.colorspace, frame.width, frame.height)
+        width, height = self.size
+        chain = (
+            self._graph.add("buffer", source),
+            self._graph.add("scale", f"{width}:{height}:out_range=pc{matrix}:{SCALE_EXACT}"),
+            self._graph.add("format", "rgba" if self._alpha else "rgb24"),
+            self._graph.add("buffersink"),
+        )
+        self._graph.link_nodes(*chain)
+        self._graph.configure()
+        return chain[0], chain[-1]
+
+    def fits(self, frame: VideoFrame) -> bool:
+        """Whether this frame is of the same kind as the first one: streams may change in the middle."""
+        return _kind(frame) == self._kind
+
+    def shown(self, frame: VideoFrame) -> Array:
+        """The frame as (H, W, 3)."""
+        self._source.push(frame)
+        converted = self._sink.pull()
+        assert isinstance(converted, VideoFrame)
+        pixels = np.asarray(converted.to_ndarray(), np.uint8)
+        alpha = pixels[..., 3] if self._alpha else None
+        if self._colours:
+            pixels = self._colours.applied(pixels[..., :3])
+        if alpha is not None:
+            pixels = on_background(pixels[..., :3], alpha, self._background)
+        return self._turn.applied(pixels)
+
+
+def _kind(frame: VideoFrame) -> tuple[int | str, ...]:
+    return (
+        frame.width,
+        frame.height,
+        frame.format.name,
+        frame.colorspace,
+        frame.color_range,
+        frame.color_trc,
+        frame.color_primaries,
+    )
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How a player turns the frames of a file: first transposed, then mirrored."""
+
+    transposed: bool = False
+    mirrored_x: bool = False
+    mirrored_y: bool = False
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> "Turn":
+        """Read the display matrix, whose rows (a, b), (c, d) map x and y of a pixel to (ax + cy, bx + dy)."""
+        side_data: Any = frame.side_data
+        found = [data for data in side_data if data.type == Type.DISPLAYMATRIX]
+        if not found:
+            return cls()
+        a, b, _, c, d = np.frombuffer(bytes(found[0]), "<i4")[:5].tolist()
+        if a and d and not b and not c:
+            return cls(False, a < 0, d < 0)
+        if b and c and not a and not d:
+            return cls(True, c < 0, b < 0)
+        raise ValueError("a video turned by an angle that is not a multiple of 90 degrees")
+
+    def applied(self, frame: Array) -> Array:
+        """The frame (H, W, 3) as shown."""
+        turned = frame.swapaxes(0, 1) if self.transposed else frame
+        return turned[:: -1 if self.mirrored_y else 1, :: -1 if self.mirrored_x else 1]
+
+
+def square_size(frame: VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
+    """Width and height with square pixels. One direction is enlarged, so that no pixel is lost."""
+    width, height = frame.width, frame.height
+    if not pixel_aspect or pixel_aspect == 1 or pixel_aspect < 0:
+        return width, height
+    if pixel_aspect > 1:
+        return round(width * pixel_aspect), height
+    return width, round(height / pixel_aspect)
+
+
+def on_background(frame: Array, alpha: Array, background: Colour) -> Array:
+    """A frame (H, W, 3) with straight alpha (H, W) on a colour."""
+    share = alpha[..., None].astype(np.uint16)
+    mixed = frame * share + np.array(background, np.uint16) * (255 - share)
+    return ((mixed + 127) // 255).astype(np.uint8)

@@ -1,0 +1,183 @@
+"""Opening untrusted images: known formats, limited size, and pixels in 8-bit sRGB.
+
+Pillow's other formats are left out on purpose: one of them starts Ghostscript. ``image_modes`` converts the
+pixels. A file with several frames or pages is its first one as an image, and all of them as a video. The
+thumbnails of a TIFF are left out.
+"""
+
+import io
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from t2vbatch.errors import RowError
+from t2vbatch.job import LIMITS, Limits
+from t2vbatch.media.budget import Budget
+from t2vbatch.media.colours import HDR_TRANSFERS
+from t2vbatch.media.image_modes import to_srgb
+from t2vbatch.media.reading import DEFAULT, Reading
+
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+"""The formats that are read."""
+
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_SUBFILE_TYPE = 254
+_DEFAULT_FPS = 8.0
+_HEADER_BYTES = 1 << 20
+
+
+def is_image(head: bytes) -> bool:
+    """Whether a file with these first bytes is an image, still or animated. A GIF counts as a video."""
+    riff = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    return head.startswith(_MAGIC) or riff or head[4:12] in (b"ftypavif", b"ftypavis")
+
+
+def image_fault(data: bytes, limits: Limits = LIMITS) -> str | None:
+    """Why ``data`` is not a usable image; None if it is one.
+
+    Takes about a millisecond: PNG is checked by its checksums, WebP and AVIF by their structure. The other
+    formats have neither and are decoded; JPEG at an eighth of its size, which reads the whole file.
+    """
+    try:
+        image = _opened(data, limits)
+        if image.format in ("PNG", "WEBP", "AVIF"):
+            image.verify()
+        elif image.format == "TIFF":
+            to_srgb(image, DEFAULT.background)
+        else:
+            image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))  # only JPEG supports it
+            image.load()
+    except Exception as error:
+        # A codec raises many kinds of exception on hostile bytes; each means a broken image.
+        return _reason(error)
+    return None
+
+
+def decode_image(data: bytes, how: Reading = DEFAULT) -> Image.Image:
+    """The first frame or page of an image: upright, in 8-bit sRGB, transparent pixels on the background.
+
+    Raises:
+        RowError: the image is broken, in another format or mode, or exceeds a limit.
+    """
+    try:
+        image = _opened(data, how.limits)
+        image.seek(_pages(image)[0])
+        return _upright(image, how)
+    except Exception as error:
+        raise RowError(f"cannot read the image: {_reason(error)}") from error
+
+
+def decode_images(files: Sequence[bytes], how: Reading = DEFAULT) -> list[Image.Image]:
+    """The images of a folder of frames. All headers are checked against the limits before one is decoded.
+
+    Raises:
+        RowError: as ``decode_image``; or the images together exceed a limit.
+    """
+    budget, size_bytes = Budget(how.limits), 0
+    try:
+        for file in files:
+            width, height = _opened(file, how.limits).size
+            size_bytes += width * height * 3
+            budget.total(len(files), size_bytes)
+    except Exception as error:
+        raise RowError(f"cannot read the images: {_reason(error)}") from error
+    images = []
+    for file in files:
+        images.append(decode_image(file, how))
+        _in_time(budget)
+    return images
+
+
+def decode_animation(data: bytes, how: Reading) -> tuple[list[Image.Image], float]:
+    """Every frame or page of an image, and the average rate per second (8 where it has none).
+
+    Raises:
+        RowError: as ``decode_image``; or the frames together exceed a limit.
+    """
+    budget = Budget(how.limits)
+    try:
+        image = _opened(data, how.limits)
+        pages = _pages(image)
+        budget.frames(len(pages), *image.size)
+        frames, size_bytes, duration_ms = [], 0, 0.0
+        for page in pages:
+            budget.time()
+            image.seek(page)
+            budget.frame(*image.size)
+            size_bytes += image.width * image.height * 3
+            budget.total(len(pages), size_bytes)
+            frames.append(_upright(image, how))
+            duration_ms += float(image.info.get("duration", 0))
+    except Exception as error:
+        raise RowError(f"cannot read the image: {_reason(error)}") from error
+    return frames, len(frames) * 1000 / duration_ms if duration_ms > 0 else _DEFAULT_FPS
+
+
+def _in_time(budget: Budget) -> None:
+    try:
+        budget.time()
+    except ValueError as error:
+        raise RowError(f"cannot read the images: {error}") from error
+
+
+def _opened(data: bytes, limits: Limits | None) -> Image.Image:
+    budget = Budget(limits)
+    if limits and Image.MAX_IMAGE_PIXELS is not None:
+        # Pillow has a limit of its own for the whole process; the job's may be higher.
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, limits.media_pixels)
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        allowed = (limits or LIMITS).bound("media_pixels", "pixels")
+        raise ValueError(
+            f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; expected {allowed}"
+        ) from None
+    budget.frame(*image.size)
+    tags = _colour_tags(data, str(image.format))
+    # In a PNG these tags come before a profile; in an AVIF after it, but an HDR image must not pass as SDR.
+    if tags and (image.format == "PNG" or "icc_profile" not in image.info or tags[1] in HDR_TRANSFERS):
+        image.info["cicp"] = tags
+    return image
+
+
+def _colour_tags(data: bytes, kind: str) -> tuple[int, int] | None:
+    """Primaries and transfer function (of ITU-T H.273) of an AVIF or PNG, which Pillow does not read."""
+    if kind == "AVIF" and (at := data.find(b"colrnclx", 0, _HEADER_BYTES)) >= 0:
+        primaries, transfer = struct.unpack_from(">HH", data, at + 8)
+        return primaries, transfer
+    before = data.find(b"IDAT", 0, _HEADER_BYTES)
+    if kind == "PNG" and (at := data.find(b"\0\0\0\4cICP", 0, max(before, 0))) >= 0:
+        return data[at + 8], data[at + 9]
+    return None
+
+
+def _pages(image: Image.Image) -> list[int]:
+    """The frames that are shown: of a TIFF no reduced copies, of a camera's JPEG only the photograph."""
+    count = getattr(image, "n_frames", 1) if image.format != "MPO" else 1
+    if image.format != "TIFF" or count == 1:
+        return list(range(count))
+    return list(_full_pages(image, count)) or [0]
+
+
+def _full_pages(image: Any, count: int) -> Iterator[int]:
+    for page in range(count):
+        image.seek(page)
+        if not image.tag_v2.get(_SUBFILE_TYPE, 0) & 1:
+            yield page
+
+
+def _upright(image: Image.Image, how: Reading) -> Image.Image:
+    shown = to_srgb(image, how.background)
+    orientation = image.getexif().get(0x0112)
+    if orientation not in range(2, 9):
+        return shown
+    shown.getexif()[0x0112] = orientation
+    return ImageOps.exif_transpose(shown)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return f"not an image in a known format ({', '.join(FORMATS)}) and mode"
+    return str(error) or type(error).__name__

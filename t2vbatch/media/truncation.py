@@ -1,0 +1,66 @@
+"""Whether a video file ends too early, for containers where decoders do not report it.  [pure]
+
+Matroska and WebM state the size of their segment. A GIF ends with a trailer, an Ogg file with a marked page.
+"""
+
+from pathlib import Path
+
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_HEAD_BYTES = 4096
+_TAIL_BYTES = 1 << 17
+_OGG_HEADER_BYTES = 27
+_OGG_LAST_PAGE = 4
+
+
+def truncated(file: Path | bytes) -> str | None:
+    """What is missing at the end of a file; None for complete files and other containers. Raises OSError."""
+    head, tail, size = _ends(file)
+    if head.startswith(_EBML):
+        end = _matroska_end(head)
+        return "its segment is incomplete" if end is not None and end > size else None
+    if head.startswith(b"GIF8"):
+        return None if b"\x3b" in tail[-16:] else "its trailer is missing"
+    if head.startswith(b"OggS"):
+        return None if _ogg_ends(tail) else "its last page is missing"
+    return None
+
+
+def _ends(file: Path | bytes) -> tuple[bytes, bytes, int]:
+    if isinstance(file, bytes):
+        return file[:_HEAD_BYTES], file[-_TAIL_BYTES:], len(file)
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+        stream.seek(max(0, size - _TAIL_BYTES))
+        return head, stream.read(), size
+
+
+def _matroska_end(head: bytes) -> int | None:
+    """Where the segment ends, in bytes from the start; None when the file does not say so."""
+    found = _varint(head, len(_EBML))
+    if found is None:
+        return None
+    start = found[1] + found[0]
+    segment = _varint(head, start + len(_SEGMENT))
+    if head[start : start + len(_SEGMENT)] != _SEGMENT or segment is None:
+        return None
+    return segment[0] + segment[1]
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int] | None:
+    """An EBML number and where it ends; None for an unknown size."""
+    if at >= len(data) or not data[at]:
+        return None
+    length = 9 - data[at].bit_length()
+    value = int.from_bytes(data[at : at + length], "big") & ((1 << 7 * length) - 1)
+    return None if value == (1 << 7 * length) - 1 else (value, at + length)
+
+
+def _ogg_ends(tail: bytes) -> bool:
+    at = tail.rfind(b"OggS")
+    if at < 0 or at + _OGG_HEADER_BYTES > len(tail):
+        return False
+    segments = tail[at + _OGG_HEADER_BYTES - 1]
+    table = tail[at + _OGG_HEADER_BYTES : at + _OGG_HEADER_BYTES + segments]
+    end = at + _OGG_HEADER_BYTES + segments + sum(table)
+    return bool(tail[at + 5] & _OGG_LAST_PAGE) and len(table) == segments and end <= len(tail)
