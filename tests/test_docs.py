@@ -1,6 +1,7 @@
 """The documentation is complete: every key, every command, every job file; and what it shows works."""
 
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from typer.core import TyperGroup
 
 from t2vbatch.cli import app
 from t2vbatch.job import keys, load_job
+from tests.reference import FILE, reference
 
 _ROOT = Path(__file__).parent.parent
 _JOBS = sorted((_ROOT / "jobs").glob("*.yaml"))
@@ -63,7 +65,7 @@ def test_every_command_is_in_the_readme() -> None:
 def test_links_lead_somewhere() -> None:
     """Every relative link of the documentation."""
     broken = []
-    for page in (*_ROOT.glob("*.md"), *_ROOT.glob("*/README.md")):
+    for page in (*_ROOT.glob("*.md"), *_ROOT.glob("*/README.md"), *_ROOT.glob("docs/**/*.md")):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             if not (page.parent / link).exists():
                 broken.append(f"{page.name}: {link}")
@@ -92,3 +94,36 @@ def test_the_architecture_lists_every_room() -> None:
         "py",
     }
     assert rooms == names
+
+
+def test_the_reference_is_that_of_the_program() -> None:
+    """Every command with its help and every job key; `make reference` writes the page."""
+    if version("typer") != _pin("typer"):
+        pytest.skip("another typer formats help differently")
+    assert FILE.read_text() == reference()
+
+
+def _pin(name: str) -> str:
+    found = re.search(rf"^{name}==(.*)$", (_ROOT / "constraints.txt").read_text(), re.M)
+    assert found
+    return found[1]
+
+
+def test_each_promise_of_the_security_page_has_its_test() -> None:
+    """The test that a row names exists."""
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?` \|$", (_ROOT / "SECURITY.md").read_text(), re.M)
+    assert len(named) > 10
+    for file, test in named:
+        text = (_ROOT / file).read_text()
+        assert not test or f"def {test}(" in text, f"{file} has no {test}"
+
+
+def test_workflows_call_targets_that_exist() -> None:
+    """Each `make TARGET` of the workflows and pages is in the Makefile."""
+    makefile = (_ROOT / "Makefile").read_text()
+    pages = (*_ROOT.glob(".github/workflows/*.yml"), *_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md"))
+    for page in pages:
+        text = page.read_text()
+        calls = re.findall(r"(?:run: |^|`)make ([a-z][a-z -]*[a-z])", text, re.M)
+        for target in (word for call in calls for word in call.split()):
+            assert re.search(rf"^{target}:", makefile, re.M), f"{page.name}: make {target}"

@@ -20,6 +20,7 @@ from t2vbatch.media.video import play_file, play_name
 from t2vbatch.output.records import extra_columns, score_columns
 from t2vbatch.output.store import Store, no_run_here
 from t2vbatch.output.tables import LARGEST_EXACT
+from t2vbatch.storage.files import local_path
 
 SAMPLES = 10_000
 """Most rows of the table, which is W&B's limit; results.parquet always has all rows."""
@@ -54,6 +55,8 @@ class Entry:
             round, such as seeds, are text.
         videos: the videos to upload; an unreadable one is left out with a warning.
         folder: the results, the summary, the job and the videos as files; deleted after sending.
+        home: where a tracker without a server and without settings of its own keeps its files: the folder
+            that contains the output, or the working directory for an output on an object store.
     """
 
     id: str
@@ -64,6 +67,7 @@ class Entry:
     samples: pa.Table
     videos: tuple[Shown, ...]
     folder: Path
+    home: Path
 
 
 @contextlib.contextmanager
@@ -90,6 +94,7 @@ def entry_of(store: Store, tracker: Tracker) -> Iterator[Entry]:
             samples=_samples(results),
             videos=tuple(_videos(store, choose(results, tracker.videos), folder)),
             folder=folder,
+            home=home.parent if (home := local_path(store.uri)) is not None else Path.cwd(),
         )
 
 

@@ -1,6 +1,11 @@
-"""MLflow. Server and account come from its own variables, such as ``MLFLOW_TRACKING_URI``."""
+"""MLflow. Server and account come from its own variables, such as ``MLFLOW_TRACKING_URI``.
+
+Without one, the run is kept in files in ``mlruns/`` beside the output: MLflow's own default is a database,
+which the package ``mlflow-skinny`` cannot open.
+"""
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -25,10 +30,8 @@ _BATCH = 100
 
 def send(entry: Entry) -> str:
     """Write the entry as a run; returns its address."""
-    from mlflow import MlflowClient
-
-    # The client, not mlflow.start_run, which would change a run that a notebook has open in this process.
-    client = MlflowClient()
+    # A client, not mlflow.start_run, which would change a run that a notebook has open in this process.
+    client = _client(entry)
     run_id = _run(client, entry)
     _log(client, run_id, entry)
     # MLflow's own log_table would append to an earlier table.
@@ -38,6 +41,15 @@ def send(entry: Entry) -> str:
     client.log_artifacts(run_id, str(entry.folder))
     client.set_terminated(run_id)
     return _address(client, run_id)
+
+
+def _client(entry: Entry) -> Any:
+    import mlflow
+
+    if mlflow.is_tracking_uri_set():
+        return mlflow.MlflowClient()
+    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"  # MLflow 3 refuses its own files without it.
+    return mlflow.MlflowClient((entry.home / "mlruns").as_uri())
 
 
 def _run(client: Any, entry: Entry) -> str:
@@ -85,9 +97,7 @@ def _captions(entry: Entry) -> Iterator[str]:
 
 def _address(client: Any, run_id: str) -> str:
     """The page of the run on a server; without a server the folder of its files."""
-    import mlflow
-
-    uri, run = mlflow.get_tracking_uri(), client.get_run(run_id)
+    uri, run = client.tracking_uri, client.get_run(run_id)
     if not uri.startswith("http"):
         return str(run.info.artifact_uri)
     return f"{uri.rstrip('/')}/#/experiments/{run.info.experiment_id}/runs/{run_id}"

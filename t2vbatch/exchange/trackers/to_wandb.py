@@ -1,5 +1,9 @@
-"""Weights & Biases. Account, server and mode come from its own variables, such as ``WANDB_API_KEY``."""
+"""Weights & Biases. Account, server and mode come from its own variables, such as ``WANDB_API_KEY``.
 
+Its local files are in ``wandb/`` beside the output, unless ``WANDB_DIR`` names another folder.
+"""
+
+import os
 from itertools import groupby
 from typing import Any
 
@@ -19,6 +23,7 @@ def send(entry: Entry) -> str:
         project=entry.project,
         id=entry.id,
         name=entry.name,
+        dir=None if "WANDB_DIR" in os.environ else str(entry.home),
         resume="allow",
         reinit="create_new",
         settings=quiet,

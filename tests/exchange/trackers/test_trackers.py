@@ -158,6 +158,19 @@ def test_mlflow_has_samples_videos_and_files(output: Path, in_mlflow: Any) -> No
     assert HOSTILE not in note
 
 
+def test_trackers_without_settings_write_beside_the_output(
+    output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow's small package works with no variable set; neither writes into the working directory."""
+    for name in ("WANDB_DIR", "MLFLOW_TRACKING_URI", "MLFLOW_ALLOW_FILE_STORE"):
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    place = track(open_store(str(output)), "mlflow", Tracker(project="plain"))
+    assert place.startswith((output.parent / "mlruns").as_uri())
+    assert track(open_store(str(output)), "wandb", TRACKER).startswith(str(output.parent / "wandb"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_tracker_learns_a_secret(output: Path, in_wandb: OfflineRun, in_mlflow: Any) -> None:
     """What a reference to the environment stands for is in no file of theirs; the reference is."""
     files = [file for name in STORES.values() for file in (output.parent / name).rglob("*") if file.is_file()]
