@@ -8,7 +8,7 @@ from t2vbatch.analysis.summary import ModelSummary, ScoreSummary, Summary
 from t2vbatch.analysis.summary_text import interval_text
 
 FEW_ROWS = 10
-"""Below this number of manifest rows a bootstrap interval is marked: it is often too narrow."""
+"""Below this number of manifest rows an interval is marked: it depends on how scores are distributed."""
 
 
 @dataclass(frozen=True)

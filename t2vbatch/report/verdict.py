@@ -21,9 +21,10 @@ def verdict(
     """
     scores = list(dict.fromkeys(name for cells in board.values() for name in cells))
     directed = [name for name in scores if better.get(name)]
-    sentences = _ranking(board, directed) if len(board) > 1 else [_means(board, scores)]
-    sentences.append(_losses(summary.counts))
-    if len(board) > 1 and directed and (rows := _rows(summary)) and rows < FEW_ROWS:
+    if len(board) < 2:
+        return [f"{_losses(summary.counts)}{_means(board, scores)}."]
+    sentences = [*_ranking(board, directed), f"{_losses(summary.counts)}."]
+    if directed and (rows := _rows(summary)) and rows < FEW_ROWS:
         sentences.append(f"The comparison has only {rows} prompt{'' if rows == 1 else 's'}.")
     return sentences
 
@@ -52,12 +53,8 @@ def _clause(leader: str, tied: Sequence[str], scores: Sequence[str]) -> str:
 
 def _means(board: Mapping[str, Mapping[str, Cell]], scores: Sequence[str]) -> str:
     cells = next(iter(board.values()), {})
-    found = [
-        f"{name} {cells[name].mean} {cells[name].interval}".strip()
-        for name in scores
-        if cells[name].value is not None
-    ]
-    return f"{_listed(found)}." if found else "The videos have no scores."
+    found = [f"{name} {cells[name].mean}" for name in scores if cells[name].value is not None]
+    return f"; mean {_listed(found)}" if found else "; no scores"
 
 
 def _losses(counts: Counts) -> str:
@@ -68,8 +65,8 @@ def _losses(counts: Counts) -> str:
         if (number := getattr(counts, name))
     ]
     if not lost:
-        return "The one video is ok." if counts.planned == 1 else f"All {counts.planned:,} videos are ok."
-    return f"{counts.ok:,} of {counts.planned:,} videos are ok, {_listed(lost)}."
+        return "The one video is ok" if counts.planned == 1 else f"All {counts.planned:,} videos are ok"
+    return f"{counts.ok:,} of {counts.planned:,} videos are ok, {_listed(lost)}"
 
 
 def _rows(summary: Summary) -> int:

@@ -81,7 +81,7 @@ def write_output(
     planned = Counter(row["model"] for row in rows)
     planned[rows[0]["model"]] += pending
     summary = summarize(table, planned)
-    name = write_report(open_folder(folder), table, summary, "colours <b>&", settings, max_videos)
+    name = write_report(open_folder(folder), table, summary, "colours <b>&", settings, max_videos=max_videos)
     return folder / name
 
 
