@@ -3,21 +3,20 @@
 Each page lists several videos. Each video is a row of frames below its prompt.
 """
 
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import PurePosixPath
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from t2vbatch.analysis.highlights import caption
 from t2vbatch.media.frames import sampled
 from t2vbatch.media.video import decode
 from t2vbatch.output.records import score_columns
+from t2vbatch.report.lettering import Line, draw_line, fitting
 from t2vbatch.storage.files import Folder
 
 ROWS = 8
@@ -26,6 +25,7 @@ SIDE = 160
 """Longest side of a frame, in pixels. Smaller frames are enlarged without smoothing."""
 
 _GAP, _LINE, _MARGIN = 4, 40, 16
+_MISSING = "No font for {} characters: install t2vbatch[cjk], or a font such as fonts-noto."
 _PAPER, _INK, _SOFT = "#fbfaf8", "#1d1e21", "#63656b"
 
 
@@ -65,12 +65,18 @@ def _page(folder: Folder, results: pa.Table, frames: int) -> bytes:
     ]
     width = max(strip.width for _, strip in strips) + 2 * _MARGIN
     height = sum(strip.height + _LINE + _MARGIN for _, strip in strips) + _MARGIN
-    page = Image.new("RGB", (width, height), _PAPER)
+    captions = [_lines(words, width - 2 * _MARGIN) for words, _ in strips]
+    missing = sum(line.missing for lines in captions for _, line, _, _ in lines)
+    page = Image.new("RGB", (width, height + (_LINE if missing else 0)), _PAPER)
     top = _MARGIN
-    for words, strip in strips:
-        _write(page, top, words)
+    for lines, (_, strip) in zip(captions, strips, strict=True):
+        for offset, line, colour, size in lines:
+            draw_line(page, (_MARGIN, top + offset), line, size, colour)
         page.paste(strip, (_MARGIN, top + _LINE))
         top += _LINE + strip.height + _MARGIN
+    if missing:
+        note = fitting(_MISSING.format(missing), 12, width - 2 * _MARGIN)
+        draw_line(page, (_MARGIN, top), note, 12, _SOFT)
     out = BytesIO()
     page.save(out, "PNG", optimize=True)
     return out.getvalue()
@@ -93,24 +99,10 @@ def _scaled(frame: npt.NDArray[np.uint8]) -> Image.Image:
     return image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS)
 
 
-def _write(page: Image.Image, top: int, words: tuple[str, str]) -> None:
-    draw = ImageDraw.Draw(page)
-    for (text, colour, size), line in zip(_lines(words), (0, 20), strict=True):
-        font = ImageFont.load_default(size)
-        draw.text((_MARGIN, top + line), _fitting(text, font, page.width - 2 * _MARGIN), colour, font)
-
-
-def _lines(words: tuple[str, str]) -> Iterator[tuple[str, str, int]]:
+def _lines(words: tuple[str, str], width: int) -> list[tuple[int, Line, str, int]]:
+    """The prompt and the facts as lines, each with its offset, its colour and its size in pixels."""
     prompt, facts = words
-    yield prompt, _INK, 15
-    yield facts, _SOFT, 12
-
-
-def _fitting(text: str, font: Any, width: int) -> str:
-    """The longest beginning of the text that fits on one line of ``width`` pixels."""
-    text = " ".join(text.split())
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "...") > width:
-        text = text[: int(len(text) * 0.95)]
-    return text + "..."
+    return [
+        (0, fitting(prompt, 15, width), _INK, 15),
+        (20, fitting(facts, 12, width), _SOFT, 12),
+    ]

@@ -54,3 +54,14 @@ def test_a_folder_of_frames_is_a_video_too(tmp_path: Path, table: pa.Table) -> N
     (name,) = write_sheets(open_folder(tmp_path), pa.Table.from_pylist(rows, table.schema), frames=4)
     page = np.asarray(Image.open(io.BytesIO((tmp_path / name).read_bytes())), int)
     assert (np.abs(page - np.array(COLOURS["red"])).sum(axis=2) == 0).sum() > 4 * 50 * 50
+
+
+def test_a_sheet_says_how_many_characters_have_no_font(tmp_path: Path, table: pa.Table) -> None:
+    """The note is below the videos; a sheet without missing characters has no note."""
+    heights = []
+    for prompt in ("a cat", "a cat \U0010fffd"):
+        rows = table.to_pylist()[:1]
+        rows[0]["prompt"] = prompt
+        (name,) = write_sheets(open_folder(tmp_path), pa.Table.from_pylist(rows, table.schema), frames=4)
+        heights.append(Image.open(tmp_path / name).height)
+    assert heights[1] == heights[0] + 40
