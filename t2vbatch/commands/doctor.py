@@ -1,6 +1,5 @@
 """What this machine has for generating videos, and what is missing for which pipeline."""
 
-import os
 import platform
 import shutil
 from collections import defaultdict
@@ -12,6 +11,7 @@ import psutil
 import torch
 from huggingface_hub import get_token
 
+from t2vbatch.media.cpus import usable_cpus
 from t2vbatch.media.video import ffmpeg_version
 from t2vbatch.models import hub_reachable, list_pipelines
 
@@ -48,7 +48,7 @@ def _machine() -> Iterator[Fact]:
     yield Fact("python", f"{platform.python_version()}, {versions}")
     memory = psutil.virtual_memory()
     yield Fact("memory", f"{memory.available / _GIB:.1f} of {memory.total / _GIB:.1f} GiB free")
-    yield Fact("cpus", f"{len(os.sched_getaffinity(0))} that this process may use")
+    yield Fact("cpus", f"{usable_cpus()} that this process may use")
     disk = shutil.disk_usage(".")
     yield Fact("disk", f"{disk.free / _GIB:.0f} GiB free here", disk.free > _LITTLE_DISK_BYTES)
 

@@ -5,7 +5,6 @@ holds the frames; missing posters are made from the video files. The digest of t
 """
 
 import logging
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -15,6 +14,7 @@ import pyarrow as pa
 from PIL import Image
 
 from t2vbatch.errors import EncodeError, StoreError
+from t2vbatch.media.cpus import usable_cpus
 from t2vbatch.media.frames import sampled
 from t2vbatch.media.video import Video, decode
 from t2vbatch.storage.files import Folder
@@ -55,7 +55,7 @@ def write_posters(folder: Folder, results: pa.Table) -> set[str]:
     for stale in there - wanted.keys():
         folder.delete(stale)
     missing = sorted(wanted.keys() - there)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cpus()) as pool:
         made = pool.map(lambda name: _write(folder, name, wanted[name]), missing)
         return (there & wanted.keys()) | {name for name, done in zip(missing, made, strict=True) if done}
 
