@@ -25,6 +25,13 @@ Stride = Annotated[int, typer.Option(min=1, help="fvd: 2 takes every second fram
 Size = Annotated[
     int | None, typer.Option(min=1, help="Resize frames to a square of this side.", show_default=False)
 ]
+Start = Annotated[
+    Literal["first", "random"],
+    typer.Option(help="fvd: start each clip at the first frame, or at a random one as StyleGAN-V does."),
+]
+Divisor = Annotated[
+    Literal["n-1", "n"], typer.Option(help="Divisor of covariances; StyleGAN-V divides by n.")
+]
 AllowPickle = Annotated[
     bool, typer.Option("--allow-pickle", help="Allow a TorchScript file as backbone; it can run code.")
 ]
@@ -42,6 +49,8 @@ def distance(
     frames: Frames = 16,
     stride: Stride = 1,
     size: Size = None,
+    start: Start = "first",
+    divisor: Divisor = "n-1",
     allow_pickle: AllowPickle = False,
     name: Name = None,
     save_statistics: SaveStatistics = None,
@@ -71,6 +80,8 @@ def distance(
                 frames=frames,
                 stride=stride,
                 size=size,
+                start=start,
+                divisor=divisor,
                 allow_pickle=allow_pickle,
             )
         }

@@ -139,6 +139,13 @@ class Distance(Section):
         None,
         description="side in pixels of the square that frames are resized to; null: the backbone resizes",
     )
+    start: Literal["first", "random"] = Field(
+        "first",
+        description="fvd: the first frame of each clip: that of the video, or a random one (StyleGAN-V)",
+    )
+    divisor: Literal["n-1", "n"] = Field(
+        "n-1", description="divisor of covariances; StyleGAN-V divides by n, which gives 3.9% less at n = 20"
+    )
     allow_pickle: bool = Field(
         False, description="allow a TorchScript file as backbone; TorchScript can run any code"
     )

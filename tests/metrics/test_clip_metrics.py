@@ -122,6 +122,16 @@ def test_frames_are_encoded_once_for_all_metrics(tiny_clip: Path, video: Video) 
     assert evidence.frame_features(weights, 4) is evidence.frame_features(weights, 4)
 
 
+def test_a_prompt_is_encoded_once_for_all_its_videos(tiny_clip: Path, video: Video) -> None:
+    """The samples of a row share one text pass, and get the bits of a pass of their own."""
+    weights = Weights("clip", str(tiny_clip))
+    network: Any = load_network(weights, "cpu")
+    first, second = (Evidence(video, "a red ball", None, {weights: network}) for _ in range(2))
+    assert first.text(weights) is second.text(weights)
+    own: Any = load_network(weights, "cpu")
+    assert (own.text("a red ball", "truncate").features == first.text(weights).features).all()
+
+
 def test_frames_three_pixels_high_are_read_as_images(tiny_clip: Path) -> None:
     """A video of 3 pixel rows is not taken for channels first."""
     video = Video(np.random.default_rng(1).integers(0, 256, (4, 3, 40, 3), np.uint8), fps=8)

@@ -6,11 +6,12 @@ line in 1 / n, and its intercept estimates the distance for infinite n.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from t2vbatch.analysis.distance.frechet import Statistics, frechet_distance, statistics_of
+from t2vbatch.analysis.distance.frechet import Statistics, frechet_distance, statistics_of, with_divisor
 
 POINTS = 15
 """Number of subsets on the line, as in Chong and Forsyth."""
@@ -29,7 +30,12 @@ def too_few(videos: int, dims: int) -> str | None:
     )
 
 
-def extrapolate(videos: Sequence[npt.NDArray[np.floating]], reference: Statistics, seed: int = 0) -> float:
+def extrapolate(
+    videos: Sequence[npt.NDArray[np.floating]],
+    reference: Statistics,
+    seed: int = 0,
+    divisor: Literal["n-1", "n"] = "n-1",
+) -> float:
     """The distance at n = infinity: FID-infinity, for images or videos.
 
     Definition: the intercept of the least squares line of distance against 1 / n, over POINTS random
@@ -42,6 +48,7 @@ def extrapolate(videos: Sequence[npt.NDArray[np.floating]], reference: Statistic
         videos: the features of each video, shape (N, D); at least as many videos as ``too_few`` demands.
         reference: statistics of the reference set. The bias from few reference videos remains.
         seed: seed of the random subsets.
+        divisor: of the covariances of subsets; that of the reference is applied before.
 
     Returns:
         The distance. It may be negative if the true distance is small compared with the noise.
@@ -50,7 +57,8 @@ def extrapolate(videos: Sequence[npt.NDArray[np.floating]], reference: Statistic
     sizes = np.linspace(len(videos) / 2, len(videos), POINTS).round().astype(int)
     distances = [
         frechet_distance(
-            statistics_of(videos[at] for at in random.permutation(len(videos))[:size]), reference
+            with_divisor(statistics_of(videos[at] for at in random.permutation(len(videos))[:size]), divisor),
+            reference,
         )
         for size in sizes
     ]

@@ -154,7 +154,7 @@ class Extractor:
         kind = KINDS[self._asked.kind]
         try:
             with open_store(video.folder).video(video.name) as path:
-                frames = kind.chosen(decode(path).frames, self._asked)
+                frames = kind.chosen(decode(path).frames, self._asked, video.key)
         except UnscorableError as error:
             return str(error)
         except (EncodeError, FileNotFoundError):

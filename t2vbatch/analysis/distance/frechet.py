@@ -6,6 +6,7 @@ Everything is float64, because the distance is a small difference of large trace
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -97,6 +98,14 @@ def statistics_of(parts: Iterable[npt.NDArray[np.floating]]) -> Statistics:
     for part in parts:
         moments.add(part)
     return moments.statistics()
+
+
+def with_divisor(statistics: Statistics, divisor: Literal["n-1", "n"]) -> Statistics:
+    """The statistics with a covariance that is divided by ``divisor`` instead of n - 1."""
+    if divisor == "n-1":
+        return statistics
+    biased = statistics.covariance * ((statistics.n - 1) / statistics.n)
+    return Statistics(statistics.n, statistics.mean, biased)
 
 
 def frechet_distance(first: Statistics, second: Statistics) -> float:

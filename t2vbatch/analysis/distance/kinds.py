@@ -1,5 +1,6 @@
 """FVD and FID: which frames of each video the backbone encodes, and how."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Literal
@@ -22,8 +23,12 @@ class DistanceKind(ABC):
     """Kinds of transformers models that can be the backbone. A TorchScript file always can."""
 
     @abstractmethod
-    def chosen(self, frames: Frames, asked: Distance) -> Frames:
-        """The frames to encode. Raises UnscorableError if the video has too few frames."""
+    def chosen(self, frames: Frames, asked: Distance, key: str) -> Frames:
+        """The frames to encode. Raises UnscorableError if the video has too few frames.
+
+        Args:
+            key: identifies the video's content; a random choice depends on nothing else.
+        """
 
     @abstractmethod
     def features(self, network: Network, frames: Frames) -> FloatArray:
@@ -37,7 +42,9 @@ class Fvd(DistanceKind):
         of one feature vector per video. The backbone encodes ``frames`` frames, starting with the first,
         every ``stride``-th frame. Shorter videos are left out and counted.
     Source: Unterthiner et al., Towards Accurate Generative Models of Video, 2018 (arXiv:1812.01717). Most
-        published FVD values use StyleGAN-V's I3D export (arXiv:2112.14683) with ``frames: 16``. I3D
+        published FVD values use StyleGAN-V's I3D export (arXiv:2112.14683) with ``frames: 16``;
+        its code divides covariances by n and starts the clips of real videos at random frames (``divisor:
+        n``, ``start: random``). I3D
         depends on content more than on motion; Ge et al., CVPR 2024 (arXiv:2404.12391), use VideoMAE instead.
     Range: 0 and up. Two distances are comparable only if backbone, frames, stride, size, reference and the
         number of videos are the same, because a smaller set has a larger distance. Below 2,048 videos it
@@ -55,11 +62,14 @@ class Fvd(DistanceKind):
 
     families = ("video",)
 
-    def chosen(self, frames: Frames, asked: Distance) -> Frames:
+    def chosen(self, frames: Frames, asked: Distance, key: str) -> Frames:
         needed = (asked.frames - 1) * asked.stride + 1
         if len(frames) < needed:
             raise UnscorableError(f"shorter than {needed} frames")
-        return frames[: needed : asked.stride]
+        # SHA-256 is as good as a random number, and the same in every process.
+        number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
+        start = number % (len(frames) - needed + 1) if asked.start == "random" else 0
+        return frames[start : start + needed : asked.stride]
 
     def features(self, network: Network, frames: Frames) -> FloatArray:
         return network.video_features(frames)[None]
@@ -87,7 +97,7 @@ class Fid(DistanceKind):
 
     families = ("clip", "siglip", "vision")
 
-    def chosen(self, frames: Frames, asked: Distance) -> Frames:
+    def chosen(self, frames: Frames, asked: Distance, key: str) -> Frames:
         return sampled(frames, asked.frames)
 
     def features(self, network: Network, frames: Frames) -> FloatArray:

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pyarrow as pa
 
 from t2vbatch.analysis.distance.extrapolation import extrapolate, too_few
 from t2vbatch.analysis.distance.features import FeatureCache, VideoRef, clear_features, extract
-from t2vbatch.analysis.distance.frechet import FloatArray, Moments, Statistics, frechet_distance
+from t2vbatch.analysis.distance.frechet import FloatArray, Moments, Statistics, frechet_distance, with_divisor
 from t2vbatch.analysis.distance.reference import Reference, save_reference
 from t2vbatch.analysis.distance.result import (
     ENOUGH_VIDEOS,
@@ -126,7 +127,7 @@ class _Measurement:
     def measured(self, model: str, reference: Reference, notes: Sequence[str]) -> Measured:
         """The distance of a model's videos to the reference; ``notes`` are about the reference."""
         found, spec = self._set(self.videos(model)), self.spec
-        numbers = _numbers(found, reference.statistics)
+        numbers = _numbers(found, reference.statistics, spec.asked.divisor)
         return Measured(
             name=spec.name,
             kind=spec.asked.kind,
@@ -145,6 +146,8 @@ class _Measurement:
             frames=spec.asked.frames,
             stride=spec.about["stride"],
             size=spec.asked.size,
+            start=spec.asked.start,
+            divisor=spec.asked.divisor,
             notes=(*numbers.notes, *_small_reference(reference), *notes),
             asked=spec.identity,
             videos_sha256=videos_digest(self.results, model),
@@ -180,11 +183,12 @@ class _Numbers:
     notes: tuple[str, ...] = ()
 
 
-def _numbers(found: _Set, reference: Statistics) -> _Numbers:
+def _numbers(found: _Set, reference: Statistics, divisor: Literal["n-1", "n"]) -> _Numbers:
     left_out, vectors, dims = _left_out(found), found.moments.n, reference.dims
     if found.videos < 2:
         return _Numbers(None, reason="; ".join(["fewer than 2 usable videos", *left_out]))
-    value = frechet_distance(found.moments.statistics(), reference)
+    reference = with_divisor(reference, divisor)
+    value = frechet_distance(with_divisor(found.moments.statistics(), divisor), reference)
     notes = [*left_out]
     if vectors <= dims:
         counts = f"{vectors:,} feature vectors of {dims:,} dimensions"
@@ -198,7 +202,9 @@ def _numbers(found: _Set, reference: Statistics) -> _Numbers:
     )
     mend = f"extrapolation {why_not}" if why_not else "the column extrapolated corrects this bias"
     notes.append(f"{bias}; {mend}")
-    return _Numbers(value, None if why_not else extrapolate(found.few, reference), notes=tuple(notes))
+    return _Numbers(
+        value, None if why_not else extrapolate(found.few, reference, divisor=divisor), notes=tuple(notes)
+    )
 
 
 def _small_reference(reference: Reference) -> list[str]:

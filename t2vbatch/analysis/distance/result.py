@@ -30,7 +30,7 @@ class Measured:
         left_out: reason: number of videos with status ok that were left out.
         reference: the reference in the job; ``reference_videos`` of its videos were measured.
         backbone: the backbone in the job; ``backbone_sha256`` is the digest of its weights.
-        frames, stride, size: the keys of the job.
+        frames, stride, size, start, divisor: the keys of the job.
         notes: warnings about this number.
         asked, videos_sha256: digests of the distance's specification and of the videos.
     """
@@ -55,15 +55,18 @@ class Measured:
     notes: tuple[str, ...]
     asked: str
     videos_sha256: str
+    start: Literal["first", "random"] = "first"
+    divisor: Literal["n-1", "n"] = "n-1"
 
     @property
     def convention(self) -> str:
         """Which frames of each video the backbone encoded, in words."""
         step = "" if self.stride == 1 else f", stride {self.stride}"
         spread = f"{self.frames} frames, spread evenly"
-        which = f"first {self.frames} frames{step}" if self.kind == "fvd" else spread
+        clip = f"{self.frames} frames{step}" + (" from a random one" if self.start == "random" else "")
+        which = (clip if self.start == "random" else f"first {clip}") if self.kind == "fvd" else spread
         how = "resized by the backbone" if self.size is None else f"resized to {self.size}x{self.size}"
-        return f"{which}, {how}"
+        return f"{which}, {how}" + (", covariances divided by n" if self.divisor == "n" else "")
 
 
 def ok_videos(results: pa.Table, model: str) -> pa.Table:

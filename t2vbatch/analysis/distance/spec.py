@@ -43,10 +43,11 @@ class DistanceSpec:
     @property
     def identity(self) -> str:
         """Digest of everything that determines the distance, except the model's videos."""
+        about = self.about | ({"divisor": "n"} if self.asked.divisor == "n" else {})
         if self.saved is None:
-            return digest({**self.about, "reference": self.reference_videos})
+            return digest({**about, "reference": self.reference_videos})
         found = self.saved.statistics
-        return digest({**self.about, "reference": [found.mean.tobytes(), found.covariance.tobytes()]})
+        return digest({**about, "reference": [found.mean.tobytes(), found.covariance.tobytes()]})
 
 
 def distance_specs(job: Job, where: Callable[[str], Where] | None = None) -> tuple[DistanceSpec, ...]:
@@ -95,6 +96,7 @@ def _about(asked: Distance, backbone: str) -> dict[str, Any]:
         "frames": asked.frames,
         "stride": stride,
         "size": asked.size,
+        **({"start": "random"} if asked.kind == "fvd" and asked.start == "random" else {}),
     }
 
 

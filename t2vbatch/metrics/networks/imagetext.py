@@ -1,5 +1,6 @@
 """CLIP and SigLIP: networks that encode frames and prompts into one space."""
 
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,9 @@ from t2vbatch.metrics.networks.views import center_crop, normalized, resized_lik
 from t2vbatch.metrics.networks.vision import Vision, as_numpy, load_float32, unit
 from t2vbatch.metrics.protocol import Text
 from t2vbatch.metrics.weights import Located
+
+_TEXTS = 256
+"""Prompts whose features a worker keeps: far more than it has in progress."""
 
 _OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 """Mean and standard deviation by channel of OpenAI's CLIP."""
@@ -28,15 +32,19 @@ class Clip(Vision):
         self._tokenizer: Any = AutoTokenizer.from_pretrained(processor, **at)
         self._limit = int(self._model.config.text_config.max_position_embeddings)
         self._scale = float(self._model.logit_scale.detach().exp())
+        self._texts = lru_cache(_TEXTS)(self._encode)
 
     @property
     def scale(self) -> float:
         """See Network.scale."""
         return self._scale
 
-    @torch.inference_mode()
     def text(self, prompt: str, long_text: str) -> Text:
-        """See Network.text."""
+        """See Network.text. The samples of a row share one pass of the prompt."""
+        return self._texts(prompt, long_text)
+
+    @torch.inference_mode()
+    def _encode(self, prompt: str, long_text: str) -> Text:
         whole = list(self._tokenizer(prompt, verbose=False)["input_ids"])
         truncated = len(whole) > self._limit
         pieces = self._chunks(prompt, whole) if long_text == "chunk_mean" and truncated else [prompt]

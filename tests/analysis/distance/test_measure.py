@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import scipy.linalg
 import torch
 from transformers import AutoImageProcessor, AutoModel
 
@@ -272,6 +273,24 @@ def test_a_stride_and_a_size_are_another_distance(output: Path, reference: Path,
     one = measured(output, spec)["a"]
     assert one.convention == "first 3 frames, stride 2, resized to 16x16"
     assert one.value != measured(output, asked(reference, backbones / "i3d.pt", frames=3))["a"].value
+
+
+def test_stylegan_vs_conventions_are_options(output: Path, reference: Path, backbones: Path) -> None:
+    """divisor: n is the distance of numpy's biased covariances, and start: random takes other clips."""
+    plain = measured(output, asked(reference, backbones / "i3d.pt"))["a"]
+    biased = measured(output, asked(reference, backbones / "i3d.pt", divisor="n"))["a"]
+    real = np.concatenate([by_i3d(path, backbones / "i3d.pt") for path in in_folder(reference)])
+    fake = np.concatenate([by_i3d(path, backbones / "i3d.pt") for path in films(output, "a")])
+    shift = fake.mean(0) - real.mean(0)
+    one, other = (np.cov(part, rowvar=False, bias=True) for part in (fake, real))
+    root = scipy.linalg.sqrtm(one @ other).real
+    expected = shift @ shift + np.trace(one + other - 2 * root)
+    assert biased.value == pytest.approx(expected, rel=1e-4)
+    assert biased.convention.endswith("covariances divided by n")
+    random = measured(output, asked(reference, backbones / "i3d.pt", frames=3, start="random"))["a"]
+    assert random.value != measured(output, asked(reference, backbones / "i3d.pt", frames=3))["a"].value
+    assert random.convention == "3 frames from a random one, resized by the backbone"
+    assert plain.value != biased.value
 
 
 def test_saved_statistics_stand_for_the_reference(output: Path, reference: Path, backbones: Path) -> None:
