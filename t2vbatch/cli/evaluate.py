@@ -1,6 +1,7 @@
-"""``t2vbatch score``, ``compare`` and ``sheet``: scores, comparisons of models, contact sheets."""
+"""``t2vbatch score``, ``compare``, ``vbench`` and ``sheet``: scores, comparisons, totals, contact sheets."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import Annotated
@@ -114,6 +115,37 @@ def compare(
         typer.echo(render_comparison(part, form, width))
     if voted:
         typer.echo(f"\n{render_votes(voted, form, width)}")
+
+
+def vbench(
+    output: Output,
+    published: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Published rows to show beside: JSON, {name: {total: 0.8026}}."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show VBench's scores of a run: dimensions, groups and total, with intervals by prompt.
+
+    From the scores that import-scores read, with the constants of VBench, VBench-I2V and VBench-2.0.
+
+    \b
+    Example:
+      t2vbatch vbench runs/vbench --published leaderboard.json
+    """
+    from t2vbatch.analysis.vbench_totals import totals_table
+    from t2vbatch.commands.vbench import vbench_scores
+
+    found = vbench_scores(output, published)
+    if as_json:
+        typer.echo(json.dumps(asdict(found), ensure_ascii=False))
+        return
+    for name, models in found.benchmarks.items():
+        typer.echo(f"{name}, percent [95% interval]")
+        typer.echo(totals_table(models, found.published).render("text", terminal_width()))
+        missing = dict.fromkeys(name for lines in models.values() for line in lines for name in line.missing)
+        if missing:
+            typer.echo(f"no total without scores of: {', '.join(missing)}")
 
 
 def sheet(

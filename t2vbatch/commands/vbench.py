@@ -1,0 +1,59 @@
+"""VBench's leaderboard scores of a run, beside published rows."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from t2vbatch.analysis.vbench_totals import Line, totals
+from t2vbatch.commands.compare import read_results
+from t2vbatch.errors import UsageError
+
+
+@dataclass(frozen=True)
+class VBenchScores:
+    """Benchmark: model: lines; and published rows by name."""
+
+    benchmarks: Mapping[str, Mapping[str, tuple[Line, ...]]]
+    published: Mapping[str, Mapping[str, float]]
+
+
+def vbench_scores(output: str, published: Path | None) -> VBenchScores:
+    """The scores of every model of an output.
+
+    Args:
+        published: a JSON file ``{name: {dimension, group or "total": value}}``; values as fractions, or as
+            text with a percent sign.
+
+    Raises:
+        UsageError: no VBench scores were imported, or the file has another form.
+    """
+    ((_, results),) = read_results([output]).items()
+    found: dict[str, dict[str, tuple[Line, ...]]] = {}
+    for model in dict.fromkeys(results["model"].to_pylist()):
+        for benchmark, lines in totals(results, model).items():
+            found.setdefault(benchmark, {})[model] = lines
+    if not found:
+        raise UsageError(output, "no columns vbench_DIMENSION", "scores of VBench", "t2vbatch import-scores")
+    return VBenchScores(found, {} if published is None else _published(published))
+
+
+def _published(source: Path) -> dict[str, dict[str, float]]:
+    try:
+        content = json.loads(source.read_text(encoding="utf-8"))
+        return {
+            str(name): {str(key): _value(value) for key, value in row.items()}
+            for name, row in content.items()
+        }
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise UsageError(
+            str(source),
+            f"not a file of published rows ({error})",
+            '{"name": {"total": 0.8026, "color": "91.2%"}}',
+        ) from None
+
+
+def _value(value: object) -> float:
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return float(value.strip().removesuffix("%")) / 100
+    return float(str(value))
