@@ -72,8 +72,7 @@ class _Scores:
 
     def influence(self, count: int) -> FloatArray:
         """How much each prompt moves the mean, shape (count,); its sum is 0."""
-        moved: FloatArray = np.bincount(self.prompts, self.values - self.values.mean(), count)
-        return moved / len(self.values)
+        return np.bincount(self.prompts, self.values - self.values.mean(), count) / float(len(self.values))
 
 
 def _lines(results: pa.Table, benchmark: Benchmark) -> Iterator[Line]:
