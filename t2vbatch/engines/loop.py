@@ -14,6 +14,9 @@ from t2vbatch.worker.protocol import Failure, Outcome, Work
 
 _log = logging.getLogger(__name__)
 
+TICK_S = 0.2
+"""Time between two looks at deadlines: they are seconds and more."""
+
 
 class Backend(Protocol):
     """Carries out the scheduler's actions. ``events`` alone may wait."""
@@ -66,14 +69,19 @@ class _Driver:
 
     def run(self, interrupts: Interrupts) -> Ending:
         handled = 0
+        ticked = self._watched
         self.dispatch(m.Tick())
         while self._scheduler.ending is None:
+            self._report()
             for event in self._watch():
                 self.dispatch(event)
             while handled < interrupts.count:
                 handled += 1
                 self.dispatch(m.Interrupted())
-            self.dispatch(m.Tick())
+            if self._watched - ticked >= TICK_S:
+                ticked = self._watched
+                self.dispatch(m.Tick())
+        self._report()
         return self._scheduler.ending
 
     def _watch(self) -> Sequence[Event]:
@@ -93,7 +101,6 @@ class _Driver:
             _log_event(event)
             for action in self._scheduler.handle(event, self._watched):
                 events += self._act(action)
-        self._report()
 
     def _act(self, action: Action) -> list[Event]:
         match action:

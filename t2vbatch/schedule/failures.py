@@ -42,6 +42,7 @@ class Failures:
         self._node_errors: dict[str, T2VBatchError] = {}
         self._now = float("-inf")
         self._actions: list[m.Action] = []
+        self._requeued = False
         self.ending: m.Ending | None = None
 
     # Units.
@@ -132,6 +133,7 @@ class Failures:
                 model.backlog.step_down(attempt.offload_level + 1)
 
     def _requeue(self, attempt: Attempt, soon: bool = False) -> None:
+        self._requeued = True
         self._models[attempt.model].backlog.requeue(attempt, soon)
 
     # Models of which every sample fails.

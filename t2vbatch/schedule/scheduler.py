@@ -5,7 +5,7 @@ events in any order, each sample is in one place: waiting, running, or counted.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from t2vbatch.plan import Unit
@@ -39,7 +39,7 @@ class Scheduler(Failures):
         Args:
             now: seconds on any clock that does not run backwards.
         """
-        self._actions = []
+        self._actions, self._requeued = [], False
         if isinstance(event, m.Found):
             self._counts["failed"] -= 1
             self._counts[event.status] += 1
@@ -49,7 +49,7 @@ class Scheduler(Failures):
             if self.ending is None:
                 self._end_alike()
             if self.ending is None:
-                self._assign()
+                self._assign(self._affected(event))
                 self._start_workers()
                 self._conclude()
         return self._actions
@@ -172,8 +172,20 @@ class Scheduler(Failures):
 
     # Workers.
 
-    def _assign(self) -> None:
-        for worker in self._pool:
+    def _affected(self, event: m.RunEvent) -> Iterable[WorkerState]:
+        """The workers that may take a unit, or end, because of this event.
+
+        Only the event's own worker, while untried units wait and none was requeued: the others took what they
+        could. With a thousand workers, looking at each after each event would keep the driver busy.
+        """
+        if isinstance(event, m.WorkerEvent) and not self._requeued:
+            worker = self._pool.workers.get(event.worker)
+            if worker and len(self._models[worker.model].backlog):
+                return [worker]
+        return self._pool
+
+    def _assign(self, workers: Iterable[WorkerState]) -> None:
+        for worker in workers:
             if worker.free(self._limits) and not self._interrupts:
                 attempt = self._models[worker.model].backlog.next_attempt(worker.offload_level, worker.fresh)
                 if attempt:
