@@ -8,7 +8,7 @@ PIP := python -m pip --disable-pip-version-check
 # What `make wheel-test` makes: the wheel, an environment for it, and a copy of the tests without the source tree.
 WHEEL := .wheel
 
-.PHONY: install run test faults lint workflows wheel-test constraints reference format clean
+.PHONY: install run test faults bench lint workflows wheel-test constraints reference format clean
 
 install: $(READY)
 
@@ -59,6 +59,10 @@ reference: install
 # Tries to break runs in every way on the list; `make faults ONLY="driver Ray"` those with a word of it.
 faults: install
 	$(BIN)/python -m tests.faults $(ONLY)
+
+# Measures what everything around the models costs, and writes the table with the machine's description.
+bench: install
+	$(BIN)/python -m tests.benchmarks $(ONLY)
 
 format: install
 	$(BIN)/ruff format .

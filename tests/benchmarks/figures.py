@@ -1,0 +1,58 @@
+"""One measured figure beside its goal, and the description of the machine that measured it."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table.
+
+    Attributes:
+        work: what was measured.
+        value: the figure; smaller is better.
+        goal: the largest value that reaches the goal; None where there is none.
+        unit: of both, such as ``ms/sample``.
+        details: other figures of the same run, for the JSON file.
+    """
+
+    work: str
+    value: float
+    goal: float | None
+    unit: str
+    details: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        goal = "" if self.goal is None else f"{self.goal:g}"
+        met = "" if self.goal is None else "yes" if self.value <= self.goal else "no"
+        return f"| {self.work} | {self.value:.4g} {self.unit} | {goal} | {met} |"
+
+
+HEAD = "| work | measured | goal | reached |\n| --- | --- | --- | --- |"
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory, versions, and how busy the machine was with other work."""
+    packages = ("t2vbatch", "torch", "ray", "diffusers", "numpy")
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in packages},
+        "load_average_before": os.getloadavg(),
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next(
+        (line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine()
+    )
