@@ -228,6 +228,11 @@ class Limits(Section):
     media_decode_s: Annotated[float, Field(gt=0, strict=False)] = Field(
         600.0, description="seconds that decoding one input may take"
     )
+    height: int = Field(16_384, ge=1, description="most pixels of a video's height")
+    width: int = Field(16_384, ge=1, description="most pixels of a video's width")
+    num_frames: int = Field(100_000, ge=1, description="most frames of a video")
+    num_inference_steps: int = Field(2_000, ge=1, description="most denoising steps of a call")
+    video_bytes: int = Field(64 << 30, ge=1, description="bytes of one video's frames before encoding")
     problems: int = Field(
         1_000, ge=1, description="how many problems are listed in full; the rest are counted"
     )

@@ -103,6 +103,7 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
         arrays=frozenset(signature.arrays),
         fills=signature.media,
         reserved=signature.reserved,
+        kinds=signature.kinds,
         notes=tuple(count_notes(pipeline.__name__, row, counts, signature.frames, asked)),
     )
 

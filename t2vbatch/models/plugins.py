@@ -30,6 +30,7 @@ from diffusers import DiffusionPipeline
 
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
+from t2vbatch.models.calls.value_kinds import kinds_of
 from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.checkpoints.digests import file_digest, folder_digest
 from t2vbatch.models.checkpoints.folders import PLUGINS
@@ -88,6 +89,7 @@ def plugin_facts(where: str, plugin: Any, spec: Model) -> ModelFacts:
     return ModelFacts(
         identity=_identity(plugin, spec),
         parameters=frozenset(call),
+        kinds={name: kinds_of(name, None, default) for name, default in call.items()},
         call=call,
         signature=call,
         requires=requires,

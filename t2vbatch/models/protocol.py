@@ -88,6 +88,7 @@ class ModelFacts:
         arrays: call parameters that can also be an array, from a ``.npy`` or ``.safetensors`` file or a list.
         fills: manifest column: the call parameter that it fills; several columns may fill the same one.
         reserved: call parameters that only t2vbatch sets: what to use instead.
+        kinds: call argument: the kinds of values that it takes (see ``models.calls.value_kinds``).
         notes: sentences for the user about this model and the job's call.
         lacking: manifest columns that no call can use on this machine: the package to install for each.
         fps_argument: the call argument for the frame rate that the model generates for, or None; a sample's
@@ -112,6 +113,7 @@ class ModelFacts:
     arrays: frozenset[str] = frozenset()
     fills: Mapping[str, str] = field(default_factory=dict)
     reserved: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, frozenset[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property

@@ -9,7 +9,14 @@ from t2vbatch.errors import ModelError, Problem
 from t2vbatch.job import Job
 from t2vbatch.manifest import Manifest, Row
 from t2vbatch.manifest.columns import MEDIA, likely
-from t2vbatch.models.calls.check import cell_values, check_call, expected_frames, frame_count
+from t2vbatch.models.calls.check import (
+    cell_values,
+    check_call,
+    expected_frames,
+    frame_count,
+    suited_call,
+    value_problems,
+)
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.plan.names import safe_name
 
@@ -33,7 +40,7 @@ class Maker:
     @classmethod
     def of(cls, name: str, job: Job, facts: ModelFacts) -> "Maker":
         model = job.models[name]
-        check_call(name, model.call, facts)
+        check_call(name, model.call, facts, job.limits)
         try:
             canonical(model.call)
         except NotCanonicalError as error:
@@ -51,7 +58,7 @@ class Maker:
 
     def call_of(self, row: Row) -> dict[str, Any]:
         """The row's call arguments: the model's, the job's, then the row's columns, but no array files."""
-        return {**self.call, **cell_values(row.columns, self.facts)}
+        return suited_call({**self.call, **cell_values(row.columns, self.facts)}, self.facts)
 
     def cost_of(self, call: Mapping[str, Any]) -> float:
         cost = 1.0
@@ -104,6 +111,8 @@ def _problem_of(at: Problem, row: Row, maker: Maker) -> Problem | None:
         package = facts.lacking[unusable[0]]
         expected = f"{package}, which model {maker.name!r} needs for it: pip install {package}"
         return replace(at, column=unusable[0], found="a package missing here", expected=expected)
+    for argument, found, expected in value_problems(call, facts, maker.job.limits):
+        return replace(at, column=argument, found=found, expected=expected)
     count = frame_count(call, facts)
     if count is not None and not facts.frames.allows(count):
         found, expected = f"{count} frames", expected_frames(count, facts)

@@ -1,17 +1,23 @@
 """Checks call arguments against a model's facts, at planning, before anything is loaded.  [pure]"""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from t2vbatch.errors import ErrorCollector, ModelError, nearest
+from t2vbatch.job import Limits
+from t2vbatch.models.calls.value_kinds import ANY, LIST, argument_problem, size_problem, suited
 from t2vbatch.models.protocol import ModelFacts
 
 WAY_AROUND = "use such a count; or set frames: any for the model, to pass every count to the pipeline"
 """What to do about a frame count that a model cannot make."""
 
 
-def check_call(name: str, call: Mapping[str, Any], facts: ModelFacts) -> None:
+_MOST = 2**62
+UNLIMITED = Limits(height=_MOST, width=_MOST, num_frames=_MOST, num_inference_steps=_MOST, video_bytes=2**200)
+"""For checks before the job's limits are known."""
+
+
+def check_call(name: str, call: Mapping[str, Any], facts: ModelFacts, limits: Limits = UNLIMITED) -> None:
     """Refuse arguments of ``models.NAME.call`` that the model cannot take.
 
     Raises:
@@ -21,11 +27,31 @@ def check_call(name: str, call: Mapping[str, Any], facts: ModelFacts) -> None:
     for argument in call:
         if argument not in facts.parameters:
             problems.add(_unknown(f"models.{name}.call.{argument}", argument, facts))
+    for argument, found, expected in value_problems(call, facts, limits):
+        problems.add(ModelError(f"models.{name}.call.{argument}", found, expected))
     count = frame_count(call, facts)
     if count is not None and not facts.frames.allows(count):
         where = f"models.{name}.call.{facts.frames_argument}"
         problems.add(ModelError(where, f"{count} frames", expected_frames(count, facts), WAY_AROUND))
     problems.raise_if_any()
+
+
+def value_problems(
+    call: Mapping[str, Any], facts: ModelFacts, limits: Limits
+) -> Iterator[tuple[str, str, str]]:
+    """Argument, found and expected, for every value that does not suit its argument."""
+    for argument, value in call.items():
+        kinds = facts.kinds.get(argument, ANY)
+        problem = argument_problem(argument, suited(value, kinds), kinds, limits)
+        if problem is not None and argument in facts.parameters:
+            yield argument, *problem
+    if (too_large := size_problem({**facts.signature, **facts.call, **call}, limits)) is not None:
+        yield too_large
+
+
+def suited_call(call: Mapping[str, Any], facts: ModelFacts) -> dict[str, Any]:
+    """The call with every value in the form that its argument takes."""
+    return {name: suited(value, facts.kinds.get(name, ANY)) for name, value in call.items()}
 
 
 def _unknown(where: str, argument: str, facts: ModelFacts) -> ModelError:
@@ -56,16 +82,7 @@ def expected_frames(count: int, facts: ModelFacts) -> str:
 def cell_values(columns: Mapping[str, Any], facts: ModelFacts) -> dict[str, Any]:
     """The call arguments among a row's columns. A text such as ``[1, 2]``, as in CSV, becomes a list."""
     return {
-        name: _listed(value) if name in facts.arrays else value
+        name: suited(value, LIST) if name in facts.arrays else value
         for name, value in columns.items()
         if name in facts.parameters
     }
-
-
-def _listed(value: Any) -> Any:
-    if not isinstance(value, str) or not value.lstrip().startswith("["):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value

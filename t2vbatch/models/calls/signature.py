@@ -13,6 +13,7 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from t2vbatch.canonical import NotCanonicalError, canonical
+from t2vbatch.models.calls.value_kinds import Kinds, kinds_of
 from t2vbatch.models.families import family
 
 MEDIA: Mapping[str, tuple[str, ...]] = {
@@ -102,6 +103,7 @@ class CallSignature:
         conditions: media parameters that take condition objects: their class.
         arrays: parameters that may be an array from a file: ``Tensor``, ``ndarray`` or ``list``.
         reserved: parameters that only t2vbatch sets: what to use instead.
+        kinds: the kinds of values that each of ``parameters`` takes.
         requires: manifest columns that every call needs.
         prompt, negative_prompt, generator, output_type: whether the call has that parameter.
         batchable: whether it takes lists of prompts and needs no media; with media, the meaning of a list
@@ -118,6 +120,7 @@ class CallSignature:
     conditions: Mapping[str, Condition]
     arrays: Mapping[str, str]
     reserved: Mapping[str, str]
+    kinds: Mapping[str, Kinds]
     requires: frozenset[str]
     prompt: bool
     negative_prompt: bool
@@ -164,6 +167,7 @@ def read_signature(pipeline: Any) -> CallSignature:
         conditions=conditions,
         arrays=_arrays(parameters, hints, media),
         reserved=reserved,
+        kinds=_kinds(settable, parameters, hints),
         requires=_requires(pipeline, parameters, hints, media),
         prompt="prompt" in parameters,
         negative_prompt="negative_prompt" in parameters,
@@ -256,6 +260,17 @@ def _arrays(
         elif re.search(r"\b(list|tuple)\[", said.lower()) and "str" not in said:
             found[name] = "list"
     return found
+
+
+def _kinds(
+    settable: frozenset[str], parameters: Mapping[str, inspect.Parameter], hints: Mapping[str, Any]
+) -> dict[str, Kinds]:
+    """The kinds of values of each parameter that a job can set."""
+    return {name: kinds_of(name, hints.get(name), _default(parameters[name])) for name in sorted(settable)}
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    return None if parameter.default is parameter.empty else parameter.default
 
 
 def _is_tensor(hint: Any) -> bool:
