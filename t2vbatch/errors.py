@@ -13,7 +13,8 @@
     └── WorkerError         no worker can be started, or none can load its model └── SampleError
     one sample cannot be made; it ends in its record and stops nothing else
         ├── RowError            the pipeline call raised, or an input of the row is broken
-        │   └── InputError      an input of the row is missing, broken, or differs from the planned one
+        │   └── InputError      an input of the row is missing, or differs from the planned one
+        │       └── BrokenInputError  no decoder reads it, or it exceeds a limit
         ├── DegenerateError     the frames are not a video: NaN, infinity, no frames, wrong shape
         ├── EncodeError         ffmpeg failed, or wrote a file that is not the video it was given
         ├── MemoryExceededError the device ran out of memory
@@ -179,7 +180,11 @@ class RowError(SampleError):
 
 
 class InputError(RowError):
-    """An input of the row is missing, broken, or differs from the one that was planned."""
+    """An input of the row is missing, or differs from the one that was planned."""
+
+
+class BrokenInputError(InputError):
+    """An input of the row cannot be decoded or exceeds a limit; no repetition changes that."""
 
 
 class DegenerateError(SampleError):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from t2vbatch.errors import (
+    BrokenInputError,
     DeadlineError,
     InputError,
     LeaseHeldError,
@@ -117,6 +118,8 @@ def failed(worker: int, key: int, error: BaseException) -> Event:
             return m.Failed(worker, key, "memory", Failure.of(error))
         case DeadlineError():
             return m.Failed(worker, key, "timeout", Failure.of(error))
+        case BrokenInputError():
+            return m.Failed(worker, key, "broken_input", Failure.of(error))
         case InputError():
             return m.Failed(worker, key, "input", Failure.of(error))
         case _:

@@ -81,6 +81,11 @@ class VideoFile(Section):
         "mp4", description="file format; png: a folder of frames; gif: without sound"
     )
     crf: int = Field(18, ge=0, le=63, description="constant rate factor: smaller is better and larger")
+    odd_sides: Literal["pad", "crop", "keep"] = Field(
+        "pad",
+        description="mp4 with an odd width or height: pad repeats the last column or row, crop removes it; "
+        "keep: full-size chroma, which QuickTime, Safari and Firefox on Windows do not play",
+    )
 
 
 class Workers(Section):

@@ -24,7 +24,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from t2vbatch.errors import EncodeError, RowError
+from t2vbatch.errors import BrokenInputError, EncodeError
 from t2vbatch.media.budget import Budget
 from t2vbatch.media.colours import matrix_option, tagged_conversion
 from t2vbatch.media.ffmpeg import SCALE_EXACT
@@ -79,7 +79,7 @@ def decode_file(file: Path | bytes, how: Reading) -> Decoded:
     except av.error.FFmpegError as error:
         reason = error.strerror or type(error).__name__
         raise EncodeError(f"not a complete video ({reason}); expected {READ}") from error
-    except (ValueError, OSError, RowError) as error:
+    except (ValueError, OSError, BrokenInputError) as error:
         raise EncodeError(str(error)) from error
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from t2vbatch.errors import RowError
+from t2vbatch.errors import BrokenInputError
 from t2vbatch.job import LIMITS, Limits
 from t2vbatch.media.budget import Budget
 from t2vbatch.media.colours import HDR_TRANSFERS
@@ -59,21 +59,21 @@ def decode_image(data: bytes, how: Reading = DEFAULT) -> Image.Image:
     """The first frame or page of an image: upright, in 8-bit sRGB, transparent pixels on the background.
 
     Raises:
-        RowError: the image is broken, in another format or mode, or exceeds a limit.
+        BrokenInputError: the image is broken, in another format or mode, or exceeds a limit.
     """
     try:
         image = _opened(data, how.limits)
         image.seek(_pages(image)[0])
         return _upright(image, how)
     except Exception as error:
-        raise RowError(f"cannot read the image: {_reason(error)}") from error
+        raise BrokenInputError(f"cannot read the image: {_reason(error)}") from error
 
 
 def decode_images(files: Sequence[bytes], how: Reading = DEFAULT) -> list[Image.Image]:
     """The images of a folder of frames. All headers are checked against the limits before one is decoded.
 
     Raises:
-        RowError: as ``decode_image``; or the images together exceed a limit.
+        BrokenInputError: as ``decode_image``; or the images together exceed a limit.
     """
     budget, size_bytes = Budget(how.limits), 0
     try:
@@ -82,7 +82,7 @@ def decode_images(files: Sequence[bytes], how: Reading = DEFAULT) -> list[Image.
             size_bytes += width * height * 3
             budget.total(len(files), size_bytes)
     except Exception as error:
-        raise RowError(f"cannot read the images: {_reason(error)}") from error
+        raise BrokenInputError(f"cannot read the images: {_reason(error)}") from error
     images = []
     for file in files:
         images.append(decode_image(file, how))
@@ -94,7 +94,7 @@ def decode_animation(data: bytes, how: Reading) -> tuple[list[Image.Image], floa
     """Every frame or page of an image, and the average rate per second (8 where it has none).
 
     Raises:
-        RowError: as ``decode_image``; or the frames together exceed a limit.
+        BrokenInputError: as ``decode_image``; or the frames together exceed a limit.
     """
     budget = Budget(how.limits)
     try:
@@ -111,7 +111,7 @@ def decode_animation(data: bytes, how: Reading) -> tuple[list[Image.Image], floa
             frames.append(_upright(image, how))
             duration_ms += float(image.info.get("duration", 0))
     except Exception as error:
-        raise RowError(f"cannot read the image: {_reason(error)}") from error
+        raise BrokenInputError(f"cannot read the image: {_reason(error)}") from error
     return frames, len(frames) * 1000 / duration_ms if duration_ms > 0 else _DEFAULT_FPS
 
 
@@ -119,7 +119,7 @@ def _in_time(budget: Budget) -> None:
     try:
         budget.time()
     except ValueError as error:
-        raise RowError(f"cannot read the images: {error}") from error
+        raise BrokenInputError(f"cannot read the images: {error}") from error
 
 
 def _opened(data: bytes, limits: Limits | None) -> Image.Image:

@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from t2vbatch.errors import EncodeError, RowError, StoreError
+from t2vbatch.errors import BrokenInputError, EncodeError, StoreError
 from t2vbatch.job import VideoFile
 from t2vbatch.media import ffmpeg
 from t2vbatch.media.audio import Audio, read_wav, write_wav
 from t2vbatch.media.decoding import CONTAINERS, decode_file
 from t2vbatch.media.frame_folder import frame_names
 from t2vbatch.media.images import decode_images
+from t2vbatch.media.playable import written_fps, written_frames, written_size
 from t2vbatch.media.reading import TRUSTED, Reading
 
 _WAV = "audio.wav"
@@ -76,6 +77,8 @@ def holds_audio(settings: VideoFile) -> bool:
 def encode(video: Video, path: Path, settings: VideoFile) -> None:
     """Write the video to ``path`` and replace an existing file; ``png`` writes a folder of numbered frames.
 
+    Size and rate are those that ``playable`` gives, so that every player shows the file.
+
     The sound becomes AAC in an mp4, Opus in a webm and ``audio.wav`` beside png frames; a gif has no sound.
     It is cut at the end of the frames, or padded with silence.
 
@@ -89,21 +92,22 @@ def encode(video: Video, path: Path, settings: VideoFile) -> None:
     if settings.format == "png":
         _write_folder(video, path)
         return
-    height, width = video.frames.shape[1:3]
-    rate = str(Fraction(video.fps).limit_denominator(1001))
+    width, height = written_size(video.frames.shape[2], video.frames.shape[1], settings)
+    rate = str(Fraction(written_fps(video.fps, settings)).limit_denominator(1001))
     if settings.format == "gif":
         ffmpeg.write_gif(video.frames, rate, path, settings)
         return
     source = ffmpeg.raw_source(width, height, rate)
-    target = ffmpeg.target_arguments(path, settings, _pixels(width, height))
+    target = ffmpeg.target_arguments(path, settings, _pixels(width, height, settings))
+    frames = written_frames(video.frames, settings)
     if video.audio is None:
-        ffmpeg.run([*source, *target], video.frames)
+        ffmpeg.run([*source, *target], frames)
         return
     with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
         sound = Path(folder) / _WAV
         _write_audio(video.audio.lasting(video.duration_s), sound)
         added = ffmpeg.sound_arguments(sound, settings, video.audio.channels)
-        ffmpeg.run([*ffmpeg.PORTABLE, *source, *added, *target], video.frames)
+        ffmpeg.run([*ffmpeg.PORTABLE, *source, *added, *target], frames)
 
 
 def decode(path: Path, how: Reading = TRUSTED) -> Video:
@@ -176,9 +180,10 @@ def play_file(path: Path, fps: float, target: Path) -> None:
         encode(Video(decode(path).frames, fps), target, VideoFile())
 
 
-def _pixels(width: int, height: int) -> str:
-    # Half-size chroma needs even sides; a frame with an odd side keeps its size and gets full-size chroma.
-    return "yuv420p" if width % 2 == height % 2 == 0 else "yuv444p"
+def _pixels(width: int, height: int, settings: VideoFile) -> str:
+    # VP9 has half-size chroma at any size; H.264 at even sizes only.
+    even = width % 2 == height % 2 == 0
+    return "yuv420p" if even or settings.format == "webm" else "yuv444p"
 
 
 def _write_folder(video: Video, path: Path) -> None:
@@ -209,7 +214,7 @@ def _read_folder(path: Path, how: Reading) -> Video:
         frames = [
             np.asarray(image) for image in decode_images([(path / name).read_bytes() for name in names], how)
         ]
-    except (OSError, RowError) as error:
+    except (OSError, BrokenInputError) as error:
         raise EncodeError(f"a folder of frames with one that cannot be read: {error}") from error
     sizes = {frame.shape for frame in frames}
     if len(sizes) != 1:

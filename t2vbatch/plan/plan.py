@@ -18,6 +18,7 @@ from t2vbatch.canonical import NotCanonicalError, canonical, digest
 from t2vbatch.errors import InputError, Problem, RowError
 from t2vbatch.job import Job
 from t2vbatch.manifest import Manifest, Media, Row
+from t2vbatch.media.playable import file_notes
 from t2vbatch.media.video import suffix
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.plan.bad_rows import BadRows, is_remote
@@ -150,8 +151,22 @@ def make_plan(manifest: Manifest, job: Job, models: Mapping[str, ModelFacts]) ->
         *misspelt(manifest.columns.names, models),
         *unused(columns, models),
         *(f"models.{name}: {note}" for name, facts in models.items() for note in facts.notes),
+        *(
+            f"models.{name}: {note}"
+            for name, facts in models.items()
+            for note in _file_notes(name, job, facts)
+        ),
     )
     return Plan(table, manifest, shared, reads, notes, planner.bad.samples)
+
+
+def _file_notes(name: str, job: Job, facts: ModelFacts) -> Iterator[str]:
+    """Sentences about a model's files that differ from its frames, by the job's call."""
+    spec = job.models[name]
+    width, height = (
+        spec.call.get(side, facts.call.get(side, facts.signature.get(side))) for side in ("width", "height")
+    )
+    return file_notes(job.video, spec.fps or facts.fps, width, height)
 
 
 def read_inputs(planned: Sample, shared: str) -> Sample:

@@ -54,6 +54,8 @@ class Failures:
             self._step_down(attempt)
         elif event.charge == "input":
             self._charge(attempt, event.failure)
+        elif event.charge == "broken_input":
+            self._charge(attempt, event.failure, permanent=True)
         elif event.charge == "permanent":
             self._note_failure(attempt, event.failure, worker)
             self._charge(attempt, event.failure, permanent=True)

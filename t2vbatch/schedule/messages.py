@@ -10,7 +10,7 @@ from t2vbatch.worker.protocol import Failure, Outcome
 
 Ending = Literal["finished", "interrupted"]
 
-Charge = Literal["row", "memory", "timeout", "input", "permanent"]
+Charge = Literal["row", "memory", "timeout", "input", "broken_input", "permanent"]
 """Why a call failed: the row, the device's memory, the worker's own deadline; an input that is missing or
 broken; or an error that no repetition changes, such as a TypeError."""
 

@@ -21,6 +21,7 @@ import torch
 from t2vbatch.errors import DegenerateError, EncodeError
 from t2vbatch.job import Job, VideoFile
 from t2vbatch.media.degenerate import degenerate_reason
+from t2vbatch.media.playable import written_fps, written_size
 from t2vbatch.media.poster import poster, poster_name
 from t2vbatch.media.reading import reading_of
 from t2vbatch.media.video import Video, decode, decode_audio, digest_file, encode, ffmpeg_version, holds_audio
@@ -144,11 +145,12 @@ class Finisher:
     def _publish(self, record: Record, sample: Sample, video: Video) -> Record:
         """The record of a video that is encoded, read back, checked, published and scored."""
         staged = self._store.folder.staging() / uuid.uuid4().hex
+        fps = written_fps(video.fps, self._job.video)
         try:
             with stage("encode"):
                 encode(video, staged, self._job.video)
             with stage("verify"):
-                read_back = _check_frames(video, decode(staged))
+                read_back = _check_frames(video, decode(staged), self._job.video)
                 record = _with_sound(record, video, staged, self._job.video)
                 sha256, size = digest_file(staged)
                 frames_sha256, reason = read_back.sha256(), degenerate_reason(video)
@@ -161,8 +163,8 @@ class Finisher:
                 num_frames=len(read_back.frames),
                 width=read_back.frames.shape[2],
                 height=read_back.frames.shape[1],
-                fps=video.fps,
-                duration_s=len(video.frames) / video.fps,
+                fps=fps,
+                duration_s=len(video.frames) / fps,
                 bytes=size,
                 video_sha256=sha256,
                 frames_sha256=frames_sha256,
@@ -173,7 +175,7 @@ class Finisher:
             _remove(staged)
         if published is not record:
             return self._resume_draft(published, sample)
-        return self._score(record, sample, Video(read_back.frames, video.fps))
+        return self._score(record, sample, Video(read_back.frames, fps))
 
     def _resume_draft(self, earlier: Record, sample: Sample) -> Record:
         """The record of a video that an earlier attempt published, scored from its file."""
@@ -221,11 +223,12 @@ def _columns(seconds: Mapping[str, float]) -> dict[str, Any]:
     return {f"{name}_s": value for name, value in seconds.items()}
 
 
-def _check_frames(written: Video, read_back: Video) -> Video:
-    if written.frames.shape != read_back.frames.shape:
-        raise EncodeError(
-            f"the file holds frames of shape {read_back.frames.shape}; {written.frames.shape} were written"
-        )
+def _check_frames(video: Video, read_back: Video, settings: VideoFile) -> Video:
+    count, height, width, _ = video.frames.shape
+    width, height = written_size(width, height, settings)
+    expected = (count, height, width, 3)
+    if read_back.frames.shape != expected:
+        raise EncodeError(f"the file holds frames of shape {read_back.frames.shape}; {expected} were written")
     return read_back
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from t2vbatch.engines.worker_process import WorkerProcess
 from t2vbatch.errors import (
+    BrokenInputError,
     InputError,
     LeaseHeldError,
     MemoryExceededError,
@@ -64,6 +65,7 @@ _WORK: Work[Any] = Work(7, (0,), (None,), (1,))
         (RowError("x"), "row"),
         (ValueError("x"), "row"),
         (InputError("no image"), "input"),
+        (BrokenInputError("not an image"), "broken_input"),
         (MemoryExceededError("x"), "memory"),
         (TypeError("unexpected keyword argument"), "permanent"),
         (ImportError("no module"), "permanent"),

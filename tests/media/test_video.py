@@ -9,9 +9,11 @@ import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from t2vbatch.errors import EncodeError, StoreError
 from t2vbatch.job import VideoFile
+from t2vbatch.media.playable import file_notes, written_fps, written_frames
 from t2vbatch.media.video import Video, decode, digest_file, encode, ffmpeg_version, suffix
 
 _FORMATS = ("mp4", "webm", "gif", "png")
@@ -67,12 +69,83 @@ def test_files_say_which_colours_they_mean(tmp_path: Path) -> None:
     assert "yuv420p(tv, bt709" in shown.stderr
 
 
-@pytest.mark.parametrize("size", [(33, 64), (32, 65), (1, 1), (33, 65)])
-def test_odd_sizes_are_kept(tmp_path: Path, size: tuple[int, int]) -> None:
-    """A frame with an odd side keeps its size."""
-    frames = np.full((3, *size, 3), 90, np.uint8)
-    encode(Video(frames, 8.0), tmp_path / "v", VideoFile.model_validate({}))
-    assert decode(tmp_path / "v").frames.shape == frames.shape
+@pytest.mark.parametrize("size", [(33, 64), (32, 65), (1, 1), (33, 65), (47, 1)])
+@pytest.mark.parametrize("name", ["mp4", "webm"])
+def test_a_file_of_any_size_plays_everywhere(tmp_path: Path, name: str, size: tuple[int, int]) -> None:
+    """Half-size chroma at any size: an mp4 repeats the last row and column, a webm keeps an odd side."""
+    frames = (
+        np.random.default_rng(0)
+        .integers(0, 256, (3, 1, 1, 3), dtype=np.uint8)
+        .repeat(size[0], 1)
+        .repeat(size[1], 2)
+    )
+    encode(Video(frames, 8.0), tmp_path / "v", VideoFile.model_validate({"format": name, "crf": 1}))
+    with av.open(str(tmp_path / "v")) as container:
+        assert container.streams.video[0].pix_fmt == "yuv420p"
+        assert container.streams.video[0].profile in ("High", "Constrained Baseline", "Profile 0")
+    read_back = decode(tmp_path / "v").frames
+    even = tuple(side + side % 2 for side in size)
+    assert read_back.shape[1:3] == (even if name == "mp4" else size)
+    assert np.abs(read_back.astype(int) - frames[:, :1, :1]).max() <= 6
+
+
+@pytest.mark.parametrize(("odd_sides", "shape"), [("pad", (34, 66)), ("crop", (32, 64)), ("keep", (33, 65))])
+def test_the_job_decides_about_odd_sides(tmp_path: Path, odd_sides: str, shape: tuple[int, int]) -> None:
+    """pad, crop and keep give an mp4 of 33 x 65 frames these sizes."""
+    frames = np.full((2, 33, 65, 3), 90, np.uint8)
+    encode(Video(frames, 8.0), tmp_path / "v", VideoFile.model_validate({"odd_sides": odd_sides}))
+    assert decode(tmp_path / "v").frames.shape[1:3] == shape
+
+
+def test_padding_repeats_the_last_row_and_column() -> None:
+    """The added pixels equal their neighbours, and no other pixel changes."""
+    frames = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 3), dtype=np.uint8)
+    [first, _] = written_frames(frames, VideoFile.model_validate({}))
+    assert np.array_equal(first[:3, :5], frames[0])
+    assert np.array_equal(first[3, :5], frames[0, 2])
+    assert np.array_equal(first[:3, 5], frames[0, :, 4])
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+@pytest.mark.parametrize("fps", [1.0, 8.0, 23.976, 60.0])
+@pytest.mark.parametrize("name", ["mp4", "webm"])
+def test_the_duration_is_frames_over_rate(tmp_path: Path, name: str, fps: float, count: int) -> None:
+    """A video of one frame lasts one frame."""
+    video = Video(np.full((count, 32, 32, 3), 90, np.uint8), fps)
+    encode(video, tmp_path / "v", VideoFile.model_validate({"format": name}))
+    with av.open(str(tmp_path / "v")) as container:
+        assert (container.duration or 0) / 1e6 == pytest.approx(video.duration_s, abs=0.001)
+
+
+@pytest.mark.parametrize("fps", [1.0, 8.0, 10.0, 12.5, 24.0, 30.0, 45.0, 50.0, 60.0, 100.0, 240.0])
+def test_a_gif_has_delays_that_browsers_keep(tmp_path: Path, fps: float) -> None:
+    """Every delay is 20 ms or more, and the delays add up to the duration at the rate of the record."""
+    settings = VideoFile.model_validate({"format": "gif"})
+    encode(Video(_frames(12), fps), tmp_path / "v", settings)
+    with Image.open(tmp_path / "v") as image:
+        delays = []
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            delays.append(image.info["duration"])
+    assert min(delays) >= 20
+    assert sum(delays) == pytest.approx(12_000 / written_fps(fps, settings), abs=10)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fps", "size", "says"),
+    [
+        ({}, 8.0, (65, 47), "65 x 47 frames are written as 66 x 48"),
+        ({"odd_sides": "crop"}, 8.0, (65, 47), "65 x 47 frames are written as 64 x 46"),
+        ({"format": "gif"}, 60.0, (65, 47), "60 fps are written as 50 fps"),
+    ],
+)
+def test_a_file_that_differs_from_its_frames_is_a_note(
+    settings: dict[str, str], fps: float, size: tuple[int, int], says: str
+) -> None:
+    """The note has both values; a file like its frames, or of an unknown size, has none."""
+    [note] = file_notes(VideoFile.model_validate(settings), fps, *size)
+    assert says in note
+    assert list(file_notes(VideoFile.model_validate(settings), 8.0, 64, None)) == []
 
 
 def test_a_folder_of_frames_is_exact(tmp_path: Path) -> None:

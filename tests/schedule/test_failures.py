@@ -307,6 +307,17 @@ def test_missing_input_is_not_the_workers_fault() -> None:
     assert starts(harness.all) == [(1, "x")]
 
 
+def test_a_broken_input_is_tried_once() -> None:
+    """Rows whose inputs cannot be decoded fail after one attempt, and no worker is replaced."""
+    harness = Harness({"x": units(2, *[1] * 5)})
+    harness.started(1)
+    harness.made(1, 1)
+    for key in range(2, 7):
+        harness.failed(1, key, "broken_input")
+    assert harness.scheduler.progress().failed == 5
+    assert starts(harness.all) == [(1, "x")]
+
+
 def test_ten_failed_starts_stop_the_job() -> None:
     """A model that cannot be loaded ten times in a row ends the run with the reason."""
     harness = Harness({"x": units(1)})

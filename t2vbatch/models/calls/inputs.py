@@ -4,7 +4,7 @@ from typing import Literal
 
 from PIL import Image, ImageOps
 
-from t2vbatch.errors import EncodeError, RowError
+from t2vbatch.errors import BrokenInputError, EncodeError
 from t2vbatch.manifest import Media
 from t2vbatch.media.decoding import decode_file
 from t2vbatch.media.frame_folder import unpack_frames
@@ -15,23 +15,34 @@ Fit = Literal["crop", "pad", "stretch", "keep"]
 
 
 def read_image(media: Media, how: Reading = DEFAULT) -> Image.Image:
-    """An image, upright and in sRGB; the first frame of an animation or of a document. Raises RowError."""
+    """An image, upright and in sRGB; the first frame of an animation or page of a document.
+
+    Raises:
+        RowError: the bytes cannot be read.
+        BrokenInputError: they are not an image, or exceed a limit.
+    """
+    data = media.read()
     try:
-        return decode_image(media.read(), how)
-    except RowError as error:
-        raise RowError(f"{_named(media)}: {error}") from error
+        return decode_image(data, how)
+    except BrokenInputError as error:
+        raise BrokenInputError(f"{_named(media)}: {error}") from error
 
 
 def read_frames(media: Media, how: Reading = DEFAULT) -> list[Image.Image]:
-    """Every frame of a video, of an animated image or of a folder of frames. Raises RowError."""
+    """Every frame of a video, of an animated image or of a folder of frames.
+
+    Raises:
+        RowError: the bytes cannot be read.
+        BrokenInputError: they are not a video, or exceed a limit.
+    """
     data = media.read()
     try:
         files = unpack_frames(data)
         if files is not None:
             return decode_images(files, how)
         return [Image.fromarray(frame) for frame in decode_file(data, how).frames]
-    except (EncodeError, RowError) as error:
-        raise RowError(f"{_named(media)}: {error}") from error
+    except (EncodeError, BrokenInputError) as error:
+        raise BrokenInputError(f"{_named(media)}: {error}") from error
 
 
 def _named(media: Media) -> str:
