@@ -1,7 +1,7 @@
 """Sizes and rates that every player shows, and the frames in that form.  [pure]
 
-QuickTime, Safari and Firefox on Windows play H.264 with half-size chroma only, which needs even sides. Browsers
-play a GIF with delays below 20 ms at 10 frames per second, so a GIF has at most 50.
+QuickTime, Safari and Firefox on Windows play H.264 only with half-size chroma, which needs even sides. They
+and other browsers play a GIF with delays below 20 ms at 10 frames per second, so a GIF has at most 50.
 """
 
 from collections.abc import Iterator
