@@ -1,4 +1,4 @@
-"""What infra/ ships fits what it is for: schemas, the command line, the job files, and a real Ray."""
+"""The files in infra/ fit their schemas, the command line, the job files, and a real Ray."""
 
 import os
 import re
@@ -54,7 +54,7 @@ def _documents(file: Path) -> list[dict[str, Any]]:
 
 
 def _commands(file: Path) -> list[list[str]]:
-    """Every ``t2vbatch ...`` that a file calls or shows."""
+    """Every ``t2vbatch ...`` command in a file."""
     text = file.read_text(encoding="utf-8").replace("\\\n", " ")
     entry = yaml.safe_load(text)["spec"].get("entrypoint") if file.name == "rayjob.yaml" else None
     found = re.findall(r"(?:^|[\s'`])(t2vbatch [a-z][^\n`'|&#]*)", entry or text)
@@ -70,7 +70,7 @@ _CALLS = [
 
 @pytest.mark.parametrize("file", _MANIFESTS, ids=lambda file: file.name)
 def test_a_manifest_is_kubernetes(file: Path) -> None:
-    """Every document says what it is, and what it is called."""
+    """Every document has a kind and a name."""
     for document in _documents(file):
         assert {"apiVersion", "kind", "metadata"} <= document.keys()
         assert {"name", "generateName"} & document["metadata"].keys()
@@ -78,7 +78,7 @@ def test_a_manifest_is_kubernetes(file: Path) -> None:
 
 @pytest.mark.parametrize(("file", "words"), _CALLS)
 def test_a_command_exists(file: Path, words: list[str]) -> None:
-    """With every option that it is given, and a job file that is there and valid."""
+    """So do all its options, and its job file exists and is valid."""
     root = typer.main.get_command(app)
     assert isinstance(root, TyperGroup)
     command = root.commands[words[1]]
@@ -89,7 +89,7 @@ def test_a_command_exists(file: Path, words: list[str]) -> None:
 
 
 def test_calls_are_found() -> None:
-    """The test above looks at something: the Ray job, the script and the page call t2vbatch."""
+    """The test above finds calls in the Ray job, the script and the page."""
     files = {parameters.values[0] for parameters in _CALLS}
     assert {file.name for file in files if isinstance(file, Path)} == {
         "rayjob.yaml",
@@ -99,7 +99,7 @@ def test_calls_are_found() -> None:
 
 
 def test_the_ray_job_is_one_release() -> None:
-    """Its image has our version and its cluster the version of Ray that the release was tested with."""
+    """Its image has the version of this package, and its cluster the pinned version of Ray."""
     (job,) = _documents(_INFRA / "kuberay/rayjob.yaml")
     cluster = job["spec"]["rayClusterSpec"]
     groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
@@ -109,7 +109,7 @@ def test_the_ray_job_is_one_release() -> None:
 
 
 def test_the_queue_has_room_for_the_ray_job() -> None:
-    """Its name is the job's label; its quota holds the head, the workers, and a core for the submitter."""
+    """Its name is the label of the job; its quota is enough for head, workers and a core for the submitter."""
     (job,) = _documents(_INFRA / "kuberay/rayjob.yaml")
     _, cluster_queue, local_queue = _documents(_INFRA / "kueue/queue.yaml")
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == local_queue["metadata"]["name"]
@@ -135,7 +135,7 @@ def _amount(quantity: object) -> int:
 
 
 def test_the_image_has_what_its_recipe_copies() -> None:
-    """Each thing is in the repository, and let through to the builder."""
+    """Each file is in the repository, and the ignore file lets it through."""
     recipe = (_INFRA / "Dockerfile").read_text()
     copied = [word for line in re.findall(r"^COPY (.*) \S+$", recipe, re.M) for word in line.split()]
     passed = re.findall(r"^!(\S+)$", (_INFRA / "Dockerfile.dockerignore").read_text(), re.M)
@@ -176,7 +176,7 @@ def _number() -> int:
 
 @contextmanager
 def _ended(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """However the test ends, nothing of the script is left."""
+    """However the test ends, no process of the script is left."""
     try:
         yield
     finally:
@@ -185,7 +185,7 @@ def _ended(process: "subprocess.Popen[str]") -> Iterator[None]:
 
 
 def test_the_slurm_script_makes_videos(tmp_path: Path) -> None:
-    """On a real Ray of one node, whose processes it ends; Slurm is two programs of three lines each."""
+    """On a real Ray of one node, whose processes it ends; two small programs stand in for Slurm."""
     (tmp_path / "rows.csv").write_text("id,prompt\na,one\nb,two\n")
     (tmp_path / "job.yaml").write_text(_JOB)
     process = _slurm(tmp_path, ["job.yaml", "--set", "samples=2"])
@@ -199,7 +199,7 @@ def test_the_slurm_script_makes_videos(tmp_path: Path) -> None:
 
 
 def test_slurm_puts_an_interrupted_run_back_into_its_queue(tmp_path: Path) -> None:
-    """The run is told that the time is up, ends by itself with 130, and gets another turn."""
+    """The run gets the signal, ends by itself with 130, and the job is requeued."""
     ray = "#!/usr/bin/env bash\n[[ $1 == health-check ]] || exec sleep 100\n"
     stopped = f"#!{sys.executable}\n" + (
         "import pathlib, signal, sys, time\n"

@@ -1,4 +1,4 @@
-"""What this machine has for generating videos, and what is missing for which pipeline."""
+"""What this machine has for generating videos, and which packages are missing for which pipeline."""
 
 import platform
 import shutil
@@ -16,13 +16,13 @@ from t2vbatch.media.video import ffmpeg_version
 from t2vbatch.models import hub_reachable, list_pipelines
 
 _GIB = 1 << 30
-# A text-to-video model's weights alone are several GiB; less than this is worth a word before a download.
+# The weights of a text-to-video model are several GiB: with less free disk than this, a download may fail.
 _LITTLE_DISK_BYTES = 20 * _GIB
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing found; ``fine`` is False where it keeps something from running here."""
+    """One fact about the machine; ``fine`` is False if it prevents something from running here."""
 
     name: str
     text: str
@@ -31,13 +31,13 @@ class Fact:
 
 @dataclass(frozen=True)
 class Examination:
-    """All that was found."""
+    """All facts."""
 
     facts: tuple[Fact, ...]
 
 
 def examine() -> Examination:
-    """Look at devices, memory, disk, ffmpeg, the model hub and the packages that pipelines need."""
+    """Check devices, memory, disk, ffmpeg, the Hub and the packages that pipelines need."""
     return Examination((*_machine(), *_devices(), *_programs(), *_pipelines()))
 
 
@@ -48,16 +48,16 @@ def _machine() -> Iterator[Fact]:
     yield Fact("python", f"{platform.python_version()}, {versions}")
     memory = psutil.virtual_memory()
     yield Fact("memory", f"{memory.available / _GIB:.1f} of {memory.total / _GIB:.1f} GiB free")
-    yield Fact("cpus", f"{usable_cpus()} that this process may use")
+    yield Fact("cpus", f"{usable_cpus()} available to this process")
     disk = shutil.disk_usage(".")
     yield Fact("disk", f"{disk.free / _GIB:.0f} GiB free here", disk.free > _LITTLE_DISK_BYTES)
 
 
 def _devices() -> Iterator[Fact]:
     if not torch.cuda.is_available():
-        built = "" if torch.version.cuda else "; this torch is built without CUDA"
-        crawls = "small models run on the CPU, large ones crawl"
-        yield Fact("gpu", f"none that torch can use{built}: {crawls}", False)
+        built = "" if torch.version.cuda else ", because it was built without CUDA"
+        slow = "on the CPU small models are slow and large models take hours"
+        yield Fact("gpu", f"torch can use none{built}; {slow}", False)
     for index in range(torch.cuda.device_count()):
         device = torch.cuda.get_device_properties(index)
         free, total = torch.cuda.mem_get_info(index)
@@ -69,9 +69,9 @@ def _programs() -> Iterator[Fact]:
     if hub_reachable():
         yield Fact("hub", "reachable")
     else:
-        yield Fact("hub", "not reachable; local folders, cached models and bundled:shapes run", False)
-    lacking = "none; gated models want one: set HF_TOKEN"
-    yield Fact("token", "there is one for the hub" if get_token() else lacking)
+        yield Fact("hub", "not reachable; only local folders, cached models and bundled:shapes run", False)
+    absent = "none; gated models need one: set HF_TOKEN"
+    yield Fact("token", "a token for the Hub is set" if get_token() else absent)
 
 
 def _pipelines() -> Iterator[Fact]:
@@ -81,7 +81,7 @@ def _pipelines() -> Iterator[Fact]:
         for package in card.missing:
             lacking[package].append(card.name)
     ready = sum(not card.missing for card in cards)
-    yield Fact("pipelines", f"{ready} of {len(cards)} video pipelines have every package they need")
+    yield Fact("pipelines", f"{ready} of {len(cards)} video pipelines have all their packages")
     for package, names in sorted(lacking.items()):
-        wanted = f"{len(names)} pipelines want it: {', '.join(names)}"
+        wanted = f"{len(names)} pipelines need it: {', '.join(names)}"
         yield Fact("missing", f"pip install {package}; {wanted}", False)

@@ -1,4 +1,4 @@
-"""The command line: exit codes, one message a mistake, nothing started that could be refused."""
+"""The command line: exit codes, one message per error, and nothing is started that can be refused."""
 
 import json
 import os
@@ -29,7 +29,7 @@ models:
 
 @dataclass(frozen=True)
 class Done:
-    """What a command came to."""
+    """The exit code and the output of a command."""
 
     returncode: int
     stdout: str
@@ -55,7 +55,7 @@ def quick(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 
 def _t2vbatch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user does; its output is what a pipe gets."""
+    """Run the command as a user does, with its output in a pipe."""
     return subprocess.run(
         [sys.executable, "-m", "t2vbatch", *arguments],
         cwd=folder,
@@ -93,7 +93,7 @@ def test_a_run_from_start_to_end(folder: Path) -> None:
 
 
 def test_json_is_one_object(folder: Path) -> None:
-    """Machines read stdout to its end and have it all."""
+    """Programs read all of stdout as JSON."""
     run = _t2vbatch(folder, "run", "job.yaml", "--json", "--set", "samples=2")
     found = json.loads(run.stdout)
     assert (found["made"], found["exit_code"], found["summary"]["counts"]["ok"]) == (4, 0, 4)
@@ -102,7 +102,7 @@ def test_json_is_one_object(folder: Path) -> None:
 
 
 def test_failed_samples_make_exit_code_three(folder: Path, quick: Command) -> None:
-    """The run finished, and a script can tell that not all is well."""
+    """The run finished, and a script sees that some samples failed."""
     (folder / "rows.csv").write_text("id,prompt\na,one\nb,two [fault:raise]\n")
     run = quick("run", "job.yaml")
     assert run.returncode == 3
@@ -110,7 +110,7 @@ def test_failed_samples_make_exit_code_three(folder: Path, quick: Command) -> No
 
 
 def test_a_dry_run_makes_nothing(folder: Path, quick: Command) -> None:
-    """It says what it would make; so does plan."""
+    """It prints what it would generate; so does plan."""
     for arguments in (("run", "job.yaml", "--dry-run"), ("plan", "job.yaml")):
         done = quick(*arguments)
         assert done.returncode == 0, done.stderr
@@ -156,7 +156,7 @@ def test_wrong_input_gets_one_message(
 
 
 def test_a_truncated_parquet_is_refused(folder: Path, quick: Command) -> None:
-    """Arrow's own words stay inside."""
+    """The message is ours, not Arrow's."""
     pq.write_table(pa.table({"prompt": ["one"] * 100}), folder / "rows.parquet")
     data = (folder / "rows.parquet").read_bytes()
     (folder / "rows.parquet").write_bytes(data[: len(data) // 2])
@@ -204,7 +204,7 @@ def test_a_full_disk_is_one_message_and_keeps_what_is_finished(folder: Path) -> 
 
 
 def test_manifest_check_lists_all(folder: Path, quick: Command) -> None:
-    """Not only the first problem, and exit code 2."""
+    """All problems, not only the first, and exit code 2."""
     Image.new("RGB", (4, 4)).save(folder / "i.png")
     (folder / "rows.csv").write_text("prompt,seed,image\none,x,i.png\n,1,\nthree,2,gone.png\n")
     check = quick("manifest", "check", "rows.csv")
@@ -215,7 +215,7 @@ def test_manifest_check_lists_all(folder: Path, quick: Command) -> None:
 
 
 def test_manifest_check_takes_a_job_with_its_limits(folder: Path, quick: Command) -> None:
-    """A job file stands for its manifest, which may hold what the job allows; the message names the key."""
+    """A job file is accepted for its manifest, within the limits of the job; the message names the key."""
     (folder / "rows.csv").write_text("prompt\n" + "long " * 3000)
     assert "limits.prompt_chars in the job raises this" in quick("manifest", "check", "job.yaml").stdout
     (folder / "job.yaml").write_text(_JOB + "limits: {prompt_chars: 20000}\n")
@@ -223,7 +223,7 @@ def test_manifest_check_takes_a_job_with_its_limits(folder: Path, quick: Command
 
 
 def test_metrics_and_models_are_listed(folder: Path, quick: Command) -> None:
-    """And each is shown in full by name; an unknown one names the nearest."""
+    """Each is shown in full by name; for an unknown name the message suggests the nearest."""
     assert "clip_temporal" in quick("metrics").stdout
     assert "range" in quick("metrics", "clip_score").stdout.lower()
     listed = quick("models", "--json")
@@ -234,13 +234,13 @@ def test_metrics_and_models_are_listed(folder: Path, quick: Command) -> None:
     assert "'WanPipeline'" in unknown.stderr
 
 
-def test_the_version_is_told(folder: Path, quick: Command) -> None:
-    """As the package has it."""
+def test_the_version_is_printed(folder: Path, quick: Command) -> None:
+    """The version of the package."""
     assert quick("--version").stdout == f"t2vbatch {__version__}\n"
 
 
-def test_the_doctor_says_what_is_here(folder: Path, quick: Command) -> None:
-    """Devices, memory, ffmpeg, hub, packages, in words and as JSON."""
+def test_the_doctor_lists_the_machine(folder: Path, quick: Command) -> None:
+    """Devices, memory, ffmpeg, Hub and packages, as JSON."""
     found = {fact["name"] for fact in json.loads(quick("doctor", "--json").stdout)["facts"]}
     assert {"python", "memory", "cpus", "gpu", "ffmpeg", "hub", "pipelines"} <= found
 

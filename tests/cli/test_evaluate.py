@@ -19,7 +19,7 @@ SCHEMA = results_schema(["clip_score"], pa.schema([("category", pa.string())]))
 
 
 def output(folder: Path, **models: float) -> str:
-    """An output folder with results of 24 rows by each model, which is better by that much."""
+    """An output folder with results of 24 rows per model; the number is how much better a model is."""
     rows: list[dict[str, Any]] = [
         {
             "row_id": f"r{row}",
@@ -39,7 +39,7 @@ def output(folder: Path, **models: float) -> str:
 
 
 def typed(*arguments: str) -> Result:
-    """What a command line prints; its errors come as they are raised."""
+    """The output of a command; its errors are raised."""
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
 
 
@@ -52,7 +52,7 @@ def test_compare_names_the_better_model(tmp_path: Path) -> None:
     assert text.count("clip_score  ") == 3
 
 
-def test_compare_speaks_json_and_latex(tmp_path: Path) -> None:
+def test_compare_prints_json_and_latex(tmp_path: Path) -> None:
     """--json is one object; --format writes the table for a paper."""
     folder = output(tmp_path / "a", slow=1, fast=0)
     found = json.loads(typed("compare", folder, "--json").output)
@@ -67,8 +67,8 @@ def test_compare_by_a_column(tmp_path: Path) -> None:
     assert {label: part["pairs"][0]["n"] for label, part in found.items()} == {"even": 12, "odd": 12}
 
 
-def test_compare_by_a_column_that_a_score_is_named_like(tmp_path: Path) -> None:
-    """--by names the column as the manifest does, though the results had to rename it."""
+def test_compare_by_a_column_with_the_name_of_a_score(tmp_path: Path) -> None:
+    """--by names the column as the manifest does, although the results rename it."""
     folder = output(tmp_path / "a", slow=1, fast=0)
     table = pq.read_table(f"{folder}/results.parquet")
     names = ["manifest_clip_score" if name == "category" else name for name in table.column_names]
@@ -76,8 +76,8 @@ def test_compare_by_a_column_that_a_score_is_named_like(tmp_path: Path) -> None:
     assert set(json.loads(typed("compare", folder, "--by", "clip_score", "--json").output)) == {"even", "odd"}
 
 
-def test_compare_by_a_column_leaves_out_what_one_model_alone_has(tmp_path: Path) -> None:
-    """A value that only one model's rows have is told of, and the others are compared."""
+def test_compare_by_a_column_leaves_out_values_of_one_model(tmp_path: Path) -> None:
+    """A value that only one model's rows have is reported; the others are compared."""
     folder = output(tmp_path / "a", slow=1, fast=0)
     table = pq.read_table(f"{folder}/results.parquet")
     keep = [row["model"] == "slow" or row["category"] == "odd" for row in table.to_pylist()]
@@ -148,6 +148,6 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path, arguments: list[str]
 
 
 def test_score_refuses_a_folder_without_a_run(tmp_path: Path) -> None:
-    """There is nothing to score where nothing was made."""
+    """Without a run there is no video to score."""
     with pytest.raises(UsageError, match=r"no job\.yaml"):
         typed("score", str(tmp_path), "--metrics", "motion")

@@ -1,4 +1,4 @@
-"""A benchmark's list in, its layout out, its scores back: as it is typed."""
+"""The prompt list of a benchmark in, its layout out, its scores back, by commands."""
 
 import json
 from pathlib import Path
@@ -11,14 +11,14 @@ from t2vbatch.cli import app
 
 
 def typed(*arguments: str | Path) -> str:
-    """What a command line prints; it must succeed."""
+    """The output of a command that must succeed."""
     done = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
 
 
-def test_a_benchmark_goes_through_the_whole_line(tmp_path: Path) -> None:
-    """VBench's list is imported, run, exported, and the scores that it would give stand in the results."""
+def test_a_benchmark_goes_through_the_whole_pipeline(tmp_path: Path) -> None:
+    """VBench's list is imported, run, exported, and its scores become columns of the results."""
     entries = [{"prompt_en": prompt, "dimension": ["color"]} for prompt in ("a red ball", "a green ball.")]
     (tmp_path / "list.json").write_text(json.dumps(entries))
     assert "2 rows" in typed("manifest", "import", "vbench", tmp_path / "list.json", tmp_path / "rows.jsonl")

@@ -1,4 +1,4 @@
-"""What is seen while nothing is made yet: checking, starting, loading; and how that is interrupted."""
+"""What a run shows before the first video: checking, starting, loading; and Ctrl-C during that time."""
 
 import os
 import pty
@@ -42,8 +42,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_progress_says_what_it_waits_for() -> None:
-    """Nothing once a worker is ready, or where nothing is left to make."""
+def test_progress_names_what_it_waits_for() -> None:
+    """Nothing once a worker is ready, or if no sample is pending."""
     assert Progress(0, 0, 0, 0, 4, 0, 0).waits_for == "waiting for workers"
     loading = Progress(0, 0, 0, 0, 4, 0, 3, loading={"wan": 2, "ltx": 1})
     assert loading.waits_for == "loading wan on 2 workers, ltx on 1 worker"
@@ -54,7 +54,7 @@ def test_progress_says_what_it_waits_for() -> None:
 def test_a_log_gets_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also while the main thread does nothing but wait, and no more of them than that."""
+    """Also while the main thread only waits, and not more often."""
     monkeypatch.setattr(display, "LINE_EVERY_S", 1.0)
     with Display() as shown:
         shown.show(Progress(0, 0, 0, 0, 4, 0, 2, loading={"wan": 2}))
@@ -64,10 +64,10 @@ def test_a_log_gets_a_line_now_and_then(
     assert all(re.fullmatch(r"loading wan on 2 workers, \d s", line) for line in lines)
 
 
-def test_a_quiet_display_says_nothing(
+def test_a_quiet_display_prints_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Machines that ask for JSON get it, and nothing beside it."""
+    """A program that asks for JSON gets nothing else."""
     monkeypatch.setattr(display, "LINE_EVERY_S", 0.1)
     with Display(quiet=True) as shown:
         shown.wait("checking the job")
@@ -76,7 +76,7 @@ def test_a_quiet_display_says_nothing(
 
 
 def test_a_terminal_shows_the_seconds(folder: Path) -> None:
-    """From the check to the loading of the model, which takes a second here; nothing of it stays behind."""
+    """From the check to the loading of the model, which takes a second here."""
     main, terminal = pty.openpty()
     command = [sys.executable, "-m", "t2vbatch", "run", "job.yaml"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm", "COLUMNS": "100"}
@@ -97,8 +97,8 @@ def test_a_terminal_shows_the_seconds(folder: Path) -> None:
     assert b"1 video generated" in shown
 
 
-def test_status_says_what_is_being_started(folder: Path) -> None:
-    """Anybody can see that the run loads a model, and for how long it has."""
+def test_status_shows_what_the_run_waits_for(folder: Path) -> None:
+    """Another process sees that the run loads a model, and for how long."""
     seen: list[Status] = []
 
     def look(progress: Progress) -> None:
@@ -112,7 +112,7 @@ def test_status_says_what_is_being_started(folder: Path) -> None:
 
 
 def test_an_interrupt_while_planning_is_one_line(folder: Path) -> None:
-    """Exit code 130, wherever an import has got to, and no output folder."""
+    """Exit code 130 at any point of an import, and no output folder."""
     (folder / "slow_plugin.py").write_text(_SLOW_PLUGIN)
     job = _JOB.replace("t2vbatch.models.fake:FakeModel", "slow_plugin:Model")
     (folder / "job.yaml").write_text(job)
