@@ -109,7 +109,7 @@ def test_the_ray_job_is_one_release() -> None:
 
 
 def test_the_queue_has_room_for_the_ray_job() -> None:
-    """Its name is the label of the job; its quota is enough for head, workers and a core for the submitter."""
+    """Its name is the label of the job; its quota covers head, workers and a core for the submitter."""
     (job,) = _documents(_INFRA / "kuberay/rayjob.yaml")
     _, cluster_queue, local_queue = _documents(_INFRA / "kueue/queue.yaml")
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == local_queue["metadata"]["name"]
