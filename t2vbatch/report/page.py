@@ -53,6 +53,7 @@ _SCRIPTS = (
     "columns.js",
     "table.js",
     "histogram.js",
+    "dots.js",
     "scatter.js",
     "charts.js",
     "page.js",

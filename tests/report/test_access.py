@@ -64,3 +64,15 @@ def test_a_histogram_filters_by_the_keyboard(page: Page, output: Path) -> None:
     expect(page.locator(".bin").first).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator(".chip")).to_have_count(0)
+
+
+def test_a_dot_opens_by_the_keyboard(page: Page, output: Path) -> None:
+    """In the scatter plot the arrow keys move from dot to dot, and Enter opens the video."""
+    page.goto(f"{output.as_uri()}#view=charts")
+    page.locator("#chart .u-over").focus()
+    page.keyboard.press("ArrowRight")
+    first = page.locator(".dot-tip").inner_text()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".dot-tip")).not_to_have_text(first)
+    page.keyboard.press("Enter")
+    expect(page.locator("dialog")).to_be_visible()

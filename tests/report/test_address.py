@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from playwright.sync_api import Page, expect
+
+from tests.report.outputs import results, write_output
 
 
 @pytest.fixture
@@ -44,9 +47,27 @@ def test_a_link_opens_a_sample(report: Page, output: Path) -> None:
 
 def test_an_address_with_unknown_names_is_harmless(page: Page, output: Path) -> None:
     """Unknown views, columns and samples, and markup, show the default view without an error."""
-    address = "#view=<b>&f.nothing=is:x&f.clip_score=a..b&sort=no:asc&sample=no&columns=none&across=x&by=y"
+    address = "#view=<b>&f.nothing=is:x&f.clip_score=a..b&sort=no:asc"
+    address += "&sample=no&columns=none&across=x&by=y&f.constructor=is:x"
     page.goto(output.as_uri() + address)
     expect(page.locator("#overview")).to_be_visible()
     page.goto(output.as_uri() + address.replace("<b>", "table"))
     page.reload()
     expect(page.locator("#table")).to_be_visible()
+
+
+def test_a_column_may_be_named_like_a_property(page: Page, tmp_path: Path) -> None:
+    """Columns named __proto__ and constructor are shown and filtered like any other column."""
+    rows = results(["a"], ["one", "two"], 1)
+    for index, row in enumerate(rows):
+        row |= {"__proto__": f"p{index}", "constructor": f"c{index}", "view": f"v{index}"}
+    extra = pa.schema([(name, pa.string()) for name in ("__proto__", "constructor", "view")])
+    page.goto(write_output(tmp_path, rows, extra=extra).as_uri() + "#view=table&f.__proto__=is:p1")
+    expect(page.locator("#table tbody tr")).to_have_count(1)
+    expect(page.locator("#table tbody tr")).to_contain_text("p1c1v1")
+    page.locator("#filter-selects select[aria-label='filter by constructor']").evaluate(
+        "select => { select.value = 'c0'; select.dispatchEvent(new Event('change')); }"
+    )
+    expect(page.locator("#count")).to_have_text("0 of 2 videos")
+    page.reload()
+    expect(page.locator(".chip")).to_have_count(2)

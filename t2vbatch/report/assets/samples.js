@@ -4,6 +4,9 @@
 const { count, columns, scores, extra, measures, models, breakdowns, name: runName, sheet_frames: sheetFrames } =
   window.REPORT;
 
+// A column may be named like a property of every object: without a prototype, only columns are found.
+for (const named of [columns, breakdowns]) Object.setPrototypeOf(named, null);
+
 function value(sample, name) {
   const column = columns[name];
   if (!column) return null;

@@ -6,7 +6,7 @@
 const VIEWS = ["overview", "gallery", "sidebyside", "vote", "table", "charts"];
 const PLAIN = ["q", "sort", "size", "sample", "columns", "across", "up", "by", "score"];
 
-const state = { view: "overview", filters: {} };
+const state = { view: "overview", filters: Object.create(null) };
 const listeners = [];
 
 function onState(listener) {
@@ -17,7 +17,7 @@ function readAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
   state.view = VIEWS.includes(given.get("view")) ? given.get("view") : "overview";
   for (const name of PLAIN) state[name] = given.get(name) ?? "";
-  state.filters = {};
+  state.filters = Object.create(null);
   for (const [key, text] of given) {
     const name = key.slice(2);
     if (key.startsWith("f.") && columns[name]) state.filters[name] = readFilter(text);
@@ -55,7 +55,7 @@ function setState(change, { push = false } = {}) {
 }
 
 function setFilter(name, filter, change = {}) {
-  const filters = { ...state.filters };
+  const filters = Object.assign(Object.create(null), state.filters);
   if (filter === null) delete filters[name];
   else filters[name] = filter;
   setState({ ...change, filters });

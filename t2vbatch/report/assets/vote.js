@@ -66,8 +66,9 @@ const vote = (() => {
     }
     const rest = element("div", "vote-rest");
     rest.append(button("tie (3)", "quiet", () => choose("tie")), button("skip (s)", "quiet", skip));
-    const note = "Keys: 1 or 2 for the better video, 3 for a tie, s to skip, u to undo, space to pause. `t2vbatch compare OUTPUT --votes votes.jsonl` reads the file.";
-    return [prompt, row, clock.bar, rest, element("p", "note", note)];
+    const note = element("p", "note", "Keys: 1 or 2 for the better video, 3 for a tie, s to skip, u to undo, space to pause. ");
+    note.append(element("code", "", "t2vbatch compare OUTPUT --votes votes.jsonl"), " reads the file.");
+    return [prompt, row, clock.bar, rest, note];
   }
 
   function choose(choice) {
