@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextCol
 from rich.text import Text
 
 from t2vbatch.cli.words import counted, duration
-from t2vbatch.commands.pace import WINDOW_S, rate_per_min, remaining_s
+from t2vbatch.commands.pace import Pace, remaining_s
 from t2vbatch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,32 +66,6 @@ class _Lines(logging.Handler):
         self._console.print(text, markup=False, soft_wrap=True)
 
 
-class _Pace:
-    """When the samples of this run were finished, as far as the rate needs it."""
-
-    def __init__(self) -> None:
-        self._started: float | None = None
-        self._finished: deque[float] = deque()
-        self._done = 0
-
-    def add(self, done: int) -> None:
-        """Take in how many samples are finished now."""
-        now = time.monotonic()
-        if self._started is None:
-            self._started = now
-        self._finished.extend([now] * (done - self._done))
-        self._done = max(done, self._done)
-        while self._finished and now - self._finished[0] > WINDOW_S:
-            self._finished.popleft()
-
-    def rate_per_min(self) -> float | None:
-        """Finished samples per minute."""
-        if self._started is None:
-            return None
-        now = time.monotonic()
-        return rate_per_min((now - at for at in self._finished), now - self._started)
-
-
 class _Counted(MofNCompleteColumn):
     """Finished and all samples, once the number of all is known."""
 
@@ -125,7 +99,7 @@ class Display:
             transient=True,
         )
         self._line = self._bar.add_task("", total=None, details="", visible=False)
-        self._pace = _Pace()
+        self._pace = Pace()
         self._printed_at = time.monotonic()
         self._waits_for: str | None = None
         self._waits_since = 0.0
@@ -188,7 +162,7 @@ class Display:
         """Say what is about to run."""
         models = ", ".join(prepared.job.models)
         several = "s" if len(prepared.job.models) > 1 else ""
-        rows, samples = len(prepared.plan.manifest), len(prepared.plan)
+        rows, samples = prepared.plan.rows.num_rows, len(prepared.plan)
         text = f"{name}: {counted(rows, 'row')}, model{several} {models}, {counted(samples, 'sample')}"
         _progress_log.info("%s", text)
         if not self._quiet:

@@ -122,17 +122,21 @@ def verify(
         typer.Option(min=0, metavar="K", help="Also generate K random samples again and compare the bytes."),
     ] = 0,
     seed: Annotated[int, typer.Option(help="Which K samples; the same seed selects the same ones.")] = 0,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Generate missing and damaged videos again, as a run would.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Re-read every video and check it against its record.
 
     Checks digest, size, number of frames and decoding; with --deep, that the model still generates the same
-    bytes. The exit code is 1 if there is a problem.
+    bytes. The exit code is 1 if there is a problem; with --repair, if one is left.
 
     \b
     Examples:
       t2vbatch verify runs/quickstart
       t2vbatch verify runs/quickstart --deep 3
+      t2vbatch verify runs/quickstart --repair
     """
     from t2vbatch.commands.verify import verify as findings_of
 
@@ -145,13 +149,80 @@ def verify(
 
         same, different = _sifted(reproduce(store, deep, engine_for, seed), as_json)
         findings += different
+    repaired = _repaired(store, findings, as_json) if repair else 0
+    left = len(findings) - repaired
     if as_json:
-        found = {"sound": sound, "made_again": same, "findings": [asdict(finding) for finding in findings]}
+        found = {
+            "sound": sound,
+            "made_again": same,
+            "repaired": repaired,
+            "findings": [asdict(finding) for finding in findings],
+        }
         typer.echo(json.dumps(found))
     else:
         again = f"; {same:,} generated again with the same bytes" if deep else ""
         typer.echo(f"{counted(sound, 'video')} as recorded{again}; {counted(len(findings), 'problem')}")
-    raise typer.Exit(1 if findings else 0)
+    raise typer.Exit(1 if left else 0)
+
+
+def _repaired(store: "Store", findings: "list[VerifyProblem]", quiet: bool) -> int:
+    """Generate the videos again that are missing or damaged, say so, and return how many."""
+    from t2vbatch.cli.display import Display
+    from t2vbatch.commands.repair import repair
+    from t2vbatch.engines import engine_for
+
+    if not any(finding.sample_id for finding in findings):
+        return 0
+    with Display(quiet=quiet) as display:
+        found = repair(store, findings, engine_for, display.show)
+    if not quiet:
+        changed = len(found.different)
+        same = "all with the same bytes" if not changed else f"{changed:,} with other bytes than before"
+        typer.echo(f"{counted(len(found.result.remade), 'video')} generated again, {same}")
+    return len(found.result.remade)
+
+
+def prune(
+    output: Output,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete the finished samples that the output's plan no longer names.
+
+    Nothing else deletes a finished sample: until then it comes back, without being generated, when the job or
+    the manifest names it again. First lists how many there are, their size, and why they are left over.
+
+    \b
+    Examples:
+      t2vbatch prune runs/quickstart
+      t2vbatch prune runs/quickstart --yes
+    """
+    from t2vbatch.commands.prune import find_prunable, prune_output
+
+    found = find_prunable(output)
+    count = len(found.sample_ids)
+    if as_json:
+        about = {
+            "samples": count,
+            "bytes": found.bytes,
+            "files": len(found.orphans),
+            "reasons": found.reasons,
+        }
+        typer.echo(json.dumps(about | {"deleted": yes}))
+    else:
+        size, files = f"{found.bytes / 1e6:,.1f} MB", counted(len(found.orphans), "other file")
+        typer.echo(f"{output}: {counted(count, 'superseded sample')}, {size}, {files}")
+        for reason, number in found.reasons.items():
+            typer.echo(f"  {number:,}: {reason}")
+    if not count and not found.orphans:
+        return
+    if not yes and (as_json or not sys.stdin.isatty() or not typer.confirm("delete them?")):
+        if not as_json:
+            typer.echo("nothing was deleted; --yes deletes without asking")
+        return
+    prune_output(output)
+    if not as_json:
+        typer.echo("deleted")
 
 
 def _sifted(found: "Iterable[VerifyProblem | None]", quiet: bool) -> "tuple[int, list[VerifyProblem]]":

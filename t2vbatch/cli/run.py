@@ -1,6 +1,7 @@
 """``t2vbatch run`` and ``t2vbatch plan``."""
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from shutil import get_terminal_size
@@ -13,6 +14,7 @@ from t2vbatch.cli.words import counted
 
 if TYPE_CHECKING:
     from t2vbatch.commands.prepare import Prepared
+    from t2vbatch.commands.repeats import Repeats
     from t2vbatch.commands.run import Result
     from t2vbatch.plan.units import Selection
 
@@ -33,6 +35,11 @@ Only = Annotated[
     list[str] | None, typer.Option("--only", metavar="ROW_ID", help="Generate only this row. Repeatable.")
 ]
 
+UpdateModels = Annotated[
+    bool,
+    typer.Option("--update-models", help="Use the newest commit of each hub revision, not the pinned one."),
+]
+
 _SHOWN_SAMPLES = 5
 
 
@@ -46,11 +53,16 @@ def run(
     ] = False,
     limit: Limit = None,
     only: Only = None,
+    remake: Annotated[
+        bool, typer.Option("--remake", help="Generate finished samples again where a model or library moved.")
+    ] = False,
+    update_models: UpdateModels = False,
     log_file: LogFile = None,
 ) -> None:
     """Bring the output of a job up to date.
 
     Generates the missing videos and keeps the others. You may end it at any time: the same command continues.
+    Videos that an edit replaces are kept too, until t2vbatch prune deletes them.
 
     Exit codes: 0 all samples are ok (with --limit or --only: no sample failed); 1 the run failed; 2 the job
     or manifest is wrong, and nothing was started; 3 finished, and some samples are not ok; 130 interrupted.
@@ -62,17 +74,18 @@ def run(
       t2vbatch run jobs/quickstart.yaml --limit 4
     """
     if dry_run:
-        plan(job, sets, limit, only, as_json)
+        plan(job, sets, limit, only, as_json, update_models)
         return
     with Display(quiet=as_json, log_file=log_file) as display:
         with display.checking():
-            prepared = _prepared(job, sets)
+            prepared = _prepared(job, sets, update_models)
             selection = _selection(prepared, limit, only)
             from t2vbatch.commands.run import run_job
             from t2vbatch.engines import engine_for
         print_notes(prepared.plan.notes)
         display.begin(job.stem, prepared)
-        result = run_job(prepared, engine_for, display.show, retry_failed, selection)
+        answer = (lambda repeats: True) if remake else _ask
+        result = run_job(prepared, engine_for, display.show, retry_failed, selection, answer)
     if as_json:
         typer.echo(json.dumps(_as_json(result), ensure_ascii=False))
     else:
@@ -81,7 +94,12 @@ def run(
 
 
 def plan(
-    job: JobFile, sets: Sets = None, limit: Limit = None, only: Only = None, as_json: Json = False
+    job: JobFile,
+    sets: Sets = None,
+    limit: Limit = None,
+    only: Only = None,
+    as_json: Json = False,
+    update_models: UpdateModels = False,
 ) -> None:
     """Check a job and show what a run would generate.
 
@@ -95,8 +113,8 @@ def plan(
         from t2vbatch.output.store import open_store
         from t2vbatch.plan.units import pending, position_count
 
-        prepared = _prepared(job, sets)
-        records = open_store(prepared.job.output).records()
+        prepared = _prepared(job, sets, update_models)
+        records = open_store(prepared.job.output).records(["sample_id"])
         units = pending(prepared.plan, records, prepared.job, _selection(prepared, limit, only))
     models = {
         name: {"planned": planned, "pending": position_count(units[name]) if name in units else 0}
@@ -120,11 +138,19 @@ def plan(
     typer.echo(f"output: {prepared.job.output}")
 
 
-def _prepared(job: Path, sets: list[str] | None) -> "Prepared":
+def _ask(repeats: "Repeats") -> bool:
+    """Ask whether to generate finished samples again; without a terminal that can answer, no."""
+    if not sys.stdin.isatty():
+        return False
+    typer.echo(str(repeats), err=True)
+    return typer.confirm("generate them again?", err=True)
+
+
+def _prepared(job: Path, sets: list[str] | None, update_models: bool) -> "Prepared":
     from t2vbatch.commands.prepare import prepare
     from t2vbatch.job import load_job
 
-    return prepare(load_job(job, sets or ()))
+    return prepare(load_job(job, sets or ()), update_models)
 
 
 def _selection(prepared: "Prepared", limit: int | None, only: list[str] | None) -> "Selection":

@@ -1,5 +1,6 @@
 """Bad rows of a plan: their samples get a record with the reason, and no worker sees them."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,11 +10,10 @@ from t2vbatch.output.store import Store
 from t2vbatch.plan import Plan
 
 
-def record_bad_rows(store: Store, plan: Plan) -> None:
+def record_bad_rows(store: Store, plan: Plan, recorded: Collection[str]) -> None:
     """Commit a failed record for every sample of a bad row that has no record yet."""
     if not plan.bad:
         return
-    recorded = set(store.records()["sample_id"].to_pylist())
     for position, sample_id in enumerate(plan.table["sample_id"].to_pylist()):
         if sample_id in plan.bad and sample_id not in recorded:
             record = Record.of(plan.planned(position), "failed", attempts=0)

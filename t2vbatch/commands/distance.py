@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from t2vbatch.analysis.distance.measure import measure
 from t2vbatch.analysis.distance.reference import is_saved
 from t2vbatch.analysis.distance.spec import distance_specs
-from t2vbatch.commands.prepare import prepare
 from t2vbatch.commands.rebuild import rebuild
 from t2vbatch.commands.run import Result
 from t2vbatch.engines import Engine, Progress
@@ -50,7 +49,6 @@ def measure_output(
     typed = None if distances is None else (lambda name: lambda key: f"--{key.replace('_', '-')}")
     specs = distance_specs(asked, typed)
     with store.lease() as store:
-        # distance_specs above checked the distances, with the option names of this command.
-        plan = prepare(job.model_copy(update={"distances": {}})).plan
+        plan = store.read_plan()
         ending = measure(store, plan, asked, specs, engine, watch, save)
         return Result(rebuild(store, plan, job), 0, ending, store.uri)

@@ -1,21 +1,24 @@
-"""Everything that can be refused before something starts: a job becomes a plan, or one clear message.
+"""Checks everything that can be checked before a run starts, and plans the job.
 
-The message tells all that is wrong, not the first of it. Loads no weights, and does not even import torch
-where every model is a folder that is none.
+One message reports all problems, not only the first. No weights are loaded, and torch is not even imported
+where no model folder exists.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from t2vbatch.analysis.distance.spec import check_distances
+from t2vbatch.commands.pins import find_pins, pin
 from t2vbatch.engines.devices import local_gpus
-from t2vbatch.errors import ErrorCollector, JobError, closest
+from t2vbatch.errors import ErrorCollector, JobError, StoreError, UsageError, closest
 from t2vbatch.job import Job
 from t2vbatch.manifest import MEDIA, Options, read_manifest
 from t2vbatch.metrics import check_metrics, job_metrics
 from t2vbatch.models.checkpoints.folders import check_folder, is_checkpoint
 from t2vbatch.models.protocol import ModelFacts
+from t2vbatch.output.store import open_store
 from t2vbatch.plan import Plan, make_plan
 from t2vbatch.storage.files import local_path
 
@@ -29,8 +32,11 @@ class Prepared:
     plan: Plan
 
 
-def prepare(job: Job) -> Prepared:
+def prepare(job: Job, update_models: bool = False) -> Prepared:
     """Check the job and plan it.
+
+    Args:
+        update_models: look up again what the hub revisions mean, instead of using the pins of the output.
 
     Raises:
         UsageError: the problem, with file and line of the job; a CombinedJobError for several.
@@ -39,7 +45,9 @@ def prepare(job: Job) -> Prepared:
     with problems.collect():
         _check_output(job.output)
     model_problems = ErrorCollector()
+    job = _with_pins(job, update_models)
     facts = _facts(job, model_problems)
+    job = job.model_copy(update={"pins": {**find_pins(job, facts), **job.pins}})
     with problems.collect():
         _check_manifest(job.manifest)
         manifest = read_manifest(job.manifest, job.allow_paths, job.limits, _options(job, facts))
@@ -55,8 +63,17 @@ def prepare(job: Job) -> Prepared:
         check_distances(job)
     with job.with_location():
         problems.raise_if_any()
-        plan = make_plan(manifest, job, facts)
+        plan = make_plan(manifest, job, facts, *open_store(job.output).read_hints())
     return Prepared(job, facts, replace(plan, notes=(*plan.notes, *_shortages(job, facts))))
+
+
+def _with_pins(job: Job, update_models: bool) -> Job:
+    """The job with the pins of its output. Its own pins count more."""
+    if update_models:
+        return job
+    with contextlib.suppress(UsageError, StoreError):
+        return job.model_copy(update={"pins": {**open_store(job.output).read_job().pins, **job.pins}})
+    return job
 
 
 def _options(job: Job, facts: Mapping[str, ModelFacts]) -> Options:
@@ -82,7 +99,7 @@ def _facts(job: Job, problems: ErrorCollector) -> dict[str, ModelFacts]:
     facts = {}
     for name, model in there.items():
         with problems.collect():
-            facts[name] = inspect_model(name, model)
+            facts[name] = inspect_model(name, pin(model, job.pins))
     return facts
 
 

@@ -4,6 +4,7 @@ import logging
 
 from t2vbatch.analysis.distance.result import valid_distances
 from t2vbatch.analysis.summary import Summary, summarize
+from t2vbatch.commands.status_file import count, write_complete
 from t2vbatch.job import Job
 from t2vbatch.media.degenerate import ignored_seeds
 from t2vbatch.metrics import metric_columns
@@ -18,7 +19,8 @@ _log = logging.getLogger(__name__)
 
 def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
     """Write results.parquet, metadata.parquet, summary.json and the report. The caller holds the lease."""
-    results = make_results(plan, store.compact(), metric_columns(job))
+    records = store.compact()
+    results = make_results(plan, records, metric_columns(job))
     for sentence in ignored_seeds(results):
         _log.warning("%s", sentence)
     summary = summarize(results, plan.counts(), valid_distances(store, results))
@@ -28,4 +30,5 @@ def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
     settings = {name: model.model_dump(mode="json") for name, model in job.models.items()}
     columns = known_columns([job])
     write_report(store.folder, results, summary, store.name, settings, job.report.max_videos, columns)
+    write_complete(store, count(plan.table["sample_id"], records))
     return summary

@@ -1,4 +1,4 @@
-"""Does the same come out again? Makes some samples of a finished run anew, elsewhere, and compares bytes."""
+"""Makes some samples of a finished run again in a temporary folder, and compares their bytes."""
 
 import random
 import tempfile
@@ -16,18 +16,21 @@ from t2vbatch.engines import Engine
 from t2vbatch.job import Job
 from t2vbatch.output.store import Store, open_store
 
+_NOTHING_ELSE: Mapping[str, Any] = {"metrics": {}, "distances": {}, "trackers": {}}
+"""A comparison of bytes computes no score and no distance, and is no run to show in a tracker."""
+
 _COMPARED = ("status", "video_sha256", "frames_sha256")
 
 
 def reproduce(
     store: Store, count: int, engine: Callable[[Job], Engine], seed: int = 0
 ) -> Iterator[VerifyProblem | None]:
-    """Make ``count`` random samples again in a temporary folder; None stands for one that is the same.
+    """Make ``count`` random samples again in a temporary folder; None stands for a sample with equal bytes.
 
     Args:
-        count: at most so many, of those that have a video.
+        count: how many; fewer where fewer samples have a video.
         engine: makes the engine, as for a run.
-        seed: decides which; the same seed chooses the same samples of the same plan.
+        seed: equal seeds choose equal samples of one plan.
 
     Raises:
         UsageError: no run has begun here.
@@ -39,7 +42,7 @@ def reproduce(
     if not len(chosen):
         return
     with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
-        elsewhere = job.model_copy(update={"output": folder, "metrics": {}})
+        elsewhere = job.model_copy(update={"output": folder, **_NOTHING_ELSE})
         plan = replace(prepared.plan, table=chosen)
         run_job(Prepared(elsewhere, prepared.facts, plan), engine)
         before, after = _by_id(records), _by_id(open_store(folder).records())
@@ -48,7 +51,7 @@ def reproduce(
 
 
 def _chosen(planned: pa.Table, records: pa.Table, count: int, seed: int) -> pa.Table:
-    """The lines of the plan that are made again, in its order."""
+    """The lines of the plan that are made again, in order."""
     with_video = records.filter(pc.is_valid(records["video"]))
     made = planned.filter(pc.is_in(planned["sample_id"], with_video["sample_id"]))
     positions = random.Random(seed).sample(range(made.num_rows), min(count, made.num_rows))

@@ -1,12 +1,10 @@
-"""The whole story of a run: what is asked for, what is there, what is made of the difference."""
+"""The whole story of a run: what is planned, what exists, and how the rest is made."""
 
 import contextlib
 import logging
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,13 +15,16 @@ from t2vbatch.analysis.summary import Summary
 from t2vbatch.commands.bad_rows import record_bad_rows
 from t2vbatch.commands.prepare import Prepared
 from t2vbatch.commands.rebuild import rebuild
+from t2vbatch.commands.repeats import NEEDED, WORTH_ASKING, Repeats, find_repeats
+from t2vbatch.commands.status_file import StatusWriter
 from t2vbatch.engines import Ending, Engine, Progress, RunCallbacks
-from t2vbatch.errors import StoreError, T2VBatchError
+from t2vbatch.errors import StoreError, T2VBatchError, UsageError
 from t2vbatch.exchange.trackers import check_trackers, track
 from t2vbatch.job import Job
 from t2vbatch.output.folding import Folding
 from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store, open_store
+from t2vbatch.output.superseded import missing_videos, sort_videos
 from t2vbatch.plan import Plan, Sample
 from t2vbatch.plan.units import EVERYTHING, Selection, pending, position_count
 from t2vbatch.worker.factory import WorkerFactory
@@ -32,21 +33,22 @@ from t2vbatch.worker.protocol import Failure
 _log = logging.getLogger(__name__)
 
 Watch = Callable[[Progress], None]
-"""Is told where the run stands, after every change."""
+"""Takes the state of the run, after every change."""
 
-# Often enough for somebody who watches, seldom enough for an object store that bills by the request.
-_STATUS_EVERY_S = 2.0
+_READ = list(dict.fromkeys([*NEEDED, "video", "video_sha256", "error_type"]))
+"""Columns of the records that a run reads before it starts; the others would fill the memory."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
-        made: videos that this run made; those that were there before are not counted.
+        made: videos that this run made; those that existed before do not count.
         ending: ``finished``, or ``interrupted`` with samples pending.
+        tracked: tracker: where the run is shown there; a tracker that failed is left out.
         selected: whether it was a run of selected samples.
-        tracked: tracker: where the run is to be seen there; those that did not take it are not in it.
+        remade: videos whose files were missing or damaged: whether the new file has the same bytes.
     """
 
     summary: Summary
@@ -55,6 +57,12 @@ class Result:
     output: str
     tracked: Mapping[str, str] = field(default_factory=dict)
     selected: bool = False
+    remade: Mapping[str, bool] = field(default_factory=dict)
+
+
+def refuse(repeats: Repeats) -> bool:
+    """The answer where nobody can be asked: the run does not start."""
+    return False
 
 
 def run_job(
@@ -63,95 +71,107 @@ def run_job(
     watch: Watch = lambda progress: None,
     retry_failed: bool = False,
     selection: Selection = EVERYTHING,
+    remake: Callable[[Repeats], bool] = refuse,
+    damaged: Sequence[str] = (),
 ) -> Result:
-    """Bring the output up to date with manifest and job; finished samples are not generated again.
+    """Bring the output up to date with manifest and job. Samples that are finished are not made again.
 
     Args:
-        engine: makes the engine; called only if a sample is pending.
+        engine: makes the engine; called only where samples are pending.
         retry_failed: retry the samples that an earlier run gave up on.
         selection: generate only these of the pending samples. Distances and trackers wait for a run of all.
+        remake: asked before finished samples are made again for a reason that is in neither rows nor job.
+        damaged: samples whose videos are to be made again.
 
     Raises:
-        UsageError: the job needs something that this machine does not have.
-        RunError: the run failed; finished videos are kept.
+        UsageError: the job needs something that this machine does not have, or ``remake`` answered no.
+        RunError: the run failed; finished samples are kept.
     """
     job, plan = prepared.job, prepared.plan
     check_trackers(job.trackers)
     with open_store(job.output).lease() as store:
+        records = store.records(_READ)
+        _ask(store, prepared, records, remake)
         store.write_job(job)
-        store.write_table("plan.parquet", plan.table)
-        record_bad_rows(store, plan)
-        records = _kept(store, plan, retry_failed)
+        store.write_plan(plan)
+        sort_videos(store, plan, records)
+        if plan.bad:
+            record_bad_rows(store, plan, set(records["sample_id"].to_pylist()))
+            records = store.records(_READ)
+        lost = {*damaged, *missing_videos(store, plan, records)}
+        kept = _withdrawn(store, plan, records, lost, retry_failed)
         ending: Ending = "finished"
         try:
             with job.with_location():
-                if units := pending(plan, records, job, selection):
-                    factories = {
-                        name: WorkerFactory(job, name, prepared.facts[name], store, plan.shared[name])
-                        for name in units
-                    }
-                    status = _StatusFile(store, watch)
-                    status.begin(sum(position_count(of_model) for of_model in units.values()))
-                    with Folding(store.log) as folding:
-                        callbacks = _callbacks(plan, store, folding, status.progress)
-                        ending = engine(job).run(units, job, factories, callbacks)
+                ending = _make(prepared, store, kept, selection, engine, watch)
                 if ending == "finished" and job.distances and not selection:
                     ending = measure(store, plan, job, distance_specs(job), engine, watch)
         except T2VBatchError:
-            # What was finished before the failure belongs into the tables, if they can be written.
+            # The tables show what was finished before the failure, if they can be written.
             with contextlib.suppress(StoreError):
                 rebuild(store, plan, job)
             raise
-        before = _videos(plan, records)
+        before = _videos(plan, kept)
         summary = rebuild(store, plan, job)
-    # After the lease: a slow server holds nobody up.
+        remade = _remade(store, records, lost)
+    # After the lease: a slow server keeps no other run waiting.
     tracked = _tracked(store, job) if ending == "finished" and not selection else {}
-    return Result(summary, summary.timing.videos - before, ending, store.uri, tracked, bool(selection))
+    made = summary.timing.videos - before
+    return Result(summary, made, ending, store.uri, tracked, bool(selection), remade)
 
 
-def _tracked(store: Store, job: Job) -> dict[str, str]:
-    """Send the finished run to the job's trackers; what one of them has against it costs a warning."""
-    places: dict[str, str] = {}
-    for name, tracker in job.trackers.items():
-        try:
-            places[name] = track(store, name, tracker)
-        except T2VBatchError as error:
-            _log.warning(
-                "%s\nThe output is whole; to try again: t2vbatch track %s --to %s", error, store.uri, name
-            )
-    return places
+def _ask(store: Store, prepared: Prepared, records: pa.Table, remake: Callable[[Repeats], bool]) -> None:
+    """Refuse to make finished samples again, unless the user edited their rows or the job, or agrees."""
+    if not records.num_rows:
+        return
+
+    def last_plan() -> Plan | None:
+        with contextlib.suppress(UsageError):
+            return store.read_plan()
+        return None
+
+    job_before = None
+    with contextlib.suppress(UsageError):
+        job_before = store.read_job()
+    repeats = find_repeats(prepared.plan, last_plan, records, prepared.job, job_before)
+    if repeats.count > WORTH_ASKING and not remake(repeats):
+        raise UsageError(
+            store.uri,
+            str(repeats),
+            "the revisions, versions and files of the last run",
+            "make them again with --remake; or return to what they were made with, such as a revision",
+        )
 
 
-def _kept(store: Store, plan: Plan, retry_failed: bool) -> pa.Table:
-    """The records, less those that no longer hold: given up but to be retried, or superseded.
+def _make(
+    prepared: Prepared,
+    store: Store,
+    records: pa.Table,
+    selection: Selection,
+    engine: Callable[[Job], Engine],
+    watch: Watch,
+) -> Ending:
+    """Make the selected samples of the plan that have no record."""
+    job, plan = prepared.job, prepared.plan
+    units = pending(plan, records, job, selection)
+    if not units:
+        return "finished"
+    factories = {name: WorkerFactory(job, name, prepared.facts[name], store) for name in units}
+    status = StatusWriter.begin(store, plan, records)
 
-    A record is superseded when a sample that is pending will write its video over that record's. It goes
-    first, so that no record ever names a file that is not its own.
-    """
-    records = kept = store.records()
-    if retry_failed:
-        # The record of a bad row stays, because no retry changes the row.
-        bad = pc.is_in(kept["sample_id"], pa.array(list(plan.bad), pa.string()))
-        kept = kept.filter(pc.or_(pc.not_equal(kept["status"], "failed"), bad))
-    while True:
-        missing = plan.table.filter(pc.invert(pc.is_in(plan.table["sample_id"], kept["sample_id"])))
-        superseded = pc.is_in(kept["video"], missing["video"])
-        if not pc.any(superseded).as_py():
-            break
-        # What shared such a record is missing from now on, and will write its own video.
-        kept = kept.filter(pc.invert(superseded))
-    store.discard(set(records["sample_id"].to_pylist()) - set(kept["sample_id"].to_pylist()))
-    return kept
+    def progress(now: Progress) -> None:
+        status.write(now)
+        watch(now)
 
-
-def _videos(plan: Plan, records: pa.Table) -> int:
-    """How many samples of the plan have a video."""
-    with_video = records.filter(pc.is_valid(records["video"]))
-    return int(pc.sum(pc.is_in(plan.table["sample_id"], with_video["sample_id"])).as_py() or 0)
+    # Starting Ray alone may take 15 s, in which the engine reports nothing.
+    samples = sum(position_count(of_model) for of_model in units.values())
+    progress(Progress(0, 0, 0, 0, pending=samples, workers=0, starting=0))
+    with Folding(store.log) as folding:
+        return engine(job).run(units, job, factories, _callbacks(plan, store, folding, status, progress))
 
 
 def _callbacks(
-    plan: Plan, store: Store, folding: Folding, progress: Callable[[Progress], None]
+    plan: Plan, store: Store, folding: Folding, status: StatusWriter, progress: Watch
 ) -> RunCallbacks[Sample]:
     def committed(position: int) -> Status | None:
         sample_id = plan.table["sample_id"][position].as_py()
@@ -160,48 +180,62 @@ def _callbacks(
 
     def quarantine(position: int, attempts: int, failure: Failure) -> None:
         store.commit(_failed(plan, position, attempts, failure))
+        status.failed(failure.error_type)
 
     return RunCallbacks(plan.planned, committed, quarantine, progress)
 
 
-@dataclass
-class _StatusFile:
-    """Writes status.json while a run goes on, at most once in _STATUS_EVERY_S unless the state changes."""
+def _withdrawn(store: Store, plan: Plan, records: pa.Table, lost: set[str], retry_failed: bool) -> pa.Table:
+    """The records that stay; those of samples that are made again are withdrawn.
 
-    store: Store
-    watch: Watch
-    started_at: str = field(default_factory=lambda: _now())
-    written: float = 0.0
-    waits_for: str | None = None
-    waits_since: str = ""
-
-    def begin(self, samples: int) -> None:
-        """Report that the engine is about to start: starting Ray alone may take 15 s."""
-        self.progress(Progress(0, 0, 0, 0, pending=samples, workers=0, starting=0))
-
-    def progress(self, progress: Progress) -> None:
-        """Report the state of the run."""
-        self.watch(progress)
-        now, changed = time.monotonic(), progress.waits_for != self.waits_for
-        if changed:
-            self.waits_for, self.waits_since = progress.waits_for, _now()
-        over = not (progress.running or progress.pending)
-        if changed or over or now - self.written >= _STATUS_EVERY_S:
-            self.written = now
-            self.store.write_json("status.json", self._status(progress))
-
-    def _status(self, progress: Progress) -> dict[str, Any]:
-        return {
-            "started_at": self.started_at,
-            "written_at": _now(),
-            "waits_for": self.waits_for,
-            "waits_since": self.waits_since,
-            "this_run": asdict(progress),
-        }
+    Args:
+        lost: samples whose video is missing or damaged.
+        retry_failed: also those that an earlier run gave up on. The record of a bad row stays, because no
+            retry
+            changes the row.
+    """
+    again = pc.is_in(records["sample_id"], pa.array(list(lost), pa.string()))
+    if retry_failed:
+        planned = pc.is_in(records["sample_id"], plan.table["sample_id"])
+        failed = pc.and_(planned, pc.equal(records["status"], "failed"))
+        bad = pc.is_in(records["sample_id"], pa.array(list(plan.bad), pa.string()))
+        again = pc.or_(again, pc.and_not(failed, bad))
+    if lost:
+        _log.warning("%d videos are missing or damaged, and are made again", len(lost))
+    store.discard(records.filter(again)["sample_id"].to_pylist())
+    return records.filter(pc.invert(again))
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _remade(store: Store, records: pa.Table, lost: set[str]) -> dict[str, bool]:
+    """Of every video that was made again after it was lost, whether it has the same bytes."""
+    if not lost:
+        return {}
+
+    def digests(table: pa.Table) -> dict[str, str]:
+        pairs = zip(table["sample_id"].to_pylist(), table["video_sha256"].to_pylist(), strict=True)
+        return {sample_id: digest for sample_id, digest in pairs if sample_id in lost}
+
+    before, after = digests(records), digests(store.records(["sample_id", "video_sha256"]))
+    return {sample_id: before.get(sample_id) == digest for sample_id, digest in after.items()}
+
+
+def _tracked(store: Store, job: Job) -> dict[str, str]:
+    """Send the finished run to the job's trackers. A tracker that fails costs a warning."""
+    places: dict[str, str] = {}
+    for name, tracker in job.trackers.items():
+        try:
+            places[name] = track(store, name, tracker)
+        except T2VBatchError as error:
+            _log.warning(
+                "%s\nThe output is complete; to try again: t2vbatch track %s --to %s", error, store.uri, name
+            )
+    return places
+
+
+def _videos(plan: Plan, records: pa.Table) -> int:
+    """How many samples of the plan have a video."""
+    with_video = records.filter(pc.is_valid(records["video"]))
+    return int(pc.sum(pc.is_in(plan.table["sample_id"], with_video["sample_id"])).as_py() or 0)
 
 
 def _failed(plan: Plan, position: int, attempts: int, failure: Failure) -> Record:

@@ -6,31 +6,34 @@ the records together. After an interruption the next call scores the missing vid
 """
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from t2vbatch.commands.prepare import prepare
 from t2vbatch.commands.rebuild import rebuild
 from t2vbatch.commands.run import Result, Watch
 from t2vbatch.engines import Ending, Engine, RunCallbacks
-from t2vbatch.errors import SampleError
+from t2vbatch.errors import RowError, SampleError
 from t2vbatch.job import Clip, Job
 from t2vbatch.manifest import Media
 from t2vbatch.media.reading import Reading, reading_of
 from t2vbatch.media.video import Video, decode
-from t2vbatch.metrics import metric_columns
-from t2vbatch.metrics.scorer import Scorer, Scores, load_metrics, scorer_identity
+from t2vbatch.metrics import check_metrics, metric_columns
+from t2vbatch.metrics.scorer import Scorer, Scores, is_lost, load_metrics, scorer_identity
 from t2vbatch.models import set_up_torch
 from t2vbatch.models.calls.inputs import read_image
 from t2vbatch.output.records import RECORDS
 from t2vbatch.output.store import Store, open_store
 from t2vbatch.plan import Plan, Unit
 from t2vbatch.worker.protocol import Failure, Outcome, Work
+
+_log = logging.getLogger(__name__)
 
 _FOLDER = "scores"
 
@@ -61,8 +64,10 @@ def score_output(
     store = open_store(output)
     job = _job(store, metrics, clip)
     asked = job if metrics is None else job.model_copy(update={"metrics": dict(metrics)})
+    with job.with_location():
+        check_metrics(job)
     with store.lease() as store:
-        plan = prepare(job).plan
+        plan = store.read_plan()
         cache = ScoreCache(store, scorer_identity(asked))
         records, columns = store.compact(), metric_columns(asked)
         unscored = _unscored(plan, records, () if renew else columns)
@@ -160,6 +165,10 @@ class ScoreCache:
     def has(self, sample_id: str) -> bool:
         return self.found(sample_id) is not None
 
+    def sample_ids(self) -> list[str]:
+        """Of all scores that are stored."""
+        return [PurePosixPath(name).stem for name in self.store.folder.names(_FOLDER)]
+
     def clear(self) -> None:
         for name in list(self.store.folder.names(_FOLDER)):
             self.store.folder.delete(name)
@@ -171,9 +180,9 @@ def _callbacks(
     ids = records["sample_id"].combine_chunks()
 
     def payload(position: int) -> VideoToScore:
-        sample = plan.sample(position)
+        sample = plan.planned(position)
         record = records.slice(ids.index(sample.sample_id).as_py(), 1).to_pylist()[0]
-        image = sample.media.get("image")
+        image = _image(plan, position) if "image" in sample.media else None
         how = reading_of(job, sample.model)
         return VideoToScore(sample.sample_id, record["video"], record["fps"], sample.prompt, image, how)
 
@@ -191,6 +200,15 @@ def _callbacks(
     )
 
 
+def _image(plan: Plan, position: int) -> Media | None:
+    """The image of the sample's row. Most metrics do not read it, so that it may be out of reach."""
+    try:
+        return plan.sample(position).media["image"]
+    except RowError as error:
+        _log.warning("scored without its image: %s", error)
+        return None
+
+
 def _job(store: Store, metrics: Mapping[str, Mapping[str, Any]] | None, clip: Clip | None) -> Job:
     """The job of the output with the metrics and the CLIP of this call."""
     job = store.read_job()
@@ -199,22 +217,33 @@ def _job(store: Store, metrics: Mapping[str, Mapping[str, Any]] | None, clip: Cl
 
 
 def _unscored(plan: Plan, records: pa.Table, columns: Sequence[str]) -> list[int]:
-    """Plan positions of the videos that lack one of the columns, or of all videos if ``columns`` is empty."""
-    scored = [set(json.loads(scores)) for scores in records["scores"].to_pylist()]
-    lacking = [not columns or not found.issuperset(columns) for found in scored]
+    """Plan positions of the videos that lack one of the columns, or of all videos if ``columns`` is empty.
+
+    A score that was lost to an exception is lacking. One that the metric does not define for the video is
+    not.
+    """
+    pairs = zip(records["scores"].to_pylist(), records["score_errors"].to_pylist(), strict=True)
+    lacking = [
+        not columns or _lacks(json.loads(scores), json.loads(errors), columns) for scores, errors in pairs
+    ]
     videos = records.filter(pc.and_(pa.array(lacking, pa.bool_()), pc.is_valid(records["video"])))
     positions = pc.index_in(videos["sample_id"], plan.table["sample_id"].combine_chunks())
     return sorted(position for position in positions.to_pylist() if position is not None)
 
 
+def _lacks(scores: Mapping[str, Any], errors: Mapping[str, str], columns: Sequence[str]) -> bool:
+    return any(column not in scores or is_lost(errors.get(column, "")) for column in columns)
+
+
 def _merged(records: pa.Table, cache: ScoreCache) -> pa.Table:
     """The records with the cached scores."""
-    rows = records.to_pylist()
+    scored = pc.is_in(records["sample_id"], pa.array(cache.sample_ids(), pa.string()))
+    rows = records.filter(scored).to_pylist()
     for row in rows:
         found = cache.found(row["sample_id"])
         if found is not None:
             row |= _rescored(row, found)
-    return pa.Table.from_pylist(rows, RECORDS)
+    return pa.concat_tables([records.filter(pc.invert(scored)), pa.Table.from_pylist(rows, RECORDS)])
 
 
 def _rescored(row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,14 @@
-"""How far an output is, from its files alone: any process may read it at any time."""
+"""The state of an output, from its files alone: any process may ask, at any time."""
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow.compute as pc
-
-from t2vbatch.commands.pace import rate_per_min, remaining_s
+from t2vbatch.commands.pace import remaining_s
+from t2vbatch.commands.status_file import STATUS, Counts, count, counts_of
+from t2vbatch.errors import StoreError
 from t2vbatch.output.store import Store, no_run_here
 
 
@@ -16,14 +17,16 @@ class Status:
     """Counts of samples; planned = ok + degenerate + failed + pending.
 
     Attributes:
-        failures: error type: number of samples with it.
-        writer: the process that writes the output now, from its lease; None if no run is active.
-        steps: denoising steps that its workers have reported; the number grows during a long call.
-        heard_s: seconds since its last report, by this machine's clock.
-        starting: what it waits for, such as ``loading wan on 2 workers``; None once a worker is ready.
-        starting_s: seconds for which that has been so.
-        rate_per_min: samples that the active run finishes per minute, as its own display shows it; without an
-            active run, the rate of the last one, if it finished a sample in the last ten minutes.
+        failures: error type: how many samples have it.
+        writer: the process that writes the output now, by its lease; None where there is none.
+        steps: denoising steps that the workers reported; the number grows while a long call goes on.
+        heard_s: seconds since the run last wrote its status, by this machine's clock.
+        starting: what the workers are being started for, such as ``loading wan on 2 workers``; None once one
+            of them is ready.
+        starting_s: for how many seconds.
+        rate_per_min: samples that the active run finishes per minute, as its own display shows it; None
+            without
+            an active run.
         eta_s: seconds until nothing is pending at that rate; None without an active run.
     """
 
@@ -45,57 +48,52 @@ class Status:
 
 
 def read_status(store: Store) -> Status:
-    """Read the plan and the records. Raises UsageError where no run was started."""
-    try:
-        planned = store.read_table("plan.parquet")
-    except FileNotFoundError:
-        raise no_run_here(store, "plan.parquet") from None
-    records = store.records()
-    found = pc.index_in(planned["sample_id"], records["sample_id"])
-    records = records.take(found.drop_null())
-    counts = _counts(records["status"])
-    pending = planned.num_rows - records.num_rows
-    lease = store.writer()
-    running: dict[str, Any] = {}
-    if lease:
-        with contextlib.suppress(FileNotFoundError):
-            running = store.read_json("status.json")
-    rate = _rate(records, running.get("started_at"))
+    """Read status.json; the records are counted only where a run died before it wrote its counts.
+
+    Raises:
+        UsageError: no run has begun here.
+    """
+    writer = store.writer()
+    written = _status_json(store)
+    counts = counts_of(written) if writer or written.get("complete") else None
+    if counts is None:
+        counts = _counted(store)
+    running: Mapping[str, Any] = written.get("this_run", {}) if writer else {}
+    rate = written.get("rate_per_min") if running else None
+    starting = written.get("waits_for") if running else None
     return Status(
         output=store.uri,
-        planned=planned.num_rows,
-        ok=counts.get("ok", 0),
-        degenerate=counts.get("degenerate", 0),
-        failed=counts.get("failed", 0),
-        pending=pending,
-        failures=_counts(records["error_type"].drop_null()),
-        writer=lease,
-        workers=running["this_run"]["workers"] if running else None,
-        steps=running["this_run"].get("steps") if running else None,
-        heard_s=_age_s(datetime.fromisoformat(running["written_at"])) if running else None,
-        starting=running.get("waits_for"),
-        starting_s=_age_s(datetime.fromisoformat(running["waits_since"]))
-        if running.get("waits_for")
-        else None,
+        planned=counts.planned,
+        ok=counts.ok,
+        degenerate=counts.degenerate,
+        failed=counts.failed,
+        pending=counts.pending,
+        failures=dict(counts.failures),
+        writer=writer,
+        workers=running.get("workers"),
+        steps=running.get("steps"),
+        heard_s=_age_s(written["written_at"]) if running else None,
+        starting=starting,
+        starting_s=_age_s(written["waits_since"]) if starting else None,
         rate_per_min=rate,
-        eta_s=remaining_s(pending, rate) if lease else None,
+        eta_s=remaining_s(counts.pending, rate) if writer else None,
     )
 
 
-def _counts(column: Any) -> dict[str, int]:
-    return {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
+def _status_json(store: Store) -> dict[str, Any]:
+    with contextlib.suppress(FileNotFoundError, StoreError):
+        found = store.read_json(STATUS)
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
-def _age_s(at: datetime) -> float:
-    return (datetime.now(UTC) - at).total_seconds()
+def _counted(store: Store) -> Counts:
+    try:
+        planned = store.read_table("plan.parquet", ["sample_id"])
+    except FileNotFoundError:
+        raise no_run_here(store, "plan.parquet") from None
+    return count(planned["sample_id"], store.records(["sample_id", "status", "error_type"]))
 
 
-def _rate(records: Any, run_started_at: str | None) -> float | None:
-    """The rate of the run that began then, or of all records without an active run."""
-    if run_started_at is not None:
-        records = records.filter(
-            pc.greater_equal(records["finished_at"], datetime.fromisoformat(run_started_at))
-        )
-    finished = [_age_s(at) for at in records["finished_at"].drop_null().to_pylist()]
-    started = [_age_s(at) for at in records["started_at"].drop_null().to_pylist()]
-    return rate_per_min(finished, max(started or finished, default=0.0))
+def _age_s(at: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()

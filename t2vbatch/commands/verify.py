@@ -1,7 +1,7 @@
-"""Does the output hold what its records say? Reads every file again, and believes nothing else."""
+"""Checks every file of an output against its record. It reads every file again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -16,37 +16,44 @@ from t2vbatch.output.store import Store, no_run_here
 
 @dataclass(frozen=True)
 class VerifyProblem:
-    """One thing that is not as it should be."""
+    """One difference between the output and its records.
+
+    Attributes:
+        sample_id: the sample whose video is missing or damaged; None where the problem is another one.
+    """
 
     place: str
     found: str
     expected: str
+    sample_id: str | None = None
 
     def __str__(self) -> str:
         return f"{self.place}: found {self.found}; expected {self.expected}"
 
 
 def verify(store: Store) -> Iterator[VerifyProblem | None]:
-    """Check the tables, then each video; None stands for a video that is as recorded.
+    """Check the tables, then each video of the plan; None stands for a video that equals its record.
 
     Raises:
-        UsageError: when there is no run here.
+        UsageError: no run has begun here.
     """
     try:
-        planned = store.read_table("plan.parquet")
+        columns = ["sample_id", "row_id", "model", "sample_index", "seed", "video"]
+        planned = store.read_table("plan.parquet", columns)
     except FileNotFoundError:
         raise no_run_here(store, "plan.parquet") from None
-    records = store.records()
-    records = records.filter(pc.is_in(records["sample_id"], planned["sample_id"]))
+    every = store.records()
+    records = every.filter(pc.is_in(every["sample_id"], planned["sample_id"]))
     yield from _results(store, planned, records)
     for record in records.filter(pc.is_valid(records["video"])).to_pylist():
-        yield _video(store, record)
+        problem = _video(store, record)
+        yield problem and replace(problem, sample_id=record["sample_id"])
     yield from _ignored_seeds(store, planned, records)
-    yield from _orphan_files(store, planned)
+    yield from _orphan_files(store, planned, every)
 
 
 def _results(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[VerifyProblem]:
-    """What differs between results.parquet and the records that it was made from."""
+    """The differences between results.parquet and the records."""
     place = f"{store.uri}/results.parquet"
     try:
         results = store.read_table("results.parquet")
@@ -72,10 +79,12 @@ def _results(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[Ver
         yield VerifyProblem(place, f"no column {', '.join(sorted(missing))}", "every column; run again")
         return
     for name in set(RESULTS.names) - {"row_id", "model", "sample_index"}:
-        # Samples may share a record, which names the first of them. Values are compared as Python's: Arrow
-        # has no equality that takes null for equal to null.
+        # Equal samples share a record, which names the first of them. The values are compared in Python,
+        # because in Arrow null does not equal null.
         if results[name].to_pylist() != recorded[name].to_pylist():
-            yield VerifyProblem(place, f"other values in column {name!r} than in the records", "the same")
+            yield VerifyProblem(
+                place, f"other values in column {name!r} than in the records", "equal values; run again"
+            )
 
 
 def _video(store: Store, record: dict[str, Any]) -> VerifyProblem | None:
@@ -88,21 +97,21 @@ def _video(store: Store, record: dict[str, Any]) -> VerifyProblem | None:
             if sha256 != record["video_sha256"]:
                 return VerifyProblem(place, f"content {sha256[:16]}…", f"{record['video_sha256'][:16]}…")
             video = decode(path)
-            heard = decode_audio(path).sha256() if record["audio_sha256"] else None
+            sound = decode_audio(path).sha256() if record["audio_sha256"] else None
     except FileNotFoundError:
         return VerifyProblem(place, "no such file", f"the video of row {record['row_id']!r}")
     except (EncodeError, StoreError) as error:
         return VerifyProblem(place, f"a file that cannot be read ({error})", "a video")
     if video.sha256() != record["frames_sha256"]:
         shape = (record["num_frames"], record["height"], record["width"], 3)
-        return VerifyProblem(place, f"frames of shape {video.frames.shape}", f"the recorded ones, {shape}")
-    if heard != record["audio_sha256"]:
-        return VerifyProblem(place, "another sound", "the recorded one")
+        return VerifyProblem(place, f"frames of shape {video.frames.shape}", f"the recorded frames, {shape}")
+    if sound != record["audio_sha256"]:
+        return VerifyProblem(place, "other sound than recorded", "the recorded sound")
     return None
 
 
 def _ignored_seeds(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[VerifyProblem]:
-    """Seeds that change nothing."""
+    """Rows whose seeds give equal frames."""
     found = pc.index_in(planned["sample_id"], records["sample_id"])
     finished = planned.select(["row_id", "model", "seed", "sample_index"]).filter(pc.is_valid(found))
     finished = finished.set_column(1, "model", finished["model"].cast(pa.string()))
@@ -112,9 +121,8 @@ def _ignored_seeds(store: Store, planned: pa.Table, records: pa.Table) -> Iterat
         yield VerifyProblem(store.uri, sentence, "other frames for other seeds")
 
 
-def _orphan_files(store: Store, planned: pa.Table) -> Iterator[VerifyProblem]:
-    """Files among the videos that no record names: leftovers of rows that are no longer in the manifest."""
-    records = store.records()
+def _orphan_files(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[VerifyProblem]:
+    """Files among the videos that no record names."""
     known = set(records["video"].drop_null().to_pylist()) | set(planned["video"].to_pylist())
     for name in sorted(store.folder.names("videos")):
         if name not in known and name.rpartition("/")[0] not in known:

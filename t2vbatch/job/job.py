@@ -84,6 +84,10 @@ class Job(Section):
     seed: int = Field(0, description="base of all derived seeds")
     samples: int = Field(1, ge=1, description="videos per row and model")
     models: dict[str, Model] = Field(min_length=1, description="name: model")
+    pins: dict[str, str] = Field(
+        default_factory=dict,
+        description="REPOSITORY@REVISION: commit of it; a run writes them into its output's job.yaml",
+    )
     metrics: Annotated[dict[str, dict[str, Any]], BeforeValidator(_named_options)] = Field(
         {"clip_score": {}, "clip_temporal": {}}, description="names, or {name: {options}}"
     )

@@ -61,6 +61,19 @@ class Media:
         """Digest of the bytes, as 64 hexadecimal digits."""
         return hashlib.sha256(self.read()).hexdigest()
 
+    def version(self) -> str | None:
+        """What changes when the file does, without reading it: size and time, or ETag; None where unknown."""
+        path = local_path(self.uri) if self.uri else None
+        if path is not None and path.is_dir():
+            return None if self.within and not _inside(str(path), self.within) else _folder_version(path)
+        if not self.uri or self.uri.endswith("/") or urlsplit(self.uri).scheme in WEB:
+            return None
+        parent, _, name = self.uri.rpartition("/")
+        try:
+            return open_folder(parent or "/").version(name)
+        except StoreError:
+            return None  # ``read`` reports why.
+
     def loaded(self) -> "Media":
         """The same media with its bytes in memory, to send it to a worker on another machine."""
         return self if self.data is not None else replace(self, data=self.read())
@@ -145,6 +158,12 @@ def _uri_refusal(uri: str, scheme: str, allow_paths: bool) -> str | None:
 def _inside(path: str, folder: str) -> bool:
     real, top = os.path.realpath(path), os.path.realpath(folder)
     return real == top or real.startswith(top.rstrip("/") + "/")
+
+
+def _folder_version(folder: Path) -> str:
+    files = sorted((entry.name, entry.stat()) for entry in folder.iterdir())
+    listed = [f"{name} {found.st_size} {found.st_mtime_ns}" for name, found in files]
+    return hashlib.sha256("\n".join(listed).encode()).hexdigest()
 
 
 def _local_bytes(path: Path, within: str | None) -> bytes:

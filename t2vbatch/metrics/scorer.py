@@ -1,5 +1,6 @@
 """Scores videos one at a time with all metrics of a job. Each worker holds one scorer."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite, nan
@@ -15,6 +16,7 @@ from t2vbatch.metrics.protocol import Evidence, Metric, Network, UnscorableError
 from t2vbatch.metrics.registry import job_metrics
 from t2vbatch.metrics.weights import locate
 
+_RAISED = re.compile(r"[A-Z]\w*(Error|Exception|Exit|Interrupt): ")
 _PLACES = {"path", "revision", "processor", "head"}
 
 
@@ -94,6 +96,11 @@ def _draws(metric: Metric) -> bool:
     own = type(metric).__module__.startswith("t2vbatch.")
     scripted = any(weights.kind == "torchscript" for weights in metric.weights)
     return scripted or bool(getattr(metric, "DRAWS", not own))
+
+
+def is_lost(reason: str) -> bool:
+    """Whether a score is missing because an exception was raised, so that computing it again may give one."""
+    return _RAISED.match(reason) is not None
 
 
 def _attempt(metric: Metric, evidence: Evidence) -> tuple[dict[str, float | None], dict[str, str]]:

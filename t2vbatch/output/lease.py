@@ -212,6 +212,13 @@ class Fenced:
         self._check()
         return self._folder.replace(name, data, version)
 
+    def version(self, name: str) -> str | None:
+        return self._folder.version(name)
+
+    def move(self, old: str, new: str) -> None:
+        self._check()
+        self._folder.move(old, new)
+
     def write(self, name: str, data: bytes) -> None:
         self._check()
         self._folder.write(name, data)

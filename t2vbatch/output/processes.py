@@ -1,8 +1,8 @@
-"""Which process it is, on which machine: what a lease says of its holder, and what one can find out of that.
+"""Processes: which one holds a lease, and whether it lives.
 
-A process id alone names nobody: ids come again, after a restart, and in another container. What names a
-process is the machine since it was switched on, the container's own count of processes, the id, and the
-moment at which the process began, counted from the machine's start, as clocks may be set.
+A process id does not identify a process: ids are used again after a restart, and in another container. A
+process is identified by its machine since the last boot, the container's own count of processes, its id, and
+the moment at which it began, counted from the machine's start, because clocks may be set.
 """
 
 import os
@@ -14,15 +14,16 @@ from typing import Literal
 import psutil
 
 State = Literal["alive", "suspended", "dead", "elsewhere"]
-"""``suspended`` is stopped by a signal, or by a debugger; of what is elsewhere nobody here knows."""
+"""``suspended``: stopped by a signal or a debugger. ``elsewhere``: on another machine, so its state is
+unknown."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process, for good: no other is ever equal to it.
+    """One process; no other process is ever equal to it.
 
     Attributes:
-        machine: the machine since it was switched on, and which of its process ids are meant.
+        machine: the machine since it was switched on, and the container.
         pid: its id there.
         born: when it began, in the machine's own count; only ever compared.
     """
@@ -37,7 +38,7 @@ class Process:
         return cls(_machine(), os.getpid(), _born(os.getpid()))
 
     def state(self) -> State:
-        """What it does now."""
+        """Its state now."""
         if self.machine != _machine():
             return "elsewhere"
         try:
@@ -55,7 +56,7 @@ def _machine() -> str:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{host} {boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
-        return host  # No Linux: no containers either.
+        return host  # Not Linux, so there are no containers.
 
 
 def _born(pid: int) -> str:
@@ -64,6 +65,6 @@ def _born(pid: int) -> str:
         words = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return str(psutil.Process(pid).create_time())
-    # The 22nd word; the second may hold blanks and brackets. It counts from the machine's start; psutil makes
-    # a time of day of it, which is another one when the clock is set.
+    # The 22nd word; the second may hold spaces and brackets. It counts from the machine's start, while psutil
+    # converts it to a time of day, which changes when the clock is set.
     return words.rpartition(")")[2].split()[19]

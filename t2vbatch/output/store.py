@@ -1,23 +1,24 @@
-"""The output folder: its layout, and how a video and its record are published.
+"""The output folder: videos, records, and the tables that are made from them.
 
-::
+What is in it, and who writes it::
 
-    drafts/SAMPLE_ID.json        the record of a video that is about to be published; deleted after the commit
-    videos/MODEL/ROW-INDEX.mp4   published by a worker, before its record
-    records/                     one record for each finished sample: see record_log.py
-    job.yaml, plan.parquet       the job and the plan of the last run
-    results.parquet, metadata.parquet, summary.json, report/    made from plan and records at any time
-    status.json, lease.json      the run that writes this folder now
+    drafts/SAMPLE_ID.json             what a worker is about to publish; deleted once the record exists
+    videos/MODEL/ROW-INDEX~ID.mp4     the current videos; a worker publishes one before its record
+    superseded/MODEL/...              videos of samples that the plan no longer names; see ``superseded``
+    records/...                       one record a finished sample, written last; see ``record_log``
+    job.yaml, plan.parquet            the job and the plan of the last run
+    results.parquet, metadata.parquet, summary.json, report/    made from records; they may be deleted
+    status.json, lease.json           the state of the run that is going on, or of the last one
 
-A sample is finished when its record exists, and only then. A process may die between any two writes: a
-published video with a draft is adopted by the next attempt, a video without a draft is generated again, and
-two copies of one record are one record.
+A sample is finished when its record exists, and not before. The process may die at any line of this module:
+the next attempt takes over a video that its draft describes, makes one without a draft again, and two copies
+of one record are one record.
 
-Two attempts at one sample can overlap, because a worker that cannot be reached may still run. When both give
-the same bytes, as pipelines should, their order does not matter. When they differ, file and record must still
-come from one attempt. So an attempt that finds a record, or a published video with another's draft, leaves
-both as they are and returns them. When two attempts publish at the same moment, the record follows the file
-that remained.
+Two attempts at one sample can overlap, because a worker that cannot be reached may still run. Where the
+pipeline gives the same bytes twice, as it should, their order does not matter. Where it does not, the file
+and its record must still come from one attempt: an attempt that finds a record, or another attempt's
+published draft, leaves both alone and uses them; where two published at the same moment, the record becomes
+that of the file which stayed.
 """
 
 import contextlib
@@ -37,17 +38,23 @@ from t2vbatch.media.video import digest_file
 from t2vbatch.output.lease import Fenced, Lease
 from t2vbatch.output.record_log import RecordLog
 from t2vbatch.output.records import Record
+from t2vbatch.plan import Plan
+from t2vbatch.plan.media import KnownMedia
+from t2vbatch.plan.stored import OtherPlanError, dump_plan, load_hints, load_plan
 from t2vbatch.storage.files import Folder, open_folder
+from t2vbatch.storage.many import delete_many
 
 _DRAFTS = "drafts"
 
 
 class Store:
-    """One output folder. Cheap to make, holds nothing open, and can be sent to a worker.
+    """One output folder. It is cheap to make, keeps nothing open, and can be sent to a worker.
 
     Args:
-        lease: the token of the lease under which it is written; from when that is lost, what writes raises
-            LeaseHeldError. None is for who asks, and for a folder that nobody else knows.
+        lease: the token of the lease under which the folder is written. After that lease is lost, every
+            method
+            that writes raises LeaseHeldError. None is for readers, and for a folder that no other process
+            knows.
     """
 
     def __init__(self, uri: str, lease: str | None = None) -> None:
@@ -57,17 +64,17 @@ class Store:
 
     @property
     def uri(self) -> str:
-        """Where it is, as a path or URI."""
+        """Path or URI of the folder."""
         return self.folder.uri
 
     @property
     def name(self) -> str:
-        """What people call it: the last part of where it is."""
+        """The last part of the path or URI."""
         return self.uri.rstrip("/").rpartition("/")[2]
 
     @contextlib.contextmanager
     def lease(self) -> Iterator["Store"]:
-        """Hold the output within the block: the store that comes with it, and its copies, alone write here.
+        """Hold the output within the block: only the store that it gives, and copies of that, write here.
 
         Raises:
             LeaseHeldError: another process writes here.
@@ -79,17 +86,17 @@ class Store:
             yield store
 
     def writer(self) -> str | None:
-        """Who writes here now, in words; None for nobody."""
+        """The process that writes here now, in words; None where there is none."""
         return Lease(self.folder).holder()
 
-    # What workers do.
+    # Workers.
 
     def publish(self, record: Record, local: Path) -> Record:
-        """Move a finished video, a file or a folder of frames, to the name that its record gives.
+        """Move a finished video, a file or a folder of frames, to the name in its record.
 
         Returns:
-            The record of what lies there then: this one, and what was there is replaced; or that of an
-            earlier attempt at this sample, whose video stays.
+            The record of the video that has this name afterwards: this record, whose video replaced what was
+            there; or that of an earlier attempt at this sample, whose video stays.
         """
         if earlier := self.committed(record.sample_id):
             return earlier
@@ -102,7 +109,7 @@ class Store:
         return record
 
     def find_orphan(self, sample_id: str, video: str) -> Record | None:
-        """The draft of a sample whose video lies under this name, and whose record was never written.
+        """The draft of a sample whose video has this name, and whose record was never written.
 
         The draft names sample and digest, so that another sample's file is never taken for this one's.
         """
@@ -116,16 +123,17 @@ class Store:
 
     @contextlib.contextmanager
     def video(self, name: str) -> Iterator[Path]:
-        """A published video, file or folder of frames, as a path on this machine; a copy where it must be.
+        """A published video, a file or a folder of frames, as a local path; a copy where the storage is
+        remote.
 
         Raises:
-            FileNotFoundError: nothing has that name.
+            FileNotFoundError: there is no video of that name.
         """
         with self.folder.local(name) as path:
             yield path
 
     def _holds(self, record: Record) -> bool:
-        """Whether the video that lies there is this record's."""
+        """Whether the published video is this record's."""
         try:
             with self.video(str(record.video)) as path:
                 return digest_file(path)[0] == record.video_sha256
@@ -144,7 +152,7 @@ class Store:
             self.folder.delete(stale)
 
     def commit(self, record: Record) -> bool:
-        """Write the record of a finished sample. The first one wins; return whether this is the first."""
+        """Write the record of a finished sample. The first one wins; returns whether this one did."""
         won = self.log.create(record)
         if not won and (first := self.committed(record.sample_id)):
             replaced = record.video is not None and record.video_sha256 != first.video_sha256
@@ -157,22 +165,24 @@ class Store:
         """The record of this sample, if one was committed and is not folded into a segment yet."""
         return self.log.small_record(sample_id)
 
-    # For readers.
+    # The run, one at a time, under the lease.
 
     def records(self, columns: Sequence[str] | None = None) -> pa.Table:
         """Every record, one for each sample, with the schema RECORDS or these columns of it."""
         return self.log.read(columns)
-
-    # For the driver, under the lease.
 
     def discard(self, sample_ids: Iterable[str]) -> None:
         """Withdraw these samples' records, so that the samples are generated again."""
         self.log.withdraw(sample_ids)
 
     def compact(self) -> pa.Table:
-        """Fold all records into few files, and return them."""
+        """Fold all records into few files, delete drafts that have become records, and return all records."""
         table = self.log.compact()
-        self._drop_drafts(table)
+        names = list(self.folder.names(_DRAFTS))
+        finished = pc.is_in(pa.array([Path(name).stem for name in names], pa.string()), table["sample_id"])
+        delete_many(
+            self.folder, [name for name, done in zip(names, finished.to_pylist(), strict=True) if done]
+        )
         return table
 
     def rewrite(self, records: pa.Table) -> None:
@@ -184,7 +194,7 @@ class Store:
         self.folder.write("job.yaml", dump_job(job).encode())
 
     def read_job(self) -> Job:
-        """The job of the last run; its output is where the folder is now, as that may have been moved since.
+        """The job of the last run. Its output is this folder, which may have been moved since.
 
         Raises:
             UsageError: no run has begun here.
@@ -195,14 +205,44 @@ class Store:
             raise no_run_here(self, "job.yaml") from None
         return parse_job(text, f"{self.uri}/job.yaml").model_copy(update={"output": self.uri})
 
+    def write_plan(self, plan: Plan) -> None:
+        """Write the plan, with everything that later commands need of manifest and models."""
+        self.folder.write("plan.parquet", dump_plan(plan))
+
+    def read_plan(self) -> Plan:
+        """The plan of the last run.
+
+        Raises:
+            UsageError: no run has begun here, or another version of this program wrote the plan.
+        """
+        where = f"{self.uri}/plan.parquet"
+        try:
+            return load_plan(self.folder.read("plan.parquet"))
+        except FileNotFoundError:
+            raise no_run_here(self, "plan.parquet") from None
+        except OtherPlanError as error:
+            fix = "run the job again; the videos that are there stay"
+            found = f"a plan that cannot be used: {error}"
+            raise UsageError(where, found, "a plan of this version", fix) from None
+        except pa.ArrowException as error:
+            raise StoreError(f"{where} is damaged ({error}); run the job again") from error
+
+    def read_hints(self) -> tuple[KnownMedia, int]:
+        """What the next plan may use of the last one: the digests of its media, and its fan-out."""
+        with contextlib.suppress(FileNotFoundError, OtherPlanError, pa.ArrowException):
+            return load_hints(self.folder.read("plan.parquet"))
+        return {}, 0
+
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write a Parquet file, whole or not at all."""
-        self.folder.write(name, _parquet(table))
+        sink = io.BytesIO()
+        pq.write_table(table, sink, compression="zstd")
+        self.folder.write(name, sink.getvalue())
 
-    def read_table(self, name: str) -> pa.Table:
+    def read_table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a Parquet file. Raises FileNotFoundError, and StoreError where it is damaged."""
         try:
-            return pq.read_table(io.BytesIO(self.folder.read(name)))
+            return pq.read_table(io.BytesIO(self.folder.read(name)), columns=columns)
         except pa.ArrowException as error:
             raise StoreError(f"{self.uri}/{name} is damaged ({error}); delete it and run again") from error
 
@@ -217,29 +257,16 @@ class Store:
         except ValueError as error:
             raise StoreError(f"{self.uri}/{name} is damaged ({error}); delete it and run again") from error
 
-    def _drop_drafts(self, records: pa.Table) -> None:
-        """Delete what workers left that died between their commit and their next line."""
-        names = [name.rpartition("/")[2].removesuffix(".json") for name in self.folder.names(_DRAFTS)]
-        drafts = pa.array(names, pa.string())
-        for sample_id in drafts.filter(pc.is_in(drafts, records["sample_id"])).to_pylist():
-            self.folder.delete(_draft(sample_id))
-
 
 def no_run_here(store: Store, missing: str) -> UsageError:
-    """What to raise where an output is asked for and there is none."""
+    """The error for an output folder in which no run has begun."""
     return UsageError(store.uri, f"no {missing}: no run has begun here", "the output folder of a run")
 
 
 def open_store(uri: str) -> Store:
-    """The output folder at a path or URI; nothing is written yet."""
+    """The output folder at a path or URI; this writes nothing."""
     return Store(uri)
 
 
 def _draft(sample_id: str) -> str:
     return f"{_DRAFTS}/{sample_id}.json"
-
-
-def _parquet(table: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue()

@@ -40,7 +40,7 @@ def make_results(plan: Plan, records: pa.Table, metrics: Sequence[str]) -> pa.Ta
     sources = {name: planned if name in _PLANNED else finished for name in RESULTS.names}
     columns = [sources[name][name].cast(RESULTS.field(name).type) for name in RESULTS.names]
     columns += [pa.array([row.get(name) for row in scores], pa.float64()) for name in names]
-    extra = plan.manifest.extra_table().take(planned["row"])
+    extra = plan.extra.take(planned["row"])
     extra = extra.rename_columns(_renamed(extra.column_names, {*RESULTS.names, *names}))
     return pa.Table.from_arrays([*columns, *extra.columns], schema=results_schema(names, extra.schema))
 

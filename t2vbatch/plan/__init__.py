@@ -1,6 +1,18 @@
-"""Rows x models x indices become samples, and samples become units.  [pure]"""
+"""Rows x models x indices become samples, and samples become units."""
 
-from t2vbatch.plan.names import derive_seed, safe_name
-from t2vbatch.plan.plan import PLAN, Plan, Sample, Unit, make_plan, read_inputs
+from t2vbatch.plan.identity import derive_seed
+from t2vbatch.plan.make import make_plan
+from t2vbatch.plan.names import safe_name
+from t2vbatch.plan.plan import PLAN, Plan, PlannedModel, Sample, Unit, read_inputs
 
-__all__ = ["PLAN", "Plan", "Sample", "Unit", "derive_seed", "make_plan", "read_inputs", "safe_name"]
+__all__ = [
+    "PLAN",
+    "Plan",
+    "PlannedModel",
+    "Sample",
+    "Unit",
+    "derive_seed",
+    "make_plan",
+    "read_inputs",
+    "safe_name",
+]

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from t2vbatch.errors import ManifestError, Problem
-from t2vbatch.manifest import Manifest, Media
+from t2vbatch.manifest import Manifest
 
 _LISTED = 3
 
@@ -16,27 +16,23 @@ class BadRows:
         limit: most problems of a refusal that are listed.
 
     Attributes:
-        samples: sample_id: the problem of its row, for every sample that the run records as failed.
+        problems: index of a row: why its samples are recorded as failed.
     """
 
     def __init__(self, manifest: Manifest, policy: Literal["stop", "record"] | None, limit: int) -> None:
         self._manifest, self._policy, self._limit = manifest, policy, limit
         self._refused: list[Problem] = []
-        self._recorded: list[Problem] = []
-        self._count = 0
-        self.samples: dict[str, str] = {}
+        self.problems: dict[int, Problem] = {}
 
     @property
     def full(self) -> bool:
         """Whether enough problems for a refusal are known, so that no other row needs planning."""
         return len(self._refused) >= self._limit
 
-    def add(self, problem: Problem, remote: bool) -> None:
+    def add(self, row: int, problem: Problem, remote: bool = False) -> None:
         """Add the problem of one row. ``remote``: it is a file on another machine that cannot be read."""
         if self._policy == "record" or (self._policy is None and remote):
-            self._count += 1
-            if len(self._recorded) < _LISTED:
-                self._recorded.append(problem)
+            self.problems[row] = problem
         else:
             self._refused.append(problem)
 
@@ -51,14 +47,9 @@ class BadRows:
 
     def notes(self) -> list[str]:
         """A sentence with the number of recorded rows and the first of their problems."""
-        if not self._count:
+        if not self.problems:
             return []
-        rows = f"{self._count:,} of {len(self._manifest):,} rows"
-        listed = "; ".join(map(str, self._recorded))
-        more = f"; and {self._count - _LISTED:,} more" if self._count > _LISTED else ""
+        rows = f"{len(self.problems):,} of {len(self._manifest):,} rows"
+        listed = "; ".join(map(str, list(self.problems.values())[:_LISTED]))
+        more = f"; and {len(self.problems) - _LISTED:,} more" if len(self.problems) > _LISTED else ""
         return [f"{rows} cannot be generated and are recorded as failed: {listed}{more}"]
-
-
-def is_remote(media: Media) -> bool:
-    """Whether the media lie on another machine, so that reading them may fail today and work tomorrow."""
-    return media.uri is not None and "://" in media.uri and not media.uri.startswith("file:")

@@ -80,14 +80,15 @@ def check_rows(plan: Plan, rows: Collection[str]) -> None:
 
 
 def pending(plan: Plan, records: pa.Table, job: Job, selection: Selection = EVERYTHING) -> dict[str, Units]:
-    """The units of the samples without a record, by model.
+    """The units of the samples without a record, by model. Samples of bad rows are in no unit.
 
     Samples of one identity, such as those of two models that differ only in their names, are one video: the
     first of them is generated, and its record counts for all.
     """
     identities = plan.table["sample_id"].combine_chunks()
     first = pc.equal(pc.index_in(identities, identities), np.arange(len(plan), dtype=np.int32))
-    missing = pc.and_(first, pc.invert(pc.is_in(identities, records["sample_id"])))
+    done = pa.chunked_array([*records["sample_id"].chunks, pa.array(list(plan.bad), pa.string())])
+    missing = pc.and_(first, pc.invert(pc.is_in(identities, done)))
     chosen = _chosen(plan, missing.to_numpy(zero_copy_only=False), selection)
     models = plan.table["model"].cast(pa.string()).combine_chunks()
     units = {}

@@ -57,6 +57,12 @@ class Folder(Protocol):
     def replace(self, name: str, data: bytes, version: str) -> str | None:
         """Write the file if it is still this version; return the new version, or None if it was not."""
 
+    def version(self, name: str) -> str | None:
+        """Changes when the file does, without reading it: its size and time, or its ETag; None: no file."""
+
+    def move(self, old: str, new: str) -> None:
+        """Move a file, or a folder of files, to another name in this folder, replacing an existing one."""
+
     def publish(self, name: str, local: Path) -> None:
         """Move a local file to ``name``, replacing an existing one."""
 

@@ -69,6 +69,22 @@ class LocalFolder:
             self.write(name, data)
             return _digest(data)
 
+    def version(self, name: str) -> str | None:
+        with explained("look up", self._path(name)):
+            try:
+                found = self._path(name).stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            return f"{found.st_size} bytes, {found.st_mtime_ns} ns"
+
+    def move(self, old: str, new: str) -> None:
+        source, target = self._path(old), self._path(new)
+        with explained("move", source, missing=True):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+            _sync_folder(target.parent)
+            _sync_folder(source.parent)
+
     def publish(self, name: str, local: Path) -> None:
         target = self._path(name)
         with explained("write", target):
@@ -94,10 +110,11 @@ class LocalFolder:
             return
         with explained("list", top):
             for folder, folders, files in os.walk(top, onerror=_raise):
-                if Path(folder) == self._root and _STAGING in folders:
+                # Names are put together as text: a Path for each of a million files takes many seconds.
+                parent = os.path.relpath(folder, self._root).replace(os.sep, "/")
+                if parent == "." and _STAGING in folders:
                     folders.remove(_STAGING)
-                for file in files:
-                    yield (Path(folder) / file).relative_to(self._root).as_posix()
+                yield from files if parent == "." else (f"{parent}/{file}" for file in files)
 
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Path]:

@@ -83,6 +83,22 @@ class ObjectFolder:
             except (PreconditionError, NotFoundError, FileNotFoundError):
                 return None
 
+    def version(self, name: str) -> str | None:
+        with explained("look up", self._name(name)):
+            try:
+                return _version(obstore.head(self._store, checked_name(name)))
+            except (NotFoundError, FileNotFoundError):
+                return None
+
+    def move(self, old: str, new: str) -> None:
+        files = [old] if self.size(old) is not None else list(self.names(old))
+        if not files:
+            raise FileNotFoundError(self._name(old))
+        with explained("move", self._name(old)):
+            for file in files:
+                obstore.copy(self._store, checked_name(file), checked_name(new + file[len(old) :]))
+                obstore.delete(self._store, checked_name(file))
+
     def publish(self, name: str, local: Path) -> None:
         with explained("write", self._name(name)):
             obstore.put(self._store, checked_name(name), local)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 from t2vbatch.errors import ModelError, NodeError
@@ -20,17 +20,12 @@ from t2vbatch.worker.worker import RetryModel, Worker
 
 @dataclass(frozen=True)
 class WorkerFactory:
-    """Everything that is needed to start a worker of one model on any node; small and picklable.
-
-    Attributes:
-        shared: digest of what all samples of the model have in common: see Plan.
-    """
+    """Everything that is needed to start a worker of one model on any node; small and picklable."""
 
     job: Job
     model: str
     facts: ModelFacts
     store: Store
-    shared: str
 
     def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> Worker:
         """Load the model and the metrics; see Factory."""
@@ -39,9 +34,8 @@ class WorkerFactory:
         model = self._load(memory, device)
         scorer = load_metrics(self.job, device)
         info = WorkerInfo(name, device, time.perf_counter() - start)
-        read = partial(read_inputs, shared=self.shared)
         retry_model = self._retry_model(memory, device)
-        return Worker(self.job, self.model, self.store, model, scorer, info, read, retry_model)
+        return Worker(self.job, self.model, self.store, model, scorer, info, read_inputs, retry_model)
 
     def _load(self, memory: Sequence[str], device: str) -> VideoModel:
         where = f"models.{self.model}"

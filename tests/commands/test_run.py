@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from t2vbatch.commands import status_file
 from t2vbatch.commands.prepare import prepare
 from t2vbatch.commands.run import Result, run_job
 from t2vbatch.commands.status import Status, read_status
@@ -89,26 +90,41 @@ def _no_engine(job: object) -> Any:
 
 
 def test_changing_one_row_makes_what_it_touches(tmp_path: Path) -> None:
-    """Its two samples, over their old files; the others keep theirs."""
+    """Its two samples. The others keep their videos, and the two old videos leave ``videos/``."""
     before = _videos(_run(_write(tmp_path)).output)
     changed = [*_PROMPTS[:-1], {**_PROMPTS[-1], "prompt": "another prompt"}]
     result = _run(_write(tmp_path, changed))
     after = _videos(result.output)
     assert result.made == 2
-    assert {name for name in after if after[name] != before[name]} == {"r3-0.mp4", "r3-1.mp4"}
+    assert {name.partition("~")[0] for name in after.keys() - before.keys()} == {"r3-0", "r3-1"}
+    assert {name.partition("~")[0] for name in before.keys() - after.keys()} == {"r3-0", "r3-1"}
+    superseded = Path(result.output, "superseded/fake")
+    assert {file.name for file in superseded.iterdir()} == before.keys() - after.keys()
     assert [finding for finding in verify(open_store(result.output)) if finding] == []
 
 
-def test_a_row_that_comes_back_is_made_again_only_if_its_file_is_gone(tmp_path: Path) -> None:
-    """Leaving a row out keeps its video; changing it there and back overwrites it twice."""
-    _run(_write(tmp_path))
+def test_a_row_that_comes_back_brings_its_video_back(tmp_path: Path) -> None:
+    """Leaving a row out, or changing it there and back, costs no finished video."""
+    before = _videos(_run(_write(tmp_path)).output)
     assert _run(_write(tmp_path, _PROMPTS[:3])).summary.counts.planned == 6
     assert _run(_write(tmp_path)).made == 0
     changed = [{**_PROMPTS[0], "prompt": "x"}, *_PROMPTS[1:]]
     assert _run(_write(tmp_path, changed)).made == 2
     again = _run(_write(tmp_path))
-    assert again.made == 2
+    assert again.made == 0
+    assert _videos(again.output) == before
     assert [finding for finding in verify(open_store(again.output)) if finding] == []
+
+
+def test_a_missing_video_is_made_again(tmp_path: Path) -> None:
+    """A run looks for every finished video, and says whether the new file has the same bytes."""
+    result = _run(_write(tmp_path))
+    before = _videos(result.output)
+    lost = sorted(Path(result.output).rglob("*.mp4"))[0]
+    lost.unlink()
+    again = _run(_write(tmp_path))
+    assert (again.made, list(again.remade.values())) == (1, [True])
+    assert _videos(again.output) == before
 
 
 def test_changing_an_extra_column_changes_the_table_alone(tmp_path: Path) -> None:
@@ -156,13 +172,13 @@ def test_a_renamed_model_keeps_its_videos(tmp_path: Path) -> None:
     assert {row["model"] for row in _results(result.output)} == {"renamed"}
 
 
-def test_what_shared_a_video_that_is_overwritten_gets_its_own(tmp_path: Path) -> None:
+def test_what_shared_a_video_keeps_it_when_the_other_model_changes(tmp_path: Path) -> None:
     """No record ever names a file that is not its own."""
     spec = {"path": "x", "pipeline": "t2vbatch.models.fake:FakeModel"}
     both = {"a": spec, "b": spec}
     _run(_write(tmp_path, models=both))
     result = _run(_write(tmp_path, models={**both, "a": {**spec, "call": {"num_frames": 4}}}))
-    assert result.made == 16
+    assert result.made == 8
     frames = {(row["model"], row["num_frames"]) for row in _results(result.output)}
     assert frames == {("a", 4), ("b", 8)}
     assert [finding for finding in verify(open_store(result.output)) if finding] == []
@@ -239,7 +255,7 @@ def test_results_survive_a_column_of_the_same_name(tmp_path: Path) -> None:
 def test_verify_finds_what_is_wrong(tmp_path: Path, damage: str) -> None:
     """A changed byte, a missing file, a stale table, a file that nobody recorded."""
     out = Path(_run(_write(tmp_path)).output)
-    file = out / "videos/fake/r0-0.mp4"
+    file = next(out.glob("videos/fake/r0-0~*.mp4"))
     match damage:
         case "content":
             data = bytearray(file.read_bytes())
@@ -254,7 +270,7 @@ def test_verify_finds_what_is_wrong(tmp_path: Path, damage: str) -> None:
             (out / "videos/fake/who.mp4").write_bytes(b"x")
     findings = [finding for finding in verify(open_store(str(out))) if finding]
     assert len(findings) == 1, findings
-    assert {"table": "results.parquet", "stranger": "who.mp4"}.get(damage, "r0-0.mp4") in findings[0].place
+    assert {"table": "results.parquet", "stranger": "who.mp4"}.get(damage, "r0-0~") in findings[0].place
 
 
 def test_status_tells_from_the_files_alone(tmp_path: Path) -> None:
@@ -286,8 +302,9 @@ def test_a_killed_driver_costs_what_was_being_made(tmp_path: Path) -> None:
     assert [finding for finding in verify(open_store(str(out))) if finding] == []
 
 
-def test_status_tells_of_a_run_that_goes_on(tmp_path: Path) -> None:
+def test_status_tells_of_a_run_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who writes, with how many workers, and how long ago it was heard."""
+    monkeypatch.setattr(status_file, "_EVERY_S", 0.0)
     seen: list[Status] = []
 
     def look(progress: Progress) -> None:
@@ -324,7 +341,7 @@ def test_a_run_that_lost_its_lease_stops_writing(tmp_path: Path) -> None:
 
 def _files(folder: Path) -> dict[str, bytes]:
     found = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
-    return {name: file.read_bytes() for name, file in found.items()}
+    return {name: file.read_bytes() for name, file in found.items() if not name.startswith(".staging/")}
 
 
 def test_an_object_store_is_an_output_like_any_other(tmp_path: Path, s3: str) -> None:

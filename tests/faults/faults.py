@@ -172,7 +172,9 @@ def torn_files(world: World, number: int) -> None:
     (world.out / ".staging" / "torn").write_bytes(b"half")
     (world.out / "drafts").mkdir(exist_ok=True)
     (world.out / "drafts" / f"{'0' * 64}.json").write_bytes(b'{"sample_id": ')
-    (world.out / "videos/fake/r7-0.mp4").write_bytes(b"half a video")
+    plan = world.store.read_plan().table
+    video = plan["video"][plan["row_id"].index("r7").as_py()].as_py()
+    (world.out / video).write_bytes(b"half a video")
 
 
 def damaged(pattern: str) -> Strike:

@@ -204,7 +204,7 @@ def test_an_image_counts_by_its_bytes(tmp_path: Path) -> None:
     assert plan.sample(0).media["image"].data == (tmp_path / "i.png").read_bytes()
     Image.new("RGB", (8, 8), "blue").save(tmp_path / "i.png")
     assert _ids(_plan(tmp_path, rows)) != _ids(plan)
-    with pytest.raises(RowError, match="changed since it was planned"):
+    with pytest.raises(RowError, match="changed after it was planned"):
         plan.sample(0)
 
 

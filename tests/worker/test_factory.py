@@ -23,7 +23,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _factory(folder: Path, path: str) -> WorkerFactory:
     models = {"m": {"path": path}}
     job = Job.model_validate({"manifest": "m", "output": str(folder), "metrics": [], "models": models})
-    return WorkerFactory(job, "m", inspect_model("m", job.models["m"]), Store(str(folder)), "")
+    return WorkerFactory(job, "m", inspect_model("m", job.models["m"]), Store(str(folder)))
 
 
 def test_a_broken_model_folder_is_refused_at_once(saved: Path, tmp_path: Path) -> None:

@@ -1,0 +1,173 @@
+"""Finished samples that a run would make again, and whether the user asked for it.
+
+A new prompt, another key of the job, a new row: the user knows what these cost. A model whose repository
+moved, a library version that the identity names, a file that changed under its name: the user may not know of
+it, so the run says what moved and what it costs before it starts.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from t2vbatch.job import Job
+from t2vbatch.plan import Plan, PlannedModel
+
+WORTH_ASKING = 10
+"""Up to so many repeated samples, a run starts without asking."""
+
+NEEDED = ["sample_id", "row_id", "model", "sample_index", "prompt", "negative_prompt", "call", "status"]
+NEEDED += ["generate_s", "seed"]
+"""Columns of the records that ``find_repeats`` reads."""
+
+_KEY = ["row_id", "model", "sample_index"]
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Finished samples that would be made again although the user edited neither their rows nor the job.
+
+    Attributes:
+        count: how many.
+        hours: of the workers that made them, by their records.
+        causes: what moved, in words: how many of the samples.
+    """
+
+    count: int
+    hours: float
+    causes: Mapping[str, int]
+
+    def __str__(self) -> str:
+        cost = f"{self.hours:.1f} worker hours by their records"
+        first = f"{self.count:,} finished samples would be made again, {cost}"
+        return "\n".join([first, *(f"  {cause}: {count:,} samples" for cause, count in self.causes.items())])
+
+
+def find_repeats(
+    plan: Plan,
+    last_plan: Callable[[], Plan | None],
+    records: pa.Table,
+    job: Job,
+    job_before: Job | None,
+) -> Repeats:
+    """What the plan makes again for another reason than an edit of rows or job.
+
+    Args:
+        last_plan: reads the plan of the last run; None where there is none that this version can read.
+        records: with the columns NEEDED.
+        job_before: the job of the last run.
+    """
+    made = records.filter(pc.not_equal(records["status"], "failed"))
+    lost = made.filter(pc.invert(pc.is_in(made["sample_id"], plan.table["sample_id"])))
+    pending = plan.table.filter(pc.invert(pc.is_in(plan.table["sample_id"], records["sample_id"])))
+    at = pc.index_in(_keys(pending), _keys(lost).combine_chunks())
+    pending, lost = pending.filter(pc.is_valid(at)), lost.take(at.drop_null())
+    if lost.num_rows <= WORTH_ASKING:
+        return Repeats(0, 0.0, {})
+    before = last_plan()
+    cause_of = _Causes(plan, before, job, job_before).cause_of
+    causes, seconds = Counter[str](), 0.0
+    old_lines = _lines_of(before, lost)
+    for new, old, line in zip(_rows(plan, pending), lost.to_pylist(), old_lines, strict=True):
+        if cause := cause_of(new, old, line):
+            causes[cause] += 1
+            seconds += old["generate_s"] or 0.0
+    return Repeats(sum(causes.values()), seconds / 3600, dict(causes.most_common()))
+
+
+def _keys(table: pa.Table) -> pa.ChunkedArray:
+    """What stays the same when a sample gets another identity: its row, its model and its index."""
+    parts = [table[name].cast(pa.string()) for name in _KEY]
+    return pc.binary_join_element_wise(*parts, "\x1f")
+
+
+def _rows(plan: Plan, lines: pa.Table) -> Iterator[dict[str, Any]]:
+    """Lines of the plan with what their rows hold."""
+    content = plan.rows.take(lines["row"])
+    for chunk in range(0, lines.num_rows, 4096):
+        part, rows = lines.slice(chunk, 4096).to_pylist(), content.slice(chunk, 4096).to_pylist()
+        yield from (one | row for one, row in zip(part, rows, strict=True))
+
+
+def _lines_of(before: Plan | None, lost: pa.Table) -> Iterator[dict[str, Any] | None]:
+    """The line of the last plan for each of these samples; None where it has none."""
+    if before is None:
+        yield from (None for _ in range(lost.num_rows))
+        return
+    at = pc.index_in(lost["sample_id"], before.table["sample_id"].combine_chunks())
+    found = _rows(before, before.table.take(at.drop_null()))
+    for valid in pc.is_valid(at).to_pylist():
+        yield next(found) if valid else None
+
+
+@dataclass(frozen=True)
+class _Causes:
+    """Why a sample has another identity than in the last plan."""
+
+    plan: Plan
+    before: Plan | None
+    job: Job
+    job_before: Job | None
+
+    def cause_of(
+        self, new: Mapping[str, Any], old: Mapping[str, Any], line: Mapping[str, Any] | None
+    ) -> str | None:
+        """What moved, in words; None where the user edited the row or the job, or the last plan had other."""
+        if any(new[name] != old[name] for name in ("prompt", "negative_prompt", "seed")):
+            return None
+        if line is None:
+            # A record of a version with other identities; or a sample that an earlier edit superseded.
+            return None if self.before else "this version of t2vbatch identifies samples in another way"
+        if self._edited(new["model"]) or _places(new) != _places(line):
+            return None
+        if new["call"] != line["call"]:
+            return f"the defaults of model {new['model']} changed"
+        if names := _changed_files(new, line):
+            return f"the content of their {names} changed under the same name"
+        return self._moved(new["model"])
+
+    def _edited(self, model: str) -> bool:
+        """Whether the user changed a key that decides what this model makes."""
+        if self.job_before is None:
+            return False
+        now, then = self.job.models.get(model), self.job_before.models.get(model)
+        return now != then or self.job.video != self.job_before.video or self.job.seed != self.job_before.seed
+
+    def _moved(self, model: str) -> str | None:
+        assert self.before is not None
+        old, new = self.before.models.get(model), self.plan.models[model]
+        return _difference(model, old, new) if old else None
+
+
+def _difference(model: str, old: PlannedModel, new: PlannedModel) -> str | None:
+    """The values of a model's identity that changed, in words."""
+    before, after = dict(_leaves(old.shared)), dict(_leaves(new.shared))
+    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    if not changed:
+        return None
+    shown = [f"{name} {before.get(name)} -> {after.get(name)}" for name in changed[:3]]
+    more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+    return f"model {model}: {', '.join(shown)}{more}"
+
+
+def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _leaves(item, f"{place}.{name}" if place else name)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{place}[{index}]")
+    else:
+        yield place, value
+
+
+def _places(line: Mapping[str, Any]) -> list[tuple[str, str | None]]:
+    return [(file["name"], file["uri"]) for file in line["media"] or ()]
+
+
+def _changed_files(new: Mapping[str, Any], old: Mapping[str, Any]) -> str:
+    pairs = zip(new["media"] or (), old["media"] or (), strict=True)
+    return " and ".join(sorted({one["name"] for one, other in pairs if one["sha256"] != other["sha256"]}))

@@ -1,0 +1,149 @@
+"""status.json: where an output stands, in one small file, however many samples it has.
+
+The run writes it every few seconds, and whoever rebuilds the tables writes it last. ``complete`` says that it
+counts every record; where a run died, it does not, and the records have to be counted.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from t2vbatch.commands.pace import Pace
+from t2vbatch.engines import Progress
+from t2vbatch.output.store import Store
+from t2vbatch.plan import Plan
+
+STATUS = "status.json"
+
+# Often enough for a person who watches, and rare enough for an object store that bills by the request.
+_EVERY_S = 2.0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Samples of a plan; planned = ok + degenerate + failed + pending.
+
+    Attributes:
+        failures: error type: how many samples have it.
+    """
+
+    planned: int
+    ok: int
+    degenerate: int
+    failed: int
+    failures: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def pending(self) -> int:
+        return self.planned - self.ok - self.degenerate - self.failed
+
+
+def count(sample_ids: pa.ChunkedArray, records: pa.Table) -> Counts:
+    """Count the planned samples by their records.
+
+    Args:
+        records: with ``sample_id``, ``status`` and ``error_type``.
+    """
+    found = pc.index_in(sample_ids, records["sample_id"].combine_chunks()).drop_null()
+    statuses = _tally(records["status"].take(found))
+    return Counts(
+        planned=len(sample_ids),
+        ok=statuses.get("ok", 0),
+        degenerate=statuses.get("degenerate", 0),
+        failed=statuses.get("failed", 0),
+        failures=_tally(records["error_type"].take(found).drop_null()),
+    )
+
+
+def write_complete(store: Store, counts: Counts) -> None:
+    """Write the status of an output that no run is writing."""
+    store.write_json(STATUS, {"written_at": _now(), "complete": True, "counts": _as_json(counts)})
+
+
+@dataclass
+class StatusWriter:
+    """Writes status.json while a run goes on, at most once in _EVERY_S unless its workers start or end.
+
+    Attributes:
+        before: the counts when the run began.
+        exact: whether each pending sample has a record of its own. Equal samples share one, and then the
+            progress of
+            the run does not tell the counts.
+    """
+
+    store: Store
+    before: Counts
+    exact: bool
+    started_at: str = field(default_factory=lambda: _now())
+    failures: Counter[str] = field(default_factory=Counter)
+    written: float = 0.0
+    waits_for: str | None = None
+    waits_since: str = ""
+    pace: Pace = field(default_factory=Pace)
+
+    @classmethod
+    def begin(cls, store: Store, plan: Plan, records: pa.Table) -> "StatusWriter":
+        """The writer of a run that begins now; ``records`` as for ``count``."""
+        ids = plan.table["sample_id"]
+        return cls(store, count(ids, records), exact=pc.count_distinct(ids).as_py() == len(ids))
+
+    def failed(self, error_type: str) -> None:
+        """Count a sample that the run gave up on."""
+        self.failures[error_type] += 1
+
+    def write(self, progress: Progress) -> None:
+        """Write the state of the run, if it is time."""
+        now, changed = time.monotonic(), progress.waits_for != self.waits_for
+        if changed:
+            self.waits_for, self.waits_since = progress.waits_for, _now()
+        if not progress.waits_for:
+            self.pace.add(progress.ok + progress.degenerate + progress.failed)
+        over = not (progress.running or progress.pending)
+        if changed or over or now - self.written >= _EVERY_S:
+            self.written = now
+            self.store.write_json(STATUS, self._status(progress))
+
+    def _status(self, progress: Progress) -> dict[str, Any]:
+        return {
+            "started_at": self.started_at,
+            "written_at": _now(),
+            "complete": False,
+            "counts": _as_json(self._counts(progress)) if self.exact else None,
+            "rate_per_min": self.pace.rate_per_min(),
+            "waits_for": self.waits_for,
+            "waits_since": self.waits_since,
+            "this_run": asdict(progress),
+        }
+
+    def _counts(self, progress: Progress) -> Counts:
+        return Counts(
+            planned=self.before.planned,
+            ok=self.before.ok + progress.ok,
+            degenerate=self.before.degenerate + progress.degenerate,
+            failed=self.before.failed + progress.failed,
+            failures=dict(Counter(self.before.failures) + self.failures),
+        )
+
+
+def counts_of(status: Mapping[str, Any]) -> Counts | None:
+    """The counts in status.json; None where it has none."""
+    found = status.get("counts")
+    return Counts(**{name: found[name] for name in Counts.__dataclass_fields__}) if found else None
+
+
+def _as_json(counts: Counts) -> dict[str, Any]:
+    return asdict(counts) | {"pending": counts.pending}
+
+
+def _tally(column: pa.ChunkedArray) -> dict[str, int]:
+    return {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,146 @@
+"""The distinct calls of a model: what the job and the row set, once for all equal rows.  [pure]"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from t2vbatch.canonical import NotCanonicalError, canonical, whole
+from t2vbatch.job import Limits
+from t2vbatch.manifest import Manifest
+from t2vbatch.models.calls.check import cell_values, expected_frames, frame_count, suited_call, value_problems
+from t2vbatch.models.protocol import ModelFacts
+
+_COSTS = ("num_frames", "video_length", "height", "width", "num_inference_steps")
+
+
+@dataclass(frozen=True)
+class CallProblem:
+    """Why no sample can be planned with a call; ``column`` is None where it is not one argument's value."""
+
+    column: str | None
+    found: str
+    expected: str
+
+
+@dataclass(frozen=True)
+class DistinctCalls:
+    """The calls of one model.
+
+    Attributes:
+        of_row: for each row of the manifest, the index of its call.
+        texts: the calls, as JSON.
+        costs: of one sample: frames x pixels x steps.
+        problems: of each call, or None.
+    """
+
+    of_row: npt.NDArray[np.int64]
+    texts: tuple[str, ...]
+    costs: npt.NDArray[np.float64]
+    problems: tuple[CallProblem | None, ...]
+
+
+def normal_call(call: Mapping[str, Any], facts: ModelFacts) -> dict[str, Any]:
+    """The call in the one form that its identity stands for.
+
+    Numbers of one value are one number: a float where the pipeline's own default is one, else an integer
+    where they have no fraction.
+    """
+    suited = suited_call(call, facts)
+    return {name: _normal(value, facts.signature.get(name)) for name, value in suited.items()}
+
+
+def distinct_calls(
+    manifest: Manifest, call: Mapping[str, Any], facts: ModelFacts, limits: Limits
+) -> DistinctCalls:
+    """The calls of every row. Raises nothing: a call that cannot be planned has a problem.
+
+    Args:
+        call: the model's call, over which a row's columns are laid.
+    """
+    columns = [name for name in manifest.columns.names if name in facts.parameters]
+    firsts, of_row = _groups(manifest.table.select(columns), len(manifest))
+    cells = [manifest.row(first).columns if columns else {} for first in firsts]
+    found = [normal_call({**call, **cell_values(own, facts)}, facts) for own in cells]
+    problems = tuple(_problem(one, facts, limits) for one in found)
+    texts = tuple(
+        _text(_canonical_part(one) if problem else one) for one, problem in zip(found, problems, strict=True)
+    )
+    costs = np.array([_cost(one, facts) for one in found])
+    return DistinctCalls(of_row, texts, costs, problems)
+
+
+def _groups(table: pa.Table, count: int) -> tuple[list[int], npt.NDArray[np.int64]]:
+    """Groups of rows that are equal in every column: the first row of each, and the group of each row."""
+    groups = np.zeros(count, np.int64)
+    for column in table.columns:
+        _, groups = np.unique(groups * (count + 1) + _codes(column), return_inverse=True)
+    _, firsts = np.unique(groups, return_index=True)
+    return firsts.tolist(), groups
+
+
+def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Equal numbers for equal cells, from 0 to the number of cells."""
+    if pa.types.is_nested(column.type):
+        column = pa.chunked_array([pa.array([repr(cell) for cell in column.to_pylist()], pa.large_string())])
+    codes = column.combine_chunks().dictionary_encode(null_encoding="encode").indices
+    return np.asarray(codes.to_numpy(zero_copy_only=False), np.int64)
+
+
+def _normal(value: Any, default: Any) -> Any:
+    match value:
+        case bool() | None | str() | bytes():
+            return value
+        case int() | float() if isinstance(default, float) and abs(value) < 2**53:
+            return float(value)
+        case float():
+            return whole(value)
+        case list() | tuple():
+            return [_normal(item, None) for item in value]
+        case Mapping():
+            return {name: _normal(item, None) for name, item in value.items()}
+        case _:
+            return value
+
+
+def _problem(call: Mapping[str, Any], facts: ModelFacts, limits: Limits) -> CallProblem | None:
+    for argument, found, expected in value_problems(call, facts, limits):
+        return CallProblem(argument, found, expected)
+    count = frame_count(call, facts)
+    if count is not None and not facts.frames.allows(count):
+        return CallProblem(facts.frames_argument, f"{count} frames", expected_frames(count, facts))
+    try:
+        canonical(call)
+    except NotCanonicalError as error:
+        return CallProblem(None, str(error), "call arguments with a canonical form")
+    return None
+
+
+def _canonical_part(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that have a canonical form, for the record of a row that cannot be generated."""
+    return {name: value for name, value in call.items() if _is_canonical(value)}
+
+
+def _is_canonical(value: Any) -> bool:
+    try:
+        canonical(value)
+    except NotCanonicalError:
+        return False
+    return True
+
+
+def _text(call: Mapping[str, Any]) -> str:
+    return json.dumps(call, sort_keys=True, ensure_ascii=False)
+
+
+def _cost(call: Mapping[str, Any], facts: ModelFacts) -> float:
+    cost = 1.0
+    for argument in _COSTS:
+        value = call.get(argument, facts.signature.get(argument))
+        if isinstance(value, int | float) and value > 0:
+            cost *= value
+    return cost

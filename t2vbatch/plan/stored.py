@@ -1,0 +1,103 @@
+"""A plan as one Parquet file: what an output needs, when manifest, media, models and hub are elsewhere.
+
+The file has one line a sample: the columns of PLAN, then those of its row. ``columns`` holds the manifest's
+other columns in one struct, so that no name of theirs meets one of the plan's. What all samples of a model
+share is in the file's metadata.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from t2vbatch.canonical import canonical
+from t2vbatch.plan.identity import VERSION
+from t2vbatch.plan.media import KnownMedia, known_media
+from t2vbatch.plan.plan import PLAN, ROWS, Plan, PlannedModel
+
+_KEY = b"t2vbatch"
+_EXTRA = "columns"
+_AT_ONCE = 131_072  # Samples of one row repeat its content; so many lines of it are in memory at a time.
+
+
+class OtherPlanError(ValueError):
+    """The file is a plan of another version, or is not a plan."""
+
+
+def dump_plan(plan: Plan) -> bytes:
+    """The plan as the bytes of a Parquet file."""
+    fields = [*PLAN, *ROWS]
+    if plan.extra.num_columns:
+        fields.append(pa.field(_EXTRA, pa.struct(list(plan.extra.schema))))
+    schema = pa.schema(fields, {_KEY: canonical(_about(plan))})
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+        for start in range(0, max(1, len(plan)), _AT_ONCE):
+            writer.write_table(_lines(plan, start, schema))
+    return sink.getvalue()
+
+
+def load_plan(data: bytes) -> Plan:
+    """Read back what ``dump_plan`` wrote.
+
+    Raises:
+        OtherPlanError: another version of this program wrote it.
+        pyarrow.ArrowException: the file is damaged.
+    """
+    table = pq.read_table(io.BytesIO(data))
+    about = _read_about(table.schema)
+    numbers, firsts, rows = np.unique(table["row"].to_numpy(), return_index=True, return_inverse=True)
+    content = table.drop_columns(PLAN.names).take(pa.array(firsts))
+    extra = pa.table([], [])
+    if _EXTRA in content.column_names:
+        extra = pa.Table.from_struct_array(content[_EXTRA].combine_chunks())
+    lines = table.select(PLAN.names).replace_schema_metadata().combine_chunks()
+    if len(numbers) and numbers[-1] != len(numbers) - 1:
+        lines = lines.set_column(PLAN.get_field_index("row"), "row", pa.array(rows))
+    models = {
+        name: PlannedModel(model["shared"], model["call"], frozenset(model["reads"]))
+        for name, model in about["models"].items()
+    }
+    return Plan(lines.cast(PLAN), content.select(ROWS.names).cast(ROWS), extra, models, about["fan_out"])
+
+
+def load_hints(data: bytes) -> tuple[KnownMedia, int]:
+    """What the next plan may use of a stored one: the digests of its media, and its fan-out; see Plan.
+
+    Raises:
+        OtherPlanError: another version of this program wrote it.
+        pyarrow.ArrowException: the file is damaged.
+    """
+    file = pq.ParquetFile(io.BytesIO(data))
+    about = _read_about(file.schema_arrow)
+    return known_media(file.read(["media"])), about["fan_out"]
+
+
+def _about(plan: Plan) -> dict[str, Any]:
+    models = {
+        name: {"shared": model.shared, "call": model.call, "reads": sorted(model.reads)}
+        for name, model in plan.models.items()
+    }
+    return {"version": VERSION, "fan_out": plan.fan_out, "models": models}
+
+
+def _read_about(schema: pa.Schema) -> Mapping[str, Any]:
+    about = (schema.metadata or {}).get(_KEY)
+    if about is None or not {*PLAN.names, *ROWS.names} <= set(schema.names):
+        raise OtherPlanError("an earlier version of t2vbatch wrote it")
+    found: dict[str, Any] = json.loads(about)
+    if found.get("version") != VERSION:
+        raise OtherPlanError(f"its identities have version {found.get('version')}, not {VERSION}")
+    return found
+
+
+def _lines(plan: Plan, start: int, schema: pa.Schema) -> pa.Table:
+    lines = plan.table.slice(start, _AT_ONCE)
+    columns = [*lines.columns, *plan.rows.take(lines["row"]).columns]
+    if plan.extra.num_columns:
+        columns.append(plan.extra.take(lines["row"]).to_struct_array())
+    return pa.table(columns, schema=schema)
