@@ -1,0 +1,119 @@
+"use strict";
+// The facts of one sample, for the detail view.
+
+function facts(sample) {
+  const status = value(sample, "status");
+  const parts = [element("h2", "prompt", heading(sample))];
+  const line = element("p", "facts-line");
+  line.append(modelLabel(value(sample, "model")), element("span", `status ${status}`, status));
+  parts.push(line);
+  const negative = value(sample, "negative_prompt");
+  if (negative) parts.push(element("p", "note", `negative prompt: ${negative}`));
+  if (value(sample, "prompt_truncated")) {
+    parts.push(element("p", "note", `The scorer truncated this prompt (${value(sample, "prompt_tokens")} tokens).`));
+  }
+  if (value(sample, "error")) parts.push(errorBox(sample));
+  if (scores.length) parts.push(scoreTable(sample));
+  parts.push(links(sample), factTable(factRows(sample)), ...recipeParts(sample));
+  const more = element("details");
+  more.append(element("summary", "", "All columns"), factTable(allRows(sample)));
+  return [...parts, more];
+}
+
+// The scores of the same row and seed by every model; those of this sample are bold.
+function scoreTable(sample) {
+  const group = allGroups.get(groupOf(sample));
+  const table = element("table", "board score-table");
+  const head = element("tr");
+  head.append(cell("th", "score", "col"), ...group.map((other) => modelHead(other, other === sample)));
+  const body = scores.map(({ name, better }) => {
+    const row = element("tr");
+    const arrow = better === "higher" ? " ↑" : better === "lower" ? " ↓" : "";
+    row.append(cell("th", name + arrow, "row"));
+    for (const other of group) {
+      const found = element("td", "number");
+      found.append(element(other === sample ? "b" : "span", "", scoreText(other, name)));
+      row.append(found);
+    }
+    return row;
+  });
+  const [top, rest] = [element("thead"), element("tbody")];
+  top.append(head);
+  rest.append(...body);
+  table.append(top, rest);
+  return table;
+}
+
+function cell(tag, text, scope) {
+  const made = element(tag, "", text);
+  made.scope = scope;
+  return made;
+}
+
+function modelHead(sample, current) {
+  const made = cell("th", null, "col");
+  made.className = "number";
+  made.append(modelLabel(value(sample, "model")));
+  if (current) made.setAttribute("aria-current", "true");
+  return made;
+}
+
+function links(sample) {
+  const place = element("p", "links");
+  const file = value(sample, "video");
+  if (hasVideo(sample)) {
+    const [open, save] = [element("a", "", "open the file"), element("a", "", "download")];
+    for (const link of [open, save]) link.href = fileLink(file);
+    open.target = "_blank";
+    save.download = file.slice(file.lastIndexOf("/") + 1);
+    place.append(open, save);
+  }
+  place.append(copyButton(() => location.href, "copy link"));
+  return place;
+}
+
+function factRows(sample) {
+  const rows = [["seed", value(sample, "seed")]];
+  rows.push(["row", value(sample, "row_id")], ["sample", value(sample, "sample_index")]);
+  if (value(sample, "video")) {
+    const size = `${value(sample, "width")} × ${value(sample, "height")}`;
+    const length = `${value(sample, "num_frames")} frames at ${number(value(sample, "fps"))} fps`;
+    const rate = value(sample, "audio_rate_hz");
+    const sound = rate ? `, with sound at ${number(rate)} Hz` : "";
+    rows.push(["video", `${size}, ${length}${sound}`], ["file", value(sample, "video")]);
+  }
+  if (value(sample, "generate_s") !== null) rows.push(["generated in", `${number(value(sample, "generate_s"))} s`]);
+  if (value(sample, "device") !== null) rows.push(["device", value(sample, "device")]);
+  return rows.concat(extra.map((name) => [name, value(sample, name)]));
+}
+
+function allRows(sample) {
+  return Object.keys(columns).filter((name) => name !== "traceback").map((name) => [name, value(sample, name)]);
+}
+
+function factTable(rows) {
+  const made = element("table", "facts-table");
+  for (const [name, found] of rows) {
+    if (found === null) continue;
+    const row = element("tr");
+    row.append(cell("th", name, "row"), element("td", "", String(found)));
+    made.append(row);
+  }
+  return made;
+}
+
+function errorBox(sample) {
+  const box = element("div", "error");
+  const tries = value(sample, "attempts");
+  const after = tries > 1 ? `, after ${tries} attempts` : "";
+  box.append(element("p", "", `${value(sample, "error_type")}${after}: ${value(sample, "error")}`));
+  const traceback = value(sample, "traceback");
+  if (traceback) {
+    const more = element("details");
+    const text = element("pre", "", traceback);
+    text.tabIndex = 0;
+    more.append(element("summary", "", "traceback"), text);
+    box.append(more);
+  }
+  return box;
+}

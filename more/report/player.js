@@ -1,0 +1,103 @@
+"use strict";
+// One video of the page: its poster, and its file while the video is in view.
+
+// Small videos are enlarged without smoothing: interpolated pixels would not be the model's.
+const PIXELATED_UP_TO = 192;
+
+// What plays each kind of file; a folder of frames has none of these endings.
+const PLAYERS = { mp4: "video", webm: "video", gif: "img" };
+
+// The poster of a sample with its player, or the reason why there is no video.
+function videoBox(sample) {
+  if (value(sample, "video")) {
+    const box = posterBox(sample);
+    if (hasVideo(sample)) box.append(makePlayer(sample, box));
+    return box;
+  }
+  const box = element("div", "video-box");
+  box.append(element("p", "reason", value(sample, "error_type") || value(sample, "status")));
+  return box;
+}
+
+function posterBox(sample) {
+  const box = element("div", "video-box");
+  const [width, height] = [value(sample, "width"), value(sample, "height")];
+  if (width && height) box.style.setProperty("--aspect", width / height);
+  if (Math.max(width, height) <= PIXELATED_UP_TO) box.classList.add("pixelated");
+  const poster = value(sample, "poster");
+  if (poster) showPoster(box, poster);
+  return box;
+}
+
+// The poster is a row of frames; the pointer moves through them.
+function showPoster(box, poster) {
+  box.style.backgroundImage = `url("${poster}")`;
+  box.style.backgroundSize = `${sheetFrames * 100}% 100%`;
+  const show = (index) => {
+    box.style.backgroundPositionX = `${(100 * index) / (sheetFrames - 1)}%`;
+  };
+  box.addEventListener("pointermove", (event) => {
+    const { left, width } = box.getBoundingClientRect();
+    const index = Math.floor((sheetFrames * (event.clientX - left)) / width);
+    show(Math.min(Math.max(index, 0), sheetFrames - 1));
+  });
+  box.addEventListener("pointerleave", () => show(0));
+}
+
+// The element that plays a video, before its file is loaded.
+function makePlayer(sample, box) {
+  const file = value(sample, "video");
+  const player = element(PLAYERS[file.slice(file.lastIndexOf(".") + 1)] ?? "frames-player", "player");
+  player.dataset.file = fileLink(file);
+  player.dataset.fps = value(sample, "fps");
+  player.dataset.frames = value(sample, "num_frames");
+  if (player.tagName === "IMG") player.alt = "";
+  if (player.tagName === "VIDEO") {
+    Object.assign(player, { muted: true, loop: true, playsInline: true, preload: "none" });
+    player.setAttribute("aria-label", heading(sample));
+    if (value(sample, "audio_sha256")) player.dataset.sound = "";
+  }
+  player.addEventListener("error", () => player.hasAttribute("src") && showMissing(box, file));
+  return player;
+}
+
+function showMissing(box, file) {
+  if (box.querySelector(".missing-file")) return;
+  const note = element("p", "missing-file", "The video file is missing here.");
+  note.title = `${file} does not exist beside this page, or this browser cannot play it.`;
+  box.append(note);
+}
+
+function unload(player) {
+  player.removeAttribute("src");
+  if (player.load) player.load();
+}
+
+// Calls enter and leave with the player of each box that comes into view or leaves it. A browser has few
+// decoders: only videos in view should have their file.
+function watchPlayers(enter, leave) {
+  const handle = (entry) => {
+    const player = entry.target.querySelector(".player");
+    if (player) (entry.isIntersecting ? enter : leave)(player);
+  };
+  return new IntersectionObserver((entries) => entries.forEach(handle), { rootMargin: "100px" });
+}
+
+// The scores of a card: names on the left, numbers aligned on the right.
+function scoreList(sample) {
+  const list = element("span", "scores");
+  for (const { name } of scores) {
+    list.append(element("span", "score-name", name), element("b", "score", scoreText(sample, name)));
+  }
+  return list;
+}
+
+// A card of the gallery or of another view; caption comes between the video and the scores.
+function videoCard(sample, caption, onClick) {
+  const card = element("button", `card ${value(sample, "status")}`);
+  card.type = "button";
+  card.dataset.sample = sample;
+  card.append(videoBox(sample), ...caption, scoreList(sample));
+  card.addEventListener("click", onClick);
+  return card;
+}

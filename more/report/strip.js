@@ -1,0 +1,71 @@
+"use strict";
+// The strip at the top of the page: a few prompts as columns, the models as rows, all on one clock.
+
+const STRIP_COLUMNS = 12;
+const TILE_HEIGHTS = [176, 150, 124, 104, 92]; // pixels by number of models; more models have the last one
+
+const strip = (() => {
+  const place = document.getElementById("strip");
+  const clock = makeClock();
+  const watch = watchPlayers(clock.add, clock.remove);
+
+  // Groups at equal distances; those with a video of every model first.
+  function columnsOfStrip() {
+    const groups = [...allGroups.values()].filter((group) => group.some((sample) => value(sample, "video")));
+    const whole = groups.filter((group) => new Set(group.filter((sample) => value(sample, "video")).map((sample) => value(sample, "model"))).size === models.length);
+    const pool = distinctPrompts(whole.length ? whole : groups);
+    const wanted = Math.min(STRIP_COLUMNS, pool.length);
+    return Array.from({ length: wanted }, (_, index) => pool[Math.floor((index * pool.length) / wanted)]);
+  }
+
+  function distinctPrompts(groups) {
+    const first = new Map();
+    for (const group of groups) if (!first.has(heading(group[0]))) first.set(heading(group[0]), group);
+    return [...first.values()];
+  }
+
+  function tile(sample, group) {
+    const made = button("", `tile ${value(sample, "status")}`, () => openDetail(group, sample));
+    made.dataset.sample = sample;
+    const picture = videoBox(sample);
+    const model = models.length > 1 ? `${value(sample, "model")}: ` : "";
+    made.setAttribute("aria-label", `${model}${heading(sample)}`);
+    made.append(picture);
+    watch.observe(picture);
+    return made;
+  }
+
+  function column(group) {
+    const made = element("div", "strip-column");
+    for (const model of models) {
+      const sample = group.find((one) => value(one, "model") === model);
+      made.append(sample === undefined ? element("div", "tile empty") : tile(sample, group));
+    }
+    const caption = element("p", "strip-prompt", heading(group[0]));
+    caption.title = heading(group[0]);
+    made.append(caption);
+    return made;
+  }
+
+  function fill() {
+    const groups = columnsOfStrip();
+    if (!groups.length) return;
+    const height = TILE_HEIGHTS[Math.min(models.length, TILE_HEIGHTS.length) - 1];
+    place.style.setProperty("--tile", `${height}px`);
+    const labels = element("div", "strip-labels");
+    if (models.length > 1) labels.append(...models.map((model) => modelLabel(model)));
+    const shown = element("div", "strip-columns");
+    shown.tabIndex = 0;
+    shown.setAttribute("role", "region");
+    shown.setAttribute("aria-label", "Some prompts by every model");
+    shown.append(...groups.map(column));
+    place.append(labels, shown, clock.bar);
+    place.hidden = false;
+  }
+
+  function play() {
+    if (!matchMedia("(prefers-reduced-motion: reduce)").matches) clock.play(true);
+  }
+
+  return { fill, play, key: clock.key, pause: () => clock.play(false) };
+})();
