@@ -53,7 +53,9 @@ def make_plan(
         ModelError: a call argument that a model does not take.
     """
     makers = {name: _Maker.of(name, job, facts) for name, facts in models.items()}
-    calls = {name: distinct_calls(manifest, maker.call, maker.facts, job.limits) for name, maker in makers.items()}
+    calls = {
+        name: distinct_calls(manifest, maker.call, maker.facts, job.limits) for name, maker in makers.items()
+    }
     bad = BadRows(manifest, job.on_bad_row, job.limits.problems)
     rows = _rows(manifest, models, calls, job, known, bad)
     pairs = _pairs(manifest, list(makers))
