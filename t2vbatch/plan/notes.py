@@ -1,4 +1,4 @@
-"""Sentences that the user should read before a run: columns that look misspelt or are not used, models, files."""
+"""Notes for the user before a run: columns that look misspelt or are not used, models, files."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
