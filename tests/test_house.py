@@ -26,7 +26,7 @@ schedule      errors plan output.records worker.protocol
 engines       errors job plan output.records worker.protocol schedule models.steps
 analysis      errors canonical storage job media metrics models plan output worker.protocol engines
 report        errors storage media metrics output analysis
-exchange      errors canonical job storage media output analysis
+exchange      errors canonical job storage manifest media output analysis
 commands      *
 cli           *
 """

@@ -19,6 +19,9 @@ Model = Annotated[
 ]
 
 
+_LISTED = 20
+
+
 def import_manifest(
     form: Annotated[
         str, typer.Argument(metavar="FORMAT", help="vbench, json, lines, captions or webdataset.")
@@ -28,6 +31,9 @@ def import_manifest(
     images: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="The folder of the images that the list names.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an existing target, and equal names in its folder.")
+    ] = False,
 ) -> None:
     """Convert another tool's prompt list into a manifest.
 
@@ -39,7 +45,13 @@ def import_manifest(
     """
     from t2vbatch.exchange import import_manifest as imported
 
-    typer.echo(f"{target}: {counted(imported(source, form, target, images), 'row')}")
+    left_out: list[str] = []
+    rows = imported(source, form, target, images, force, left_out.append)
+    for sentence in left_out[:_LISTED]:
+        typer.echo(f"left out: {sentence}", err=True)
+    if len(left_out) > _LISTED:
+        typer.echo(f"left out: {len(left_out) - _LISTED:,} more", err=True)
+    typer.echo(f"{target}: {counted(rows, 'row')}")
 
 
 def export(

@@ -4,14 +4,17 @@ All checks run before the first file is written: a benchmark with missing videos
 over the rest looks like a result.
 """
 
+import base64
 import io
 import json
+import math
 import tarfile
 import tempfile
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, time
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -59,6 +62,8 @@ def export(
     """
     if layout not in LAYOUTS:
         raise UsageError(f"--layout {layout}", "an unknown layout", f"one of {', '.join(LAYOUTS)}")
+    if target.exists() and not target.is_dir():
+        raise UsageError(str(target), "a file", "an empty or a new folder")
     if target.exists() and any(target.iterdir()):
         raise UsageError(str(target), "a folder that is not empty", "an empty or a new folder")
     chosen = _model(plan, layout, model)
@@ -104,9 +109,32 @@ def webdataset(folder: Folder, results: pa.Table, target: Path) -> int:
         with tarfile.open(target / f"{number:06d}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
             for row, facts in zip(rows[start : start + SHARD], metadata[start : start + SHARD], strict=True):
                 key = row["sample_id"]
-                _add(tar, f"{key}.json", json.dumps(facts, ensure_ascii=False, default=str).encode())
+                _add(tar, f"{key}.json", as_json(facts))
                 _add(tar, key + _ending(row), _bytes(folder, row))
     return len(rows)
+
+
+def as_json(facts: Row) -> bytes:
+    """The facts as JSON: null for NaN and infinity, base64 for bytes, ISO 8601 for times."""
+    return json.dumps(_plain(facts), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case None | bool() | int() | str():
+            return value
+        case bytes():
+            return base64.b64encode(value).decode()
+        case dict():
+            return {str(name): _plain(item) for name, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case date() | time():
+            return value.isoformat()
+        case _:
+            return str(value)
 
 
 LAYOUTS: Mapping[str, Callable[[Folder, pa.Table, Path], int]] = {
@@ -182,21 +210,27 @@ def _different(results: pa.Table) -> None:
 
 def _copied(folder: Folder, rows: list[Row], target: Path, name: Callable[[Row], str]) -> int:
     files = [unicodedata.normalize("NFC", name(row)) + _ending(row) for row in rows]
-    _nameable(files)
+    _nameable(files, _folds_case(target))
     for file, row in zip(files, rows, strict=True):
-        if (target / file).exists():
-            raise UsageError(
-                str(target),
-                f"a disk that takes {file!r} for the name of another video",
-                "one that knows case",
-            )
         _copy(folder, row, target / file)
     return len(rows)
 
 
-def _nameable(names: list[str]) -> None:
+def _folds_case(folder: Path) -> bool:
+    """Whether the disk takes names that differ only in case for one name."""
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="case") as file:
+        return Path(file.name).with_name(Path(file.name).name.upper()).exists()
+
+
+def _nameable(names: list[str], folds_case: bool) -> None:
+    """Every name can be the name of a file, and no two are one file."""
     found = Counter(names)
     wrong = [f"{name!r} occurs twice" for name, count in found.items() if count > 1]
+    wrong += [f"{name[:40]!r}... contains the character NUL" for name in found if "\0" in name]
+    if folds_case:
+        folded = Counter(name.casefold() for name in found)
+        same = [name for name in found if folded[name.casefold()] > 1]
+        wrong += [f"{name!r} is also another name, because this disk ignores case" for name in same]
     wrong += [f"{name!r} contains a slash" for name in found if "/" in name]
     wrong += [f"{name[:40]!r}... is longer than 255 bytes" for name in found if len(name.encode()) > 255]
     if wrong:

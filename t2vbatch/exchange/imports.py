@@ -1,173 +1,242 @@
-"""Prompt lists that are no table -> a manifest in JSON Lines, with its images beside it."""
+"""Prompt lists that are not tables -> a manifest in JSON Lines, with its media beside it."""
 
 import json
-import tarfile
+import math
 from collections.abc import Callable, Iterator, Mapping
-from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from t2vbatch.errors import ManifestError, Problem, UsageError
+from t2vbatch.errors import UsageError
+from t2vbatch.exchange.kept_media import KeptMedia, media_folder, staged
+from t2vbatch.exchange.shards import webdataset
+from t2vbatch.manifest.text import BadText, decode_text
+from t2vbatch.media.frame_folder import SUFFIXES
 
 Row = dict[str, Any]
-Keep = Callable[[str, bytes], str]
-"""Stores an image under a name and returns what the manifest writes."""
+Importer = Callable[[Path, KeptMedia], Iterator[Row]]
 
-_IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+_IMAGE_NAMES = ("image", "image_path", "input_path", "image_name", "ref")
+_SUFFIX = ".jsonl"
 
 
-def import_manifest(source: Path, form: str, target: Path, images: Path | None = None) -> int:
+def import_manifest(
+    source: Path,
+    form: str,
+    target: Path,
+    images: Path | None = None,
+    force: bool = False,
+    leave: Callable[[str], None] = lambda what: None,
+) -> int:
     """Write a manifest from another tool's list.
 
     Args:
-        source: its file or folder.
+        source: its file or folder. It is never changed.
         form: one of FORMATS.
-        target: the manifest to write, in JSON Lines; images go into a folder of its name beside it, since a
-            manifest reads nothing from elsewhere.
-        images: where the list's own images are, for lists that name them without saying where.
+        target: the manifest to write, ``.jsonl``; media go into a folder of its name beside it, because a
+            manifest reads only files of its own folder.
+        images: the folder of the images that the list names; default: the list's own folder. Files outside
+            it are not read.
+        force: replace an existing target, and files of equal names in its folder.
+        leave: called with a sentence for everything that the import does not use.
 
     Returns:
-        How many rows were written.
+        The number of rows.
 
     Raises:
-        UsageError: the source is not there, or is not of that form.
+        UsageError: the source cannot be read as that format, or the target exists.
     """
     if form not in FORMATS:
         raise UsageError(f"import {form}", "an unknown format", f"one of {', '.join(FORMATS)}")
     if not source.exists():
         raise UsageError(str(source), "no such file or folder", f"a list of the format {form}")
-    folder = target.with_suffix("")
-
-    def keep(name: str, data: bytes) -> str:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / PurePosixPath(name).name
-        path.write_bytes(data)
-        return f"{folder.name}/{path.name}"
-
-    rows = list(FORMATS[form](source, images, keep))
-    if not rows:
-        raise UsageError(str(source), "no prompts", f"a list of the format {form}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    target.write_text("".join(lines), encoding="utf-8")
+    _check_target(source, target, images, force)
+    try:
+        with staged(target, images or _folder_of(source), source, leave) as media:
+            rows = [_finite(row) for row in FORMATS[form](source, media)]
+            if not rows:
+                raise UsageError(str(source), "no prompts", f"a list of the format {form}")
+            lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            data = lines.encode()
+            media.publish()
+            target.write_bytes(data)
+    except UnicodeEncodeError:
+        raise UsageError(str(source), "half of a surrogate pair", "whole characters") from None
+    except OSError as error:
+        raise UsageError(
+            str(error.filename or source), error.strerror or str(error), "a readable list"
+        ) from None
     return len(rows)
 
 
-def vbench(source: Path, images: Path | None, keep: Keep) -> Iterator[Row]:
-    """VBench, VBench-2.0 and VBench-I2V: the full-info JSON. A prompt of two entries becomes one row.
+def vbench(source: Path, media: KeptMedia) -> Iterator[Row]:
+    """VBench, VBench-2.0 and VBench-I2V: the full-info JSON. A prompt with two entries becomes one row.
 
-    ``dimension`` holds the dimensions, comma between them; ``auxiliary_info`` the entry's, as JSON.
+    ``dimension`` has the dimensions, separated by commas; ``auxiliary_info`` the entry's own, as JSON.
     """
-    entries = _listed(source)
+    entries = _objects(source)
     if not all(isinstance(entry.get("prompt_en"), str) for entry in entries):
-        raise _wrong(source, "entries without prompt_en", "VBench's full-info JSON")
-    found: dict[tuple[Any, ...], Row] = {}
+        raise _wrong(source, "entries without a text prompt_en", "VBench's full-info JSON")
+    found: dict[tuple[str, str], Row] = {}
     for entry in entries:
-        row = found.setdefault((entry["prompt_en"], entry.get("image_name")), {"prompt": entry["prompt_en"]})
+        image = entry.get("image_name")
+        row = found.setdefault((entry["prompt_en"], str(image)), {"prompt": entry["prompt_en"]})
         dimensions = row["dimension"].split(", ") if "dimension" in row else []
-        row["dimension"] = ", ".join(dict.fromkeys([*dimensions, *entry["dimension"]]))
+        row["dimension"] = ", ".join(dict.fromkeys([*dimensions, *_texts(entry.get("dimension"))]))
         if "auxiliary_info" in entry:
             row["auxiliary_info"] = json.dumps(entry["auxiliary_info"], ensure_ascii=False)
-        if "image_name" in entry:
-            row |= {"image": entry["image_name"], "image_type": entry.get("image_type")}
+        if isinstance(image, str):
+            row |= {"image": image, "image_type": entry.get("image_type")}
     for row in found.values():
-        yield row | ({"image": _beside(source, images, row["image"], keep)} if "image" in row else {})
+        yield row | ({"image": media.named(row["image"])} if "image" in row else {})
 
 
-def json_list(source: Path, images: Path | None, keep: Keep) -> Iterator[Row]:
+def json_list(source: Path, media: KeptMedia) -> Iterator[Row]:
     """FastVideo, Cosmos and others: a JSON list of objects, or an object with one list in it."""
-    for entry in _listed(source):
+    for entry in _objects(source):
         row = {name: value for name, value in entry.items() if value is not None}
-        for name in ("image", "image_path", "input_path"):
-            if isinstance(row.get(name), str):
-                row["image"] = _beside(source, images, row.pop(name), keep)
+        named = next((name for name in _IMAGE_NAMES if isinstance(row.get(name), str)), None)
+        if named is not None:
+            row["image"] = media.named(row.pop(named))
         yield row
 
 
-def lines(source: Path, images: Path | None, keep: Keep) -> Iterator[Row]:
-    """EvalCrafter and T2V-CompBench: text with one prompt a line; of a folder, each file is a category.
+def lines(source: Path, media: KeptMedia) -> Iterator[Row]:
+    """EvalCrafter and T2V-CompBench: text with one prompt per line; in a folder each file is a category.
 
-    ``id`` counts from 0 in four digits, as EvalCrafter names videos; with categories their name stands first.
+    ``id`` counts from 0 in four digits, as EvalCrafter names videos; in a folder the category comes first.
     """
-    files = sorted(source.glob("*.txt")) if source.is_dir() else [source]
+    if not source.is_dir():
+        prompts = _prompts(source)
+        yield from ({"id": f"{index:04d}", "prompt": prompt} for index, prompt in enumerate(prompts))
+        return
+    for file in _visible(source, media):
+        if file.suffix.lower() != ".txt":
+            media.leave_out(f"{file.name}: not a .txt file")
+            continue
+        for index, prompt in enumerate(_prompts(file)):
+            yield {"id": f"{file.stem}-{index:04d}", "prompt": prompt, "category": file.stem}
+
+
+def captions(source: Path, media: KeptMedia) -> Iterator[Row]:
+    """A folder of images; NAME.txt beside NAME.png is its prompt, and an image without one stands alone."""
+    if not source.is_dir():
+        raise _wrong(source, "a file", "a folder of images with .txt files beside them")
+    files = list(_visible(source, media))
+    texts = {file.stem: file for file in files if file.suffix.lower() == ".txt"}
+    used: set[str] = set()
     for file in files:
-        prompts = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-        for index, prompt in enumerate(prompts):
-            if source.is_dir():
-                yield {"id": f"{file.stem}-{index:04d}", "prompt": prompt, "category": file.stem}
-            else:
-                yield {"id": f"{index:04d}", "prompt": prompt}
+        if file.suffix.lower() in SUFFIXES:
+            row: Row = {"id": file.name if file.stem in used else file.stem}
+            used.add(file.stem)
+            row["image"] = media.keep(file.name, file.read_bytes())
+            text = texts.get(file.stem)
+            yield row | ({"prompt": _decoded(text).strip()} if text else {})
+        elif file.suffix.lower() != ".txt":
+            media.leave_out(f"{file.name}: neither an image nor a .txt file")
+    for stem in sorted(texts.keys() - used):
+        media.leave_out(f"{texts[stem].name}: no image of that name")
 
 
-def captions(source: Path, images: Path | None, keep: Keep) -> Iterator[Row]:
-    """A folder of images; NAME.txt beside NAME.png is its prompt, without one the image stands alone."""
-    for file in sorted(path for path in source.iterdir() if path.suffix.lower() in _IMAGES):
-        row: Row = {"id": file.stem, "image": keep(file.name, file.read_bytes())}
-        text = file.with_suffix(".txt")
-        yield row | ({"prompt": text.read_text(encoding="utf-8").strip()} if text.exists() else {})
-
-
-def webdataset(source: Path, images: Path | None, keep: Keep) -> Iterator[Row]:
-    """Tar files of WebDataset, one or a folder of them: KEY.txt or KEY.json, with KEY.jpg or none."""
-    for shard in sorted(source.glob("*.tar")) if source.is_dir() else [source]:
-        with tarfile.open(shard) as tar:
-            for key, members in groupby((member for member in tar if member.isfile()), _key):
-                files = {PurePosixPath(m.name).suffix.lower(): _content(tar, m) for m in members}
-                yield _sample(key, files, keep)
-
-
-FORMATS: Mapping[str, Callable[[Path, Path | None, Keep], Iterator[Row]]] = {
+FORMATS: Mapping[str, Importer] = {
     "vbench": vbench,
     "json": json_list,
     "lines": lines,
     "captions": captions,
     "webdataset": webdataset,
 }
-"""What can be imported, by name."""
+"""The formats, by name."""
 
 
-def _sample(key: str, files: Mapping[str, bytes], keep: Keep) -> Row:
-    row: Row = {"id": key}
-    if ".json" in files:
-        row |= json.loads(files[".json"])
-    if ".txt" in files:
-        row["prompt"] = files[".txt"].decode().strip()
-    for suffix in _IMAGES & files.keys():
-        row["image"] = keep(key.replace("/", "-") + suffix, files[suffix])
-    return row
+def _check_target(source: Path, target: Path, images: Path | None, force: bool) -> None:
+    """The target is a new .jsonl file, or one to replace, and neither it nor its folder is the source."""
+    if target.suffix.lower() != _SUFFIX:
+        raise UsageError(str(target), "a target that is not .jsonl", "a name such as manifest.jsonl")
+    if target.is_dir():
+        raise UsageError(str(target), "a folder", "a file that does not exist")
+    folder = media_folder(target)
+    if _same(target, source):
+        raise UsageError(str(target), "the source itself", "another target; the source is never changed")
+    for own in (source, images):
+        if own is not None and folder.is_dir() and _within(own, folder):
+            found = f"a target whose media go into {folder}, the folder of the source"
+            raise UsageError(str(target), found, "another target; the source is never changed")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(str(target), f"{folder}, where the media go, which is a file", "another target")
+    if not force and target.exists():
+        raise UsageError(str(target), "a file that exists", "a new file; --force replaces it")
+    if not force and folder.is_dir() and any(folder.iterdir()):
+        found = f"a folder for its media, {folder}, that is not empty"
+        raise UsageError(str(target), found, "another target; --force adds to the folder")
 
 
-def _key(member: tarfile.TarInfo) -> str:
-    """The name up to the first dot of its last part, which is what belongs together."""
-    path = PurePosixPath(member.name)
-    return str(path.parent / path.name.partition(".")[0])
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
 
 
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = tar.extractfile(member)
-    return file.read() if file else b""
+def _within(path: Path, folder: Path) -> bool:
+    """Whether a path is a folder, or below it."""
+    return any(_same(part, folder) for part in (path.resolve(), *path.resolve().parents))
 
 
-def _listed(source: Path) -> list[dict[str, Any]]:
-    """The objects of a JSON file: its list, or the one list in it."""
+def _folder_of(source: Path) -> Path:
+    return source if source.is_dir() else source.parent
+
+
+def _visible(folder: Path, media: KeptMedia) -> Iterator[Path]:
+    """The files of a folder in order. Hidden files, such as macOS's ``._NAME``, are left out."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            media.leave_out(f"{path.name}: a hidden file")
+        elif path.is_file():
+            yield path
+        else:
+            media.leave_out(f"{path.name}: not a file")
+
+
+def _decoded(file: Path) -> str:
     try:
-        found = json.loads(source.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise _wrong(source, f"no JSON ({error})", "a JSON file") from None
+        return decode_text(file.read_bytes())
+    except BadText as bad:
+        raise UsageError(str(file), bad.found, bad.expected, bad.fix) from None
+
+
+def _prompts(file: Path) -> list[str]:
+    lines = _decoded(file).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _objects(source: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON file: its list, or the one list in it."""
+    if source.is_dir():
+        raise _wrong(source, "a folder", "a JSON file")
+    try:
+        found = json.loads(_decoded(source))
+    except RecursionError:
+        raise _wrong(source, "JSON nested too deeply", "a JSON list of objects") from None
+    except ValueError as error:
+        raise _wrong(source, f"invalid JSON ({error})", "a JSON list of objects") from None
     if isinstance(found, dict):
         found = next((value for value in found.values() if isinstance(value, list)), None)
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-        raise _wrong(source, "no list of objects", "a JSON list of objects")
+        raise _wrong(source, "JSON without a list of objects", "a JSON list of objects")
     return found
 
 
-def _beside(source: Path, images: Path | None, name: str, keep: Keep) -> str:
-    path = (images or source.parent) / name
-    try:
-        return keep(path.name, path.read_bytes())
-    except OSError:
-        problem = Problem(str(source), None, "image", f"no image {path}", "an image file")
-        raise ManifestError([problem]) from None
+def _texts(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)] if value else []
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for NaN and infinity, which JSON does not have."""
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case dict():
+            return {name: _finite(item) for name, item in value.items()}
+        case list():
+            return [_finite(item) for item in value]
+        case _:
+            return value
 
 
 def _wrong(source: Path, found: str, expected: str) -> UsageError:

@@ -61,4 +61,6 @@ def make_metadata(results: pa.Table) -> pa.Table:
     ok = results.filter(pc.equal(results["status"], "ok"))
     others = [name for name in results.column_names if name not in RESULTS.names]
     table = ok.select(["video", *_METADATA, *others])
-    return table.rename_columns(["file_name", *_METADATA, *others])
+    # The manifest may have a column "file_name" of its own, as Hugging Face's metadata.csv has.
+    names = _renamed(others, {"file_name", *_METADATA})
+    return table.rename_columns(["file_name", *_METADATA, *names])

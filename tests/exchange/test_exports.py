@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,7 @@ def test_the_same_video_twice_is_refused(tmp_path: Path) -> None:
         export(open_folder(tmp_path / "out"), plan, results, "hf", tmp_path / "hf")
 
 
-@pytest.mark.parametrize("prompt", ["x" * 300, "a/b", "A red ball."])
+@pytest.mark.parametrize("prompt", ["x" * 300, "a/b", "A red ball.", "a\0b"])
 def test_prompts_that_make_no_file_names_are_refused(tmp_path: Path, prompt: str) -> None:
     """Too long, with a slash, or the same as another: named before the first copy."""
     plan, results = output(tmp_path / "out")
@@ -174,6 +175,48 @@ def test_webdataset_shards_are_the_same_bytes_every_time(tmp_path: Path) -> None
     assert first == second
     with tarfile.open(tmp_path / "a" / "000000.tar") as tar:
         assert tar.getnames()[:2] == ["0-0.json", "0-0.mp4"]
+
+
+@pytest.mark.parametrize("extra", [["file_name"], ["file_name", "manifest_file_name"], ["manifest_prompt"]])
+def test_no_table_has_two_columns_of_one_name(tmp_path: Path, extra: list[str]) -> None:
+    """A manifest's column with one of our names keeps its values under another name."""
+    plan, results = output(tmp_path / "out", samples=1)
+    for name in extra:
+        results = results.append_column(name, pa.array([name, "y", "z"]))
+    target = tmp_path / "hf"
+    export(open_folder(tmp_path / "out"), plan, results, "hf", target, partial=True)
+    metadata = pq.read_table(target / "metadata.parquet")
+    assert len(set(metadata.column_names)) == len(metadata.column_names)
+    assert all((target / name).exists() for name in metadata["file_name"].to_pylist())
+    kept = metadata.column_names[-len(extra) :]
+    assert [metadata[name][0].as_py() for name in kept] == extra
+
+
+def test_json_of_any_column_is_json(tmp_path: Path) -> None:
+    """NaN and infinity are null, bytes are base64, and times are ISO 8601, also inside lists."""
+    plan, results = output(tmp_path / "out", samples=1)
+    cells: list[dict[str, Any]] = [
+        {"x": float("nan"), "b": b"\x89PNG", "l": [float("inf"), 1.0], "t": datetime(2026, 1, 2, tzinfo=UTC)},
+        *({"x": 1.5, "b": None, "l": None, "t": None},) * 2,
+    ]
+    for name in cells[0]:
+        results = results.append_column(name, pa.array([row[name] for row in cells]))
+    export(open_folder(tmp_path / "out"), plan, results, "webdataset", tmp_path / "wds", partial=True)
+    with tarfile.open(tmp_path / "wds" / "000000.tar") as tar:
+        file = tar.extractfile("0-0.json")
+        assert file is not None
+        found = json.loads(file.read(), parse_constant=pytest.fail)
+    assert (found["x"], found["b"], found["l"]) == (None, "iVBORw==", [None, 1.0])
+    assert found["t"] == "2026-01-02T00:00:00+00:00"
+
+
+def test_an_export_into_a_file_is_refused(tmp_path: Path) -> None:
+    """The target must be a folder."""
+    plan, results = output(tmp_path / "out", samples=1)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UsageError, match="a file"):
+        export(open_folder(tmp_path / "out"), plan, results, "hf", tmp_path / "file", partial=True)
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_evalcrafter_gets_the_first_video_of_each_row(tmp_path: Path) -> None:

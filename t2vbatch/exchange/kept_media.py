@@ -1,0 +1,96 @@
+"""The media of an imported list: copied into one folder beside the new manifest, each under its own name."""
+
+import shutil
+import tempfile
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from t2vbatch.errors import ManifestError, Problem
+from t2vbatch.manifest.media import refusal
+
+
+class KeptMedia:
+    """Copies of media in a folder that is not yet in its place.
+
+    Attributes:
+        left_out: sentences about what the import does not use.
+    """
+
+    def __init__(self, folder: Path, staging: Path, images: Path, source: Path) -> None:
+        self._folder, self._staging, self._images, self._source = folder, staging, images, source
+        self._names: dict[str, str] = {}
+        self._by_path: dict[Path, str] = {}
+        self.left_out: list[str] = []
+
+    def keep(self, name: str, data: bytes) -> str:
+        """Store ``data`` under ``name``, or a free name like it; returns the path for the manifest."""
+        free = self._free(PurePosixPath(name.replace("\\", "/")).name or "media")
+        (self._staging / free).write_bytes(data)
+        return f"{self._folder.name}/{free}"
+
+    def named(self, name: str) -> str:
+        """Copy the file that a list names; returns the path for the manifest. A URI stays as it is.
+
+        Raises:
+            ManifestError: the file is outside the list's folder, or cannot be read.
+        """
+        if "://" in name and not name.lower().startswith("file:"):
+            return name
+        if not name.isprintable():
+            raise self._problem(f"the name {name[:200]!r}", "a name without control characters")
+        if (reason := refusal(name, str(self._images), allow_paths=False)) is not None:
+            expected = f"a file below {self._images}; --images FOLDER names another folder"
+            raise self._problem(f"{reason}, {name[:200]!r}", expected)
+        path = self._images / name
+        real = path.resolve()
+        if real not in self._by_path:
+            try:
+                self._by_path[real] = self.keep(path.name, path.read_bytes())
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                raise self._problem(f"no image {name[:200]!r} ({reason})", "an image file") from None
+        return self._by_path[real]
+
+    def leave_out(self, what: str) -> None:
+        """Report something that the import does not use."""
+        self.left_out.append(what)
+
+    def publish(self) -> None:
+        """Move the copies to their folder."""
+        for path in sorted(self._staging.iterdir()):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, self._folder / path.name)
+
+    def _free(self, name: str) -> str:
+        """A name that no other file has, also on disks that fold case and Unicode forms."""
+        path, count = PurePosixPath(name), 1
+        while _folded(name) in self._names:
+            count += 1
+            name = f"{path.stem}-{count}{path.suffix}"
+        self._names[_folded(name)] = name
+        return name
+
+    def _problem(self, found: str, expected: str) -> ManifestError:
+        return ManifestError([Problem(str(self._source), None, "image", found, expected)])
+
+
+@contextmanager
+def staged(target: Path, images: Path, source: Path, leave: Callable[[str], None]) -> Iterator[KeptMedia]:
+    """Media for the manifest ``target``; nothing is written to their folder until ``publish``."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".import-") as staging:
+        media = KeptMedia(media_folder(target), Path(staging), images, source)
+        yield media
+    for sentence in media.left_out:
+        leave(sentence)
+
+
+def media_folder(target: Path) -> Path:
+    """The folder of the copies for a manifest."""
+    return target.with_suffix("")
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

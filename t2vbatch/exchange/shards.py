@@ -1,0 +1,129 @@
+"""WebDataset shards -> rows of a manifest: equal shards give equal rows, and no row replaces another."""
+
+import json
+import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from t2vbatch.errors import UsageError
+from t2vbatch.exchange.kept_media import KeptMedia
+from t2vbatch.manifest.columns import ALIASES, CANONICAL, VIDEO_SUFFIXES
+from t2vbatch.manifest.text import BadText, decode_text
+
+Row = dict[str, Any]
+
+IMAGES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "avif")
+"""Extensions that are a row's image, the first of them that a key has."""
+
+_VIDEOS = tuple(suffix.removeprefix(".") for suffix in VIDEO_SUFFIXES)
+_PROMPTS = ("prompt", "caption", "text", "prompt_en")
+_MOST_BYTES = 4 << 30
+
+
+def webdataset(source: Path, media: KeptMedia) -> Iterator[Row]:
+    """Tar files of WebDataset, one or a folder of them: KEY.txt or KEY.json, with KEY.jpg or KEY.mp4."""
+    shards = (
+        sorted(path for path in source.glob("*.tar") if path.name[0] != ".") if source.is_dir() else [source]
+    )
+    used: Counter[str] = Counter()
+    for shard in shards:
+        for key, files in _samples(shard, media):
+            used[key] += 1
+            name = key if used[key] == 1 else f"{key}-{used[key]}"
+            if used[key] > 1:
+                media.leave_out(f"{shard.name}: the key {key!r} again; its row gets the id {name!r}")
+            row = _row(shard, name, files, media)
+            if row is not None:
+                yield row
+
+
+def _samples(shard: Path, media: KeptMedia) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Key, and extension: content, in the order of the shard."""
+    try:
+        with tarfile.open(shard) as tar:
+            members = (member for member in tar if _is_content(member, shard, media))
+            for key, group in groupby(members, _key):
+                files: dict[str, bytes] = {}
+                for member in group:
+                    extension = _extension(member)
+                    if extension in files:
+                        media.leave_out(f"{shard.name}: {member.name} again")
+                        continue
+                    file = tar.extractfile(member)
+                    files[extension] = file.read() if file else b""
+                yield key, files
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise UsageError(
+            str(shard), f"a file that is not a tar ({error})", "a WebDataset shard, .tar"
+        ) from None
+
+
+def _is_content(member: tarfile.TarInfo, shard: Path, media: KeptMedia) -> bool:
+    """Whether a member is a file of a sample; hidden files, such as macOS's ``._NAME``, are left out."""
+    name = PurePosixPath(member.name).name
+    if member.isdir():
+        return False
+    if not member.isfile() or name.startswith(".") or "." not in name or member.size > _MOST_BYTES:
+        media.leave_out(f"{shard.name}: {member.name}: not a file of a sample")
+        return False
+    return True
+
+
+def _key(member: tarfile.TarInfo) -> str:
+    """The name up to the first dot of its last part."""
+    path = PurePosixPath(member.name)
+    return str(path.parent / path.name.partition(".")[0])
+
+
+def _extension(member: tarfile.TarInfo) -> str:
+    return PurePosixPath(member.name).name.partition(".")[2].lower()
+
+
+def _row(shard: Path, key: str, files: dict[str, bytes], media: KeptMedia) -> Row | None:
+    """The row of one key; None, reported, if it has neither a prompt nor media."""
+    where = f"{shard.name}: {key}"
+    row: Row = {"id": key.replace("\n", " ")}
+    if "json" in files:
+        row |= _settings(files.pop("json"), "txt" in files, where, media)
+    if "txt" in files:
+        row["prompt"] = _text(files.pop("txt"), where)
+    for column, extensions in (("image", IMAGES), ("video", _VIDEOS)):
+        chosen = next((extension for extension in extensions if extension in files), None)
+        if chosen is not None:
+            row[column] = media.keep(f"{PurePosixPath(key).name}.{chosen}", files.pop(chosen))
+    for extension in sorted(files):
+        media.leave_out(f"{where}.{extension}")
+    if not {"prompt", "image", "video"} & row.keys():
+        media.leave_out(f"{where}: neither a prompt nor an image nor a video")
+        return None
+    return row
+
+
+def _settings(data: bytes, has_text: bool, where: str, media: KeptMedia) -> Row:
+    """The columns of a JSON file. Those that would name files or the row get another name."""
+    try:
+        found = json.loads(_text(data, where))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        media.leave_out(f"{where}.json: not a JSON object")
+        return {}
+    prompt = None if has_text else next((name for name in _PROMPTS if isinstance(found.get(name), str)), None)
+    row: Row = {"prompt": found.pop(prompt)} if prompt else {}
+    for name, value in found.items():
+        meaning = ALIASES.get(name, name)
+        clashes = meaning in CANONICAL and meaning not in ("negative_prompt", "seed")
+        column = f"json_{name}" if clashes else name
+        if value is not None:
+            row[column] = value
+    return row
+
+
+def _text(data: bytes, where: str) -> str:
+    try:
+        return decode_text(data).strip()
+    except BadText as bad:
+        raise UsageError(where, bad.found, bad.expected, bad.fix) from None
