@@ -11,7 +11,12 @@ COLOURS = 8
 
 @dataclass(frozen=True)
 class Line:
-    """One pair. ``low``, ``centre`` and ``high`` are positions in percent; ``colour`` is the winner's."""
+    """One pair. ``low``, ``centre``, ``high`` and ``bounds`` are positions in percent.
+
+    Attributes:
+        colour: of the winner; None without one.
+        bounds: the mean difference with all missing scores at their worst and at their best.
+    """
 
     pair: Pair
     first_colour: int
@@ -20,6 +25,7 @@ class Line:
     centre: float
     low: float | None = None
     high: float | None = None
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,16 +53,20 @@ def forests(comparison: Comparison, models: Sequence[str]) -> list[Forest]:
 
 def _ends(pair: Pair) -> list[float]:
     assert pair.difference is not None
-    ends = (pair.difference.low, pair.difference.mean, pair.difference.high)
+    ends = (pair.difference.low, pair.difference.mean, pair.difference.high, *(pair.bounds or ()))
     return [end for end in ends if end is not None]
 
 
 def _line(pair: Pair, reach: float, colours: dict[str, int]) -> Line:
     assert pair.difference is not None
-    low, centre, high = (
-        None if end is None else round(50 + 50 * end / reach, 2)
-        for end in (pair.difference.low, pair.difference.mean, pair.difference.high)
+    low, high = (
+        None if end is None else _position(end, reach) for end in (pair.difference.low, pair.difference.high)
     )
-    assert centre is not None
+    centre = _position(pair.difference.mean, reach)
+    bounds = (_position(pair.bounds[0], reach), _position(pair.bounds[1], reach)) if pair.bounds else None
     colour = colours[pair.winner] if pair.winner else None
-    return Line(pair, colours[pair.first], colours[pair.second], colour, centre, low, high)
+    return Line(pair, colours[pair.first], colours[pair.second], colour, centre, low, high, bounds)
+
+
+def _position(value: float, reach: float) -> float:
+    return round(50 + 50 * value / reach, 2)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from t2vbatch.analysis.compare import Comparison
+from t2vbatch.analysis.compare import Comparison, Pair
 from t2vbatch.analysis.summary import ModelSummary, ScoreSummary, Summary
 from t2vbatch.analysis.summary_text import interval_text
 
@@ -20,7 +20,8 @@ class Cell:
         value: the mean as a number, for sorting.
         best: the mean is the best of all models.
         rank: ``significant``: best, and significantly better than every other model; ``tied``: not
-            significantly different from the best; otherwise empty.
+            significantly different from the best; ``undecided``: worse than the best, but missing scores
+            could reverse that; otherwise empty.
         basis: ``over 7 of 8`` if samples have no score; otherwise empty. reasons: why they have none.
         few: the number of rows if it is below FEW_ROWS, else None.
         low, centre, high: position of the interval on the axis of the score, in percent.
@@ -73,15 +74,27 @@ def _find(model: ModelSummary, name: str) -> ScoreSummary | None:
 
 
 def _ranks(comparison: Comparison, score: str, leader: str | None) -> dict[str, str]:
-    """``significant`` for a leader that beats all other models; ``tied`` for models that it does not beat."""
+    """``significant`` for a leader that beats all others; the rank of each model that it does not beat."""
     if leader is None:
         return {}
     pairs = [pair for pair in comparison.pairs if pair.score == score and leader in (pair.first, pair.second)]
     others = {pair.second if pair.first == leader else pair.first: pair for pair in pairs if pair.n}
-    ranks = {other: "tied" for other, pair in others.items() if pair.winner is None}
+    ranks = {other: _open_rank(pair) for other, pair in others.items() if pair.winner is None}
     if others and all(pair.winner == leader for pair in others.values()):
         ranks[leader] = "significant"
     return ranks
+
+
+def _open_rank(pair: Pair) -> str:
+    """``undecided`` if the interval excludes 0, but does not if it is moved to the worst of the bounds."""
+    interval = pair.difference
+    if interval is None or interval.low is None or interval.high is None or pair.bounds is None:
+        return "tied"
+    if interval.mean > 0:
+        apart, moved = interval.low > 0, pair.bounds[0] - (interval.mean - interval.low) > 0
+    else:
+        apart, moved = interval.high < 0, pair.bounds[1] + (interval.high - interval.mean) < 0
+    return "undecided" if apart and not moved else "tied"
 
 
 def _ends(scores: list[ScoreSummary]) -> tuple[float, float]:

@@ -134,6 +134,7 @@ def _results(summary: Summary, comparison: Comparison, better: Mapping[str, Any]
         "distance_notes": distance_notes(summary),
         "distance_text": distance_text,
         "forests": forests(comparison, comparison.models),
+        "bounded": any(pair.bounds for pair in comparison.pairs),
         "difference_text": difference_text,
         "p_text": p_text,
     }

@@ -31,24 +31,35 @@ def verdict(
 
 def _ranking(board: Mapping[str, Mapping[str, Cell]], scores: Sequence[str]) -> list[str]:
     """The best model of each score, and the models that it is not significantly better than."""
-    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    found: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for score in scores:
         cells = {model: cells[score] for model, cells in board.items() if score in cells}
         leader = next((model for model, cell in cells.items() if cell.best), None)
         if leader is not None:
-            tied = tuple(model for model, cell in cells.items() if cell.rank == "tied")
-            significant = cells[leader].rank == "significant"
-            found.setdefault((leader, () if significant else tied or ("",)), []).append(score)
-    return [_clause(leader, tied, on) for (leader, tied), on in found.items()]
+            tied, undecided = (
+                tuple(model for model, cell in cells.items() if cell.rank == rank)
+                for rank in ("tied", "undecided")
+            )
+            if not (tied or undecided or cells[leader].rank == "significant"):
+                tied = ("",)  # no test compares it with all other models
+            found.setdefault((leader, tied, undecided), []).append(score)
+    return [_clause(*key, on) for key, on in found.items()]
 
 
-def _clause(leader: str, tied: Sequence[str], scores: Sequence[str]) -> str:
-    if not tied:
-        return f"{leader} is significantly best on {_listed(scores)}."
+def _clause(leader: str, tied: Sequence[str], undecided: Sequence[str], scores: Sequence[str]) -> str:
+    on = _listed(scores)
+    if not tied and not undecided:
+        return f"{leader} is significantly best on {on}."
     if tied == ("",):
-        return f"{leader} is best on {_listed(scores)}; no test compares it with all other models."
-    names = _listed(tied) if len(tied) <= _NAMED else f"{len(tied)} other models"
-    return f"{leader} is best on {_listed(scores)}, but not significantly better than {names}."
+        return f"{leader} is best on {on}; no test compares it with all other models."
+    parts = [f"not significantly better than {_models(tied)}"] if tied else []
+    if undecided:
+        parts.append(f"missing scores could reverse its lead over {_models(undecided)}")
+    return f"{leader} is best on {on}, but {' and '.join(parts)}."
+
+
+def _models(names: Sequence[str]) -> str:
+    return _listed(names) if len(names) <= _NAMED else f"{len(names)} other models"
 
 
 def _means(board: Mapping[str, Mapping[str, Cell]], scores: Sequence[str]) -> str:

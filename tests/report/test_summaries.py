@@ -94,6 +94,21 @@ def test_the_leaderboard_counts_degenerate_samples() -> None:
     assert (cell.basis, cell.reasons) == ("over 19 of 20", "1 degenerate")
 
 
+def test_missing_scores_can_leave_the_order_open() -> None:
+    """A clear difference that the missing scores could reverse has its own mark and its own sentence."""
+    rows = apart(40, 1.0)
+    for index, row in enumerate(rows):
+        row["clip_score"] += index % 3 * 0.2  # differences vary between prompts
+    for row in rows[1:44:2]:
+        row |= {"status": "failed", "clip_score": None, "clip_temporal": None}
+    summary, comparison = judged(rows)
+    assert leaderboard(summary, comparison, BETTER)["a"]["clip_score"].rank == "undecided"
+    assert sentences(rows)[0] == "b is best on clip_score, but missing scores could reverse its lead over a."
+    (forest, _) = forests(comparison, comparison.models)
+    assert forest.lines[0].bounds is not None
+    assert forest.lines[0].bounds[0] < 50 < forest.lines[0].bounds[1]
+
+
 def test_the_axis_of_a_forest_plot_is_symmetric() -> None:
     """Zero is in the middle; the interval of a positive difference is right of it."""
     _, comparison = judged(apart(20, -1.0))
