@@ -9,6 +9,7 @@ import sys
 import time
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -25,9 +26,9 @@ _BIN = Path(sys.executable).parent
 
 def _files(guide: str, folder: Path) -> None:
     """Write each block of the page whose first line is the comment ``# NAME`` as that file."""
-    blocks = re.findall(r"^```\w+\n# ([\w.]+)\n(.*?)^```", (_GUIDES / guide).read_text(), re.M | re.S)
-    for name, text in blocks:
-        (folder / name).write_text(text)
+    blocks = re.findall(r"^ *```\w+\n( *# ([\w.]+)\n.*?)^ *```", (_GUIDES / guide).read_text(), re.M | re.S)
+    for text, name in blocks:
+        (folder / name).write_text(dedent(text))
 
 
 def _run(folder: Path, *arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 Format = Literal["text", "markdown", "latex"]
 
 _GAP = "  "
-_SHORTEST_FOLD = 12
+_SHORTEST_FOLD = 20
 """Columns of text are folded to no fewer characters than this; shorter lines are hard to read as a name."""
 
 _BREAK = "\u200b"

@@ -14,8 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn
-from rich.text import Text
+from rich.progress import BarColumn, Progress, TextColumn
 
 from t2vbatch.cli.words import counted, duration
 from t2vbatch.commands.pace import Pace, remaining_s
@@ -30,6 +29,9 @@ LINE_EVERY_S = 10.0
 
 _ECHO_COLUMNS = 4
 """What the bar leaves free at the right: a terminal writes ^C there, and a full line would wrap and stay."""
+
+_LEAST_BAR_COLUMNS = 12
+"""A bar of ten columns and its gaps; the text beside it is shortened before the bar is."""
 
 _package_log = logging.getLogger("t2vbatch")
 _progress_log = logging.getLogger("t2vbatch.progress")
@@ -66,13 +68,6 @@ class _Lines(logging.Handler):
         self._console.print(text, markup=False, soft_wrap=True)
 
 
-class _Counted(MofNCompleteColumn):
-    """Finished and all samples, once the number of all is known."""
-
-    def render(self, task: Task) -> Text:
-        return super().render(task) if task.total is not None else Text()
-
-
 class Display:
     """A context that shows progress on stderr, so that stdout stays the result's.
 
@@ -92,7 +87,6 @@ class Display:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None, pulse_style="bar.back", complete_style="green"),
-            _Counted(),
             TextColumn("{task.fields[details]}"),
             console=self._console,
             expand=True,
@@ -176,23 +170,29 @@ class Display:
             return
         done = progress.ok + progress.degenerate + progress.failed
         self._pace.add(done)
-        text = f"{done:,}/{progress.total:,} samples, {self._details(progress)}"
+        text = self._details(progress)
         if self._console.is_terminal and not self._quiet:
             self._bar.start()
-            self._update("generating", self._details(progress), progress.total, done, progress.failed)
+            shown = self._details(progress, self._console.width - len("generating") - _LEAST_BAR_COLUMNS)
+            self._update("generating", shown, progress.total, done, progress.failed)
         if done == progress.total or self._is_due():
             _progress_log.info("%s", text)
             if not self._console.is_terminal and not self._quiet:
                 self._console.print(text, soft_wrap=True)
 
-    def _details(self, progress: "RunProgress") -> str:
+    def _details(self, progress: "RunProgress", width: int | None = None) -> str:
+        """Counts, rate and time left; as many of them as fit the width, the most important first."""
+        done = progress.ok + progress.degenerate + progress.failed
         rate = self._pace.rate_per_min()
         left = remaining_s(progress.pending + progress.running, rate)
-        parts = [f"{rate:.1f} videos/min"] if rate else []
+        parts = [f"{done:,}/{progress.total:,} samples"]
+        parts += [f"{progress.failed:,} failed"] if progress.failed else []
         parts += [f"{duration(left)} left"] if left else []
+        parts += [f"{rate:.1f} videos/min"] if rate else []
+        parts += [f"{progress.degenerate:,} degenerate"] if progress.degenerate else []
         parts += [counted(progress.workers, "worker")] if progress.workers else []
-        parts += [f"{progress.degenerate} degenerate"] if progress.degenerate else []
-        parts += [f"{progress.failed} failed"] if progress.failed else []
+        while width is not None and len(parts) > 1 and len(", ".join(parts)) > width:
+            parts.pop()
         return ", ".join(parts)
 
     def _tick(self) -> None:

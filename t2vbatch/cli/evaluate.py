@@ -12,7 +12,7 @@ from t2vbatch.analysis.text_table import Format
 from t2vbatch.cli.display import Display, print_notes
 from t2vbatch.cli.inspect import Output
 from t2vbatch.cli.run import Json, terminal_width
-from t2vbatch.cli.words import counted
+from t2vbatch.cli.words import counted, fitted
 from t2vbatch.errors import UsageError
 
 Outputs = Annotated[
@@ -57,7 +57,8 @@ def score(
         found = {"scored": result.made, "ending": result.ending, "summary": result.summary.to_json()}
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
-        typer.echo(render_text(result.summary, terminal_width(), timing=False))
+        width = terminal_width()
+        typer.echo(fitted(render_text(result.summary, width, timing=False), width))
         typer.echo(f"{counted(result.made, 'video')} scored")
     raise typer.Exit(0 if result.ending == "finished" else 130)
 
@@ -112,7 +113,8 @@ def compare(
     for label, part in compared.groups.items():
         if by:
             typer.echo(f"{'% ' if form == 'latex' else ''}{by}: {label}")
-        typer.echo(render_comparison(part, form, width))
+        text = render_comparison(part, form, width)
+        typer.echo(fitted(text, width) if form == "text" else text)
     if voted:
         typer.echo(f"\n{render_votes(voted, form, width)}")
 

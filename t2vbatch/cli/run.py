@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t2vbatch.cli.display import Display, print_notes
-from t2vbatch.cli.words import counted
+from t2vbatch.cli.words import counted, fitted
 
 if TYPE_CHECKING:
     from t2vbatch.commands.prepare import Prepared
@@ -163,8 +163,9 @@ def _selection(prepared: "Prepared", limit: int | None, only: list[str] | None) 
 def _print_result(result: "Result") -> None:
     from t2vbatch.analysis.summary_text import render_text
 
-    typer.echo(render_text(result.summary, terminal_width(), timing=result.made > 0))
-    typer.echo(_outcome(result))
+    width = terminal_width()
+    typer.echo(fitted(render_text(result.summary, width, timing=result.made > 0), width))
+    typer.echo(fitted(_outcome(result), width))
     for name, file in (("videos", "videos"), ("table", "results.parquet"), ("report", "report/index.html")):
         typer.echo(f"  {name:7} {result.output}/{file}")
     for name, place in result.tracked.items():

@@ -1,4 +1,6 @@
-"""Numbers in words, the same in every command.  [pure]"""
+"""Numbers and lines of text, the same in every command.  [pure]"""
+
+from textwrap import wrap
 
 
 def counted(count: int, noun: str) -> str:
@@ -16,3 +18,12 @@ def duration(seconds: float) -> str:
     if minutes < 48 * 60:
         return f"{minutes // 60} h {minutes % 60:02} min"
     return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
+def fitted(text: str, width: int) -> str:
+    """The text with its long sentences broken at spaces. Lines of a table have gaps and stay as they are."""
+    lines = []
+    for line in text.splitlines():
+        is_sentence = len(line) > width and "  " not in line.strip()
+        lines += wrap(line, width, break_long_words=False, break_on_hyphens=False) if is_sentence else [line]
+    return "\n".join(lines)

@@ -7,7 +7,7 @@ import pytest
 
 from t2vbatch.cli import display
 from t2vbatch.cli.display import Display
-from t2vbatch.cli.words import counted, duration
+from t2vbatch.cli.words import counted, duration, fitted
 from t2vbatch.engines import Progress
 from t2vbatch.errors import UsageError
 
@@ -41,8 +41,8 @@ def test_loading_a_second_model_keeps_the_rate(
         now[0] = 101.0
         shown.show(Progress(601, 0, 0, 0, 5, 1, 0))
     lines = [line for line in capsys.readouterr().err.splitlines() if "samples" in line]
-    assert "600/606 samples, 360.0 videos/min" in lines[1]
-    assert "601/606 samples, 357.0 videos/min, 1 s left" in lines[2]
+    assert "600/606 samples, 1 s left, 360.0 videos/min" in lines[1]
+    assert "601/606 samples, 1 s left, 357.0 videos/min" in lines[2]
 
 
 def test_a_log_file_gets_progress_and_warnings(tmp_path: Path) -> None:
@@ -68,3 +68,9 @@ def test_numbers_in_words() -> None:
     assert [counted(n, "row") for n in (0, 1, 1500)] == ["0 rows", "1 row", "1,500 rows"]
     shown = [duration(seconds) for seconds in (5, 89, 600, 3 * 3600 + 300, 50 * 3600)]
     assert shown == ["5 s", "89 s", "10 min", "3 h 05 min", "2 d 2 h"]
+
+
+def test_a_sentence_is_broken_at_spaces_and_a_table_is_not() -> None:
+    """Words stay whole; the lines of a table keep their width."""
+    text = fitted("one two three four\nname   1.234567890   12", 12)
+    assert text.splitlines() == ["one two", "three four", "name   1.234567890   12"]
