@@ -25,10 +25,12 @@ _BIN = Path(sys.executable).parent
 
 
 def _files(guide: str, folder: Path) -> None:
-    """Write each block of the page whose first line is the comment ``# NAME`` as that file."""
-    blocks = re.findall(r"^ *```\w+\n( *# ([\w.]+)\n.*?)^ *```", (_GUIDES / guide).read_text(), re.M | re.S)
-    for text, name in blocks:
+    """Write each block of the page whose first line is the comment ``# NAME``, and run each line of printf."""
+    page = (_GUIDES / guide).read_text()
+    for text, name in re.findall(r"^ *```\w+\n( *# ([\w.]+)\n.*?)^ *```", page, re.M | re.S):
         (folder / name).write_text(dedent(text))
+    for line in re.findall(r"^printf .*$", page, re.M):
+        subprocess.run(["bash", "-c", line], cwd=folder, check=True)
 
 
 def _run(folder: Path, *arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
