@@ -25,7 +25,7 @@ _BIN = Path(sys.executable).parent
 
 
 def _files(guide: str, folder: Path) -> None:
-    """Write each block of the page whose first line is the comment ``# NAME``, and run each line of printf."""
+    """Write each block that begins with the comment ``# NAME``, and run each line of printf."""
     page = (_GUIDES / guide).read_text()
     for text, name in re.findall(r"^ *```\w+\n( *# ([\w.]+)\n.*?)^ *```", page, re.M | re.S):
         (folder / name).write_text(dedent(text))
