@@ -27,6 +27,7 @@ from t2vbatch.models.steps import step_done
 
 FAULTS: Mapping[str, str] = {
     "raise": "a RowError, like an error in a pipeline's call",
+    "type_error": "a TypeError, like a wrong signature",
     "exit": "the process ends with code 9",
     "segfault": "the process dies of a segmentation fault",
     "hang": "the call never returns",
@@ -127,6 +128,8 @@ def _strike(fault: str, spec: Model, seconds: float = 1.0, steps: int = 1) -> No
     match fault:
         case "raise":
             raise RowError("RuntimeError: this fault was requested")
+        case "type_error":
+            raise TypeError("this fault was requested")
         case "exit":
             os._exit(9)
         case "segfault":

@@ -1,5 +1,5 @@
-"""Tries to break a run in every way that is listed in ``table.py``, and checks what is left.
+"""Breaks a run in every way that ``table.py`` lists, and checks the output afterwards.
 
-``make faults`` runs the whole list with real processes and prints a table; ``tests/test_faults.py`` runs the
+``make faults`` runs the whole list with real processes and prints a table; ``test_faults.py`` runs the
 quick ones in every test run.
 """

@@ -1,18 +1,19 @@
-"""``python -m tests.faults [WORD...]``: every fault, or those whose names hold a word; prints a table."""
+"""``python -m tests.faults [WORD...]``: tries every fault, or those whose names contain a word; prints a
+table."""
 
 import os
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults.case import Trial, tried
+from tests.faults.case import Trial, run_trial
 from tests.faults.table import FAULTS
 
 _HEAD = f"{'fault':46} {'tried':>5} {'lost':>5} {'repeated':>8} {'bytes equal':>11} {'seconds':>8}"
 
 
 def main(words: list[str]) -> int:
-    """Try the faults, print a line each, and what broke; the number of faults that broke something."""
+    """Try the faults and print a line for each; returns how many violated an invariant."""
     print(_HEAD, flush=True)
     failures = 0
     for fault in FAULTS:
@@ -24,11 +25,11 @@ def main(words: list[str]) -> int:
         trials = []
         for number in range(fault.times):
             with tempfile.TemporaryDirectory() as folder:
-                trials.append(tried(fault, number, Path(folder)))
+                trials.append(run_trial(fault, number, Path(folder)))
         print(_line(fault.name, trials), flush=True)
-        broken = [sentence for trial in trials for sentence in trial.broken]
-        for sentence in broken:
-            print(f"    {sentence}", flush=True)
+        broken = [violation for trial in trials for violation in trial.broken]
+        for violation in broken:
+            print(f"    {violation}", flush=True)
         failures += bool(broken)
     return failures
 

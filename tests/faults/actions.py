@@ -1,8 +1,9 @@
-"""What a fault does to the process in which it strikes."""
+"""What a fault does to its process."""
 
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
@@ -16,37 +17,42 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def stand_still() -> None:
-    """SIGSTOP: alive, and deaf."""
+def suspend() -> None:
+    """SIGSTOP: the process lives, and answers nothing."""
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def die_with_the_node() -> None:
-    """SIGKILL of a worker's parent, its node's raylet, which takes all its workers along."""
+def kill_the_node() -> None:
+    """SIGKILL of a worker's parent, the raylet of its node; all workers of the node end with it."""
     os.kill(os.getppid(), signal.SIGKILL)
 
 
-def refuse() -> None:
-    """The storage raises, whatever was asked of it."""
-    raise StoreError("the storage did not answer, as was asked for")
+def fail_storage() -> None:
+    """Every call of the storage raises."""
+    raise StoreError("the storage did not answer, as requested")
 
 
 def fail_to_load() -> None:
-    """The model cannot be loaded this once."""
-    raise RuntimeError("the model did not load, as was asked for")
+    """Loading the model fails once."""
+    raise RuntimeError("the model did not load, as requested")
 
 
-def sicken() -> None:
-    """From now on the model fails at everything in this process."""
+def make_faulty() -> None:
+    """From now on the model fails at every sample in this process."""
 
     def fail(*_: object) -> None:
-        raise RowError("this process is sick, as was asked for")
+        raise RowError("this process is faulty, as requested")
 
     type.__setattr__(FakeModel, "generate", fail)
 
 
+def fill_scratch() -> None:
+    """From now on this process cannot write temporary files, as on a full disk."""
+    tempfile.tempdir = "/proc/full-disk"
+
+
 def set_clock(days: int) -> Callable[[], None]:
-    """The time of day jumps, wherever t2vbatch asks for it; time.monotonic does not, on any machine."""
+    """The time of day jumps wherever t2vbatch reads it; time.monotonic is unchanged, as on a real machine."""
 
     class Jumped(datetime):
         @classmethod

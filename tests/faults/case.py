@@ -1,4 +1,4 @@
-"""One try of one fault: break a run, run once more, look whether every invariant holds."""
+"""One trial of one fault: break a run, run the job once more, check every invariant."""
 
 import json
 import time
@@ -10,16 +10,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from t2vbatch.errors import T2VBatchError
-from tests.faults.invariants import World, broken, calm, on_s3
+from tests.faults.invariants import JobUnderTest, broken, on_s3, undisturbed_digests
 from tests.faults.table import Fault
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of one try.
+    """The result of one trial.
 
     Attributes:
-        broken: what does not hold, in words; empty where all is well.
+        broken: the violated invariants, as sentences; empty if all hold.
         seconds: of the fault and the run after it.
     """
 
@@ -28,44 +28,44 @@ class Trial:
 
     @property
     def lost(self) -> int:
-        """Records that were there before the last run, and not after."""
-        return sum(sentence.endswith("is lost") for sentence in self.broken)
+        """Records that the last run lost."""
+        return sum(violation.endswith("is lost") for violation in self.broken)
 
     @property
     def repeated(self) -> int:
-        """Committed samples that were made again."""
-        return sum("made again" in sentence for sentence in self.broken)
+        """Committed samples that were generated again."""
+        return sum("made again" in violation for violation in self.broken)
 
     @property
     def equal(self) -> bool:
-        """Whether the bytes are those of an undisturbed run; not, where the last run did not get to them."""
-        return not any(sentence.startswith(("I3", "I6", "I7")) for sentence in self.broken)
+        """Whether the bytes are those of an undisturbed run; False also where the last run failed."""
+        return not any(violation.startswith(("I3", "I6", "I7")) for violation in self.broken)
 
 
-def tried(fault: Fault, number: int, folder: Path) -> Trial:
-    """Try a fault for the ``number``-th time, in an empty folder."""
-    world = World(folder, **fault.world)
-    undisturbed = _undisturbed(json.dumps([row for row in world.rows if row.get("id") not in fault.failed]))
+def run_trial(fault: Fault, number: int, folder: Path) -> Trial:
+    """Run the ``number``-th trial of a fault, in an empty folder."""
+    job = JobUnderTest(folder, **fault.job)
+    undisturbed = _undisturbed(json.dumps([row for row in job.rows if row.get("id") not in fault.failed]))
     start = time.monotonic()
-    with on_s3(world, number) if fault.on_s3 else nullcontext():
-        found = _found(fault, number, world, undisturbed)
+    with on_s3(job, number) if fault.on_s3 else nullcontext():
+        found = _found(fault, number, job, undisturbed)
     return Trial(tuple(found), time.monotonic() - start)
 
 
-def _found(fault: Fault, number: int, world: World, undisturbed: Mapping[str, str]) -> Sequence[str]:
-    """What does not hold after the fault, and after one more run."""
+def _found(fault: Fault, number: int, job: JobUnderTest, undisturbed: Mapping[str, str]) -> Sequence[str]:
+    """The violated invariants after the fault and one more run."""
     try:
-        fault.strike(world, number)
-        before = world.before()
-        code, expected = world.run(), 3 if fault.failed else 0
-        assert code == expected, f"exit code {code}, not {expected}:\n{world.log()}"
-        return broken(world, before, undisturbed, fault.failed, fault.charged)
+        fault.inject(job, number)
+        before = job.before()
+        code, expected = job.run(), 3 if fault.failed else 0
+        assert code == expected, f"exit code {code}, not {expected}:\n{job.log()}"
+        return broken(job, before, undisturbed, fault.failed, fault.charged)
     except (AssertionError, T2VBatchError, TimeoutError) as error:
         return [f"I7: {error}"]
 
 
 @cache
 def _undisturbed(rows: str) -> Mapping[str, str]:
-    """Digests of an undisturbed run of these rows, as JSON."""
+    """Digests of an undisturbed run of these rows, which are JSON."""
     with TemporaryDirectory() as folder:
-        return calm(Path(folder), json.loads(rows))
+        return undisturbed_digests(Path(folder), json.loads(rows))

@@ -1,8 +1,8 @@
-"""Runs of a job in processes of their own, which fork from one that has imported everything.
+"""Runs of a job in processes that fork from one which has imported everything.
 
-Importing torch takes longer than making these samples, and a fault needs two runs or more. What is forked has
-not started a thread, opened a file or drawn a number of its own yet: it is where ``t2vbatch`` is after its
-imports. Workers of Ray are started by Ray, as always.
+Importing torch takes longer than generating these samples, and a fault needs two runs or more. The process
+that forks has started no thread, opened no file and drawn no random number: it is in the state of
+``t2vbatch`` after its imports. Ray starts its workers as always.
 """
 
 import multiprocessing
@@ -33,11 +33,11 @@ class Running:
         os.kill(self._process.pid, kind)
 
     def kill(self) -> None:
-        """SIGKILL; nothing happens where it has ended."""
+        """SIGKILL; without effect after the end of the process."""
         self._process.kill()
 
     def wait(self, seconds: float) -> int:
-        """The exit code, minus the signal that ended it. Raises TimeoutError."""
+        """The exit code; negative for a signal. Raises TimeoutError."""
         self._process.join(seconds)
         if self._process.exitcode is None:
             raise TimeoutError(f"the run went on for more than {seconds:g} s")
@@ -48,11 +48,11 @@ class Running:
 def started(
     job: Path, log: Path, environment: Mapping[str, str], point: str = "", nth: int = 1
 ) -> Iterator[Running]:
-    """``t2vbatch run JOB``, ended with the block at the latest; what it says is added to ``log``.
+    """``t2vbatch run JOB``, ended with the block at the latest; its output is appended to ``log``.
 
     Args:
-        environment: what is added to this process's own.
-        point: of ``points.POINTS``, where a fault strikes at the ``nth`` pass; empty for none.
+        environment: variables in addition to this process's own.
+        point: of ``points.POINTS``, where a fault fails at the ``nth`` pass; empty for none.
     """
     process = _FORKS.Process(target=_run, args=(job, log, dict(environment), point, nth))
     process.start()
@@ -70,6 +70,6 @@ def _run(job: Path, log: Path, environment: Mapping[str, str], point: str, nth: 
         os.dup2(file.fileno(), 2)
     os.environ.update(environment)
     if point:
-        points.arm_run(point, nth, log.with_name("struck"))
+        points.arm_run(point, nth, log.with_name("injected"))
     sys.argv = ["t2vbatch", "run", str(job)]
     cli.command()

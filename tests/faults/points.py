@@ -1,4 +1,4 @@
-"""Exact points of a run at which a fault strikes, once, in whatever process gets there first."""
+"""Exact points of a run at which a fault happens once, in the first process that reaches the point."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -14,16 +14,17 @@ from t2vbatch.output.store import Store
 from t2vbatch.storage.files import LocalFolder
 from t2vbatch.worker.factory import WorkerFactory
 from t2vbatch.worker.worker import Worker
-from tests.faults import actions as deeds
+from tests.faults import actions
 
 
 @dataclass(frozen=True)
 class Point:
-    """What happens before, or after, a call of a method; ``about``: only for names that begin so."""
+    """An action before or after a call of a method; ``about``: only for calls whose first argument begins
+    so."""
 
     owner: type
     method: str
-    deed: Callable[[], None] = deeds.die
+    action: Callable[[], None] = actions.die
     after: bool = False
     about: str = ""
 
@@ -41,24 +42,27 @@ POINTS: Mapping[str, Point] = {
     "before folding": Point(RecordLog, "_fold"),
     "during folding": Point(RecordLog, "_delete"),
     "after folding": Point(RecordLog, "_fold", after=True),
-    "storage fails": Point(LocalFolder, "create", deeds.refuse, about="records/"),
-    "storage fails after it has written": Point(LocalFolder, "create", deeds.refuse, True, "records/"),
-    "storage fails for a video": Point(LocalFolder, "publish", deeds.refuse, about="videos/"),
-    "model fails to load": Point(FakeModel, "__init__", deeds.fail_to_load),
-    "worker sick": Point(FakeModel, "_one", deeds.sicken),
-    "worker suspended": Point(FakeModel, "_one", deeds.stand_still),
-    "node lost": Point(FakeModel, "_one", deeds.die_with_the_node),
-    "clock goes back": Point(Store, "commit", deeds.set_clock(days=-400), after=True),
-    "clock goes ahead": Point(Store, "commit", deeds.set_clock(days=400)),
-    "driver's clock goes back": Point(Store, "write_json", deeds.set_clock(days=-400)),
+    "storage fails": Point(LocalFolder, "create", actions.fail_storage, about="records/"),
+    "storage fails after it has written": Point(
+        LocalFolder, "create", actions.fail_storage, True, "records/"
+    ),
+    "storage fails for a video": Point(LocalFolder, "publish", actions.fail_storage, about="videos/"),
+    "model fails to load": Point(FakeModel, "__init__", actions.fail_to_load),
+    "worker faulty": Point(FakeModel, "_one", actions.make_faulty),
+    "worker suspended": Point(FakeModel, "_one", actions.suspend),
+    "scratch full": Point(FakeModel, "_one", actions.fill_scratch),
+    "node lost": Point(FakeModel, "_one", actions.kill_the_node),
+    "clock goes back": Point(Store, "commit", actions.set_clock(days=-400), after=True),
+    "clock goes ahead": Point(Store, "commit", actions.set_clock(days=400)),
+    "driver's clock goes back": Point(Store, "write_json", actions.set_clock(days=-400)),
 }
 
 
 def arm_run(name: str, nth: int, marker: Path) -> None:
-    """Have the point strike at its nth pass, in this process or in one of the workers that it starts.
+    """Run the point's action at its nth pass, in this process or in one of the workers that it starts.
 
     Args:
-        marker: a file that exists from when the fault has struck, so that it strikes once in all processes.
+        marker: a file that is created with the fault, so that it happens once in all processes.
     """
     arm(name, nth, marker)
     # A run of a few samples is over before its records would be folded.
@@ -67,34 +71,34 @@ def arm_run(name: str, nth: int, marker: Path) -> None:
 
 
 def arm(name: str, nth: int, marker: Path) -> None:
-    """Have the point strike in this process."""
+    """Run the point's action in this process."""
     point, original = POINTS[name], getattr(POINTS[name].owner, POINTS[name].method)
     passes = 0
 
-    def strike(*arguments: Any) -> None:
+    def inject(*arguments: Any) -> None:
         nonlocal passes
         if point.about and not str(arguments[1]).startswith(point.about):
             return
         passes += 1
         if passes == nth and not marker.exists():
             marker.touch()
-            point.deed()
+            point.action()
 
     @functools.wraps(original)
-    def struck(*arguments: Any, **named: Any) -> Any:
+    def injected(*arguments: Any, **named: Any) -> Any:
         if not point.after:
-            strike(*arguments)
+            inject(*arguments)
         result = original(*arguments, **named)
         if point.after:
-            strike(*arguments)
+            inject(*arguments)
         return result
 
-    setattr(point.owner, point.method, struck)
+    setattr(point.owner, point.method, injected)
 
 
 @dataclass(frozen=True)
 class ArmedFactory(WorkerFactory):
-    """Arms the point in the worker's process too."""
+    """Runs the point's action in the worker's process too."""
 
     point: str = ""
     nth: int = 1

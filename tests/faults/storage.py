@@ -1,4 +1,4 @@
-"""An S3 server that fails now and then: moto's, behind a proxy that refuses requests and loses answers."""
+"""An S3 server that fails at times: moto's, behind a proxy that refuses requests and loses answers."""
 
 import http.client
 import logging
@@ -14,12 +14,12 @@ _HOP = {"connection", "transfer-encoding", "content-length"}
 
 
 class Faulty(ThreadingHTTPServer):
-    """Passes requests on to ``upstream``, and fails where it is told to.
+    """Passes requests on to ``upstream``, and fails at a given rate.
 
     Attributes:
         refused: share of the requests that are answered with 503 and not passed on.
         lost: share of the writing requests that are passed on, and whose answers are lost.
-        struck: how many were.
+        injected: number of failures so far.
     """
 
     daemon_threads = True
@@ -28,15 +28,15 @@ class Faulty(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = upstream
         self.refused = self.lost = 0.0
-        self.struck = 0
+        self.injected = 0
         self._random, self._lock = random.Random(seed), threading.Lock()
 
-    def strikes(self, share: float) -> bool:
+    def fails(self, share: float) -> bool:
         """Whether this one fails."""
         with self._lock:
-            strikes = self._random.random() < share
-            self.struck += strikes
-        return strikes
+            fails = self._random.random() < share
+            self.injected += fails
+        return fails
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -45,7 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.server.strikes(self.server.refused):
+        if self.server.fails(self.server.refused):
             self._answer(503, {}, b"")
             return
         upstream = http.client.HTTPConnection(*self.server.upstream, timeout=60)
@@ -53,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = upstream.getresponse()
         data = answer.read()
         upstream.close()
-        if self.command != "GET" and self.server.strikes(self.server.lost):
+        if self.command != "GET" and self.server.fails(self.server.lost):
             self.close_connection = True
             return
         self._answer(answer.status, dict(answer.getheaders()), data)
@@ -78,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def faulty_s3(seed: int) -> Iterator[tuple[Faulty, Mapping[str, str]]]:
     """A server with an empty bucket ``bucket``, and the environment in which it is found."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # It tells of every request.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # It logs every request.
     behind = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     behind.start()
     proxy = Faulty(behind.get_host_and_port(), seed)
