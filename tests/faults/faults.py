@@ -158,16 +158,16 @@ def flaky_storage(job: JobUnderTest, number: int) -> None:
 
 
 def read_only(job: JobUnderTest, number: int) -> None:
-    """The output becomes read-only."""
+    """The output becomes read-only; nothing is started."""
     _kill_after(job, 3)
     with _mounted(job.out, "--bind", str(job.out)):
         subprocess.run(["mount", "-o", "remount,bind,ro", str(job.out)], check=True)
-        assert job.run() == 1, job.log()
-    assert "permission denied" in job.log()
+        assert job.run() == 2, job.log()
+    assert "is not writable" in job.log()
 
 
 def torn_files(job: JobUnderTest, number: int) -> None:
-    """Add the files that a power cut leaves: half a video under its name, half files in staging and drafts."""
+    """Add the files that a power cut leaves: half a video, and half files in staging and drafts."""
     _kill_after(job, 3)
     (job.out / ".staging").mkdir(exist_ok=True)
     (job.out / ".staging" / "torn").write_bytes(b"half")
