@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from t2vbatch.analysis.intervals import Interval, mean_interval, standard_error
 from t2vbatch.analysis.pairing import UNKNOWN, Better, Missing, PairedScores, frame_of, paired
+from t2vbatch.analysis.planning import Components, Goal, components, plans
 from t2vbatch.analysis.sign_flip import detectable_effect, holm, sign_flip_p, smallest_p
 from t2vbatch.metrics.protocol import Column
 from t2vbatch.output.records import score_columns
@@ -46,6 +47,7 @@ class Pair:
         detectable: the smallest true difference that this number of prompts and tests detects with 80% power;
             None if no difference can be significant.
         tests: number of tests that p_holm is corrected for.
+        components: variances of the difference between prompts and between seeds of a prompt.
     """
 
     first: str
@@ -71,6 +73,7 @@ class Pair:
     error: float | None = None
     detectable: float | None = None
     tests: int = 0
+    components: Components | None = None
 
     @property
     def winner(self) -> str | None:
@@ -87,12 +90,13 @@ class Comparison:
     models: tuple[str, ...]
     pairs: tuple[Pair, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """The comparison as plain values."""
-        return {
-            "models": self.models,
-            "pairs": [asdict(pair) | {"winner": pair.winner} for pair in self.pairs],
-        }
+    def to_json(self, goal: Goal | None = None) -> dict[str, Any]:
+        """The comparison as plain values; with a goal each pair has ``plan``: videos per prompt: prompts."""
+        pairs = [asdict(pair) | {"winner": pair.winner} for pair in self.pairs]
+        if goal is not None:
+            for pair, values in zip(self.pairs, pairs, strict=True):
+                values["plan"] = None if pair.components is None else plans(pair.components, goal, pair.tests)
+        return {"models": self.models, "pairs": pairs}
 
 
 def models_by_name(outputs: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
@@ -177,6 +181,7 @@ def _pair(names: tuple[str, str], scores: PairedScores, score: str, better: Bett
         win_rate=mean_interval((signs + 1) / 2, scores.prompts),
         effect=float(means.mean()) / spread if spread else None,
         error=error,
+        components=components(differences, scores.prompts),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from t2vbatch.analysis.compare import SIGNIFICANCE, Comparison, Pair
 from t2vbatch.analysis.intervals import Interval
+from t2vbatch.analysis.planning import MOST, SEEDS, Goal, plans
 from t2vbatch.analysis.sign_flip import EXACT_UP_TO
 from t2vbatch.analysis.summary_text import digits_for
 from t2vbatch.analysis.text_table import Format, Table
@@ -31,6 +32,36 @@ def render_comparison(comparison: Comparison, form: Format = "text", width: int 
     table = Table(_HEADER, rows, frozenset(range(3, len(_HEADER))), _OPTIONAL).render(form, width)
     comment = "% " if form == "latex" else ""
     return "\n".join([table, "", *(f"{comment}{note}" for note in _notes(comparison))])
+
+
+def render_plan(comparison: Comparison, goal: Goal, form: Format = "text", width: int = 120) -> str:
+    """The numbers of prompts that reach the goal, for several numbers of videos per prompt."""
+    rows = []
+    for pair in comparison.pairs:
+        if pair.components is not None:
+            needed = plans(pair.components, goal, pair.tests)
+            share = pair.components.share
+            cells = [_prompts(needed[seeds]) if seeds in needed else "-" for seeds in SEEDS]
+            share_text = "-" if share is None else f"{100 * share:.0f} %"
+            rows.append((pair.score, pair.first, pair.second, share_text, f"{pair.rows}", *cells))
+    named = "1 video", *(f"{seeds} videos" for seeds in SEEDS[1:])
+    header = ("score", "first", "second", "between prompts", "prompts now", *named)
+    table = Table(header, rows, frozenset(range(3, len(header)))).render(form, width)
+    wanted = (
+        f"a width of {goal.value:g}" if goal.kind == "width" else f"a detectable difference of {goal.value:g}"
+    )
+    notes = [
+        f"prompts needed for {wanted}, by the number of videos per prompt; between prompts: the share of the"
+        " variance that more videos per prompt do not reduce"
+    ]
+    if any(pair.components is not None and pair.components.within is None for pair in comparison.pairs):
+        notes.append("with one video per prompt the two parts of the variance cannot be separated")
+    comment = "% " if form == "latex" else ""
+    return "\n".join([table, "", *(f"{comment}{note}" for note in notes)])
+
+
+def _prompts(count: int | None) -> str:
+    return f"over {MOST:,}" if count is None else f"{count:,}"
 
 
 def p_text(p: float | None) -> str:

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from t2vbatch import __version__
-from t2vbatch.cli import catalog, distance, evaluate, exchange, inspect, run, start
+from t2vbatch.cli import catalog, certificates, distance, evaluate, exchange, inspect, run, start
 from t2vbatch.errors import RunError, T2VBatchError, UsageError
 
 app = typer.Typer(
@@ -54,6 +54,8 @@ app.command()(run.run)
 app.command()(inspect.status)
 app.command()(inspect.failures)
 app.command()(inspect.verify)
+app.command()(certificates.certify)
+app.command()(certificates.check)
 app.command()(inspect.report)
 app.command()(inspect.prune)
 app.command()(evaluate.score)

@@ -20,6 +20,29 @@ Outputs = Annotated[
 ]
 
 
+By = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Compare once for each value of this manifest column.")
+]
+MissingPolicy = Annotated[
+    str,
+    typer.Option(
+        metavar="POLICY",
+        help="How missing scores count: bounds (a winner must win whatever they are), worst, drop or"
+        " impute:VALUE.",
+    ),
+]
+Votes = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="FILE", help="Votes from the report's blind vote; repeat for several people."),
+]
+PlanGoal = Annotated[
+    str | None,
+    typer.Option(
+        metavar="GOAL", help="Also show how many prompts reach a goal: width=W of the interval, or detect=D."
+    ),
+]
+
+
 def score(
     output: Output,
     metrics: Annotated[
@@ -65,22 +88,10 @@ def score(
 
 def compare(
     outputs: Outputs,
-    by: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Compare once for each value of this manifest column."),
-    ] = None,
-    missing: Annotated[
-        str,
-        typer.Option(
-            metavar="POLICY",
-            help="How missing scores count: bounds (a winner must win whatever they are), worst, drop or"
-            " impute:VALUE.",
-        ),
-    ] = "bounds",
-    votes: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="Votes from the report's blind vote; repeat for several people."),
-    ] = None,
+    by: By = None,
+    missing: MissingPolicy = "bounds",
+    votes: Votes = None,
+    plan: PlanGoal = None,
     form: Annotated[Format, typer.Option("--format", help="Format of the table.")] = "text",
     as_json: Json = False,
 ) -> None:
@@ -94,17 +105,20 @@ def compare(
       t2vbatch compare runs/compare
       t2vbatch compare runs/a runs/b --by category --format latex
       t2vbatch compare runs/compare --votes votes.jsonl
+      t2vbatch compare runs/compare --plan width=1
     """
     from t2vbatch.analysis.compare import Missing
-    from t2vbatch.analysis.compare_text import render_comparison
+    from t2vbatch.analysis.compare_text import render_comparison, render_plan
+    from t2vbatch.analysis.planning import Goal
     from t2vbatch.analysis.votes_text import render_votes
     from t2vbatch.commands.compare import compare_outputs, read_votes
 
+    goal = None if plan is None else Goal.parse(plan)
     compared = compare_outputs(outputs, by, Missing.parse(missing))
     voted = read_votes(votes, outputs) if votes else None
     print_notes(compared.notes)
     if as_json:
-        found = {label: part.to_json() for label, part in compared.groups.items()}
+        found = {label: part.to_json(goal) for label, part in compared.groups.items()}
         shown = (found if by else found[""]) | ({"votes": voted.to_json()} if voted else {})
         typer.echo(json.dumps(shown, ensure_ascii=False))
         return
@@ -115,6 +129,8 @@ def compare(
             typer.echo(f"{'% ' if form == 'latex' else ''}{by}: {label}")
         text = render_comparison(part, form, width)
         typer.echo(fitted(text, width) if form == "text" else text)
+        if goal is not None:
+            typer.echo(f"\n{render_plan(part, goal, form, width)}")
     if voted:
         typer.echo(f"\n{render_votes(voted, form, width)}")
 

@@ -99,6 +99,14 @@ def test_compare_uses_the_directions_of_the_job(tmp_path: Path) -> None:
     assert (pair["better"], pair["winner"]) == ("lower", "fast")
 
 
+def test_compare_plans_the_next_comparison(tmp_path: Path) -> None:
+    """--plan shows how many prompts reach the goal, in text and JSON."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    assert "prompts needed for a width of 0.1" in typed("compare", folder, "--plan", "width=0.1").output
+    (pair,) = json.loads(typed("compare", folder, "--plan", "detect=0.1", "--json").output)["pairs"]
+    assert pair["plan"]["1"] > 2
+
+
 def test_compare_takes_a_policy_for_missing_scores(tmp_path: Path) -> None:
     """--missing names the policy, and an unknown one is rejected."""
     folder = output(tmp_path / "a", slow=1, fast=0)

@@ -1,0 +1,80 @@
+"""``t2vbatch certify`` and ``check``: a certificate of an output, and its check elsewhere."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from t2vbatch.cli.display import Display
+from t2vbatch.cli.inspect import Output
+from t2vbatch.cli.run import Json
+from t2vbatch.cli.words import counted
+
+
+def certify(
+    output: Output,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to write; default: certificate.json in the output."),
+    ] = None,
+    deep: Annotated[
+        int, typer.Option(min=0, metavar="K", help="Also make K random samples again and compare the bytes.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Which K samples: the same seed chooses the same.")] = 0,
+) -> None:
+    """Write a certificate: digests of job, plan, videos and scores, versions, and what verify found.
+
+    It is not signed. Keep the printed digest, or sign the file with a tool of your own.
+
+    \b
+    Examples:
+      t2vbatch certify runs/quickstart
+      t2vbatch certify runs/quickstart --deep 3 --certificate quickstart.json
+    """
+    from t2vbatch.commands.certify import certify as certified
+    from t2vbatch.engines import engine_for
+    from t2vbatch.output.store import open_store
+
+    store = open_store(output)
+    with Display(quiet=False) as display:
+        display.wait("reading every video")
+        content = certified(store, deep, seed, engine_for)
+    if certificate is None:
+        store.write_json("certificate.json", content)
+    else:
+        certificate.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    problems = len(content["verify"]["problems"]) + len((content["made_again"] or {}).get("problems", []))
+    typer.echo(f"{certificate or f'{store.uri}/certificate.json'}: {counted(problems, 'problem')}")
+    typer.echo(f"dataset {content['dataset']}")
+    typer.echo(f"certificate {content['digest']}")
+    raise typer.Exit(1 if problems else 0)
+
+
+def check(
+    certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="The file that certify wrote.")],
+    output: Output,
+    as_json: Json = False,
+) -> None:
+    """Check an output against a certificate: its digests, and every video.
+
+    Exit code 1 if anything differs.
+
+    \b
+    Example:
+      t2vbatch check quickstart.json runs/quickstart
+    """
+    from t2vbatch.commands.certify import check as checked
+    from t2vbatch.output.store import open_store
+
+    found = list(checked(certificate, open_store(output)))
+    problems = [one for one in found if one is not None]
+    right = len(found) - len(problems)
+    if as_json:
+        typer.echo(json.dumps({"right": right, "problems": [asdict(problem) for problem in problems]}))
+    else:
+        for problem in problems:
+            typer.echo(str(problem))
+        typer.echo(f"{counted(right, 'video')} as certified; {counted(len(problems), 'problem')}")
+    raise typer.Exit(1 if problems else 0)

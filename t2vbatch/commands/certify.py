@@ -1,0 +1,164 @@
+"""A certificate of an output: one JSON file that says what the dataset is, and that anyone can check
+elsewhere.
+
+It holds digests of the job, the plan, the videos and the scores, the versions and devices of the run, and
+the results of ``verify`` and of a check that made random samples again. Its own digest covers all of it,
+so that a change of the file is found. It is not signed: whoever can replace the output can also make a new
+certificate. Keep the certificate's digest elsewhere, or sign the file with a tool of your own.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from t2vbatch import __version__
+from t2vbatch.commands.reproduce import reproduce
+from t2vbatch.commands.verify import VerifyProblem, verify
+from t2vbatch.engines import Engine
+from t2vbatch.errors import UsageError
+from t2vbatch.job import Job
+from t2vbatch.output.store import Store
+
+FORM = "t2vbatch certificate 1"
+
+
+def certify(store: Store, deep: int, seed: int, engine: Callable[[Job], Engine]) -> dict[str, Any]:
+    """The certificate of an output, as plain values.
+
+    Args:
+        deep: number of random samples to make again and compare; 0 for none.
+        seed: which samples: the same seed chooses the same.
+        engine: makes the engine that makes samples again.
+
+    Raises:
+        UsageError: the folder has no run.
+        RunError: samples could not be made again.
+    """
+    models = sorted(store.read_job().models)
+    records = _planned_records(store)
+    content: dict[str, Any] = {
+        "form": FORM,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "t2vbatch": __version__,
+        "models": models,
+        "job_yaml": store.folder.read("job.yaml").decode(),
+        **digests(store, records),
+        "samples": dict(sorted(Counter(records["status"].to_pylist()).items())),
+        "devices": _counted(records["device"].to_pylist()),
+        "versions": _versions(records),
+        "scores": _mean_scores(store),
+        "verify": _outcome(verify(store)),
+        "made_again": _outcome(reproduce(store, deep, engine, seed)) if deep else None,
+    }
+    return content | {"digest": _digest(content)}
+
+
+def check(certificate: Path, store: Store) -> Iterator[VerifyProblem | None]:
+    """Compare an output with a certificate, and every video with its record; None stands for a video that
+    is right.
+
+    Raises:
+        UsageError: the file is no certificate, or the folder has no run.
+    """
+    content = _read(certificate)
+    found = digests(store, _planned_records(store))
+    for name, value in found.items():
+        if content.get(name) != value:
+            yield VerifyProblem(f"{store.uri}, {name}", str(value)[:16], str(content.get(name))[:16])
+    yield from verify(store)
+
+
+def digests(store: Store, records: pa.Table) -> dict[str, str]:
+    """Digests that do not depend on machine, time or order.
+
+    ``dataset`` covers the decoded frames and sound of every sample, ``files`` the bytes of the video
+    files, so a machine that encodes other bytes of the same frames differs in ``files`` only.
+    """
+    return {
+        "plan": _lines(
+            store.read_table("plan.parquet"), "sample_id", "row_id", "model", "sample_index", "seed"
+        ),
+        "dataset": _lines(records, "sample_id", "status", "frames_sha256", "audio_sha256"),
+        "files": _lines(records, "sample_id", "video_sha256"),
+        "scores_digest": _lines(records, "sample_id", "scores"),
+    }
+
+
+def _planned_records(store: Store) -> pa.Table:
+    try:
+        planned = store.read_table("plan.parquet")
+    except FileNotFoundError:
+        raise UsageError(store.uri, "no plan.parquet", "the output folder of a run") from None
+    records = store.records()
+    return records.filter(pc.is_in(records["sample_id"], planned["sample_id"]))
+
+
+def _lines(table: pa.Table, *columns: str) -> str:
+    """SHA-256 of the rows as JSON lines, sorted."""
+    rows = table.select(list(columns)).to_pylist()
+    lines = sorted(json.dumps([_plain(row[name]) for name in columns], ensure_ascii=False) for row in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON; scores, which are JSON text, by their values, whatever the order of their keys."""
+    if isinstance(value, str) and value.startswith("{"):
+        return json.dumps(json.loads(value), sort_keys=True)
+    return value
+
+
+def _versions(records: pa.Table) -> list[dict[str, Any]]:
+    """The distinct sets of package versions that made the samples."""
+    return [json.loads(text) for text in sorted(set(records["versions"].to_pylist())) if text]
+
+
+def _counted(values: Iterable[str | None]) -> dict[str, int]:
+    return dict(sorted(Counter(value for value in values if value).items()))
+
+
+def _mean_scores(store: Store) -> dict[str, dict[str, Any]]:
+    """Model: score: mean, interval and n, from the summary of the run."""
+    try:
+        models = store.read_json("summary.json")["models"]
+    except FileNotFoundError:
+        return {}
+    kept = ("mean", "low", "high", "n")
+    return {
+        model: {name: {key: score[key] for key in kept} for name, score in found["scores"].items()}
+        for model, found in models.items()
+    }
+
+
+def _outcome(found: Iterable[VerifyProblem | None]) -> dict[str, Any]:
+    results = list(found)
+    return {
+        "right": sum(one is None for one in results),
+        "problems": [str(one) for one in results if one is not None],
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    expected = "a file that t2vbatch certify wrote"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(str(path), error.strerror or str(error), expected) from None
+    except ValueError:
+        raise UsageError(str(path), "a file that is not JSON", expected) from None
+    if not isinstance(content, dict) or content.get("form") != FORM:
+        raise UsageError(str(path), "another kind of file", expected)
+    claimed = content.pop("digest", None)
+    if claimed != _digest(content):
+        raise UsageError(str(path), "a certificate that was changed after it was written", expected)
+    return content
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -1,0 +1,99 @@
+"""Certificates of outputs: what they hold, and what a check finds."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from t2vbatch.cli import app
+from t2vbatch.commands.certify import certify, check
+from t2vbatch.commands.score import score_output
+from t2vbatch.engines import engine_for
+from t2vbatch.errors import UsageError
+from t2vbatch.output.store import open_store
+from tests.commands.test_score import made
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """The output of a small run with one score."""
+    return Path(made(tmp_path, {"flicker": {}}))
+
+
+def written(output: Path, path: Path, **options: Any) -> Path:
+    """A certificate of the output as a file."""
+    path.write_text(json.dumps(certify(open_store(str(output)), options.get("deep", 0), 0, engine_for)))
+    return path
+
+
+def problems(certificate: Path, output: Path) -> list[str]:
+    """The problems of a check."""
+    return [str(one) for one in check(certificate, open_store(str(output))) if one is not None]
+
+
+def test_a_certificate_describes_the_dataset(output: Path, tmp_path: Path) -> None:
+    """It has the job, counts, versions, mean scores, and what verify and made-again samples found."""
+    content = json.loads(written(output, tmp_path / "c.json", deep=1).read_text())
+    assert "FakeModel" in content["job_yaml"]
+    assert content["samples"] == {"ok": 2}
+    assert content["verify"] == {"right": 2, "problems": []}
+    assert content["made_again"] == {"right": 1, "problems": []}
+    assert content["scores"]["fake"]["flicker"]["n"] == 2
+    assert content["versions"][0]
+
+
+def test_a_copy_elsewhere_is_confirmed(output: Path, tmp_path: Path) -> None:
+    """The same output in another folder has no problem, and two certificates have the same digests."""
+    certificate = written(output, tmp_path / "c.json")
+    moved = Path(shutil.copytree(output, tmp_path / "elsewhere"))
+    assert problems(certificate, moved) == []
+    (tmp_path / "again").mkdir()
+    again = Path(made(tmp_path / "again", {"flicker": {}}))
+    first, second = (certify(open_store(str(one)), 0, 0, engine_for) for one in (output, again))
+    assert first["dataset"] == second["dataset"]
+    assert first["files"] == second["files"]
+
+
+def test_changed_videos_and_scores_are_found(output: Path, tmp_path: Path) -> None:
+    """A changed video is named, and renewed scores of another metric change the digest of scores."""
+    certificate = written(output, tmp_path / "c.json")
+    score_output(str(output), {"motion": {}}, engine_for)
+    (found,) = problems(certificate, output)
+    assert "scores_digest" in found
+    (video,) = (output / "videos/fake").glob("red-*")
+    video.write_bytes(b"no video")
+    assert any(video.name in problem for problem in problems(certificate, output))
+
+
+@pytest.mark.parametrize("change", ["edit", "json", "form", "missing"])
+def test_a_file_that_is_no_certificate_is_rejected(output: Path, tmp_path: Path, change: str) -> None:
+    """An edited certificate, other files and a missing file are one message each."""
+    certificate = written(output, tmp_path / "c.json")
+    content = json.loads(certificate.read_text())
+    match change:
+        case "edit":
+            certificate.write_text(json.dumps(content | {"samples": {"ok": 3}}))
+        case "json":
+            certificate.write_text("{")
+        case "form":
+            certificate.write_text("[]")
+        case "missing":
+            certificate.unlink()
+    with pytest.raises(UsageError, match=r"c\.json"):
+        problems(certificate, output)
+
+
+def test_the_commands_print_the_digests_and_exit_by_the_outcome(output: Path, tmp_path: Path) -> None:
+    """certify writes the file and prints its digest; check exits with 0, or with 1 after a change."""
+    runner = CliRunner()
+    done = runner.invoke(app, ["certify", str(output)])
+    assert done.exit_code == 0
+    certificate = output / "certificate.json"
+    assert json.loads(certificate.read_text())["digest"] in done.output
+    assert runner.invoke(app, ["check", str(certificate), str(output)]).exit_code == 0
+    (video,) = (output / "videos/fake").glob("red-*")
+    video.unlink()
+    assert runner.invoke(app, ["check", str(certificate), str(output)]).exit_code == 1
