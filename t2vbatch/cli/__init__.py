@@ -18,6 +18,7 @@ import typer
 from t2vbatch import __version__
 from t2vbatch.cli import catalog, certificates, distance, evaluate, exchange, inspect, run, start
 from t2vbatch.errors import RunError, T2VBatchError, UsageError
+from t2vbatch.job.secrets import redacted
 
 app = typer.Typer(
     name="t2vbatch",
@@ -111,8 +112,9 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 
 
 def _fail(error: T2VBatchError, code: int) -> None:
+    message = redacted(str(error))
     if "--json" in sys.argv:
-        print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+        print(json.dumps({"error": type(error).__name__, "message": message}))
     starting = code == 2 and not _STARTING.isdisjoint(sys.argv[1:2])
-    print(f"{'not started' if starting else 'error'}: {error}", file=sys.stderr)
+    print(f"{'not started' if starting else 'error'}: {message}", file=sys.stderr)
     sys.exit(code)

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from t2vbatch.errors import ErrorCollector, JobError
+from t2vbatch.job.secrets import SHORTEST
 from t2vbatch.job.yaml_source import Path
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-# A shorter value is not a secret, and occurs in unrelated text by chance.
-_SHORTEST_SECRET = 4
 
 
 def collect(value: Any, environment: Mapping[str, str], where: Callable[[Path], str]) -> dict[str, str]:
@@ -54,7 +53,7 @@ def redact(value: Any, variables: Mapping[str, str]) -> Any:
     match value:
         case str():
             for name, secret in sorted(variables.items(), key=lambda item: -len(item[1])):
-                if len(secret) >= _SHORTEST_SECRET:
+                if len(secret) >= SHORTEST:
                     value = value.replace(secret, f"${{{name}}}")
             return value
         case Mapping():

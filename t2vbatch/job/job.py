@@ -20,6 +20,7 @@ from pydantic import (
 
 from t2vbatch.errors import CombinedJobError, ErrorCollector, JobError, ManifestError, UsageError, nearest
 from t2vbatch.job.env_refs import collect, redact, resolved
+from t2vbatch.job.secrets import redacted, remember
 from t2vbatch.job.sections import (
     COLUMNS,
     LIMITS,
@@ -67,6 +68,10 @@ class Job(Section):
 
     _variables: dict[str, str] = PrivateAttr(default_factory=dict)
     _document: Document = PrivateAttr(default_factory=lambda: Document("job", {}))
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        remember(self._variables)
 
     manifest: str = Field(description="Parquet, CSV, JSON Lines, text, or a folder of Parquet; path or URI")
     allow_paths: bool = Field(
@@ -164,6 +169,7 @@ def parse_job(text: str, where: str, overrides: Sequence[str] = ()) -> Job:
     variables: dict[str, str] = {}
     with found.collect():
         variables = collect(data, os.environ, document.where)
+    remember(variables)
     values = _resolved(data, variables)
     try:
         job = Job.model_validate(values)
@@ -171,7 +177,8 @@ def parse_job(text: str, where: str, overrides: Sequence[str] = ()) -> Job:
         wrong = problems(error, Job, values)
         for path in sorted(wrong, key=document.order):
             problem = wrong[path]
-            found.add(JobError(document.where(path), problem.found, problem.expected, problem.fix))
+            shown = redacted(problem.found, variables)
+            found.add(JobError(document.where(path), shown, problem.expected, problem.fix))
     found.raise_if_any()
     job._variables.update(variables)
     job._document = document

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from t2vbatch.canonical import digest
 from t2vbatch.job import Job
+from t2vbatch.job.secrets import redacted_value
 from t2vbatch.media.video import Video
 from t2vbatch.metrics.networks import load_network
 from t2vbatch.metrics.protocol import Evidence, Metric, Network, UnscorableError, Weights
@@ -64,9 +65,9 @@ class Scorer:
             values |= found
             errors |= why
         if not evidence.readings:
-            return Scores(values, errors, None, None)
+            return Scores(values, redacted_value(errors), None, None)
         reading = evidence.readings[0]
-        return Scores(values, errors, reading.tokens, reading.truncated)
+        return Scores(values, redacted_value(errors), reading.tokens, reading.truncated)
 
 
 def load_metrics(job: Job, device: str = "cpu") -> Scorer:

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
+from t2vbatch.job.secrets import redacted_value
 from t2vbatch.plan import Sample
 
 Status = Literal["ok", "degenerate", "failed"]
@@ -71,6 +72,7 @@ RECORDS = RESULTS.append(pa.field("scores", pa.string()))
 """The columns of many records in one table: those of the results, and the scores as one JSON object."""
 
 _JSON = ("call", "versions", "score_errors", "scores")
+_MESSAGES = ("error", "traceback", "score_errors", "retry_reason")
 _TIMES = ("started_at", "finished_at")
 _REQUIRED = {"sample_id", "row_id", "model", "sample_index", "seed", "status", "attempts", *_JSON}
 _SCORE: Mapping[bytes, bytes] = {b"t2vbatch": b"score"}
@@ -166,7 +168,10 @@ class Record:
 
     def to_json(self) -> builtins.bytes:
         """The record as one JSON object in UTF-8."""
-        return json.dumps(asdict(self), ensure_ascii=False, allow_nan=False).encode()
+        fields = asdict(self)
+        # Texts of libraries, which may quote a secret of the job. Prompts are the user's own.
+        fields |= {name: redacted_value(fields[name]) for name in _MESSAGES}
+        return json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()
 
     @classmethod
     def from_json(cls, data: builtins.bytes) -> "Record":

@@ -34,6 +34,7 @@ import pyarrow.parquet as pq
 
 from t2vbatch.errors import StoreError, UsageError
 from t2vbatch.job import Job, dump_job, parse_job
+from t2vbatch.job.secrets import redacted_value
 from t2vbatch.media.video import digest_file
 from t2vbatch.output.lease import Fenced, Lease
 from t2vbatch.output.record_log import RecordLog
@@ -248,7 +249,8 @@ class Store:
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file, whole or not at all."""
-        self.folder.write(name, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+        text = json.dumps(redacted_value(value), indent=2, ensure_ascii=False)
+        self.folder.write(name, (text + "\n").encode())
 
     def read_json(self, name: str) -> Any:
         """Read a JSON file. Raises FileNotFoundError, and StoreError where it is damaged."""

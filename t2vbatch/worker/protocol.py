@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from t2vbatch.job.secrets import redacted
 from t2vbatch.output.records import Status
 
 OFFLOAD_LEVELS: tuple[tuple[str, ...], ...] = ((), ("model_cpu_offload",), ("sequential_cpu_offload",))
@@ -48,7 +49,7 @@ class Failure:
     def of(cls, error: BaseException) -> "Failure":
         """The failure for an exception."""
         lines = tracebacks.format_exception(error)
-        return cls(type(error).__name__, str(error) or repr(error), "".join(lines))
+        return cls(type(error).__name__, redacted(str(error) or repr(error)), redacted("".join(lines)))
 
 
 @dataclass(frozen=True)
