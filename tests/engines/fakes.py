@@ -27,7 +27,7 @@ from t2vbatch.worker.protocol import Failure, Outcome, Work
 
 @dataclass(frozen=True)
 class FakeFactory:
-    """Loads in no time; ``load`` is a verb too. Workers leave notes in ``folder``."""
+    """Loads at once; ``load`` is a verb too. Workers write lines into files in ``folder``."""
 
     folder: Path
     load: str = "ok"
@@ -41,7 +41,7 @@ class FakeFactory:
 
 
 class FakeWorker:
-    """Keeps its 'frames' by key and commits by creating a file a position."""
+    """Holds its units by key, and commits a position by creating a file."""
 
     def __init__(self, folder: Path, memory: tuple[str, ...]) -> None:
         self._folder, self._memory = folder, memory
@@ -81,7 +81,7 @@ def note(folder: Path, name: str, line: str) -> None:
 
 
 def notes(folder: Path, name: str) -> list[str]:
-    """The lines noted under a name."""
+    """The lines of a file that workers wrote."""
     file = folder / name
     return file.read_text().splitlines() if file.exists() else []
 
@@ -161,7 +161,7 @@ _VERBS: dict[str, Callable[[], object]] = {
 
 @dataclass
 class FakeLedger:
-    """Prompts by position, records as files."""
+    """A run with prompts by position, and records as files."""
 
     folder: Path
     prompts: Sequence[str]

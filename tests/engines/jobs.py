@@ -1,4 +1,5 @@
-"""Jobs for the fake model, and two ways to run them: in this process, and in one to shoot at."""
+"""Jobs for the fake model, and two ways to run them: in this process, and in a process that a test can
+kill."""
 
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from tests.engines.fakes import FakeFactory, FakeLedger, notes
 
 
 def make_job(address: str | None = None, **workers: Any) -> Job:
-    """A job whose manifest and output nobody looks at."""
+    """A job whose manifest and output are not used."""
     return Job.model_validate(
         {
             "manifest": "none",
@@ -29,7 +30,7 @@ def make_job(address: str | None = None, **workers: Any) -> Job:
 
 @dataclass
 class Ran:
-    """What came of a run."""
+    """The result of a run."""
 
     folder: Path
     ledger: FakeLedger
@@ -37,7 +38,7 @@ class Ran:
 
     @property
     def errors(self) -> dict[int, str]:
-        """Error types of the quarantined, each of which had its three attempts."""
+        """Error types of the quarantined samples; each had three attempts."""
         assert all(attempts == 3 for attempts, _ in self.ledger.quarantined.values())
         return {position: failure.error_type for position, (_, failure) in self.ledger.quarantined.items()}
 
@@ -47,7 +48,7 @@ class Ran:
 
     @property
     def loads(self) -> list[str]:
-        """What every worker noted when it loaded its model."""
+        """The lines that workers wrote when they loaded their models."""
         return notes(self.folder, "loads")
 
 
@@ -80,8 +81,7 @@ def driver(
     address: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process that runs these prompts, then prints the ending and the records; killed at the latest when
-    the block ends.
+    """A process that runs these prompts and prints the ending and the records; the end of the block kills it.
 
     Args:
         address: of a cluster; None: of none.
@@ -104,7 +104,7 @@ def driver(
 
 
 def wait_for(file: Path, seconds: float = 120.0) -> None:
-    """Wait until a file is there."""
+    """Wait until a file exists."""
     until = time.monotonic() + seconds
     while not file.exists():
         assert time.monotonic() < until, f"{file} never came"

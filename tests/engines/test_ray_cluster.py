@@ -1,4 +1,4 @@
-"""The Ray engine on a cluster whose nodes go, with and without notice."""
+"""The Ray engine on a cluster that loses nodes, with and without notice."""
 
 import subprocess
 import sys
@@ -20,14 +20,14 @@ from tests.engines.jobs import Ran, make_job
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A head that runs nothing; tests bring the nodes."""
+    """A head without CPUs; each test adds its nodes."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     yield cluster
     cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
 def test_lost_node_costs_nothing_but_time(cluster: Any, tmp_path: Path) -> None:
-    """When a raylet is killed, its units are made elsewhere, and nobody is charged."""
+    """When a raylet is killed, its units are generated elsewhere, and no sample is charged."""
     node = cluster.add_node(num_cpus=1)
     cluster.add_node(num_cpus=1)
     gone = _once(
@@ -47,7 +47,7 @@ def test_lost_node_costs_nothing_but_time(cluster: Any, tmp_path: Path) -> None:
 def test_draining_node_gets_nothing_new(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a notice of preemption a node finishes what it has, and another makes the rest; none twice."""
+    """After a preemption notice a node finishes its units, and another generates the rest; none twice."""
     monkeypatch.setattr(ray_engine, "CLUSTER_S", 0.2)
     node = cluster.add_node(num_cpus=1)
     drained = _once(lambda: len(notes(tmp_path, "generated")) >= 3, lambda: _drain(cluster, node.node_id))
@@ -61,7 +61,7 @@ def test_draining_node_gets_nothing_new(
 
 
 def test_gpus_are_taken_where_there_are_any(cluster: Any, tmp_path: Path) -> None:
-    """On a cluster with a GPU a worker takes one, wherever CPUs would allow more workers, and is told so."""
+    """On a cluster with a GPU, each worker takes one, even where the CPUs would allow more workers."""
     cluster.add_node(num_cpus=2, num_gpus=1)
     ran = _run(cluster, tmp_path, ["slow:0.2"] * 4)
     assert ran.ledger.records == {0, 1, 2, 3}
@@ -70,7 +70,7 @@ def test_gpus_are_taken_where_there_are_any(cluster: Any, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense", "ray://127.0.0.1:1"])
 def test_cluster_that_is_not_there(address: str, tmp_path: Path) -> None:
-    """An address that nobody answers is refused in seconds, and the key is named."""
+    """An unreachable address is refused within seconds, and the message names the key."""
     began = time.monotonic()
     ledger = FakeLedger(tmp_path, ["ok"])
     with pytest.raises(JobError, match=r"ray\.address"):
@@ -86,7 +86,7 @@ def _run(cluster: Any, folder: Path, prompts: list[str], **workers: Any) -> Ran:
 
 
 def _drain(cluster: Any, node_id: str) -> None:
-    """What a cloud's notice of preemption does; Ray's own command for it is not documented."""
+    """Drain a node as a preemption notice does; Ray's command for it is not documented."""
     command = f"drain-node --address {cluster.address} --node-id {node_id} --reason-message test"
     reason = "--reason DRAIN_NODE_REASON_PREEMPTION --deadline-remaining-seconds 60"
     cli = str(Path(sys.executable).parent / "ray")
@@ -94,7 +94,7 @@ def _drain(cluster: Any, node_id: str) -> None:
 
 
 def _once(happened: Callable[[], bool], act: Callable[[], object]) -> threading.Thread:
-    """Act as soon as something has happened."""
+    """Act as soon as the condition holds."""
 
     def wait_and_act() -> None:
         until = time.monotonic() + 120

@@ -1,4 +1,4 @@
-"""A cluster that lets nobody in without its token."""
+"""A cluster that rejects every connection without its token."""
 
 import os
 import socket
@@ -44,13 +44,13 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _environment(token: str | None = None, **more: str) -> Mapping[str, str]:
-    """This process's environment, with this token and no other."""
+    """This process's environment, with this token only."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH_")}
     return own | ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {}) | more
 
 
 def test_the_token_comes_from_rays_own_environment(head: str, tmp_path: Path) -> None:
-    """With the cluster's token in the environment, a job that knows of none runs there."""
+    """With the cluster's token in the environment, a job without a token runs there."""
     environment = _environment(token="the cluster's")
     with driver("ray", "RayEngine", tmp_path, ["ok", "ok"], head, environment) as process:
         output, errors = process.communicate(timeout=_PATIENCE_S)
@@ -58,7 +58,7 @@ def test_the_token_comes_from_rays_own_environment(head: str, tmp_path: Path) ->
 
 
 def test_without_the_token_a_message_says_where_it_goes(head: str, tmp_path: Path) -> None:
-    """Nothing is started, and the variables that Ray reads are named."""
+    """Nothing is started, and the message names the variables that Ray reads."""
     with driver("ray", "RayEngine", tmp_path, ["ok"], head, _environment()) as process:
         _, errors = process.communicate(timeout=_PATIENCE_S)
     assert "ray.address" in errors
@@ -68,7 +68,7 @@ def test_without_the_token_a_message_says_where_it_goes(head: str, tmp_path: Pat
 
 
 def test_a_token_that_is_promised_has_to_be_there(head: str, tmp_path: Path) -> None:
-    """RAY_AUTH_MODE alone is told from a token that is wrong."""
+    """RAY_AUTH_MODE without a token has a message of its own."""
     environment = _environment(RAY_AUTH_MODE="token", HOME=str(tmp_path))
     with driver("ray", "RayEngine", tmp_path, ["ok"], head, environment) as process:
         _, errors = process.communicate(timeout=_PATIENCE_S)

@@ -1,4 +1,4 @@
-"""What is made when, and by how many."""
+"""Which unit is generated when, and by how many workers."""
 
 import tracemalloc
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def test_finish_overlaps_generate() -> None:
 
 
 def test_frames_held_are_bounded() -> None:
-    """With two units in finish a worker generates nothing more until one of them is through."""
+    """With two units in finish, a worker generates nothing more until one of them is finished."""
     harness = Harness({"x": units(1, 1, 1, 1)})
     harness.started()
     harness.generated(1, 1)
@@ -37,7 +37,7 @@ def test_frames_held_are_bounded() -> None:
 
 
 def test_run_ends_when_all_is_made() -> None:
-    """When the last unit is finished the worker is let go and the run is over."""
+    """When the last unit is finished, the worker is stopped and the run ends."""
     harness = Harness({"x": units(1)})
     harness.started()
     harness.generated(1, 1)
@@ -54,7 +54,7 @@ def test_nothing_to_do_ends_at_once() -> None:
 
 
 def test_no_more_workers_than_units() -> None:
-    """Two units start two workers, wherever eight would fit."""
+    """Two units start two workers, also where eight would fit."""
     assert starts(Harness({"x": units(1, 1)}, workers=8).all) == [(1, "x"), (2, "x")]
 
 
@@ -65,7 +65,7 @@ def test_models_share_the_room() -> None:
 
 
 def test_model_waits_for_room() -> None:
-    """With room for one worker the second model starts when the first one's work is drained."""
+    """With room for one worker, the second model starts when the first one's units are finished."""
     harness = Harness({"x": units(1), "y": units(1, model="y", first=1)})
     harness.started()
     harness.generated(1, 1)
@@ -78,13 +78,13 @@ def test_maximum_holds() -> None:
 
 
 def test_minimum_comes_first() -> None:
-    """A model with little work gets its minimum before one with much gets more."""
+    """A model with few units gets its minimum before one with many units gets more."""
     harness = Harness({"x": units(*[1] * 9), "y": units(1, 1, model="y", first=9)}, workers=3, minimum=1)
     assert sorted(model for _, model in starts(harness.all)) == ["x", "x", "y"]
 
 
 def test_minimum_is_kept_while_there_is_work() -> None:
-    """A worker with nothing to do stays while it is one of the minimum and another's unit may come back."""
+    """An idle worker stays while it is one of the minimum and a unit of another worker may be requeued."""
     for minimum, kept in ((0, False), (2, True)):
         harness = Harness({"x": units(1, 1)}, workers=2, minimum=minimum)
         harness.started(1)
@@ -94,13 +94,13 @@ def test_minimum_is_kept_while_there_is_work() -> None:
 
 
 def test_capacity_follows_the_cluster() -> None:
-    """When nodes come, more workers start."""
+    """When nodes are added, more workers start."""
     harness = Harness({"x": units(1, 1, 1)})
     assert starts(harness.send(m.Cluster(capacity=3))) == [(2, "x"), (3, "x")]
 
 
 def test_draining_node_gets_nothing_new() -> None:
-    """What runs on a draining node is finished there, what comes next is made elsewhere."""
+    """Units on a draining node are finished there; later units are generated elsewhere."""
     harness = Harness({"x": units(1, 1)})
     harness.started(1, node="a")
     harness.send(m.Cluster(1, frozenset({"a"})))
@@ -110,16 +110,16 @@ def test_draining_node_gets_nothing_new() -> None:
     assert harness.given[0].positions == (1,)
 
 
-def test_worker_that_starts_on_a_draining_node_is_let_go() -> None:
-    """A worker whose node is about to go when its model is loaded gets no unit."""
+def test_a_worker_that_starts_on_a_draining_node_is_stopped() -> None:
+    """A worker whose node drains before its model is loaded gets no unit."""
     harness = Harness({"x": units(1)})
     harness.send(m.Cluster(1, frozenset({"a"})))
     assert harness.started(1, node="a")[0] == m.Stop(1)
     assert harness.given == []
 
 
-def test_said_twice_that_it_started() -> None:
-    """A worker that is to leave does not stay because its start is told of twice."""
+def test_a_repeated_started_event() -> None:
+    """A repeated Started event does not keep a worker that is leaving."""
     harness = Harness({"x": units(1, 1)})
     harness.started(1, node="a")
     harness.send(m.Cluster(1, frozenset({"a"})))
@@ -129,7 +129,8 @@ def test_said_twice_that_it_started() -> None:
 
 
 def test_interrupt_finishes_what_runs() -> None:
-    """After the first interrupt nothing new is given out, what runs is finished, and the rest is pending."""
+    """After the first interrupt no unit is given to a worker, units in progress are finished, the rest stays
+    pending."""
     harness = Harness({"x": units(1, 1, 1)})
     harness.started()
     harness.send(m.Interrupted())
@@ -141,14 +142,14 @@ def test_interrupt_finishes_what_runs() -> None:
 
 
 def test_interrupt_with_nothing_running_ends_at_once() -> None:
-    """Workers that still load are not waited for."""
+    """The run does not wait for workers that still load."""
     harness = Harness({"x": units(1)})
     assert harness.send(m.Interrupted()) == [m.Kill(1)]
     assert harness.scheduler.ending == "interrupted"
 
 
 def test_second_interrupt_stops_at_once() -> None:
-    """A second interrupt ends every worker; what was in it is pending again."""
+    """A second interrupt ends every worker; their units are pending again."""
     harness = Harness({"x": units(1, 1)}, workers=2)
     harness.started(1)
     harness.started(2)
@@ -159,7 +160,7 @@ def test_second_interrupt_stops_at_once() -> None:
 
 
 def test_interrupt_of_the_last_unit_is_no_interrupt() -> None:
-    """A run that finishes everything in spite of an interrupt is finished."""
+    """A run that finishes every unit after an interrupt ends as finished."""
     harness = Harness({"x": units(1)})
     harness.started()
     harness.send(m.Interrupted())
@@ -180,8 +181,8 @@ def test_answers_given_twice_count_once() -> None:
     assert harness.scheduler.progress() == before
 
 
-def test_what_was_saved_is_not_made_again() -> None:
-    """Of a unit that was found committed in part, only the rest is made."""
+def test_committed_samples_are_not_generated_again() -> None:
+    """Of a unit with some samples committed, only the others are generated."""
     harness = Harness({"x": [Unit("x", (0, 1, 2), 1.0)]})
     harness.started()
     harness.send(m.Finished(1, 1, (Outcome(1, "degenerate"),)))
@@ -190,7 +191,7 @@ def test_what_was_saved_is_not_made_again() -> None:
 
 
 def test_degenerate_is_counted_apart() -> None:
-    """A degenerate video is finished, and not ok."""
+    """A degenerate video counts as degenerate, not as ok."""
     harness = Harness({"x": units(1)})
     harness.started()
     harness.generated(1, 1)
@@ -199,7 +200,7 @@ def test_degenerate_is_counted_apart() -> None:
 
 
 class _Many(Sequence[Unit]):
-    """Units that exist only while they are looked at."""
+    """Units that are created at each access."""
 
     def __len__(self) -> int:
         return 300_000

@@ -1,4 +1,4 @@
-"""What becomes of a failure: who is charged, what is repeated, who is replaced."""
+"""What follows a failure: which sample is charged, what is retried, which worker is replaced."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.schedule.harness import GONE, NO, Harness, generates, starts, units
 
 
 def test_three_charges_quarantine() -> None:
-    """A sample that failed three times is given up, with the reason, and the others go on."""
+    """A sample that failed three times is quarantined with the reason; the others continue."""
     harness = Harness({"x": units(2, 1)})
     harness.started()
     harness.failed(1, 1)
@@ -22,7 +22,7 @@ def test_three_charges_quarantine() -> None:
 
 
 def test_failed_row_is_tried_after_the_others() -> None:
-    """A row that failed waits until the others were tried, and says that it is a repetition."""
+    """A failed row waits until the others were tried, and is marked as a retry."""
     harness = Harness({"x": units(3, 2, 1)})
     harness.started()
     harness.failed(1, 1)
@@ -32,7 +32,7 @@ def test_failed_row_is_tried_after_the_others() -> None:
 
 
 def test_failed_batch_is_split_and_not_charged() -> None:
-    """When a call for several samples raises, each shows by itself whether it is the bad one."""
+    """When a call for several samples raises, each is tried alone."""
     harness = Harness({"x": [Unit("x", (0, 1, 2), 1.0)]})
     harness.started()
     harness.failed(1, 1)
@@ -46,7 +46,7 @@ def test_failed_batch_is_split_and_not_charged() -> None:
 
 
 def test_failed_outcome_is_charged_to_its_sample() -> None:
-    """When one video of a batch cannot be finished, the others are done and only it is made again."""
+    """When finishing fails for one video of a batch, only that one is generated again."""
     harness = Harness({"x": [Unit("x", (0, 1), 1.0)]})
     harness.started()
     harness.generated(1, 1)
@@ -55,7 +55,7 @@ def test_failed_outcome_is_charged_to_its_sample() -> None:
 
 
 def test_crash_is_charged_to_the_unit_that_ran() -> None:
-    """A process that dies with one unit in it charges that unit, and a fresh process tries it again."""
+    """A process that dies with one unit charges that unit, and a fresh process retries it."""
     harness = Harness({"x": units(2, 1)})
     harness.started()
     assert harness.died(1) == [m.Kill(1), m.Start(2, "x")]
@@ -63,8 +63,8 @@ def test_crash_is_charged_to_the_unit_that_ran() -> None:
     assert harness.given == [m.Generate(2, 2, (0,), (2,), True)]
 
 
-def test_found_after_all() -> None:
-    """A sample that was given up counts as what its record says, when it turns out to have one."""
+def test_a_quarantined_sample_may_have_a_record() -> None:
+    """A quarantined sample that turns out to have a record counts with the status of its record."""
     harness = Harness({"x": units(1)})
     for worker in (1, 2, 3):
         harness.started(worker)
@@ -74,7 +74,7 @@ def test_found_after_all() -> None:
 
 
 def test_suspects_are_not_charged_and_run_alone() -> None:
-    """Of two units in a process that died, each gets a fresh process to itself, and neither is charged."""
+    """Each of two units in a process that died gets a fresh process alone, and neither is charged."""
     harness = Harness({"x": units(3, 2, 1)})
     harness.started()
     harness.generated(1, 1)
@@ -90,8 +90,8 @@ def test_suspects_are_not_charged_and_run_alone() -> None:
     assert harness.given == [m.Generate(3, 5, (0,), (1,), True)]
 
 
-def test_what_waited_in_finish_is_no_suspect() -> None:
-    """A unit that only waited in the process that died is made again at once, with others."""
+def test_a_unit_that_waited_in_finish_is_not_a_suspect() -> None:
+    """A unit that only waited in a process that died is generated again soon, beside others."""
     harness = Harness({"x": units(4, 3, 2, 1)})
     harness.started()
     harness.generated(1, 1)
@@ -106,7 +106,7 @@ def test_what_waited_in_finish_is_no_suspect() -> None:
 
 
 def test_crash_three_times_quarantines() -> None:
-    """A sample that kills three processes is given up."""
+    """A sample that kills three processes is quarantined."""
     harness = Harness({"x": units(1)})
     for worker in (1, 2, 3):
         harness.started(worker)
@@ -116,7 +116,7 @@ def test_crash_three_times_quarantines() -> None:
 
 
 def test_crashed_batch_is_split() -> None:
-    """Of a batch that a process died with, each sample is tried alone on a process of its own, uncharged."""
+    """Each sample of a batch whose process died is tried alone in its own process, uncharged."""
     harness = Harness({"x": [Unit("x", (0, 1), 1.0)]})
     harness.started(1)
     harness.died(1)
@@ -130,7 +130,7 @@ def test_crashed_batch_is_split() -> None:
 
 
 def test_loss_is_free_but_not_for_ever() -> None:
-    """A sample that goes down with its node is not charged the first ten times."""
+    """A sample that is lost with its node is not charged the first ten times."""
     harness = Harness({"x": units(1)})
     for worker in range(1, 14):
         harness.started(worker)
@@ -141,7 +141,7 @@ def test_loss_is_free_but_not_for_ever() -> None:
 
 
 def test_lost_unit_comes_first() -> None:
-    """What was lost with a node is made before what was never tried."""
+    """A unit that was lost with a node comes before untried units."""
     harness = Harness({"x": units(2, 1)})
     harness.started()
     harness.died(1, "infrastructure")
@@ -150,7 +150,7 @@ def test_lost_unit_comes_first() -> None:
 
 
 def test_memory_steps_down() -> None:
-    """A unit that does not fit is tried with model offload, then with sequential offload, and not charged."""
+    """A unit that does not fit is retried with model offload, then with sequential offload, uncharged."""
     harness = Harness({"x": units(1)})
     harness.started(1)
     assert harness.failed(1, 1, "memory") == [m.Stop(1), m.Start(2, "x", ("model_cpu_offload",))]
@@ -172,7 +172,7 @@ def test_small_units_keep_the_fast_worker() -> None:
 
 
 def test_model_that_does_not_fit_steps_down_as_a_whole() -> None:
-    """After three misfits in a row the untried units go to the smaller footprint at once."""
+    """After three units in a row that do not fit, untried units start at the next offload level."""
     harness = Harness({"x": units(1, 1, 1, 1, 1)})
     harness.started(1)
     for key in (1, 2):
@@ -186,7 +186,7 @@ def test_model_that_does_not_fit_steps_down_as_a_whole() -> None:
 
 
 def test_load_that_does_not_fit_steps_down() -> None:
-    """A model that runs out of memory while it loads is loaded with less."""
+    """A model that runs out of memory while loading is loaded with offload."""
     harness = Harness({"x": units(1)})
     assert harness.send(m.StartFailed(1, NO, out_of_memory=True)) == [
         m.Kill(1),
@@ -205,7 +205,7 @@ def test_hung_unit_is_ended() -> None:
 
 
 def test_neighbour_of_a_hung_unit_is_free() -> None:
-    """What is finished in a process that hangs in generate is made again uncharged."""
+    """A unit that is finished in a process that hangs in generate is generated again, uncharged."""
     harness = Harness({"x": units(2, 1)}, timeout_s=10.0)
     harness.started(1)
     harness.wait(5)
@@ -235,7 +235,7 @@ def test_sleeping_driver_blames_nobody() -> None:
 
 
 def test_silent_worker_is_ended() -> None:
-    """A process that gives no sign of life is ended; what it had in hand is suspect."""
+    """A process that does not answer is ended; the units in progress are suspects."""
     harness = Harness({"x": units(1)}, silence_s=60.0)
     harness.started(1)
     for _ in range(5):
@@ -245,7 +245,7 @@ def test_silent_worker_is_ended() -> None:
 
 
 def test_sick_worker_is_replaced_and_its_units_are_free() -> None:
-    """A worker on which all fails, after it succeeded, is replaced, and no sample has a charge left of it."""
+    """A worker on which every unit fails after a success is replaced, and the charges are refunded."""
     harness = Harness({"x": units(4, 3, 2, 1)})
     harness.started(1)
     harness.made(1, 1)
@@ -260,7 +260,7 @@ def test_sick_worker_is_replaced_and_its_units_are_free() -> None:
 
 
 def test_sick_worker_beside_a_healthy_one_is_replaced() -> None:
-    """A worker on which all fails is replaced before any has succeeded, where another one may."""
+    """A worker on which every unit fails is replaced before any success, where another worker may succeed."""
     harness = Harness({"x": units(*[1] * 6)}, workers=2)
     harness.started(1)
     harness.started(2)
@@ -271,7 +271,8 @@ def test_sick_worker_beside_a_healthy_one_is_replaced() -> None:
 
 @pytest.mark.parametrize(("rows", "most"), [(1, 2), (4, 4), (40, 7), (400, 10)])
 def test_bad_rows_cost_few_reloads(rows: int, most: int) -> None:
-    """When replacing the worker does not help, patience doubles: bad rows cost a logarithm of reloads."""
+    """Where replacing the worker does not help, the needed streak doubles: reloads grow with the logarithm of
+    bad rows."""
     harness = Harness({"x": units(9, *[1] * rows)})
     harness.started(1)
     harness.made(1, 1)
@@ -297,7 +298,7 @@ def test_model_of_which_nothing_works_is_given_up_without_reloads() -> None:
 
 
 def test_missing_input_is_not_the_workers_fault() -> None:
-    """Rows whose inputs cannot be read are given up without a worker being replaced."""
+    """Rows whose inputs cannot be read fail, and no worker is replaced."""
     harness = Harness({"x": units(2, *[1] * 5)})
     harness.started(1)
     harness.made(1, 1)
@@ -366,7 +367,7 @@ def test_death_while_loading_counts_as_a_failed_start() -> None:
     assert any(isinstance(action, m.Abort) for action in harness.all)
 
 
-def test_node_that_takes_its_loading_workers_along() -> None:
+def test_workers_lost_while_loading_are_not_failed_starts() -> None:
     """Workers that are lost with their node while they load are no failed starts."""
     harness = Harness({"x": units(1)})
     for worker in range(1, 21):
@@ -378,7 +379,7 @@ def test_node_that_takes_its_loading_workers_along() -> None:
 
 @pytest.mark.parametrize("running", [False, True])
 def test_fatal_stops_at_once(running: bool) -> None:
-    """What no retry can mend ends all workers and raises its own error."""
+    """An error where no retry can help ends all workers and is raised."""
     error = ModelError("models.x.path", "no pipeline")
     harness = Harness({"x": units(1, 1)}, workers=2)
     if running:
