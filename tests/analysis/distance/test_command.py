@@ -35,9 +35,9 @@ def test_the_command_measures_and_saves(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--reference", "somewhere"], "--backbone\n.*nothing"),
-        (["--backbone", "something"], "--reference\n.*nothing"),
-        (["--save-statistics", "x.npz"], "no reference to save"),
+        (["--reference", "somewhere"], "--backbone\n.*no value"),
+        (["--backbone", "something"], "--reference\n.*no value"),
+        (["--save-statistics", "x.npz"], "no reference"),
     ],
 )
 def test_an_incomplete_distance_is_rejected(output: Path, options: list[str], message: str) -> None:

@@ -137,7 +137,7 @@ def test_a_distance_is_shown_with_its_sizes_and_warnings(
     result = measure_output(str(output), asked(reference, backbones / "i3d.pt"), engine_for)
     one = json.loads((output / "summary.json").read_text())["models"]["a"]["distances"]["d"]
     assert one["value"] > 0
-    assert one["extrapolated"] < one["value"]
+    assert one["extrapolated"] not in (None, one["value"])  # Nine videos leave its sign to chance.
     assert (one["videos"], one["reference_videos"], one["dims"], one["frames"]) == (9, 14, 3, FRAMES)
     assert one["convention"] == "first 4 frames, resized by the backbone"
     text, page = render_text(result.summary), (output / "report/index.html").read_text()
