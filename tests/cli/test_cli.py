@@ -268,6 +268,13 @@ def test_a_run_of_a_part(folder: Path, quick: Command) -> None:
     assert open_store(str(folder / "out")).records()["row_id"].to_pylist() == ["a"]
     again = quick("run", "job.yaml", "--set", "samples=2", "--only", "b")
     assert "2 videos generated\n1 pending" in again.stdout
+    planned = quick("plan", "job.yaml", "--set", "samples=3").stdout
+    assert "6 samples, 3 to generate" in planned
+    assert [line.split()[3] for line in planned.splitlines()[1:4]] == [
+        "videos/fake/a-1.mp4",
+        "videos/fake/a-2.mp4",
+        "videos/fake/b-2.mp4",
+    ]
     unknown = quick("run", "job.yaml", "--only", "bb")
     assert unknown.returncode == 2
     assert "did you mean 'b'" in unknown.stderr

@@ -39,3 +39,16 @@ def test_a_benchmark_goes_through_the_whole_pipeline(tmp_path: Path) -> None:
     assert results["dimension"].to_pylist() == ["color"] * 10
     assert "10 videos scored" in typed("score", tmp_path / "out", "--metrics", "sharpness")
     assert "fake-001.png" in typed("sheet", tmp_path / "out", "--rows", "10")
+
+
+def test_an_export_says_how_many_videos_it_took(tmp_path: Path) -> None:
+    """EvalCrafter takes one video per prompt; the command names the number of all."""
+    model = {"path": "anything", "pipeline": "t2vbatch.models.fake:FakeModel"}
+    (tmp_path / "rows.csv").write_text("id,prompt\na,one\nb,two\n")
+    job = {"manifest": "rows.csv", "output": "out", "models": {"fake": model}, "samples": 2}
+    job |= {"metrics": [], "engine": "inline"}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
+    typed("run", tmp_path / "job.yaml")
+    shown = typed("export", tmp_path / "out", tmp_path / "to", "--layout", "evalcrafter")
+    assert "2 of 4 videos" in shown
+    assert "the first sample of each row" in shown
