@@ -1,7 +1,6 @@
 """Write the report: the page with its summary, the data of the samples, the scripts and the styles."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -21,44 +20,12 @@ from t2vbatch.report.data import as_script, page_data
 from t2vbatch.report.forest import forests
 from t2vbatch.report.leaderboard import FEW_ROWS, leaderboard, score_names
 from t2vbatch.report.models import differences, model_facts
+from t2vbatch.report.page_files import SCRIPT, STYLE, write_assets
 from t2vbatch.report.selection import MAX_VIDEOS, select
 from t2vbatch.report.templates import render
 from t2vbatch.report.verdict import verdict
 from t2vbatch.storage.files import Folder
 
-_STYLES = ("vendor/uPlot.min.css", "report.css", "views.css")
-_SCRIPTS = (
-    "vendor/uPlot.iife.min.js",
-    "samples.js",
-    "state.js",
-    "frames.js",
-    "player.js",
-    "clock.js",
-    "filters.js",
-    "chips.js",
-    "sorting.js",
-    "recipe.js",
-    "facts.js",
-    "stage.js",
-    "detail.js",
-    "strip.js",
-    "leaderboard.js",
-    "breakdown.js",
-    "failures.js",
-    "overview.js",
-    "gallery.js",
-    "sidebyside.js",
-    "votes.js",
-    "vote.js",
-    "columns.js",
-    "table.js",
-    "histogram.js",
-    "dots.js",
-    "scatter.js",
-    "charts.js",
-    "page.js",
-)
-_LICENSES = ("vendor/uPlot.LICENSE",)
 _VIEWS = (
     ("overview", "Overview"),
     ("gallery", "Gallery"),
@@ -100,16 +67,15 @@ def write_report(
         "sheet_frames": FRAMES,
         "name": title or PurePosixPath(folder.uri).name,
     }
-    for asset in (*_STYLES, *_SCRIPTS, *_LICENSES):
-        folder.write(f"report/{asset}", files(__package__).joinpath("assets", *asset.split("/")).read_bytes())
+    write_assets(folder)
     folder.write("report/data.js", as_script("REPORT", data))
     comparison = compare(models_by_name({"": results}), columns)
     page = render(
         "assets/index.html",
         **_results(summary, comparison, better),
         name=data["name"],
-        styles=_STYLES,
-        scripts=("data.js", *_SCRIPTS),
+        style=STYLE,
+        scripts=("data.js", SCRIPT),
         views=[view for view in _VIEWS if len(models) > 1 or view[0] not in _COMPARING],
         models=model_facts(results, summary),
         model_keys=differences(settings or {}),

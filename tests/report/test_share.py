@@ -114,3 +114,17 @@ def test_a_record_cannot_lead_outside_the_target(run: tuple[Folder, pa.Table], t
     with pytest.raises(Exception, match=r"\.\."):
         share_report(folder, pa.Table.from_pylist(rows, table.schema), tmp_path / "b")
     assert not (tmp_path / "b").exists()
+
+
+def test_files_of_an_older_page_are_deleted(tmp_path: Path) -> None:
+    """A report has its own files and its posters, and no scripts of another version."""
+    rows = results(["a"], ["a red square"], 1)
+    add_videos(tmp_path, rows)
+    (tmp_path / "report" / "vendor").mkdir(parents=True)
+    (tmp_path / "report" / "vendor" / "old.js").write_text("old", "utf-8")
+    write_output(tmp_path, rows)
+    found = {path.relative_to(tmp_path / "report").as_posix() for path in (tmp_path / "report").rglob("*.*")}
+    assert {"index.html", "data.js", "page.js", "page.css", "uPlot.LICENSE"} == {
+        name for name in found if not name.startswith("posters/")
+    }
+    assert any(name.startswith("posters/") for name in found)
