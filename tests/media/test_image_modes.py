@@ -196,7 +196,9 @@ def test_hidden_colours_never_show(name: str, background: str) -> None:
     assert np.abs(shown[-1] - colour(background)).max() <= (6 if name == "AVIF" else 0)
 
 
-@pytest.mark.parametrize(("depth", "kept", "hidden"), [(1, 0, 1), (1, 1, 0), (2, 0, 3), (4, 1, 15), (8, 7, 255), (16, 7, 65535)])
+@pytest.mark.parametrize(
+    ("depth", "kept", "hidden"), [(1, 0, 1), (1, 1, 0), (2, 0, 3), (4, 1, 15), (8, 7, 255), (16, 7, 65535)]
+)
 def test_a_transparent_grey_has_the_depth_of_the_file(depth: int, kept: int, hidden: int) -> None:
     """A PNG names its transparent grey in its own depth."""
     bits = f"{kept:0{depth}b}{hidden:0{depth}b}".ljust(8, "0")
