@@ -3,6 +3,7 @@
 from itertools import groupby
 
 from t2vbatch.analysis.distance.result import Measured
+from t2vbatch.analysis.intervals import Interval
 from t2vbatch.analysis.summary import Counts, ModelSummary, ScoreSummary, Summary
 from t2vbatch.analysis.text_table import Table
 
@@ -74,7 +75,7 @@ def counts_line(counts: Counts) -> str:
     return f"{counts.planned} planned = {' + '.join(parts)}"
 
 
-def interval_text(score: ScoreSummary) -> str:
+def interval_text(score: ScoreSummary | Interval) -> str:
     """``29.41 [28.90, 29.93]``: the mean and its 95% interval, rounded by the width of the interval."""
     if score.mean is None:
         return "-"

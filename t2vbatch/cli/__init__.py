@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 
 
-_STARTING = frozenset({"run", "score", "distance", "demo"})
+_STARTING = frozenset({"run", "score", "distance", "demo", "reproduce"})
 """Commands that start workers: an error before that says that nothing was started."""
 
 
@@ -57,6 +57,7 @@ app.command()(inspect.failures)
 app.command()(inspect.verify)
 app.command()(certificates.certify)
 app.command()(certificates.check)
+app.command()(certificates.reproduce)
 app.command()(inspect.report)
 app.command()(inspect.prune)
 app.command()(evaluate.score)

@@ -1,16 +1,23 @@
-"""``t2vbatch certify`` and ``check``: a certificate of an output, and its check elsewhere."""
+"""``t2vbatch certify``, ``check`` and ``reproduce``: datasets and published numbers that others can
+confirm.
+"""
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from t2vbatch.analysis.summary_text import interval_text
+from t2vbatch.analysis.text_table import Table
 from t2vbatch.cli.display import Display
 from t2vbatch.cli.inspect import Output
-from t2vbatch.cli.run import Json
+from t2vbatch.cli.run import JobFile, Json, Sets, exit_code, terminal_width
 from t2vbatch.cli.words import counted
+
+if TYPE_CHECKING:
+    from t2vbatch.commands.entry import Reproduction
 
 
 def certify(
@@ -78,3 +85,49 @@ def check(
             typer.echo(str(problem))
         typer.echo(f"{counted(right, 'video')} as certified; {counted(len(problems), 'problem')}")
     raise typer.Exit(1 if problems else 0)
+
+
+def reproduce(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
+    """Make a published number again: run the job, score it, and compare with its expected values.
+
+    Prints expected and measured values, whether they agree, and the digest of the dataset, which another
+    machine of the same kind confirms. Exit code 1 if a value does not agree, 3 if a sample failed.
+
+    \b
+    Example:
+      t2vbatch reproduce jobs/leaderboards/shapes.yaml
+    """
+    with Display(quiet=as_json) as display:
+        with display.checking():
+            from t2vbatch.commands.entry import reproduce_entry
+            from t2vbatch.commands.prepare import prepare
+            from t2vbatch.engines import engine_for
+            from t2vbatch.job import load_job
+
+            prepared = prepare(load_job(job, sets or ()))
+        display.begin(job.stem, prepared)
+        found = reproduce_entry(prepared, engine_for, display.show)
+    values = [asdict(value) | {"expected": value.expected.model_dump()} for value in found.values]
+    if as_json:
+        shown = {"consistent": found.consistent, "values": values, "dataset": found.dataset}
+        typer.echo(json.dumps(shown | {"output": found.result.output}, ensure_ascii=False))
+    else:
+        typer.echo(_table(found).render("text", terminal_width()))
+        typer.echo(f"dataset {found.dataset}")
+    raise typer.Exit(
+        (0 if found.consistent else 1) if exit_code(found.result) == 0 else exit_code(found.result)
+    )
+
+
+def _table(found: "Reproduction") -> Table:
+    rows = [
+        (
+            value.name,
+            f"{value.expected.value:.4g}",
+            "-" if value.measured is None else interval_text(value.measured),
+            "yes" if value.consistent else "no",
+            f"{value.expected.source}, {value.expected.date}",
+        )
+        for value in found.values
+    ]
+    return Table(("value", "expected", "measured [95%]", "consistent", "source"), rows, frozenset({1, 2}))

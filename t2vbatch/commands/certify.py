@@ -49,7 +49,7 @@ def certify(store: Store, deep: int, seed: int, engine: Callable[[Job], Engine])
         "t2vbatch": __version__,
         "models": models,
         "job_yaml": store.folder.read("job.yaml").decode(),
-        **digests(store, records),
+        **digests(store),
         "samples": dict(sorted(Counter(records["status"].to_pylist()).items())),
         "devices": _counted(records["device"].to_pylist()),
         "versions": _versions(records),
@@ -68,19 +68,20 @@ def check(certificate: Path, store: Store) -> Iterator[VerifyProblem | None]:
         UsageError: the file is no certificate, or the folder has no run.
     """
     content = _read(certificate)
-    found = digests(store, _planned_records(store))
+    found = digests(store)
     for name, value in found.items():
         if content.get(name) != value:
             yield VerifyProblem(f"{store.uri}, {name}", str(value)[:16], str(content.get(name))[:16])
     yield from verify(store)
 
 
-def digests(store: Store, records: pa.Table) -> dict[str, str]:
+def digests(store: Store) -> dict[str, str]:
     """Digests that do not depend on machine, time or order.
 
     ``dataset`` covers the decoded frames and sound of every sample, ``files`` the bytes of the video
     files, so a machine that encodes other bytes of the same frames differs in ``files`` only.
     """
+    records = _planned_records(store)
     return {
         "plan": _lines(
             store.read_table("plan.parquet"), "sample_id", "row_id", "model", "sample_index", "seed"

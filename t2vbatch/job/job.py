@@ -28,6 +28,7 @@ from t2vbatch.job.sections import (
     Clip,
     Columns,
     Distance,
+    Expected,
     Limits,
     MediaAccess,
     Model,
@@ -98,6 +99,10 @@ class Job(Section):
     )
     distances: dict[str, Distance] = Field(
         default_factory=dict, description="name: distance of each model's videos to a reference set"
+    )
+    expected: dict[str, Expected] = Field(
+        default_factory=dict,
+        description="name: published value that t2vbatch reproduce compares with the run",
     )
     clip: Clip | None = Field(
         None, description="the CLIP model of the scores; default for bundled models: the bundled one"

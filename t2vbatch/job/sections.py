@@ -156,6 +156,19 @@ class Distance(Section):
     )
 
 
+class Expected(Section):
+    """A published value that the job makes again: ``t2vbatch reproduce JOB`` compares it with the run."""
+
+    model: str = Field(description="the model of the job")
+    score: str = Field(description="the score column")
+    value: float = Field(strict=False, description="the published mean over all videos")
+    tolerance: float | None = Field(
+        None, ge=0, strict=False, description="largest difference that agrees; null: the run's 95% interval"
+    )
+    source: str = Field(description="where the value was published")
+    date: str = Field(description="when the value was published, as YYYY-MM-DD in quotes")
+
+
 class Tracker(Section):
     """What is sent to an experiment tracker after a run."""
 
