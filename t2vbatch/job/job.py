@@ -229,6 +229,8 @@ def keys(section: type[BaseModel] = Job, prefix: str = "") -> dict[str, str]:
             found |= keys(Model, "models.NAME.")
         elif name == "distances":
             found |= keys(Distance, "distances.NAME.")
+        elif name == "expected":
+            found |= keys(Expected, "expected.NAME.")
         elif name == "trackers":
             found |= keys(Tracker, "trackers.NAME.")
         elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
