@@ -40,7 +40,7 @@ class Model(Section):
         default_factory=list, description="memory savings such as model_cpu_offload, vae_slicing, vae_tiling"
     )
     speed: dict[str, Any] = Field(
-        default_factory=dict, description="compile, attention_backend, cache, quantization"
+        default_factory=dict, description="compile, attention_backend, cache, quantization, text_encoder"
     )
     call: dict[str, Any] = Field(default_factory=dict, description="arguments of the pipeline's call")
     fps: Annotated[float, Field(gt=0, le=240, strict=False)] | None = Field(

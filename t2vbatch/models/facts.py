@@ -215,7 +215,7 @@ def _identity(where: str, spec: Model, checkpoint: Checkpoint, pipeline: type) -
             for name, value in memory_settings(spec).items()
             if not MEMORY[name].moves_only
         },
-        "speed": spec.speed,
+        "speed": {name: value for name, value in spec.speed.items() if not SPEED[name].moves_only},
         "fit": spec.fit,
         "background": spec.background,
     }

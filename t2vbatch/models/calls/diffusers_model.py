@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from t2vbatch.errors import MemoryExceededError, RowError, SampleError
+from t2vbatch.errors import MemoryExceededError, ModelError, RowError, SampleError
 from t2vbatch.job import Model
 from t2vbatch.media.reading import DEFAULT, Reading
 from t2vbatch.media.video import Video
 from t2vbatch.models.calls.arguments import Target, list_arguments, media_arguments, setting_names
 from t2vbatch.models.calls.check import expected_frames, frame_count
 from t2vbatch.models.calls.outputs import to_frames
+from t2vbatch.models.calls.prompts import PromptCache
 from t2vbatch.models.calls.signature import read_signature
 from t2vbatch.models.calls.sound import sound_rate, to_audio
 from t2vbatch.models.determinism import generators, seeded
@@ -39,6 +40,13 @@ class DiffusersModel:
         self._signature = read_signature(pipeline.__class__)
         self._family = family(pipeline.__class__.__name__)
         self._other_counts: set[tuple[int, int]] = set()
+        self._prompts = PromptCache(pipeline)
+        if self._signature.embeds:
+            self._prompts.install()
+        if spec.speed.get("text_encoder") and not self._prompts.park(self._device):
+            raise ModelError(
+                "speed: text_encoder", "a setting without effect: no text encoder", fix="remove it"
+            )
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:
         """See VideoModel."""
@@ -77,7 +85,7 @@ class DiffusersModel:
         if signature.generator:
             arguments["generator"] = _one_or_list(generators([request.seed for request in requests]))
         if signature.output_type:
-            arguments["output_type"] = "np"
+            arguments["output_type"] = "pt" if signature.gives_tensors else "np"
         if signature.callback:
             arguments[signature.callback] = _step_ended
         return arguments

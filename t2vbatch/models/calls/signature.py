@@ -109,6 +109,7 @@ class CallSignature:
         batchable: whether it takes lists of prompts and needs no media; with media, the meaning of a list
             differs between pipelines, and a wrong one raises no error.
         embeds: whether it takes ``prompt_embeds``.
+        gives_tensors: whether its output type "pt" gives the values of "np" as a tensor on the device.
         frames, fps: the parameter for the number of frames and for their rate, or None.
         callback: the parameter for a function that is called after each step, or None.
     """
@@ -128,6 +129,7 @@ class CallSignature:
     output_type: bool
     batchable: bool
     embeds: bool
+    gives_tensors: bool
     frames: str | None
     fps: str | None
     callback: str | None
@@ -177,6 +179,7 @@ def read_signature(pipeline: Any) -> CallSignature:
         and "prompt" in parameters
         and _takes_list(hints.get("prompt")),
         embeds="prompt_embeds" in parameters,
+        gives_tensors=_gives_tensors(pipeline),
         frames=next((name for name in FRAMES if name in parameters), None),
         fps=next((name for name in FPS if name in parameters), None),
         callback=next((name for name in CALLBACKS if name in parameters), None),
@@ -232,7 +235,24 @@ def _requires(
 
 def _checks_for_none(pipeline: Any, name: str) -> bool:
     """Whether the call itself tests an image parameter for None, so that it is optional."""
-    return "image" in name and f"if {name} is not None" in inspect.getsource(pipeline.__call__)
+    return "image" in name and f"if {name} is not None" in _source(pipeline)
+
+
+def _source(pipeline: Any) -> str:
+    """The source of the call; empty if it is not written in Python."""
+    try:
+        return inspect.getsource(pipeline.__call__)
+    except (OSError, TypeError):
+        return ""
+
+
+def _gives_tensors(pipeline: Any) -> bool:
+    """Whether the output type reaches only the video processor, and decides nothing else in the call."""
+    source = _source(pipeline)
+    decided = re.findall(r"output_type\s*(?:==|!=|in)\s*([^:\n]+)", source)
+    passed = re.search(r"\.postprocess_video\(\s*(?:video=)?\w+,\s*output_type=output_type\s*\)", source)
+    once = source.count("postprocess_video(") == 1
+    return bool(passed) and once and all("latent" in value for value in decided)
 
 
 def _condition(name: str, hint: Any) -> Condition | None:

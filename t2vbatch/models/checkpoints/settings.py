@@ -147,6 +147,12 @@ def _at_load(pipeline: Any, options: Options, device: str) -> None:
             raise NoEffectError(f"no weight of its {name} ({kind}) was quantized")
 
 
+def _after_load(pipeline: Any, options: Options, device: str) -> None:
+    """Check the option; the call itself takes the encoders off the device (see calls/prompts.py)."""
+    if options != {"name": "precompute"}:
+        raise ValueError("expected precompute")
+
+
 MEMORY: Mapping[str, Setting] = {
     "model_cpu_offload": Setting(_model_offload, "one network at a time on the device", moves_only=True),
     "sequential_cpu_offload": Setting(_sequential_offload, "one layer at a time on the device", True),
@@ -167,6 +173,9 @@ SPEED: Mapping[str, Setting] = {
     ),
     "attention_backend": Setting(_attention_backend, "the attention kernel"),
     "cache": Setting(_cache, "reuse results between steps: a cache config of diffusers with its options"),
+    "text_encoder": Setting(
+        _after_load, "precompute: keep text encoders off the device except to encode a new prompt", True
+    ),
     "quantization": Setting(_at_load, "quantized weights: {part: {class: TorchAoConfig, its options}}"),
 }
 

@@ -86,3 +86,24 @@ def test_what_is_no_video_is_refused(output: Any, said: str) -> None:
     """NaN, infinity, no frames, a wrong number of videos or axes: each is a DegenerateError that says so."""
     with pytest.raises(DegenerateError, match=said):
         to_frames(output, 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_tensor_is_rounded_like_an_array(dtype: torch.dtype) -> None:
+    """A tensor that is converted on its device gives the bytes of the same values as an array."""
+    torch.manual_seed(0)
+    halves = (torch.arange(256).repeat(3) + 0.5).div(255).reshape(1, 1, 3, 16, 16)
+    values = torch.cat([torch.randn(1, 4, 3, 16, 16), halves], dim=1).to(dtype)
+    [tensor] = to_frames(values, 1)
+    [array] = to_frames(values.float().numpy().transpose(0, 1, 3, 4, 2), 1)
+    assert tensor.dtype == np.uint8
+    assert tensor.flags["C_CONTIGUOUS"]
+    np.testing.assert_array_equal(tensor, array)
+
+
+def test_nan_in_a_tensor_is_counted() -> None:
+    """The error of a tensor with NaN has the same counts as that of an array."""
+    values = torch.zeros(1, 4, 3, 2, 2)
+    values[0, 1, 0, 0, 0] = float("nan")
+    with pytest.raises(DegenerateError, match="1 of 48 values are NaN or infinite, in 1 of 4 frames"):
+        to_frames(values, 1)

@@ -1,0 +1,145 @@
+"""Encodes each distinct prompt once for each worker: keeps the results of a pipeline's prompt encoding.
+
+A pipeline encodes by methods such as ``encode_prompt`` and ``_get_t5_prompt_embeds``. Their results depend on
+their arguments and on the guidance of the call alone, so that a kept result has the same bits. Calls with
+other arguments than texts and numbers, such as an image, are never kept.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+MOST_BYTES = 1 << 30
+"""Most memory of the machine for kept encodings: those of some hundred prompts by a large T5."""
+
+_ENCODING = re.compile(r"encode_prompt|_get_(\w+_)?prompt_embeds")
+_ENCODER = re.compile(r"text_encoder(_\d+)?")
+_PLAIN = (str, int, float, bool, type(None), torch.device, torch.dtype)
+
+
+class PromptCache:
+    """The kept encodings of one loaded pipeline.
+
+    Attributes:
+        encodings: how often a text encoder was used so far.
+    """
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline = pipeline
+        self._kept: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._bytes = 0
+        self._parked: dict[str, torch.nn.Module] = {}
+        self._device: torch.device | None = None
+        self._depth = 0
+        self.encodings = 0
+
+    def install(self) -> None:
+        """Replace the encoding methods of the pipeline by methods that keep their results."""
+        for name in dir(type(self._pipeline)):
+            if _ENCODING.fullmatch(name):
+                setattr(self._pipeline, name, self._keeping(name, getattr(self._pipeline, name)))
+
+    def park(self, device: torch.device) -> bool:
+        """Take the text encoders off the device until a new prompt is encoded; whether there are any."""
+        encoders = {
+            name: part for name, part in self._pipeline.components.items() if _ENCODER.fullmatch(name)
+        }
+        self._parked = {name: part for name, part in encoders.items() if isinstance(part, torch.nn.Module)}
+        self._device = device
+        self._remove()
+        return bool(self._parked)
+
+    def _keeping(self, name: str, encode: Callable[..., Any]) -> Callable[..., Any]:
+        def kept(*args: Any, **kwargs: Any) -> Any:
+            key = self._key(name, args, kwargs)
+            if key is not None and key in self._kept:
+                self._kept.move_to_end(key)
+                return _restored(self._kept[key][0])
+            with self._encoders():
+                found = encode(*args, **kwargs)
+            self.encodings += 1
+            if key is not None and (size := _size(found)) is not None:
+                self._keep(key, found, size)
+            return found
+
+        return kept
+
+    def _key(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
+        """The arguments and the call's guidance as text; None if some of them have no text form."""
+        if not _is_plain([args, kwargs]):
+            return None
+        state = vars(self._pipeline)
+        guidance = {key: state[key] for key in sorted(state) if "guidance" in key or "skip" in key}
+        if not _is_plain(guidance):
+            return None
+        return repr((name, args, sorted(kwargs.items()), sorted(guidance.items())))
+
+    def _keep(self, key: str, found: Any, size: int) -> None:
+        self._kept[key] = (_stored(found), size)
+        self._bytes += size
+        while self._bytes > MOST_BYTES and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1][1]
+
+    @contextmanager
+    def _encoders(self) -> Iterator[None]:
+        """Bring parked encoders back for the duration of an encoding; methods may call each other."""
+        self._depth += 1
+        try:
+            if self._depth == 1:
+                for name, part in self._parked.items():
+                    setattr(self._pipeline, name, part.to(self._device))
+            yield
+        finally:
+            self._depth -= 1
+            if self._depth == 0:
+                self._remove()
+
+    def _remove(self) -> None:
+        # A pipeline takes the device of its first part for its own: a parked encoder must not be a part.
+        for name, part in self._parked.items():
+            part.to("cpu")
+            setattr(self._pipeline, name, None)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    return isinstance(value, _PLAIN)
+
+
+def _size(found: Any) -> int | None:
+    """Bytes of all tensors in a result; None if it has other values than tensors."""
+    if isinstance(found, torch.Tensor):
+        return found.numel() * found.element_size()
+    if not isinstance(found, list | tuple):
+        return 0 if found is None else None
+    sizes = [_size(item) for item in found]
+    return None if None in sizes else sum(size or 0 for size in sizes)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A tensor in the machine's memory, and the device that it came from."""
+
+    tensor: torch.Tensor
+    device: torch.device
+
+
+def _stored(found: Any) -> Any:
+    if isinstance(found, torch.Tensor):
+        return _Stored(found.detach().to("cpu", copy=True), found.device)
+    return found if found is None else type(found)(map(_stored, found))
+
+
+def _restored(stored: Any) -> Any:
+    """Fresh copies: a pipeline may write into what it gets."""
+    if isinstance(stored, _Stored):
+        return stored.tensor.to(stored.device, copy=True)
+    return stored if stored is None else type(stored)(map(_restored, stored))
