@@ -94,7 +94,7 @@ def _facts(job: Job, problems: ErrorCollector) -> dict[str, ModelFacts]:
             there[name] = model
     if not there:
         return {}
-    from t2vbatch.models import inspect_model  # Brings torch and diffusers, which take seconds.
+    from t2vbatch.models import inspect_model
 
     facts = {}
     for name, model in there.items():

@@ -1,12 +1,20 @@
 """How many GPUs this machine has, and how many a worker takes."""
 
+import sys
+from pathlib import Path
+
 from t2vbatch.errors import JobError
 from t2vbatch.job import Job
+
+_DRIVERS = ("nvidia[0-9]*", "nvidiactl", "kfd", "dxg")
+"""Files below /dev of the drivers of NVIDIA and AMD, and of WSL. A Linux machine without them has no GPU."""
 
 
 def local_gpus() -> int:
     """GPUs of this machine that torch can use."""
-    # Imported here: a worker's process imports its engine too, and torch's seconds count as loading.
+    if sys.platform == "linux" and not any(next(Path("/dev").glob(name), None) for name in _DRIVERS):
+        return 0
+    # Imported here: torch takes seconds, and a plan on a machine without GPUs does not need it.
     import torch
 
     return torch.cuda.device_count()

@@ -1,19 +1,16 @@
 """The catalog of video pipelines: what each one takes and returns, and which packages it lacks here."""
 
-import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
-import diffusers
 import yaml
-from diffusers import DiffusionPipeline
 
 from t2vbatch.errors import ModelError, nearest
-from t2vbatch.models.calls.signature import FRAMES, read_signature
+from t2vbatch.models.calls.signature import FRAMES
 from t2vbatch.models.families import family
+from t2vbatch.models.pipelines import PipelineInfo, diffusers_classes
 
 _DISTRIBUTIONS = {
     "auto_round": "auto-round",
@@ -65,17 +62,15 @@ class PipelineCard:
 
 def missing_packages(pipeline_name: str) -> tuple[str, ...]:
     """The packages that a pipeline needs and that are not installed, by their names for pip."""
-    required = read_signature(getattr(diffusers, pipeline_name)).requires
+    required = diffusers_classes().pipelines[pipeline_name].call.requires
     needs = family(pipeline_name).needs
     return absent([need.package for need in needs if not need.columns or need.columns & required])
 
 
-def missing_backends(found: Any) -> str:
-    """The packages to install before a class of diffusers can be used; empty if none is missing.
-
-    If a package is not installed, diffusers exports a placeholder instead of the real class.
-    """
-    return " ".join(absent([_BACKENDS.get(name, name) for name in getattr(found, "_backends", ())]))
+def missing_backends(name: str) -> str:
+    """The packages to install before a class of diffusers can be used; empty if none is missing."""
+    needed = diffusers_classes().backends.get(name, ())
+    return " ".join(absent([_BACKENDS.get(package, package) for package in needed]))
 
 
 def absent(packages: Iterable[str]) -> tuple[str, ...]:
@@ -85,7 +80,7 @@ def absent(packages: Iterable[str]) -> tuple[str, ...]:
 
 def list_pipelines() -> tuple[PipelineCard, ...]:
     """A card for each video pipeline of the installed diffusers, by name."""
-    return tuple(_card(name, pipeline) for name, pipeline in sorted(_video_pipelines().items()))
+    return tuple(_card(info) for _, info in sorted(_video_pipelines().items()))
 
 
 def describe_pipeline(name: str) -> PipelineCard:
@@ -93,43 +88,25 @@ def describe_pipeline(name: str) -> PipelineCard:
     known = _video_pipelines()
     if name not in known:
         raise ModelError(name, "not a video pipeline of diffusers", nearest(name, list(known)))
-    return _card(name, known[name])
+    return _card(known[name])
 
 
-@cache
-def _video_pipelines() -> dict[str, type]:
-    names = [name for name in dir(diffusers) if name.endswith("Pipeline")]
-    classes = {name: getattr(diffusers, name) for name in names}
-    return {name: found for name, found in classes.items() if gives_video(found)}
+def _video_pipelines() -> dict[str, PipelineInfo]:
+    return {name: info for name, info in diffusers_classes().pipelines.items() if info.video}
 
 
-def gives_video(found: Any) -> bool:
-    """Whether a class makes videos: its call takes a frame count, or its module has an output with frames."""
-    if not (isinstance(found, type) and issubclass(found, DiffusionPipeline)) or found is DiffusionPipeline:
-        return False
-    if read_signature(found).frames or family(found.__name__).frames_from:
-        return True
-    outputs = [
-        value
-        for name, value in vars(inspect.getmodule(found)).items()
-        if name.endswith("Output") and isinstance(value, type)
-    ]
-    return any("frames" in getattr(output, "__dataclass_fields__", {}) for output in outputs)
-
-
-def _card(name: str, pipeline: type) -> PipelineCard:
-    signature = read_signature(pipeline)
-    row = family(name)
+def _card(info: PipelineInfo) -> PipelineCard:
+    signature, row = info.call, family(info.name)
     default_fps = signature.defaults.get(signature.fps or "")
     inputs = [column for column in ("prompt", "image", "video", "control") if column in signature.requires]
     return PipelineCard(
-        name=name,
+        name=info.name,
         kind=f"{'+'.join(inputs) or 'latents'} to video".replace("prompt", "text"),
         requires=tuple(sorted(signature.requires)),
         accepts=tuple(sorted(signature.accepts)),
         frames=str(row.frames),
         fps=float(default_fps or row.fps),
-        missing=missing_packages(name),
+        missing=missing_packages(info.name),
         call={name: signature.defaults.get(name) for name in sorted(signature.parameters)},
-        single_file=hasattr(pipeline, "from_single_file"),
+        single_file=info.single_file,
     )

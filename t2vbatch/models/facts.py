@@ -3,28 +3,27 @@
 This module makes every check of a model that needs no weights.
 """
 
-import inspect
 from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import version
 from typing import Any
-
-import diffusers
 
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
 from t2vbatch.models.calls.check import check_call
-from t2vbatch.models.calls.signature import CallSignature, read_signature
-from t2vbatch.models.catalog import gives_video, missing_backends
+from t2vbatch.models.calls.signature import CallSignature
+from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from t2vbatch.models.checkpoints.components import check_component, find_components
 from t2vbatch.models.checkpoints.folders import INDEX
 from t2vbatch.models.checkpoints.loras import check_lora, lora_identity
-from t2vbatch.models.checkpoints.quantization import quantization
 from t2vbatch.models.checkpoints.settings import MEMORY, OFFLOADS, SPEED, Setting, options_of
 from t2vbatch.models.checkpoints.sources import BUNDLED, Source, bundled
 from t2vbatch.models.families import family
 from t2vbatch.models.frames import count_notes, frame_counts
 from t2vbatch.models.packages import check_packages, lacking_columns
-from t2vbatch.models.plugins import class_path, is_diffusers, plugin_facts, resolve_class
+from t2vbatch.models.pipelines import PipelineInfo, diffusers_classes
+from t2vbatch.models.plugins import find_pipeline, plugin_facts
 from t2vbatch.models.protocol import ModelFacts
 
 _MOST_TOKENS = 100_000
@@ -53,8 +52,8 @@ def inspect_model(name: str, spec: Model) -> ModelFacts:
 def _inspect_plugin(where: str, spec: Model) -> ModelFacts | None:
     if spec.pipeline is None:
         return None
-    pipeline = resolve_class(f"{where}.pipeline", spec.pipeline)
-    return None if is_diffusers(pipeline) else plugin_facts(where, pipeline, spec)
+    found = find_pipeline(f"{where}.pipeline", spec.pipeline)
+    return None if isinstance(found, PipelineInfo) else plugin_facts(where, found, spec)
 
 
 def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
@@ -65,22 +64,24 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
         raise ModelError(
             f"{where}.path", f"{source.location}, whose {INDEX} is not a JSON object", "a diffusers pipeline"
         )
-    pipeline = _pipeline_class(where, spec, index)
-    if class_path(pipeline).startswith("diffusers:") and not gives_video(pipeline):
+    pipeline = _pipeline(where, spec, index)
+    if pipeline.path.startswith("diffusers:") and not pipeline.video:
         raise ModelError(
             f"{where}.pipeline",
-            f"{pipeline.__name__}, which makes images",
+            f"{pipeline.name}, which makes images",
             "a pipeline that makes videos, such as AnimateDiffPipeline with an image checkpoint",
             "choose one from the list that t2vbatch models prints",
         )
     _check_single_file(where, pipeline, spec, checkpoint)
-    signature = read_signature(pipeline)
+    signature = pipeline.call
     check_packages(where, pipeline, spec, source, index, signature)
     _check_components(where, pipeline, spec)
     _check_settings(f"{where}.memory", memory_settings(spec), MEMORY)
     _check_settings(f"{where}.speed", spec.speed, SPEED)
-    quantization(f"{where}.", spec, index)
-    row = family(pipeline.__name__)
+    if "quantization" in spec.speed:
+        # Its classes are those of the libraries, which take seconds to import.
+        import_module("t2vbatch.models.checkpoints.quantization").quantization(f"{where}.", spec, index)
+    row = family(pipeline.name)
     counts = frame_counts(row, _autoencoder(where, spec, source), spec.frames == "auto")
     asked = spec.call.get(signature.frames or "")
     module = bundled(f"{where}.path", spec.path) if spec.path.startswith(BUNDLED) else None
@@ -94,7 +95,7 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
         fps=float(module.FPS) if module else _fps(signature, row.fps),
         token_limit=_token_limit(source, index, signature, spec),
         batchable=signature.batchable and row.batchable and "cache" not in spec.speed,
-        pipeline=class_path(pipeline),
+        pipeline=pipeline.path,
         revision=checkpoint.commit,
         frames_argument=signature.frames,
         frames=counts.allowed,
@@ -104,37 +105,39 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
         fills=signature.media,
         reserved=signature.reserved,
         kinds=signature.kinds,
-        notes=tuple(count_notes(pipeline.__name__, row, counts, signature.frames, asked)),
+        notes=tuple(count_notes(pipeline.name, row, counts, signature.frames, asked)),
     )
 
 
-def _pipeline_class(where: str, spec: Model, index: Mapping[str, Any]) -> type:
-    if spec.pipeline is not None:
-        return resolve_class(f"{where}.pipeline", spec.pipeline)
-    named = index.get("_class_name")
-    if not isinstance(named, str) or not isinstance(getattr(diffusers, named, None), type):
+def _pipeline(where: str, spec: Model, index: Mapping[str, Any]) -> PipelineInfo:
+    named = index.get("_class_name") if spec.pipeline is None else spec.pipeline
+    classes = diffusers_classes()
+    known = isinstance(named, str) and (named in classes.pipelines or named in classes.backends)
+    if spec.pipeline is None and not known:
         raise ModelError(
             f"{where}.path",
-            f"a checkpoint of {named}, which diffusers {diffusers.__version__} does not have",
+            f"a checkpoint of {named}, which diffusers {version('diffusers')} does not have",
             "a pipeline of diffusers; code in a repository is never run",
             f"set {where}.pipeline to a class that can load it",
         )
-    return resolve_class(f"{where}.path", named)
+    found = find_pipeline(f"{where}.path" if spec.pipeline is None else f"{where}.pipeline", str(named))
+    if not isinstance(found, PipelineInfo):
+        raise ModelError(f"{where}.pipeline", f"{named}, which is not a pipeline", "a pipeline of diffusers")
+    return found
 
 
-def _check_single_file(where: str, pipeline: type, spec: Model, checkpoint: Checkpoint) -> None:
-    if checkpoint.file is not None and not hasattr(pipeline, "from_single_file"):
+def _check_single_file(where: str, pipeline: PipelineInfo, spec: Model, checkpoint: Checkpoint) -> None:
+    if checkpoint.file is not None and not pipeline.single_file:
         raise ModelError(
             f"{where}.path",
-            f"{spec.path}, a single file, from which {pipeline.__name__} cannot be loaded",
+            f"{spec.path}, a single file, from which {pipeline.name} cannot be loaded",
             "a folder or a repository in diffusers' layout",
             f"name one here, and the file as {where}.components.transformer: {{class: ..., path: ...}}",
         )
 
 
-def _check_components(where: str, pipeline: Any, spec: Model) -> None:
-    expected, optional = pipeline._get_signature_keys(pipeline)
-    known = sorted(set(expected) | set(optional))
+def _check_components(where: str, pipeline: PipelineInfo, spec: Model) -> None:
+    known = sorted({*pipeline.parts, *pipeline.optional})
     for name, component in spec.components.items():
         if name not in known:
             raise ModelError(
@@ -148,24 +151,22 @@ def _check_components(where: str, pipeline: Any, spec: Model) -> None:
         scheduler_config(where, spec)
 
 
-def scheduler_config(where: str, spec: Model) -> tuple[Any, dict[str, Any]]:
-    """The scheduler class that the job names, and the job's part of its config. Raises ModelError."""
+def scheduler_config(where: str, spec: Model) -> tuple[str, dict[str, Any]]:
+    """The name of the job's scheduler class, and the job's part of its config. Raises ModelError."""
     asked = spec.scheduler
     given = {"class": asked} if isinstance(asked, str) else dict(asked or {})
     key = f"{where}.scheduler"
     if not isinstance(given.get("class"), str):
         raise ModelError(key, f"{asked!r}", "the name of a scheduler class, or {class: ..., its config}")
     name = given.pop("class")
-    kind = getattr(diffusers, name, None)
-    if missing := missing_backends(kind):
+    if missing := missing_backends(name):
         found = f"{name}, which needs {missing}; not installed on this machine"
         raise ModelError(key, found, fix=f"pip install {missing}")
-    if not isinstance(kind, type) or not issubclass(kind, diffusers.SchedulerMixin):
-        known = [name for name in dir(diffusers) if name.endswith("Scheduler")]
-        raise ModelError(key, f"{name}, an unknown scheduler", nearest(name, known))
-    known = sorted(set(inspect.signature(kind).parameters) - {"kwargs"})
-    _check_keys(key, given, frozenset(known))
-    return kind, given
+    schedulers = diffusers_classes().schedulers
+    if name not in schedulers:
+        raise ModelError(key, f"{name}, an unknown scheduler", nearest(name, list(schedulers)))
+    _check_keys(key, given, schedulers[name])
+    return name, given
 
 
 def _check_keys(where: str, given: Mapping[str, Any], known: frozenset[str]) -> None:
@@ -196,11 +197,11 @@ def _check_settings(where: str, given: Mapping[str, Any], known: Mapping[str, Se
         )
 
 
-def _identity(where: str, spec: Model, checkpoint: Checkpoint, pipeline: type) -> dict[str, Any]:
+def _identity(where: str, spec: Model, checkpoint: Checkpoint, pipeline: PipelineInfo) -> dict[str, Any]:
     """Everything besides the request that decides the pixels, by content and never by path."""
     components = find_components(f"{where}.", spec, checkpoint.source)
     return {
-        "pipeline": class_path(pipeline),
+        "pipeline": pipeline.path,
         "weights": checkpoint.identity(spec.variant),
         "dtype": spec.dtype,
         "variant": spec.variant,

@@ -12,10 +12,16 @@ from t2vbatch.models.calls.signature import CallSignature
 from t2vbatch.models.catalog import absent
 from t2vbatch.models.checkpoints.sources import Source
 from t2vbatch.models.families import Need, family
+from t2vbatch.models.pipelines import PipelineInfo
 
 
 def check_packages(
-    where: str, pipeline: type, spec: Model, source: Source, index: Mapping[str, Any], taken: CallSignature
+    where: str,
+    pipeline: PipelineInfo,
+    spec: Model,
+    source: Source,
+    index: Mapping[str, Any],
+    taken: CallSignature,
 ) -> None:
     """Refuse a model that lacks a package for all of its videos.
 
@@ -27,11 +33,11 @@ def check_packages(
     Raises:
         ModelError: with the packages to install.
     """
-    for need in family(pipeline.__name__).needs:
+    for need in family(pipeline.name).needs:
         if need.component and not need.switches and spec.components.get(need.component, ...) is None:
             raise ModelError(
                 f"{where}.components.{need.component}",
-                f"null, and {pipeline.__name__} refuses every call without this part",
+                f"null, and {pipeline.name} refuses every call without this part",
                 "a class of your own, or the model's own part",
                 f"remove the key, and pip install {need.package}",
             )
@@ -39,26 +45,26 @@ def check_packages(
         names = " ".join(sorted(set(missing)))
         raise ModelError(
             where,
-            f"{pipeline.__name__}, which needs {names}; not installed on this machine",
+            f"{pipeline.name}, which needs {names}; not installed on this machine",
             fix=f"pip install {names}",
         )
 
 
-def lacking_columns(pipeline: type, spec: Model, taken: CallSignature) -> dict[str, str]:
+def lacking_columns(pipeline: PipelineInfo, spec: Model, taken: CallSignature) -> dict[str, str]:
     """Manifest columns that no row can use on this machine: the package to install, by its name for pip."""
     lacking: dict[str, str] = {}
-    for need in family(pipeline.__name__).needs:
+    for need in family(pipeline.name).needs:
         if columns := _columns(need, spec, taken.media.keys()):
             lacking |= dict.fromkeys(columns, "".join(absent([need.package])))
     return {column: package for column, package in lacking.items() if package}
 
 
 def _needed(
-    pipeline: type, spec: Model, source: Source, index: Mapping[str, Any], taken: CallSignature
+    pipeline: PipelineInfo, spec: Model, source: Source, index: Mapping[str, Any], taken: CallSignature
 ) -> Iterator[str]:
     """Import names of the packages that this checkpoint and this job need for every row."""
     config = source.read_json("transformer/config.json") or {}
-    for need in family(pipeline.__name__).needs:
+    for need in family(pipeline.name).needs:
         switched_off = any(spec.call.get(name, index.get(name)) is False for name in need.switches)
         brought = need.component and need.component in spec.components
         if brought or switched_off or (need.flag and not config.get(need.flag)):

@@ -18,6 +18,7 @@ makes sound: ``Video(frames, 24.0, Audio(waveform, 48000))``. These attributes o
 A package offers a plug-in under a short name by an entry point of the group ``t2vbatch.models``.
 """
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -25,16 +26,37 @@ from inspect import getsourcefile
 from pathlib import Path
 from typing import Any
 
-import diffusers
-from diffusers import DiffusionPipeline
-
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
 from t2vbatch.models.calls.value_kinds import kinds_of
 from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.checkpoints.digests import file_digest, folder_digest
 from t2vbatch.models.checkpoints.folders import PLUGINS
+from t2vbatch.models.pipelines import PipelineInfo, diffusers_classes
 from t2vbatch.models.protocol import ModelFacts
+
+
+def find_pipeline(where: str, name: str) -> PipelineInfo | type:
+    """What a name means: a pipeline, whose class need not be imported; or the class of a plug-in.
+
+    Raises:
+        ModelError: there is none, it cannot be imported, or a package for it is not installed.
+    """
+    name = name.removeprefix("diffusers:")
+    if ":" not in name and not entry_points(group=PLUGINS, name=name):
+        _check_installed(where, name)
+        if name in (pipelines := diffusers_classes().pipelines):
+            return pipelines[name]
+        raise _unknown(where, name)
+    found: Any = resolve_class(where, name)
+    if not is_diffusers(found):
+        plugin: type = found
+        return plugin
+    own = class_path(found)
+    if own.startswith("diffusers:") and (known := diffusers_classes().pipelines.get(found.__name__)):
+        return known
+    read: PipelineInfo = import_module("t2vbatch.models.read_diffusers").read_pipeline(found)
+    return read
 
 
 def resolve_class(where: str, name: str) -> type:
@@ -50,24 +72,34 @@ def resolve_class(where: str, name: str) -> type:
         elif offered := entry_points(group=PLUGINS, name=name):
             found = next(iter(offered)).load()
         else:
-            found = getattr(diffusers, name, None)
+            found = getattr(import_module("diffusers"), name, None)
     except (ImportError, AttributeError, ValueError) as error:
         raise ModelError(
             where, f"{name}, which cannot be imported ({error})", "package.module:Name"
         ) from error
-    if missing := missing_backends(found):
-        found_text = f"{name}, which needs {missing}; not installed on this machine"
-        raise ModelError(where, found_text, fix=f"pip install {missing}")
     if not isinstance(found, type):
-        known = [name for name in dir(diffusers) if name.endswith("Pipeline")]
-        expected = f"a pipeline of diffusers, or package.module:Name; {nearest(name, known)}"
-        raise ModelError(where, f"{name}, an unknown class", expected)
+        raise _unknown(where, name)
+    _check_installed(where, name)
     return found
+
+
+def _check_installed(where: str, name: str) -> None:
+    if missing := missing_backends(name):
+        found = f"{name}, which needs {missing}; not installed on this machine"
+        raise ModelError(where, found, fix=f"pip install {missing}")
+
+
+def _unknown(where: str, name: str) -> ModelError:
+    known = list(diffusers_classes().pipelines)
+    expected = f"a pipeline of diffusers, or package.module:Name; {nearest(name, known)}"
+    return ModelError(where, f"{name}, an unknown class", expected)
 
 
 def is_diffusers(pipeline: type) -> bool:
     """Whether it is a pipeline of diffusers; any other class is a plug-in."""
-    return issubclass(pipeline, DiffusionPipeline)
+    # A pipeline's class has imported diffusers: without it, no class is one.
+    diffusers = sys.modules.get("diffusers")
+    return diffusers is not None and issubclass(pipeline, diffusers.DiffusionPipeline)
 
 
 def class_path(pipeline: type) -> str:

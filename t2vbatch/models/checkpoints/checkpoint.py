@@ -1,26 +1,16 @@
 """The checkpoint that ``models.NAME.path`` names: a folder in diffusers' layout, or a single file."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from diffusers.loaders.single_file_utils import is_clip_model_in_single_file, is_t5_in_single_file
 from huggingface_hub import snapshot_download
 
 from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
 from t2vbatch.models.checkpoints.folders import INDEX
 from t2vbatch.models.checkpoints.hub import hub_reachable
-from t2vbatch.models.checkpoints.single_file import (
-    MISFITS,
-    SingleFile,
-    header,
-    is_single_file,
-    open_config,
-    open_file,
-    reason,
-)
+from t2vbatch.models.checkpoints.single_file import SingleFile, is_single_file, open_config, open_file
 from t2vbatch.models.checkpoints.sources import Source, open_source
 
 _CONFIGS = ["*.json", "*.txt", "*.model"]
@@ -87,33 +77,6 @@ def open_checkpoint(prefix: str, spec: Model, pins: Any = None) -> Checkpoint:
     commit = pins.get("config", {}).get("commit")
     source, _ = open_config(prefix, spec.path, file, spec.config, commit, [INDEX])
     return Checkpoint(source, file)
-
-
-def from_single_file(
-    pipeline: Any, checkpoint: Checkpoint, file: SingleFile, dtype: Any, parts: Mapping[str, Any]
-) -> Any:
-    """The pipeline with the weights of ``file``; ``parts`` replace the file's own parts.
-
-    Raises:
-        ModelError: the file lacks a part of the pipeline, or belongs to another pipeline.
-    """
-    options = {"config": str(checkpoint.configs()), "dtype": dtype, "local_files_only": True}
-    try:
-        return pipeline.from_single_file(str(file.fetched("path")), **options, **parts)
-    except MISFITS as error:
-        raise ModelError(
-            "path",
-            f"{file.name}, with the configs in {checkpoint.source.location}: {reason(error)}",
-            f"a complete checkpoint of {pipeline.__name__}",
-            "name the right configs with config:, and list parts from other files under components:",
-        ) from error
-
-
-def holds(checkpoint: Checkpoint, encoder: type) -> bool:
-    """Whether a single file has the weights of an encoder of this class; True if its header is unknown."""
-    if checkpoint.file is None or not (names := header(checkpoint.file)):
-        return True
-    return bool(is_clip_model_in_single_file(encoder, names) or is_t5_in_single_file(names))
 
 
 def _check_single_file(prefix: str, spec: Model) -> None:

@@ -4,29 +4,20 @@ A part comes from a folder or repository in the layout of its library, or from a
 config of a single file is that of the same part in the model's own checkpoint, unless the job names another.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
-import transformers
-from diffusers import GGUFQuantizationConfig
-
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
+from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.checkpoints.digests import file_digest
-from t2vbatch.models.checkpoints.hub import hub_options
-from t2vbatch.models.checkpoints.single_file import (
-    MISFITS,
-    SingleFile,
-    is_single_file,
-    loads_single_files,
-    open_config,
-    open_file,
-    reason,
-)
+from t2vbatch.models.checkpoints.single_file import SingleFile, is_single_file, open_config, open_file
 from t2vbatch.models.checkpoints.sources import Source, open_source
+from t2vbatch.models.pipelines import diffusers_classes
 from t2vbatch.models.plugins import resolve_class
 
 KEYS = frozenset({"class", "path", "config", "subfolder", "revision", "variant", "dtype"})
@@ -41,7 +32,7 @@ class Component:
     Attributes:
         where: its key in the job.
         given: its value in the job.
-        kind: its class.
+        kind: its class: a name in diffusers or transformers, or ``module:Name``.
         source: the folder or repository of its files; for a single file, of its config.
         subfolder: its folder inside ``source``; empty for the root.
         file: the single file of weights, or None.
@@ -49,7 +40,7 @@ class Component:
 
     where: str
     given: Mapping[str, Any]
-    kind: Any
+    kind: str
     source: Source
     subfolder: str = ""
     file: SingleFile | None = None
@@ -61,48 +52,8 @@ class Component:
             return {**said, "weights": self.source.identity(self.given.get("variant"), self.subfolder)}
         return {**said, "weights": self.file.identity() | {"config": self._config_identity()}}
 
-    def load(self, dtype: torch.dtype, allow_pickle: bool, quantization: Any = None) -> Any:
-        """The part with its weights.
-
-        Args:
-            dtype: dtype of the weights and the arithmetic; unused for a part without weights.
-            quantization: the quantization config of diffusers or transformers, or None.
-
-        Raises:
-            ModelError: the file does not hold weights of the class.
-            Exception: any error of the library that loads the part.
-        """
-        if self.file is not None:
-            return self._from_file(self.file, dtype, quantization)
-        options: dict[str, Any] = {"subfolder": self.subfolder, **hub_options(self.source.commit)}
-        if issubclass(self.kind, torch.nn.Module):
-            options |= {"dtype": dtype, "use_safetensors": None if allow_pickle else True}
-            options |= {"variant": self.given["variant"]} if "variant" in self.given else {}
-            options |= {"quantization_config": quantization} if quantization is not None else {}
-        return self.kind.from_pretrained(self.source.location, **options)
-
-    def _from_file(self, file: SingleFile, dtype: torch.dtype, quantization: Any) -> Any:
-        if file.quantized:
-            quantization = GGUFQuantizationConfig(compute_dtype=dtype)
-        config = self._config_file().parent
-        name = f"{file.name}, as {self.kind.__name__} with the config in {self.source.location}"
-        try:
-            return self.kind.from_single_file(
-                str(file.fetched(f"{self.where}.path")),
-                config=str(config),
-                dtype=dtype,
-                quantization_config=quantization,
-                local_files_only=True,
-            )
-        except MISFITS as error:
-            raise ModelError(
-                f"{self.where}.path",
-                f"{name}: {reason(error)}",
-                f"a file with the weights of {self.kind.__name__}",
-                "name the file's own config with config:",
-            ) from error
-
-    def _config_file(self) -> Path:
+    def config_file(self) -> Path:
+        """The config of a single file's network. Raises ModelError if it is missing."""
         folder = f"{self.subfolder}/" if self.subfolder else ""
         path = self.source.file(f"{folder}config.json")
         if path is None:
@@ -116,7 +67,7 @@ class Component:
     def _config_identity(self) -> dict[str, Any]:
         if self.source.commit is not None:
             return self.source.identity(None, self.subfolder)
-        return {"content": file_digest(self._config_file())}
+        return {"content": file_digest(self.config_file())}
 
 
 def find_components(
@@ -149,7 +100,7 @@ def check_component(where: str, given: Mapping[str, Any]) -> None:
             raise ModelError(where, f"no {key}", "{class: ..., path: ...}")
     if (dtype := given.get("dtype", "float32")) not in DTYPES:
         raise ModelError(f"{where}.dtype", repr(dtype), " or ".join(DTYPES))
-    component_class(f"{where}.class", given["class"])
+    check_class(f"{where}.class", given["class"])
 
 
 def _find(
@@ -160,7 +111,8 @@ def _find(
     allow_pickle: bool,
     pinned: Mapping[str, Any],
 ) -> Component:
-    kind = component_class(f"{where}.class", given["class"])
+    kind = given["class"]
+    check_class(f"{where}.class", kind)
     revision = pinned.get("commit", given.get("revision"))
     if not is_single_file(given["path"]):
         subfolder = given.get("subfolder", "")
@@ -183,19 +135,47 @@ def _find(
     if not loads_single_files(kind):
         raise ModelError(
             f"{where}.path",
-            f"{given['path']} for {kind.__name__}, which diffusers cannot load from a single file",
-            f"a folder in the layout of {kind.__module__.partition('.')[0]}",
+            f"{given['path']} for {kind}, which diffusers cannot load from a single file",
+            "a folder in the layout of its library",
         )
     file = open_file(f"{where}.path", given["path"], revision, allow_pickle)
     source, subfolder = _config(where, name, given, own, file, pinned.get("config", {}).get("commit"))
     return Component(where, given, kind, source, subfolder, file)
 
 
-def component_class(where: str, name: str) -> Any:
-    """The class of a component: of diffusers, of transformers, or ``module:Name``. Raises ModelError."""
-    if ":" not in name and isinstance(found := getattr(transformers, name, None), type):
-        return found
-    return resolve_class(where, name)
+def check_class(where: str, name: str) -> None:
+    """Refuse a class that does not exist, or whose package is not installed. Raises ModelError."""
+    if ":" in name:
+        resolve_class(where, name)
+        return
+    if name in diffusers_classes().kinds or name in dir(import_module("transformers")):
+        return
+    if missing := missing_backends(name):
+        found = f"{name}, which needs {missing}; not installed on this machine"
+        raise ModelError(where, found, fix=f"pip install {missing}")
+    near = nearest(name, list(diffusers_classes().kinds))
+    raise ModelError(where, f"{name}, an unknown class", f"a class of diffusers or transformers; {near}")
+
+
+def is_network(name: str) -> bool:
+    """Whether a class has weights; a class of transformers by its name, which takes no import."""
+    kinds = diffusers_classes().kinds
+    if name in kinds:
+        return kinds[name] == "network"
+    if ":" in name:
+        torch: Any = import_module("torch")
+        return issubclass(resolve_class("class", name), torch.nn.Module)
+    return not re.search(r"Tokenizer|Processor|Extractor|Scheduler|Guidance", name)
+
+
+def loads_single_files(name: str) -> bool:
+    """Whether diffusers can load this class of networks from a single file."""
+    if ":" not in name:
+        return name in diffusers_classes().single_file
+    found: bool = import_module("t2vbatch.models.read_diffusers").loads_single_files(
+        resolve_class("class", name)
+    )
+    return found
 
 
 def _config(

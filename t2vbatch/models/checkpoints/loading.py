@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
+import diffusers
 import torch
 
 from t2vbatch.errors import MemoryExceededError, ModelError
@@ -11,9 +12,10 @@ from t2vbatch.job import Model
 from t2vbatch.media.reading import DEFAULT, Reading
 from t2vbatch.models.calls.diffusers_model import DiffusersModel
 from t2vbatch.models.calls.framewise import FramewiseModel
+from t2vbatch.models.checkpoints.effects import EFFECTS, NoEffectError
 from t2vbatch.models.checkpoints.loras import add_loras
 from t2vbatch.models.checkpoints.memory_check import check_room
-from t2vbatch.models.checkpoints.settings import MEMORY, OFFLOADS, SPEED, NoEffectError, Setting, options_of
+from t2vbatch.models.checkpoints.settings import MEMORY, OFFLOADS, SPEED, Setting, options_of
 from t2vbatch.models.checkpoints.weights import with_weights
 from t2vbatch.models.facts import memory_settings, scheduler_config
 from t2vbatch.models.families import family
@@ -50,8 +52,8 @@ def _load(found: Any, spec: Model, facts: ModelFacts, device: str, how: Reading)
     check_room(spec, facts, device)
     pipeline = with_weights(found, spec, facts)
     if spec.scheduler is not None:
-        kind, config = scheduler_config("model", spec)
-        pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **config)
+        name, config = scheduler_config("model", spec)
+        pipeline.scheduler = getattr(diffusers, name).from_config(pipeline.scheduler.config, **config)
     add_loras(pipeline, spec, facts.identity["loras"])
     memory = dict.fromkeys(family(found.__name__).memory) | memory_settings(spec)
     savings = {name: value for name, value in memory.items() if name not in OFFLOADS}
@@ -77,7 +79,7 @@ def _apply(
 ) -> None:
     for name, value in given.items():
         try:
-            table[name].apply(pipeline, options_of(value), device)
+            EFFECTS[name](pipeline, options_of(value), device)
         except NoEffectError as error:
             raise ModelError(
                 f"{section}: {name}",

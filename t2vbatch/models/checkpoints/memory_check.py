@@ -10,11 +10,11 @@ import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
-import torch
 from huggingface_hub import constants
 
 from t2vbatch.errors import MemoryExceededError, NodeError
@@ -22,7 +22,8 @@ from t2vbatch.job import Model
 from t2vbatch.models.checkpoints.settings import DENOISERS, OFFLOADS
 from t2vbatch.models.checkpoints.sizes import NUMBER_BYTES, PartSize, part_sizes
 from t2vbatch.models.facts import memory_settings
-from t2vbatch.models.plugins import is_diffusers, resolve_class
+from t2vbatch.models.pipelines import PipelineInfo
+from t2vbatch.models.plugins import find_pipeline
 from t2vbatch.models.protocol import ModelFacts
 
 _GIB = 1 << 30
@@ -62,11 +63,11 @@ def memory_problems(spec: Model, facts: ModelFacts, device: str, probe: bool = T
     Raises:
         ModelError: a part of the model has no weights, or only weights that must not be read.
     """
-    if not is_diffusers(resolve_class("pipeline", facts.pipeline)):
+    if not isinstance(find_pipeline("pipeline", facts.pipeline), PipelineInfo):
         return []  # The memory of a plug-in is unknown.
     sizes = part_sizes(spec, facts)
     found = [_disk(sizes), _memory(sizes, spec, device)]
-    if probe and torch.device(device).type == "cuda":
+    if probe and device.startswith("cuda"):
         found.append(_device(sizes, spec, device))
     return [problem for problem in found if problem is not None]
 
@@ -117,7 +118,7 @@ def _partial_bytes(cache: Path, repository: str) -> int:
 def _memory(sizes: Sequence[PartSize], spec: Model, device: str) -> MemoryProblem | None:
     """A problem with the machine's memory. Weights stay there on a CPU, and when they are offloaded."""
     offloads = memory_settings(spec).keys() & OFFLOADS
-    if torch.device(device).type != "cpu" and not offloads:
+    if not device.startswith("cpu") and not offloads:
         return None
     needed, there = sum(_held(sizes, spec).values()), psutil.virtual_memory()
     if needed <= there.available:
@@ -137,6 +138,7 @@ def _device(sizes: Sequence[PartSize], spec: Model, device: str) -> MemoryProble
         return None  # These offloads hold one layer at a time.
     largest = max(held, key=lambda part: held[part])
     needed = held[largest] if offloads else sum(held.values())
+    torch: Any = import_module("torch")
     free, total = torch.cuda.mem_get_info(device)
     if needed <= free:
         return None

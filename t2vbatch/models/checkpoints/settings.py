@@ -1,29 +1,15 @@
-"""The keys ``memory:`` and ``speed:``: a table for each, from the name to its effect on a loaded pipeline.
+"""The keys ``memory:`` and ``speed:``: names of the settings and what they mean.  [pure]
 
-A setting without effect on this pipeline raises NoEffectError: each function counts its changes. Settings
-that only move weights change no pixel and are not part of a model's identity; all others are. On a CPU, the
-settings that move weights do nothing.
+Settings that only move weights change no pixel and are not part of a model's identity; all others are. What a
+setting does to a loaded pipeline is in effects.py.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import diffusers
-import torch
-
-from t2vbatch.models.checkpoints.quantization import is_quantized
-
-
-class NoEffectError(ValueError):
-    """The setting has no effect on this pipeline; the message says why."""
-
-
 DENOISERS = ("transformer", "transformer_2", "unet")
 """The networks that run at each step; Wan 2.2 has two."""
-
-Options = Mapping[str, Any]
-Apply = Callable[[Any, Options, str], None]
 
 
 @dataclass(frozen=True)
@@ -31,152 +17,32 @@ class Setting:
     """One setting.
 
     Attributes:
-        apply: changes the pipeline; called with the pipeline, the options and the device.
-        moves_only: whether it only moves weights and leaves all pixels unchanged.
         meaning: one line for the user.
+        moves_only: whether it only moves weights and leaves all pixels unchanged.
     """
 
-    apply: Apply
     meaning: str
     moves_only: bool = False
 
 
-def _denoisers(pipeline: Any) -> list[Any]:
-    return [part for name in DENOISERS if (part := getattr(pipeline, name, None)) is not None]
-
-
-def _parts(pipeline: Any) -> Iterator[Any]:
-    return (part for part in pipeline.components.values() if isinstance(part, torch.nn.Module))
-
-
-def _count_hooks(module: Any) -> int:
-    """Number of diffusers' hooks on a network and its layers."""
-    registries = (getattr(part, "_diffusers_hook", None) for part in module.modules())
-    return sum(len(registry.hooks) for registry in registries if registry is not None)
-
-
-def _vae_switch(flag: str, method: str) -> Apply:
-    """Slicing and tiling: a flag of the autoencoder that one of its methods sets."""
-
-    def apply(pipeline: Any, options: Options, device: str) -> None:
-        able = [part for part in _parts(pipeline) if hasattr(part, flag)]
-        for part in able:
-            getattr(part, method)(**options)
-        if not any(getattr(part, flag) for part in able):
-            vae = type(getattr(pipeline, "vae", None)).__name__
-            raise NoEffectError(f"its autoencoder ({vae}) has no {method}")
-
-    return apply
-
-
-def _forward_chunking(pipeline: Any, options: Options, device: str) -> None:
-    able = [part for part in _denoisers(pipeline) if hasattr(part, "enable_forward_chunking")]
-    for part in able:
-        part.enable_forward_chunking(**{"chunk_size": 1, "dim": 1, **options})
-    layers = (layer for part in able for layer in part.modules())
-    if not any(getattr(layer, "_chunk_size", None) for layer in layers):
-        raise NoEffectError("its denoiser has no feed-forward layers that can be chunked")
-
-
-def _layerwise_casting(pipeline: Any, options: Options, device: str) -> None:
-    able = [part for part in _denoisers(pipeline) if hasattr(part, "enable_layerwise_casting")]
-    before = sum(map(_count_hooks, able))
-    storage = getattr(torch, str(options.get("storage_dtype", "float8_e4m3fn")))
-    for part in able:
-        part.enable_layerwise_casting(storage_dtype=storage, compute_dtype=part.dtype)
-    if sum(map(_count_hooks, able)) == before:
-        raise NoEffectError("its denoiser has no layers that can be stored in another dtype")
-
-
-def _model_offload(pipeline: Any, options: Options, device: str) -> None:
-    if torch.device(device).type != "cpu":
-        pipeline.enable_model_cpu_offload(device=device, **options)
-
-
-def _sequential_offload(pipeline: Any, options: Options, device: str) -> None:
-    if torch.device(device).type != "cpu":
-        pipeline.enable_sequential_cpu_offload(device=device, **options)
-
-
-def _group_offload(pipeline: Any, options: Options, device: str) -> None:
-    if torch.device(device).type != "cpu":
-        defaults = {"offload_type": "leaf_level", "use_stream": True}
-        pipeline.enable_group_offload(torch.device(device), **{**defaults, **options})
-
-
-def _compile(pipeline: Any, options: Options, device: str) -> None:
-    """Compile the repeated blocks if the network lists them: that takes seconds instead of minutes."""
-    for part in _denoisers(pipeline):
-        if getattr(part, "_repeated_blocks", None):
-            part.compile_repeated_blocks(**{"fullgraph": True, **options})
-        else:
-            part.compile(**options)
-    if not _denoisers(pipeline):
-        raise NoEffectError("it has no denoiser that can be compiled")
-
-
-def _attention_backend(pipeline: Any, options: Options, device: str) -> None:
-    able = [part for part in _denoisers(pipeline) if hasattr(part, "set_attention_backend")]
-    for part in able:
-        part.set_attention_backend(options["name"])
-    layers = (getattr(layer, "processor", None) for part in able for layer in part.modules())
-    if not any(getattr(processor, "_attention_backend", None) for processor in layers):
-        raise NoEffectError("its attention layers choose no backend")
-
-
-def _cache(pipeline: Any, options: Options, device: str) -> None:
-    kind = getattr(diffusers, str(options["name"]), None)
-    if not (isinstance(kind, type) and kind.__name__.endswith("Config")):
-        raise ValueError(f"diffusers has no cache called {options['name']!r}")
-    able = [part for part in _denoisers(pipeline) if hasattr(part, "enable_cache")]
-    given = {key: value for key, value in options.items() if key != "name"}
-    if "current_timestep_callback" in kind.__dataclass_fields__:  # type: ignore[attr-defined]
-        given["current_timestep_callback"] = lambda: pipeline.current_timestep
-    before = sum(map(_count_hooks, able))
-    for part in able:
-        part.enable_cache(kind(**given))
-    if sum(map(_count_hooks, able)) == before:
-        raise NoEffectError(f"{kind.__name__} supports no layer of its denoiser")
-
-
-def _at_load(pipeline: Any, options: Options, device: str) -> None:
-    """Check the effect of quantization, which happens while weights are read (see weights.py)."""
-    for name in options:
-        if not is_quantized(pipeline.components[name]):
-            kind = type(pipeline.components[name]).__name__
-            raise NoEffectError(f"no weight of its {name} ({kind}) was quantized")
-
-
-def _after_load(pipeline: Any, options: Options, device: str) -> None:
-    """Check the option; the call itself takes the encoders off the device (see calls/prompts.py)."""
-    if options != {"name": "precompute"}:
-        raise ValueError("expected precompute")
-
-
 MEMORY: Mapping[str, Setting] = {
-    "model_cpu_offload": Setting(_model_offload, "one network at a time on the device", moves_only=True),
-    "sequential_cpu_offload": Setting(_sequential_offload, "one layer at a time on the device", True),
-    "group_offload": Setting(
-        _group_offload, "layers are loaded while others run; offload_type, use_stream", True
-    ),
-    "vae_slicing": Setting(
-        _vae_switch("use_slicing", "enable_slicing"), "decode one frame or video at a time"
-    ),
-    "vae_tiling": Setting(_vae_switch("use_tiling", "enable_tiling"), "decode in overlapping tiles"),
-    "forward_chunking": Setting(_forward_chunking, "feed-forward layers in pieces; chunk_size, dim"),
-    "layerwise_casting": Setting(_layerwise_casting, "weights stored in 8 bits; storage_dtype"),
+    "model_cpu_offload": Setting("one network at a time on the device", moves_only=True),
+    "sequential_cpu_offload": Setting("one layer at a time on the device", True),
+    "group_offload": Setting("layers are loaded while others run; offload_type, use_stream", True),
+    "vae_slicing": Setting("decode one frame or video at a time"),
+    "vae_tiling": Setting("decode in overlapping tiles"),
+    "forward_chunking": Setting("feed-forward layers in pieces; chunk_size, dim"),
+    "layerwise_casting": Setting("weights stored in 8 bits; storage_dtype"),
 }
 
 SPEED: Mapping[str, Setting] = {
-    "compile": Setting(
-        _compile, "torch.compile: the repeated blocks if the model lists them, else all of it"
-    ),
-    "attention_backend": Setting(_attention_backend, "the attention kernel"),
-    "cache": Setting(_cache, "reuse results between steps: a cache config of diffusers with its options"),
+    "compile": Setting("torch.compile: the repeated blocks if the model lists them, else all of it"),
+    "attention_backend": Setting("the attention kernel"),
+    "cache": Setting("reuse results between steps: a cache config of diffusers with its options"),
     "text_encoder": Setting(
-        _after_load, "precompute: keep text encoders off the device except to encode a new prompt", True
+        "precompute: keep text encoders off the device except to encode a new prompt", True
     ),
-    "quantization": Setting(_at_load, "quantized weights: {part: {class: TorchAoConfig, its options}}"),
+    "quantization": Setting("quantized weights: {part: {class: TorchAoConfig, its options}}"),
 }
 
 OFFLOADS = frozenset({"model_cpu_offload", "sequential_cpu_offload", "group_offload"})

@@ -11,9 +11,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
-from diffusers.loaders.single_file_utils import SingleFileComponentError, fetch_diffusers_config
-
 from t2vbatch.errors import ModelError
 from t2vbatch.models.catalog import absent
 from t2vbatch.models.checkpoints.digests import file_digest
@@ -22,9 +19,6 @@ from t2vbatch.models.checkpoints.hub import cached_file, hub_commit
 from t2vbatch.models.checkpoints.sources import PICKLES, WEIGHTS, Source, open_source
 
 GGUF = ".gguf"
-
-MISFITS = (AttributeError, KeyError, ValueError, RuntimeError, OSError, SingleFileComponentError)
-"""The errors of diffusers for a file that does not hold the weights of a class."""
 
 _SCALES = (".scale_weight", ".weight_scale", ".scale_input", "scaled_fp8")
 """Ends of the names of scales, by which 8-bit weights must be multiplied. diffusers ignores unknown names and
@@ -163,25 +157,15 @@ def open_config(
 
 
 def _guess(where: str, path: str, file: SingleFile) -> str:
-    names = {name: torch.empty(tensor.shape, device="meta") for name, tensor in header(file).items()}
-    if not names:
+    tensors = header(file)
+    if not tensors:
         raise ModelError(
             where,
             f"{path}, whose header does not tell its model",
             "a file with its configs",
             "set config: to a folder or a repository of the Hub",
         )
-    return str(fetch_diffusers_config(names)["pretrained_model_name_or_path"])
-
-
-def loads_single_files(network: type) -> bool:
-    """Whether diffusers can load this class of networks from a single file."""
-    known: Any = import_module("diffusers.loaders.single_file_model").SINGLE_FILE_LOADABLE_CLASSES
-    return any(base.__name__ in known for base in network.__mro__)
-
-
-def reason(error: Exception) -> str:
-    """Why diffusers could not load a file, in one line."""
-    said = str(error).strip().partition("\n")[0]
-    # diffusers notices missing weights only when it moves them to a device.
-    return "some weights are missing" if "meta tensor" in said else said or type(error).__name__
+    # Both take seconds to import.
+    torch, known = import_module("torch"), import_module("diffusers.loaders.single_file_utils")
+    names = {name: torch.empty(tensor.shape, device="meta") for name, tensor in tensors.items()}
+    return str(known.fetch_diffusers_config(names)["pretrained_model_name_or_path"])

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import diffusers
-import torch
-import transformers
 from huggingface_hub import constants
 
 from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
 from t2vbatch.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
-from t2vbatch.models.checkpoints.components import Component, find_components
+from t2vbatch.models.checkpoints.components import Component, find_components, is_network
 from t2vbatch.models.checkpoints.folders import INDEX
 from t2vbatch.models.checkpoints.header import local_header
 from t2vbatch.models.checkpoints.hub import hub_reachable, hub_sizes
@@ -29,7 +26,8 @@ from t2vbatch.models.checkpoints.sources import (
     loaded_files,
     local_files,
 )
-from t2vbatch.models.plugins import resolve_class
+from t2vbatch.models.pipelines import PipelineInfo
+from t2vbatch.models.plugins import find_pipeline
 from t2vbatch.models.protocol import ModelFacts
 
 NUMBER_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -61,7 +59,7 @@ def part_sizes(spec: Model, facts: ModelFacts) -> tuple[PartSize, ...]:
     checkpoint = open_checkpoint("", spec, facts.identity["weights"])
     components = find_components("", spec, checkpoint.source, facts.identity["components"])
     found = [
-        _component(name, part, spec) for name, part in components.items() if part and _is_network(part.kind)
+        _component(name, part, spec) for name, part in components.items() if part and is_network(part.kind)
     ]
     if checkpoint.file is not None:
         return (_file(checkpoint.file.name, checkpoint.file, NUMBER_BYTES[spec.dtype]), *found)
@@ -91,14 +89,14 @@ class _Files:
 
 def _own(checkpoint: Checkpoint, facts: ModelFacts, spec: Model, without: frozenset[str]) -> list[PartSize]:
     """The networks of the checkpoint itself that this pipeline uses, without those that the job replaces."""
-    pipeline: Any = resolve_class("pipeline", facts.pipeline)
+    pipeline = find_pipeline("pipeline", facts.pipeline)
     index = checkpoint.source.read_json(INDEX) or {}
-    used, _ = pipeline._get_signature_keys(pipeline)
+    used = pipeline.parts if isinstance(pipeline, PipelineInfo) else ()
     files = _Files.of(checkpoint.source)
     return [
         _folder("path", name, files, name, spec.variant, spec.dtype, spec.allow_pickle)
         for name in sorted(set(used) - without)
-        if isinstance(index.get(name), list) and _is_network(_named(*index[name]))
+        if _is_network(index.get(name))
     ]
 
 
@@ -169,12 +167,10 @@ def _root(source: Source) -> Path | None:
     return root if root.is_dir() else None
 
 
-def _named(library: str | None, name: str | None) -> Any:
-    return getattr(transformers if library == "transformers" else diffusers, name or "", None)
-
-
-def _is_network(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, torch.nn.Module)
+def _is_network(entry: Any) -> bool:
+    """Whether an entry of ``model_index.json`` is a part with weights, of diffusers or transformers."""
+    library, name = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
+    return library in ("diffusers", "transformers") and isinstance(name, str) and is_network(name)
 
 
 def _no_weights(where: str, name: str, files: _Files, folder: str) -> ModelError:

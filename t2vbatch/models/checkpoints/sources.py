@@ -12,7 +12,6 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from diffusers.pipelines.pipeline_loading_utils import variant_compatible_siblings
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
@@ -31,6 +30,11 @@ PICKLES = frozenset({".bin", ".ckpt", ".pt", ".pth"})
 WEIGHTS = PICKLES | {".safetensors", ".gguf"}
 
 _USUAL = re.compile(r"(^|/)(model|diffusion_pytorch_model|pytorch_model)\b")
+
+_PLAIN = re.compile(
+    r"(model|diffusion_pytorch_model|pytorch_model)(-\d{5}-of-\d{5})?\.(safetensors|bin|ckpt|pt|pth|gguf)"
+)
+"""Names of weights without a variant, sharded or not."""
 
 _DECIDES_PIXELS = WEIGHTS | {".json", ".txt", ".model", ".jinja"}
 """Weights, configs and vocabularies. READMEs and pictures change no video."""
@@ -117,9 +121,13 @@ def loaded_files(names: Iterable[str], variant: str | None) -> list[str]:
     """The files of a checkpoint that are read when this variant is loaded."""
     read = [name for name in names if _decides_pixels(PurePosixPath(name))]
     weights = [name for name in read if PurePosixPath(name).suffix in WEIGHTS]
-    siblings: Any = variant_compatible_siblings(weights, variant)
     # Weights under other names than diffusers' own (adapters, single files) belong to every variant.
-    skipped = {name for name in weights if is_named_as_usual(name)} - set(siblings[0])
+    usual = [name for name in weights if is_named_as_usual(name)]
+    if variant is None and all(_PLAIN.fullmatch(PurePosixPath(name).name) for name in usual):
+        return read
+    # diffusers takes seconds to import; only folders with several variants need its rules.
+    loading: Any = import_module("diffusers.pipelines.pipeline_loading_utils")
+    skipped = set(usual) - set(loading.variant_compatible_siblings(weights, variant)[0])
     return [name for name in read if name not in skipped]
 
 

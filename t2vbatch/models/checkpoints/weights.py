@@ -13,11 +13,13 @@ from diffusers import PipelineQuantizationConfig
 from transformers import CLIPTextModel
 
 from t2vbatch.job import Model
-from t2vbatch.models.checkpoints.checkpoint import Checkpoint, from_single_file, holds, open_checkpoint
+from t2vbatch.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from t2vbatch.models.checkpoints.components import Component, find_components
 from t2vbatch.models.checkpoints.folders import INDEX
 from t2vbatch.models.checkpoints.hub import hub_options
+from t2vbatch.models.checkpoints.load_component import load_component
 from t2vbatch.models.checkpoints.quantization import quantization
+from t2vbatch.models.checkpoints.single_file_weights import from_single_file, holds
 from t2vbatch.models.protocol import ModelFacts
 
 
@@ -91,8 +93,8 @@ def _outside(
         library, class_name = part if isinstance(part, list) else (None, "")
         kind = getattr(transformers, class_name, object) if library == "transformers" else object
         if name not in parts and issubclass(kind, torch.nn.Module) and not holds(checkpoint, kind):
-            component = Component(name, {}, kind, checkpoint.source, name)
-            found[name] = component.load(getattr(torch, spec.dtype), spec.allow_pickle)
+            component = Component(name, {}, class_name, checkpoint.source, name)
+            found[name] = load_component(component, getattr(torch, spec.dtype), spec.allow_pickle)
     return found
 
 
@@ -104,7 +106,8 @@ def _components(
 
 
 def _loaded(part: Component, spec: Model, quantized: Any) -> Any:
-    return part.load(getattr(torch, part.given.get("dtype", spec.dtype)), spec.allow_pickle, quantized)
+    dtype = getattr(torch, part.given.get("dtype", spec.dtype))
+    return load_component(part, dtype, spec.allow_pickle, quantized)
 
 
 def _quantized(configs: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,9 @@ ONE_OF_EACH = [
 ]
 """Classes of some families, for a test that does not take minutes."""
 
+NOT_KEPT = {"HunyuanVideoImageToVideoPipeline", "SanaWMPipeline"}
+"""Classes that encode a prompt with an image, or set their guidance only after the first encoding."""
+
 EMBEDDING = [name for name in RUNNING if read_signature(getattr(diffusers, name)).embeds]
 
 
@@ -91,8 +94,9 @@ def _compare(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for request in requests:
         digests.append(kept.generate([request])[0].sha256())
         counts.append(kept._prompts.encodings)
-    assert counts[1] == counts[0]
-    assert counts[3] == counts[2]
+    if name not in NOT_KEPT:
+        assert counts[1] == counts[0]
+        assert counts[3] == counts[2]
     assert digests == [plain.generate([request])[0].sha256() for request in requests]
 
 
