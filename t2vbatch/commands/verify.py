@@ -100,7 +100,7 @@ def _video(store: Store, record: dict[str, Any]) -> VerifyProblem | None:
             sound = decode_audio(path).sha256() if record["audio_sha256"] else None
     except FileNotFoundError:
         return VerifyProblem(place, "no such file", f"the video of row {record['row_id']!r}")
-    except (EncodeError, StoreError) as error:
+    except (EncodeError, StoreError, OSError, ValueError) as error:
         return VerifyProblem(place, f"a file that cannot be read ({error})", "a video")
     if video.sha256() != record["frames_sha256"]:
         shape = (record["num_frames"], record["height"], record["width"], 3)

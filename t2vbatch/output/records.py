@@ -198,11 +198,19 @@ def _check(record: Record) -> None:
             datetime.fromisoformat(value).astimezone(UTC)
         elif not _fits(value, column.type):
             raise ValueError(f"{column.name} is {value!r}, which is no {column.type}")
+    if record.video is not None and not _is_video_name(record.video):
+        raise ValueError(f"video is {record.video[:80]!r}, which is not below videos/")
     if record.status not in get_args(Status):
         raise ValueError(f"status is {record.status!r}")
     if not all(value is None or _fits(value, pa.float64()) for value in record.scores.values()):
         raise ValueError("scores holds what is no number")
     record.to_json()  # Finds NaN, infinity and lone surrogates, however deep.
+
+
+def _is_video_name(name: str) -> bool:
+    """Whether a name is below ``videos/``: any other would make a record name our own tables."""
+    parts = name.split("/")
+    return parts[0] == "videos" and len(parts) > 1 and not {"", ".", ".."} & set(parts)
 
 
 def _fits(value: Any, kind: pa.DataType) -> bool:

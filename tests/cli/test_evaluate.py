@@ -99,6 +99,19 @@ def test_compare_uses_the_directions_of_the_job(tmp_path: Path) -> None:
     assert (pair["better"], pair["winner"]) == ("lower", "fast")
 
 
+def test_score_asks_before_it_runs_a_program_of_the_output(tmp_path: Path) -> None:
+    """The job of another person's output may name a program; without a terminal it is refused."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    program = {"command": ["touch", str(tmp_path / "ran")], "yields": {"x": "lower"}}
+    models = {name: Model(path="bundled:shapes") for name in ("slow", "fast")}
+    job = Job(manifest="m.csv", output=folder, models=models, metrics={"mine": program})
+    open_store(folder).write_job(job)
+    result = CliRunner().invoke(app, ["score", folder])
+    assert isinstance(result.exception, UsageError)
+    assert "--allow-commands" in str(result.exception)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_compare_plans_the_next_comparison(tmp_path: Path) -> None:
     """--plan shows how many prompts reach the goal, in text and JSON."""
     folder = output(tmp_path / "a", slow=1, fast=0)
