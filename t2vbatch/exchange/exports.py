@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from t2vbatch.errors import UsageError
+from t2vbatch.errors import EncodeError, UsageError
 from t2vbatch.exchange.benchmarks import RULES, VideoRules, check_videos
 from t2vbatch.media.video import play_file, play_name
 from t2vbatch.output.tables import make_metadata
@@ -245,8 +245,11 @@ def _metadata(results: pa.Table) -> pa.Table:
 
 
 def _copy(folder: Folder, row: Row, target: Path) -> None:
-    with folder.local(row["video"]) as path:
-        play_file(path, row["fps"], target)
+    try:
+        with folder.local(row["video"]) as path:
+            play_file(path, row["fps"], target)
+    except EncodeError as error:
+        raise EncodeError(f"{row['video']}: {error}") from error
 
 
 def _bytes(folder: Folder, row: Row) -> bytes:

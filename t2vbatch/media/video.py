@@ -139,7 +139,7 @@ def decode_audio(path: Path) -> Audio:
             ffmpeg.run([*source, "-map", "0:a:0", "-c:a", "pcm_s16le", str(sound)])
             return read_wav(sound)
     except (OSError, ValueError) as error:
-        raise EncodeError(f"{path.name}: the sound cannot be decoded ({error})") from error
+        raise EncodeError(f"the sound cannot be decoded ({error})") from error
 
 
 def digest_file(path: Path) -> tuple[str, int]:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from t2vbatch.analysis.highlights import caption
+from t2vbatch.errors import EncodeError
 from t2vbatch.media.frames import sampled
 from t2vbatch.media.video import decode
 from t2vbatch.output.records import score_columns
@@ -83,8 +84,11 @@ def _page(folder: Folder, results: pa.Table, frames: int) -> bytes:
 
 
 def _strip(folder: Folder, video: str, frames: int) -> Image.Image:
-    with folder.local(video) as path:
-        shown = [_scaled(frame) for frame in sampled(decode(path).frames, frames)]
+    try:
+        with folder.local(video) as path:
+            shown = [_scaled(frame) for frame in sampled(decode(path).frames, frames)]
+    except EncodeError as error:
+        raise EncodeError(f"{video}: {error}") from error
     width, height = shown[0].size
     strip = Image.new("RGB", (len(shown) * (width + _GAP) - _GAP, height), _PAPER)
     for index, frame in enumerate(shown):

@@ -154,6 +154,27 @@ def test_a_folder_of_frames_is_exact(tmp_path: Path) -> None:
     assert np.array_equal(decode(tmp_path / "frames").frames, _frames())
 
 
+def test_a_folder_of_frames_is_in_natural_order(tmp_path: Path) -> None:
+    """``frame1.png`` to ``frame12.png`` are the same video as ``frame01.png`` to ``frame12.png``."""
+    for folder, name in (("plain", "frame{}.png"), ("padded", "frame{:02}.png")):
+        (tmp_path / folder).mkdir()
+        for index in range(1, 13):
+            Image.new("RGB", (8, 6), (20 * index, 0, 0)).save(tmp_path / folder / name.format(index))
+    plain, padded = decode(tmp_path / "plain"), decode(tmp_path / "padded")
+    assert plain.sha256() == padded.sha256()
+    assert plain.frames[:, 0, 0, 0].tolist() == [20 * index for index in range(1, 13)]
+
+
+def test_a_folder_of_frames_is_read_like_images(tmp_path: Path) -> None:
+    """Sixteen bits, alpha and EXIF orientation mean the same in a folder as in a single image."""
+    deep = Image.fromarray(np.full((6, 8), 65535 // 2, np.uint16))
+    for index, image in enumerate(
+        [deep, Image.new("RGBA", (8, 6), (9, 9, 9, 0)), Image.new("L", (8, 6), 127)]
+    ):
+        image.save(tmp_path / f"{index}.png")
+    assert decode(tmp_path).frames[:, 0, 0].tolist() == [[127] * 3, [255] * 3, [127] * 3]
+
+
 def test_a_smaller_crf_is_truer_and_larger(tmp_path: Path) -> None:
     """A smaller crf has less error and more bytes."""
     noise = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
