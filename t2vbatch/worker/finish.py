@@ -34,7 +34,7 @@ from t2vbatch.output.store import Store
 from t2vbatch.plan import Sample
 from t2vbatch.worker.protocol import Work
 
-_PACKAGES = ("t2vbatch", "torch", "diffusers", "transformers", "numpy", "pillow")
+_PACKAGES = ("t2vbatch", "torch", "diffusers", "transformers", "numpy", "pillow", "av")
 
 _SOUND_SLACK_S = 0.05
 """Codecs keep sound in blocks of 20 ms and more; a decoder may drop the rest of the last block."""

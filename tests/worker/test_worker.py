@@ -131,6 +131,28 @@ def test_a_record_describes_the_sound(tmp_path: Path, format: str, rate_hz: int)
     assert sound.duration_s == pytest.approx(5 / 8, abs=0.001)
 
 
+@pytest.mark.parametrize(
+    ("format", "described"), [("mp4", (34, 26, 60.0)), ("webm", (33, 25, 60.0)), ("gif", (33, 25, 50.0))]
+)
+def test_a_record_describes_the_file_and_not_the_frames(
+    tmp_path: Path, format: str, described: tuple[int, int, float]
+) -> None:
+    """An mp4 has even sides, and a gif at most 50 frames per second; the record has the file's values."""
+
+    class Odd(_Model):
+        def generate(self, requests: Sequence[Request]) -> list[Video]:
+            frames = np.random.default_rng(0).integers(0, 256, (5, 25, 33, 3), dtype=np.uint8)
+            return [Video(frames, 60.0) for _ in requests]
+
+    worker = _worker(tmp_path, Odd(), format=format)
+    worker.generate(_work(1, _sample("a")))
+    assert [outcome.status for outcome in worker.finish(1)] == ["ok"]
+    record = Store(str(tmp_path)).committed("a")
+    assert record is not None
+    assert (record.width, record.height, record.fps) == described
+    assert record.duration_s == pytest.approx(5 / described[2])
+
+
 def test_a_gif_has_no_sound(tmp_path: Path) -> None:
     """GIF has no sound, so the record's sound columns are null."""
     worker = _worker(tmp_path, _ModelWithSound(), format="gif")
