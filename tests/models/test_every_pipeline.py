@@ -9,14 +9,11 @@ from t2vbatch.errors import ModelError
 from t2vbatch.models import inspect_model, list_pipelines
 from tests.models import line, tiny
 
-BROKEN = {
-    "EasyAnimateControlPipeline": "text_encoder_index",
-    "EasyAnimateInpaintPipeline": "cache_mag_vae",
-}
-"""Classes that raise on every call in diffusers 0.42, and what they stumble over."""
+BROKEN = {"EasyAnimateControlPipeline": "text_encoder_index"}
+"""Classes that fail on every call in diffusers 0.42, and a word of the error."""
 
 FROM_LATENTS = {"LTX2DFRTemporalRefinePipeline", "LTX2VideoDiffusionDecodePipeline"}
-"""Second halves of other pipelines: they take tensors that a manifest does not hold."""
+"""Second stages of other pipelines: they take the latents of the first stage."""
 
 LISTED = {card.name: card for card in list_pipelines()}
 NEEDS = {"Cosmos2_5_TransferPipeline": "torchvision", "ConsisIDPipeline": "cv2"}

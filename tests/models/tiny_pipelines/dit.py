@@ -210,7 +210,10 @@ TINY_PIPELINES: Mapping[str, TinyPipeline] = {
     "EasyAnimateControlPipeline": TinyPipeline(
         lambda: easyanimate(in_channels=12), {**_SMALL, "num_frames": 9}, frames=9
     ),
+    # With resize_inpaint_mask_directly, as by default, it reads a config entry that no autoencoder has.
     "EasyAnimateInpaintPipeline": TinyPipeline(
-        lambda: easyanimate(in_channels=9), {**_SMALL, "num_frames": 9, "strength": 1.0}, frames=9
+        lambda: easyanimate(in_channels=12, resize_inpaint_mask_directly=False),
+        {**_SMALL, "num_frames": 9, "strength": 1.0},
+        frames=9,
     ),
 }
