@@ -13,6 +13,7 @@ from t2vbatch.output.store import Store
 from t2vbatch.output.tables import make_metadata, make_results
 from t2vbatch.plan import Plan
 from t2vbatch.report import write_report
+from t2vbatch.report.inputs import InputImage, Inputs
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +30,25 @@ def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
     store.write_json("summary.json", summary.to_json())
     settings = {name: model.model_dump(mode="json") for name, model in job.models.items()}
     columns = known_columns([job])
-    write_report(store.folder, results, summary, store.name, settings, job.report.max_videos, columns)
+    write_report(
+        store.folder, results, summary, store.name, settings, job.report.max_videos, columns, _inputs(plan)
+    )
     write_complete(store, count(plan.table["sample_id"], records))
     return summary
+
+
+def _inputs(plan: Plan) -> Inputs | None:
+    """Reads the input files of a row; None if no row has input files."""
+    if plan.rows["media"].null_count == plan.rows.num_rows:
+        return None
+    positions: dict[str, int] = {}
+    for position, row_id in enumerate(plan.table["row_id"].to_pylist()):
+        positions.setdefault(row_id, position)
+
+    def inputs(row_id: str) -> list[InputImage]:
+        if row_id not in positions:
+            return []
+        sample = plan.planned(positions[row_id])
+        return [InputImage(name, sample.digests[name], item.read) for name, item in sample.media.items()]
+
+    return inputs

@@ -18,6 +18,7 @@ from t2vbatch.output.records import extra_columns, score_columns
 from t2vbatch.report.breakdown import breakdowns
 from t2vbatch.report.data import as_script, page_data
 from t2vbatch.report.forest import forests
+from t2vbatch.report.inputs import Inputs, write_inputs
 from t2vbatch.report.leaderboard import FEW_ROWS, leaderboard, score_names
 from t2vbatch.report.models import differences, model_facts
 from t2vbatch.report.page_files import SCRIPT, STYLE, write_assets
@@ -45,6 +46,7 @@ def write_report(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     max_videos: int = MAX_VIDEOS,
     columns: Mapping[str, Column] | None = None,
+    inputs: Inputs | None = None,
 ) -> str:
     """Write ``report/`` into an output folder, and return the name of its page, relative to the folder.
 
@@ -55,6 +57,7 @@ def write_report(
         settings: model: its section of the job; the page lists the keys that differ.
         max_videos: about how many samples the page shows; see ``selection.select``.
         columns: the definitions of the score columns; None: those that are known without a job.
+        inputs: the input files of a row; None: no row has input files.
     """
     results = results.filter(pc.is_valid(results["status"]))
     scores, columns = score_columns(results.schema), known_columns() if columns is None else columns
@@ -62,7 +65,9 @@ def write_report(
     shown = select(results, scores, max_videos)
     models = [model.model for model in summary.models]
     data = page_data(shown, better, models, write_posters(folder, results))
+    row_ids = dict.fromkeys(shown["row_id"].to_pylist())
     data |= {
+        "inputs": write_inputs(folder, row_ids, inputs) if inputs else {},
         "breakdowns": breakdowns(results, extra_columns(results.schema), scores),
         "sheet_frames": FRAMES,
         "name": title or PurePosixPath(folder.uri).name,

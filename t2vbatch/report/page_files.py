@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from importlib.resources import files
 
+from t2vbatch.report.inputs import FOLDER as INPUTS
 from t2vbatch.storage.files import Folder
 
 _STYLES = ("vendor/uPlot.min.css", "report.css", "views.css")
@@ -46,7 +47,7 @@ _WRITTEN = {
     "report/uPlot.LICENSE": _LICENSES,
 }
 _OTHERS = {"report/index.html", "report/data.js"}
-_POSTERS = "report/posters/"
+_KEPT = ("report/posters/", INPUTS)
 
 
 def write_assets(folder: Folder) -> None:
@@ -54,7 +55,7 @@ def write_assets(folder: Folder) -> None:
     for name, parts in _WRITTEN.items():
         folder.write(name, _joined(parts))
     for name in set(folder.names("report")) - _WRITTEN.keys() - _OTHERS:
-        if not name.startswith(_POSTERS):
+        if not name.startswith(_KEPT):
             folder.delete(name)
 
 

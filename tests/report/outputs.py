@@ -13,6 +13,7 @@ from t2vbatch.job import VideoFile
 from t2vbatch.media.video import Video, encode
 from t2vbatch.output.records import results_schema
 from t2vbatch.report import write_report
+from t2vbatch.report.inputs import Inputs
 from t2vbatch.storage.files import open_folder
 
 HOSTILE = (
@@ -74,6 +75,7 @@ def write_output(
     extra: pa.Schema = EXTRA,
     settings: dict[str, dict[str, Any]] | None = None,
     max_videos: int = 5000,
+    inputs: Inputs | None = None,
 ) -> Path:
     """Write the report on these results into a folder and return its page."""
     schema = results_schema(SCORES, extra)
@@ -81,7 +83,9 @@ def write_output(
     planned = Counter(row["model"] for row in rows)
     planned[rows[0]["model"]] += pending
     summary = summarize(table, planned)
-    name = write_report(open_folder(folder), table, summary, "colours <b>&", settings, max_videos=max_videos)
+    name = write_report(
+        open_folder(folder), table, summary, "colours <b>&", settings, max_videos, inputs=inputs
+    )
     return folder / name
 
 

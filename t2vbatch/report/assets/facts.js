@@ -12,6 +12,7 @@ function facts(sample) {
   if (value(sample, "prompt_truncated")) {
     parts.push(element("p", "note", `The scorer truncated this prompt (${value(sample, "prompt_tokens")} tokens).`));
   }
+  if (inputs[value(sample, "row_id")]) parts.push(inputImages(inputs[value(sample, "row_id")]));
   if (value(sample, "error")) parts.push(errorBox(sample));
   if (scores.length) parts.push(scoreTable(sample));
   parts.push(links(sample), factTable(factRows(sample)), ...recipeParts(sample));
@@ -56,6 +57,19 @@ function modelHead(sample, current) {
   made.append(modelLabel(value(sample, "model")));
   if (current) made.setAttribute("aria-current", "true");
   return made;
+}
+
+// The input images of the row, each with the column of the manifest that names it.
+function inputImages(files) {
+  const place = element("div", "inputs");
+  for (const [column, name] of files) {
+    const [figure, image] = [element("figure"), element("img")];
+    image.src = name;
+    image.alt = `input image of the column ${column}`;
+    figure.append(image, element("figcaption", "soft", column));
+    place.append(figure);
+  }
+  return place;
 }
 
 function links(sample) {

@@ -1,11 +1,11 @@
 "use strict";
 // The samples of the page. A sample is an index from 0; its fields are looked up in columns.
 
-const { count, columns, scores, extra, measures, models, breakdowns, name: runName, sheet_frames: sheetFrames } =
+const { count, columns, scores, extra, measures, models, breakdowns, inputs, name: runName, sheet_frames: sheetFrames } =
   window.REPORT;
 
 // A column may be named like a property of every object: without a prototype, only columns are found.
-for (const named of [columns, breakdowns]) Object.setPrototypeOf(named, null);
+for (const named of [columns, breakdowns, inputs]) Object.setPrototypeOf(named, null);
 
 function value(sample, name) {
   const column = columns[name];
