@@ -65,7 +65,8 @@ def run(
     Videos that an edit replaces are kept too, until t2vbatch prune deletes them.
 
     Exit codes: 0 all samples are ok (with --limit or --only: no sample failed); 1 the run failed; 2 the job
-    or manifest is wrong, and nothing was started; 3 finished, and some samples are not ok; 130 interrupted.
+    or manifest is wrong, and nothing was started; 3 finished, or the budget is spent, and some samples are
+    not ok; 130 interrupted.
 
     \b
     Examples:
@@ -175,6 +176,8 @@ def _print_result(result: "Result") -> None:
 def _outcome(result: "Result") -> str:
     """What this run did, and what the user can do about the rest."""
     counts, made = result.summary.counts, f"{counted(result.made, 'video')} generated"
+    if result.ending == "spent":
+        return f"the budget is spent: {made}, {counts.pending:,} pending; the same command continues"
     if result.ending != "finished":
         return f"interrupted: {made}, {counts.pending:,} pending; the same command continues"
     lines = [made]
@@ -201,7 +204,7 @@ def _as_json(result: "Result") -> dict[str, object]:
 
 def exit_code(result: "Result") -> int:
     """0, 3 or 130, as ``run`` documents it."""
-    if result.ending != "finished":
+    if result.ending == "interrupted":
         return 130
     counts = result.summary.counts
     pending = 0 if result.selected else counts.pending

@@ -44,3 +44,22 @@ def gpus_each(job: Job, available: float) -> float:
             "write gpus: auto, or run on a machine with GPUs",
         )
     return asked
+
+
+def budget_s(job: Job, gpus: float) -> float | None:
+    """Seconds of all workers together that the job's budget allows; None without a budget.
+
+    Raises:
+        JobError: the job has a budget of GPU hours, and its workers take no GPUs.
+    """
+    hours = job.budget.hours
+    if hours is None:
+        return None
+    if not gpus:
+        raise JobError(
+            "budget",
+            f"{hours:g} GPU hours for workers without a GPU",
+            "no budget, or workers with GPUs",
+            "remove the budget, or run on a machine with GPUs",
+        )
+    return 3600 * hours / gpus

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from t2vbatch.engines.devices import gpus_each, local_gpus
+from t2vbatch.engines.devices import budget_s, gpus_each, local_gpus
 from t2vbatch.engines.interrupts import interrupts
 from t2vbatch.engines.loop import run_loop
 from t2vbatch.engines.protocol import Ending, P, RunCallbacks
@@ -32,10 +32,12 @@ class InlineEngine:
         callbacks: RunCallbacks[P],
     ) -> Ending:
         """See Engine.run."""
-        device = "cuda" if gpus_each(job, local_gpus()) else "cpu"
+        gpus = gpus_each(job, local_gpus())
+        device = "cuda" if gpus else "cpu"
         backend = _InlineBackend(factories, device, job.workers.timeout_s)
         with interrupts(urgent=True) as counted:
-            return run_loop(Scheduler(units, Limits(workers=1)), backend, callbacks, counted)
+            scheduler = Scheduler(units, Limits(workers=1))
+            return run_loop(scheduler, backend, callbacks, counted, budget_s=budget_s(job, gpus))
 
 
 class _InlineBackend:

@@ -49,9 +49,15 @@ def run_loop(
     callbacks: RunCallbacks[Any],
     interrupts: Interrupts,
     clock: Callable[[], float] = time.monotonic,
+    budget_s: float | None = None,
 ) -> Ending:
-    """Run until the scheduler ends the run. Raises the error of an Abort action."""
-    driver = _Driver(scheduler, backend, callbacks, clock)
+    """Run until the scheduler ends the run. Raises the error of an Abort action.
+
+    Args:
+        budget_s: seconds of all workers together, loading included, after which units in progress are
+            finished and no others are started; None: no limit.
+    """
+    driver = _Driver(scheduler, backend, callbacks, clock, budget_s)
     try:
         return driver.run(interrupts)
     except KeyboardInterrupt:
@@ -61,10 +67,16 @@ def run_loop(
 
 class _Driver:
     def __init__(
-        self, scheduler: Scheduler, backend: Backend, callbacks: RunCallbacks[Any], clock: Callable[[], float]
+        self,
+        scheduler: Scheduler,
+        backend: Backend,
+        callbacks: RunCallbacks[Any],
+        clock: Callable[[], float],
+        budget_s: float | None,
     ) -> None:
         self._scheduler, self._backend, self._callbacks, self._clock = scheduler, backend, callbacks, clock
-        self._watched = clock()
+        self._watched = self._billed = clock()
+        self._left_s, self._is_spent = budget_s, False
         self._reported: m.Progress | None = None
 
     def run(self, interrupts: Interrupts) -> Ending:
@@ -75,6 +87,7 @@ class _Driver:
             self._report()
             for event in self._watch():
                 self.dispatch(event)
+            self._bill()
             while handled < interrupts.count:
                 handled += 1
                 self.dispatch(m.Interrupted())
@@ -82,7 +95,21 @@ class _Driver:
                 ticked = self._watched
                 self.dispatch(m.Tick())
         self._report()
-        return self._scheduler.ending
+        spent = self._is_spent and self._scheduler.ending == "interrupted" and not interrupts.count
+        return "spent" if spent else self._scheduler.ending
+
+    def _bill(self) -> None:
+        """Charge the time of all workers to the budget, and end the run once it is spent."""
+        now = self._clock()
+        elapsed, self._billed = now - self._billed, now
+        if self._left_s is None or self._is_spent:
+            return
+        progress = self._scheduler.progress()
+        self._left_s -= elapsed * (progress.workers + progress.starting - progress.unplaced)
+        if self._left_s <= 0:
+            self._is_spent = True
+            _log.warning("the budget is spent: finishing the videos in progress")
+            self.dispatch(m.Interrupted())
 
     def _watch(self) -> Sequence[Event]:
         """The next events. Only time that passes in here counts for deadlines: while the driver does

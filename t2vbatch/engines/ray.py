@@ -12,7 +12,7 @@ from typing import Any
 import ray
 from ray.exceptions import ActorDiedError, RayError
 
-from t2vbatch.engines.devices import cpus_each, gpus_each
+from t2vbatch.engines.devices import budget_s, cpus_each, gpus_each
 from t2vbatch.engines.interrupts import interrupts
 from t2vbatch.engines.loop import run_loop
 from t2vbatch.engines.protocol import Ending, P, RunCallbacks
@@ -65,7 +65,8 @@ class RayEngine:
                     finish_threads=backend.finish_threads,
                     needs=backend.needs,
                 )
-                return run_loop(Scheduler(units, limits), backend, callbacks, counted)
+                scheduler = Scheduler(units, limits)
+                return run_loop(scheduler, backend, callbacks, counted, budget_s=backend.budget_s)
         except RayError as error:
             raise RunError(f"Ray failed: {error}") from error
 
@@ -94,11 +95,13 @@ class ActorPool:
     Attributes:
         needs: the resources of one worker, for people.
         finish_threads: units that a worker finishes at the same time.
+        budget_s: seconds of all workers together that the job's budget allows; None: no limit.
     """
 
     def __init__(self, job: Job, factories: Mapping[str, Factory[Any]]) -> None:
         self._job, self._factories = job, factories
         self._gpus = gpus_each(job, _gpus_of_cluster())
+        self.budget_s = budget_s(job, self._gpus)
         self.needs = _resources(cpus_each(job), self._gpus)
         self._avoided: set[str] = set()
         self._require_room()

@@ -25,6 +25,7 @@ from t2vbatch.job.sections import (
     COLUMNS,
     LIMITS,
     MEDIA_ACCESS,
+    Budget,
     Clip,
     Columns,
     Distance,
@@ -109,6 +110,7 @@ class Job(Section):
     )
     video: VideoFile = Field(VideoFile(), description="how video files are encoded")
     workers: Workers = Field(Workers(), description="how many workers, and their resources")
+    budget: Budget = Field(Budget(), description="what a run may cost")
     report: Report = Field(Report(), description="what the report shows")
     engine: Literal["ray", "inline"] = Field("ray", description="inline: run in one process, for debugging")
     ray: Ray = Field(Ray(), description="which Ray cluster runs the job")

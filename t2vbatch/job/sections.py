@@ -111,6 +111,34 @@ class Workers(Section):
     )
 
 
+class Budget(Section):
+    """What a run may cost."""
+
+    gpu_hours: Annotated[float, Field(gt=0, strict=False)] | None = Field(
+        None, description="GPU hours of one run, loading included; null: no limit"
+    )
+    money: Annotated[float, Field(gt=0, strict=False)] | None = Field(
+        None, description="cost of one run's GPU hours; null: no limit"
+    )
+    cost_per_gpu_hour: Annotated[float, Field(gt=0, strict=False)] | None = Field(
+        None, validate_default=True, description="price of one GPU hour, in any currency; money needs it"
+    )
+
+    @property
+    def hours(self) -> float | None:
+        """The GPU hours that both limits allow; None without a limit."""
+        bought = self.money / self.cost_per_gpu_hour if self.money and self.cost_per_gpu_hour else None
+        limits = [limit for limit in (self.gpu_hours, bought) if limit is not None]
+        return min(limits) if limits else None
+
+    @field_validator("cost_per_gpu_hour")
+    @classmethod
+    def _price(cls, value: float | None, others: ValidationInfo) -> float | None:
+        if value is None and others.data.get("money") is not None:
+            raise ValueError("a price of a GPU hour, because money is given")
+        return value
+
+
 class Ray(Section):
     """Which Ray cluster runs the job."""
 

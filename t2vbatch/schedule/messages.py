@@ -8,7 +8,8 @@ from t2vbatch.errors import T2VBatchError
 from t2vbatch.output.records import Status
 from t2vbatch.worker.protocol import Failure, Outcome
 
-Ending = Literal["finished", "interrupted"]
+Ending = Literal["finished", "interrupted", "spent"]
+"""``spent``: the budget ended the run, with samples pending."""
 
 Charge = Literal["row", "memory", "timeout", "input", "broken_input", "permanent"]
 """Why a call failed: the row, the device's memory, the worker's own deadline; an input that is missing or

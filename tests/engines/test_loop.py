@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from t2vbatch.engines import Progress, RunCallbacks
 from t2vbatch.engines.interrupts import Interrupts
 from t2vbatch.engines.loop import run_loop
@@ -50,19 +52,48 @@ def test_time_in_which_the_driver_does_not_look_counts_for_no_deadline() -> None
     def slow_payload(position: int) -> None:
         backend.now += 6.0
 
-    def committed(position: int) -> Status | None:
-        return None
-
-    def quarantine(position: int, attempts: int, failure: Failure) -> None:
-        raise AssertionError("nothing failed")
-
-    def progress(progress: Progress) -> None:
-        pass
-
     units = [Unit("x", (position,), 1.0) for position in range(48)]
     scheduler = Scheduler({"x": units}, Limits(24, timeout_s=20.0, silence_s=60.0))
-    callbacks = RunCallbacks(slow_payload, committed, quarantine, progress)
+    callbacks = RunCallbacks(slow_payload, _uncommitted, _no_quarantine, _ignore)
     ending = run_loop(scheduler, backend, callbacks, Interrupts(urgent=False), lambda: backend.now)
     assert ending == "finished"
     assert backend.killed == 0
     assert scheduler.progress().ok == 48
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_spent_budget_finishes_the_units_in_progress(interrupted: bool) -> None:
+    """Two workers for 10 s each are 20 s; what a worker holds then is finished, the rest stays pending."""
+    backend = _Backend()
+    interrupts = Interrupts(urgent=False)
+    interrupts.count = int(interrupted)
+    units = [Unit("x", (position,), 1.0) for position in range(100)]
+    scheduler = Scheduler({"x": units}, Limits(2))
+    callbacks = RunCallbacks(lambda position: None, _uncommitted, _no_quarantine, _ignore)
+    ending = run_loop(scheduler, backend, callbacks, interrupts, lambda: backend.now, budget_s=20.0)
+    progress = scheduler.progress()
+    assert ending == ("interrupted" if interrupted else "spent")
+    assert progress.running == 0
+    assert 0 < progress.pending < 100
+
+
+def test_a_budget_that_suffices_changes_nothing() -> None:
+    """The run ends as finished."""
+    backend = _Backend()
+    units = [Unit("x", (position,), 1.0) for position in range(6)]
+    scheduler = Scheduler({"x": units}, Limits(2))
+    callbacks = RunCallbacks(lambda position: None, _uncommitted, _no_quarantine, _ignore)
+    clock = Interrupts(urgent=False)
+    assert run_loop(scheduler, backend, callbacks, clock, lambda: backend.now, budget_s=1e6) == "finished"
+
+
+def _uncommitted(position: int) -> Status | None:
+    return None
+
+
+def _no_quarantine(position: int, attempts: int, failure: Failure) -> None:
+    raise AssertionError("nothing failed")
+
+
+def _ignore(progress: Progress) -> None:
+    pass
