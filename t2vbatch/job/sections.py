@@ -135,7 +135,7 @@ class Budget(Section):
     @classmethod
     def _price(cls, value: float | None, others: ValidationInfo) -> float | None:
         if value is None and others.data.get("money") is not None:
-            raise ValueError("a price of a GPU hour, because money is given")
+            raise ValueError("cost_per_gpu_hour, the price of one GPU hour, because money is given")
         return value
 
 
