@@ -109,7 +109,9 @@ def _read(text: str, allow_paths: bool, limits: Limits, options: Options, proble
     table = table if kept is None else table.take(kept)
     notes += _settings(table)
     bad = by_index(problems.rows, kept)
-    return Manifest(text, table, tuple(notes), source.base, allow_paths, bad, built.mixed, options.allow)
+    return Manifest(
+        text, table, tuple(notes), source.base, allow_paths, bad, built.mixed, options.allow, raw.textual
+    )
 
 
 def _raw(source: Source, problems: Problems, limits: Limits) -> Raw:

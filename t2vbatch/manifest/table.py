@@ -51,6 +51,7 @@ class Manifest:
         allow_paths: whether cells may name paths outside of that folder.
         mixed: extra columns with cells of different kinds, each cell held as a JSON text.
         allow: prefixes of URIs, besides ``base``, that the job allows.
+        textual: whether all cells of the manifest's format are text.
         bad_rows: index of a row, from 0: its problem. Only where bad rows are recorded and not refused.
     """
 
@@ -62,6 +63,7 @@ class Manifest:
     bad_rows: Mapping[int, Problem] = field(default_factory=dict)
     mixed: frozenset[str] = frozenset()
     allow: tuple[str, ...] = ()
+    textual: bool = False
 
     def __len__(self) -> int:
         """The number of rows; equal rows without ids count once."""

@@ -65,7 +65,7 @@ def distinct_calls(
     columns = [name for name in manifest.columns.names if name in facts.parameters]
     firsts, of_row = _groups(manifest.table.select(columns), len(manifest))
     cells = [manifest.row(first).columns if columns else {} for first in firsts]
-    found = [normal_call({**call, **cell_values(own, facts)}, facts) for own in cells]
+    found = [normal_call({**call, **cell_values(own, facts, manifest.textual)}, facts) for own in cells]
     problems = tuple(_problem(one, facts, limits) for one in found)
     texts = tuple(
         _text(_canonical_part(one) if problem else one) for one, problem in zip(found, problems, strict=True)

@@ -108,6 +108,16 @@ def test_a_mended_row_is_made_and_a_retry_leaves_bad_rows(tmp_path: Path) -> Non
     assert (mended.made, mended.summary.counts.ok, mended.summary.counts.failed) == (2, 4, 0)
 
 
+def test_one_wrong_cell_of_a_csv_spoils_its_own_row_alone(tmp_path: Path) -> None:
+    """The column becomes text, and every other cell is still a number."""
+    job = job_of(tmp_path, [], manifest="rows.csv", on_bad_row="record")
+    (tmp_path / "rows.csv").write_text("id,prompt,num_frames\na,one,8.0\nb,two,many\nc,three,4\n")
+    plan = prepare(load_job(job)).plan
+    calls = [plan.planned(position).call["num_frames"] for position in (0, 4)]
+    assert calls == [8, 4]
+    assert len(plan.bad) == 2
+
+
 def test_rows_that_are_all_bad_are_all_recorded(tmp_path: Path) -> None:
     """No worker starts, and every row has its own failed samples, also without ids."""
     rows = [{"id": None, "prompt": "x", "seed": seed} for seed in (-1, -2)]

@@ -5,6 +5,7 @@ from typing import Any
 
 from t2vbatch.errors import ErrorCollector, ModelError, nearest
 from t2vbatch.job import Limits
+from t2vbatch.manifest.typing_csv import recognised
 from t2vbatch.models.calls.value_kinds import ANY, LIST, argument_problem, size_problem, suited
 from t2vbatch.models.protocol import ModelFacts
 
@@ -79,10 +80,18 @@ def expected_frames(count: int, facts: ModelFacts) -> str:
     return f"{facts.frames} frames, such as {near}"
 
 
-def cell_values(columns: Mapping[str, Any], facts: ModelFacts) -> dict[str, Any]:
-    """The call arguments among a row's columns. A text such as ``[1, 2]``, as in CSV, becomes a list."""
-    return {
-        name: suited(value, LIST) if name in facts.arrays else value
-        for name, value in columns.items()
-        if name in facts.parameters
-    }
+def cell_values(columns: Mapping[str, Any], facts: ModelFacts, textual: bool = False) -> dict[str, Any]:
+    """The call arguments among a row's columns. A text such as ``[1, 2]``, as in CSV, becomes a list.
+
+    Args:
+        textual: the manifest has only text cells. A cell that another row made a text is then read by itself,
+            so that one wrong cell spoils its own row alone.
+    """
+    values = {}
+    for name, value in columns.items():
+        if name in facts.parameters:
+            kinds = facts.kinds.get(name, ANY)
+            if textual and isinstance(value, str) and kinds and "text" not in kinds:
+                value = recognised(value)
+            values[name] = suited(value, LIST) if name in facts.arrays else value
+    return values
