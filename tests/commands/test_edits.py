@@ -1,0 +1,198 @@
+"""Edits between two runs: what is kept, made, superseded and brought back; nothing finished is made twice."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from t2vbatch.commands.prepare import prepare
+from t2vbatch.commands.prune import find_prunable, prune_output
+from t2vbatch.commands.rebuild import rebuild
+from t2vbatch.commands.repair import repair
+from t2vbatch.commands.repeats import Repeats
+from t2vbatch.commands.run import Result, refuse, run_job
+from t2vbatch.commands.score import score_output
+from t2vbatch.commands.verify import verify
+from t2vbatch.engines import engine_for
+from t2vbatch.errors import UsageError
+from t2vbatch.job import load_job
+from t2vbatch.models.fake import FakeModel
+from t2vbatch.output.store import open_store
+
+FAKE = "t2vbatch.models.fake:FakeModel"
+
+
+class HubModel(FakeModel):
+    """A fake whose identity names a commit of a repository that moves, as a hub model's does."""
+
+    COMMITS: Mapping[str, str] = {"main": "aaaa"}
+
+    @classmethod
+    def identity(cls, spec: Any) -> Mapping[str, Any]:
+        revision = spec.revision or "main"
+        return {"weights": {"hub": spec.path, "commit": cls.COMMITS.get(revision, revision)}}
+
+
+@dataclass
+class Edits:
+    """A job whose files are edited between its runs."""
+
+    folder: Path
+    count: int = 3
+
+    def write(
+        self, rows: Sequence[Mapping[str, Any]] | None = None, model: str = "m", **changes: Any
+    ) -> "Edits":
+        rows = self.rows() if rows is None else rows
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        lines = [",".join(columns), *(",".join(str(row.get(one, "")) for one in columns) for row in rows)]
+        (self.folder / "rows.csv").write_text("\n".join(lines) + "\n")
+        fake = {"path": "some/repository", "pipeline": FAKE, **changes.pop("spec", {})}
+        job = {"manifest": "rows.csv", "output": "out", "metrics": [], "engine": "inline"}
+        (self.folder / "job.yaml").write_text(yaml.safe_dump(job | {"models": {model: fake}} | changes))
+        return self
+
+    def run(self, remake: Callable[[Repeats], bool] = refuse, update_models: bool = False) -> Result:
+        return run_job(prepare(load_job(self.folder / "job.yaml"), update_models), engine_for, remake=remake)
+
+    @property
+    def out(self) -> str:
+        return str(self.folder / "out")
+
+    def rows(self, **changes: Any) -> list[dict[str, Any]]:
+        return [{"id": f"r{number}", "prompt": f"r{number}", **changes} for number in range(self.count)]
+
+    def counts(self) -> tuple[int, int]:
+        """Records in all, and superseded ones; every one of them with its video."""
+        store = open_store(self.out)
+        records, found = store.records(), find_prunable(self.out)
+        for video in records["video"].to_pylist():
+            current, left = self.folder / "out" / video, self.folder / "out" / f"superseded{video[6:]}"
+            assert current.exists() != left.exists(), video
+        assert [problem for problem in verify(store) if problem] == []
+        return records.num_rows, len(found.sample_ids)
+
+
+@pytest.fixture
+def edits(tmp_path: Path) -> Edits:
+    """A finished run of three rows."""
+    made = Edits(tmp_path).write()
+    assert made.run().made == 3
+    return made
+
+
+_EDITS: dict[str, tuple[Callable[[Edits], object], int, int]] = {
+    "a row is added": (lambda e: e.write([*e.rows(), {"id": "new", "prompt": "x"}]), 1, 0),
+    "a row is removed": (lambda e: e.write(e.rows()[1:]), 0, 1),
+    "a prompt changes": (lambda e: e.write([{"id": "r0", "prompt": "x"}, *e.rows()[1:]]), 1, 1),
+    "a note is added": (lambda e: e.write(e.rows(note="n")), 0, 0),
+    "the model is renamed": (lambda e: e.write(model="other"), 0, 0),
+    "two samples a row": (lambda e: e.write(samples=2), 3, 0),
+    "a key of the call": (lambda e: e.write(spec={"call": {"num_frames": 4}}), 3, 3),
+    "the seed": (lambda e: e.write(seed=1), 3, 3),
+    "the video's quality": (lambda e: e.write(video={"crf": 30}), 3, 3),
+}
+
+
+@pytest.mark.parametrize("name", _EDITS)
+def test_an_edit_keeps_everything_and_going_back_makes_nothing(edits: Edits, name: str) -> None:
+    """Each edit makes what it names; what it leaves over comes back without generation."""
+    edit, made, superseded = _EDITS[name]
+    edit(edits)
+    assert edits.run().made == made
+    assert edits.counts() == (3 + made, superseded)
+    edits.write()
+    assert edits.run().made == 0
+    assert edits.counts()[0] == 3 + made
+
+
+def test_a_column_of_whole_numbers_that_becomes_one_of_floats(edits: Edits) -> None:
+    """5 and 5.0 are one value: a new row with 7.5 makes itself alone."""
+    edits.write(edits.rows(fault_seconds=5))
+    assert edits.run().made == 3
+    edits.write([*edits.rows(fault_seconds=5), {"id": "new", "prompt": "x", "fault_seconds": 7.5}])
+    assert edits.run().made == 1
+
+
+def test_a_moved_revision_is_pinned_until_models_are_updated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new commit of ``main`` makes nothing; an update reports what moved and its cost, and needs a yes."""
+    edits = Edits(tmp_path, count=11).write(spec={"pipeline": "tests.commands.test_edits:HubModel"})
+    assert edits.run().made == 11
+    assert open_store(edits.out).read_job().pins == {"some/repository@main": "aaaa"}
+    monkeypatch.setattr(HubModel, "COMMITS", {"main": "bbbb"})
+    assert edits.run().made == 0
+    with pytest.raises(UsageError, match=r"11 finished samples would be made again(.|\n)*aaaa -> bbbb"):
+        edits.run(update_models=True)
+    assert edits.counts() == (11, 0)
+    assert edits.run(lambda repeats: repeats.count == 11, update_models=True).made == 11
+    assert open_store(edits.out).read_job().pins == {"some/repository@main": "bbbb"}
+
+
+def test_prune_deletes_what_is_superseded_and_nothing_else(edits: Edits) -> None:
+    """It lists count, bytes and reasons first; afterwards the old samples would be made again."""
+    edits.write([{"id": "r0", "prompt": "x"}, *edits.rows()[1:2]])
+    edits.run()
+    found = find_prunable(edits.out)
+    assert (len(found.sample_ids), found.bytes > 0) == (2, True)
+    assert set(found.reasons.values()) == {1}
+    prune_output(edits.out)
+    assert edits.counts() == (2, 0)
+    assert list((edits.folder / "out/superseded").rglob("*.mp4")) == []
+    assert edits.write().run().made == 2
+
+
+def test_the_stored_plan_is_enough_for_scores_and_report(edits: Edits) -> None:
+    """Manifest and model may be gone."""
+    (edits.folder / "rows.csv").unlink()
+    store = open_store(edits.out)
+    text = (edits.folder / "out/job.yaml").read_text().replace(FAKE, "gone.from.here:Model")
+    (edits.folder / "out/job.yaml").write_text(text)
+    with store.lease() as held:
+        assert rebuild(held, held.read_plan(), held.read_job()).counts.ok == 3
+    assert score_output(edits.out, {"flicker": {}}, engine_for).made == 3
+    assert store.read_table("results.parquet")["prompt"].to_pylist() == [f"r{n}" for n in range(3)]
+
+
+def test_a_lost_score_is_computed_again_and_an_undefined_one_is_not(edits: Edits) -> None:
+    """An exception may not come again; a metric that does not define a score for a video never will."""
+    score_output(edits.out, {"flicker": {}, "motion": {}}, engine_for)
+    store = open_store(edits.out)
+    records = store.records().to_pylist()
+    for record, reason in zip(
+        records, ["RuntimeError: out of memory", "one frame has no motion"], strict=False
+    ):
+        scores = json.loads(record["scores"]) | {"motion": None}
+        record |= {"scores": json.dumps(scores), "score_errors": json.dumps({"motion": reason})}
+    with store.lease() as held:
+        held.rewrite(type(held.records()).from_pylist(records, held.records().schema))
+    assert score_output(edits.out, None, engine_for).made == 1
+
+
+def test_repair_makes_damaged_videos_again_with_the_same_bytes(edits: Edits) -> None:
+    """Those alone, and it says whether they are the same."""
+    videos = sorted((edits.folder / "out/videos").rglob("*.mp4"))
+    before = videos[0].read_bytes()
+    videos[0].write_bytes(before[:-20])
+    videos[1].unlink()
+    store = open_store(edits.out)
+    problems = [problem for problem in verify(store) if problem]
+    found = repair(store, problems, engine_for)
+    assert (found.result.made, len(found.result.remade), found.different) == (2, 2, ())
+    assert videos[0].read_bytes() == before
+    assert edits.counts() == (3, 0)
+
+
+def test_a_failed_row_that_left_the_plan_is_pruned_without_a_video(tmp_path: Path) -> None:
+    """A record without a video has nothing to move and nothing to delete but itself."""
+    edits = Edits(tmp_path).write([{"id": "a", "prompt": "x [fault:raise]"}, {"id": "b", "prompt": "y"}])
+    edits.run()
+    edits.write([{"id": "b", "prompt": "y"}]).run()
+    assert find_prunable(edits.out).bytes == 0
+    prune_output(edits.out)
+    assert len(open_store(edits.out).records()) == 1
