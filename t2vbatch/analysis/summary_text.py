@@ -115,9 +115,8 @@ def _notes(summary: Summary, timing: bool) -> list[str]:
     notes += [*_cautions(summary), *distance_notes(summary)]
     rate = summary.timing.videos_per_minute
     if timing and rate is not None:
-        notes.append(
-            f"{summary.timing.videos} videos in {summary.timing.busy_s:.1f} s: {rate:.1f} per minute"
-        )
+        videos = "1 video" if summary.timing.videos == 1 else f"{summary.timing.videos:,} videos"
+        notes.append(f"{videos} in {summary.timing.busy_s:.1f} s: {rate:.1f} per minute")
     return notes
 
 

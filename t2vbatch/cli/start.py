@@ -1,5 +1,6 @@
 """``t2vbatch init`` and ``t2vbatch demo``: a first job, and a first run."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -38,10 +39,14 @@ def init(
 
     model = model or _ask("Model (hub id, folder, or bundled:shapes)", BUNDLED)
     prompts = prompts or Path(
-        _ask("Prompts (file; one prompt per line, CSV, JSON Lines or Parquet)", "prompts.txt")
+        _ask(
+            "Prompts (file; one prompt per line, CSV, JSON Lines or Parquet)", str(job.parent / "prompts.txt")
+        )
     )
-    output = output or _ask("Output folder", f"runs/{job.stem}")
-    found = starter(job, model, prompts, output)
+    output = output or _ask("Output folder", str(job.parent / "runs" / job.stem))
+    if Path(model).exists():
+        model = _from_job(job, model)
+    found = starter(job, model, Path(_from_job(job, str(prompts))), _from_job(job, output))
     write(found, found.files if force else ())
     for path in found.files:
         typer.echo(f"wrote {path}")
@@ -68,6 +73,14 @@ def demo(
     existing = [path for path in found.files if path.exists() and path.read_text() == found.files[path]]
     write(found, existing)
     run(folder / "job.yaml")
+
+
+def _from_job(job: Path, typed: str) -> str:
+    """A path that is typed from the working directory, relative to the folder of the job file."""
+    if "://" in typed or Path(typed).is_absolute():
+        return typed
+    found = os.path.relpath(typed, job.parent)
+    return found if found.startswith("..") or not Path(typed).is_dir() else f"./{found}"
 
 
 def _ask(question: str, default: str) -> str:

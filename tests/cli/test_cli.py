@@ -270,10 +270,9 @@ def test_a_run_of_a_part(folder: Path, quick: Command) -> None:
     assert "2 videos generated\n1 pending" in again.stdout
     planned = quick("plan", "job.yaml", "--set", "samples=3").stdout
     assert "6 samples, 3 to generate" in planned
-    assert [line.split()[3] for line in planned.splitlines()[1:4]] == [
-        "videos/fake/a-1.mp4",
-        "videos/fake/a-2.mp4",
-        "videos/fake/b-2.mp4",
+    videos = [line.split()[3] for line in planned.splitlines()[1:4]]
+    assert [video.partition("~")[0] for video in videos] == [
+        f"videos/fake/{n}" for n in ("a-1", "a-2", "b-2")
     ]
     unknown = quick("run", "job.yaml", "--only", "bb")
     assert unknown.returncode == 2

@@ -32,6 +32,21 @@ def test_init_keeps_prompts_that_exist(tmp_path: Path) -> None:
     assert list(load_job(tmp_path / "job.yaml").models) == ["model"]
 
 
+def test_init_takes_paths_from_where_it_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job may be written into another folder; a local model stays a path and no hub id."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.txt").write_text("a cat\n")
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "weights").mkdir()
+    options = ["--model", "weights", "--prompts", "mine.txt", "--output", "runs/x"]
+    done = CliRunner().invoke(app, ["init", "jobs/job.yaml", *options])
+    assert done.exit_code == 0, done.output
+    job = load_job("jobs/job.yaml")
+    assert job.manifest == str(tmp_path / "mine.txt")
+    assert job.output == str(tmp_path / "runs/x")
+    assert job.models["weights"].path == str(tmp_path / "weights")
+
+
 def test_init_replaces_nothing_without_force(tmp_path: Path) -> None:
     """A job that exists is refused by name; --force replaces it."""
     job = tmp_path / "job.yaml"
