@@ -174,7 +174,7 @@ def _left_out(
     reasons = {"the frames of both models differ in size": int(unequal.sum())}
     for side, name in zip(("first", "second"), names, strict=True):
         status, missing = joined[f"{side}_status"], joined[side].isna()
-        reasons[f"{name} has no such row and seed"] = int(status.isna().sum())
+        reasons[f"{name} lacks the row and seed"] = int(status.isna().sum())
         if with_missing:
             reasons[f"{name} failed"] = int((status == "failed").sum())
             reasons[f"{name} made a degenerate video"] = int((status == "degenerate").sum())

@@ -111,7 +111,7 @@ def test_other_seeds_and_prompts_are_not_paired() -> None:
     right = rows_of("b", {(0, 1): 1.5, (0, 3): 2.0}) + rows_of("b", {(1, 1): 9.0}, prompt="other")
     (pair,) = compared(left, right).pairs
     assert pair.n == 1
-    assert pair.left_out == {"a has no such row and seed": 2, "b has no such row and seed": 2}
+    assert pair.left_out == {"a lacks the row and seed": 2, "b lacks the row and seed": 2}
 
 
 def test_nothing_shared_gives_no_numbers() -> None:

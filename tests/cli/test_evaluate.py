@@ -120,6 +120,15 @@ def test_compare_plans_the_next_comparison(tmp_path: Path) -> None:
     assert pair["plan"]["1"] > 2
 
 
+def test_compare_warns_of_an_unfinished_run(tmp_path: Path) -> None:
+    """A run with pending samples is compared with a warning about repeated looks."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    pq.write_table(pa.table({"sample_id": [str(index) for index in range(100)]}), f"{folder}/plan.parquet")
+    assert "48 of 100 samples are finished" in typed("compare", folder).stderr
+    pq.write_table(pa.table({"sample_id": [str(index) for index in range(48)]}), f"{folder}/plan.parquet")
+    assert "finished" not in typed("compare", folder).stderr
+
+
 def test_compare_takes_a_policy_for_missing_scores(tmp_path: Path) -> None:
     """--missing names the policy, and an unknown one is rejected."""
     folder = output(tmp_path / "a", slow=1, fast=0)
