@@ -115,8 +115,8 @@ def _unfinished(outputs: Sequence[str]) -> list[str]:
         planned, finished = (table.num_rows for table in tables)
         if finished < planned:
             notes.append(
-                f"{output}: {finished} of {planned} samples are finished; repeated comparisons of a growing run"
-                " find false winners, so decide before which one counts"
+                f"{output}: {finished} of {planned} samples are finished; repeated comparisons of a growing"
+                " run find false winners, so decide before which one counts"
             )
     return notes
 

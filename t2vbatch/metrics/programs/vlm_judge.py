@@ -39,8 +39,8 @@ import numpy as np
 from PIL import Image
 
 QUESTION = (
-    "These are {count} frames of one video, in order of time. The video should show: {prompt!r}. How well does it"
-    " show that? Answer with one number from 1 (nothing of it) to 5 (all of it), and nothing else."
+    "These are {count} frames of one video, in order of time. The video should show: {prompt!r}. How well"
+    " does it show that? Answer with one number from 1 (nothing of it) to 5 (all of it), and nothing else."
 )
 REVERSED = "These frames of one video are in reverse order of time. "
 
