@@ -259,7 +259,7 @@ def test_parquet_that_python_cannot_hold(tmp_path: Path) -> None:
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    """A missing path, an empty folder and a pipe are told apart, and the pipe is not waited for."""
+    """A missing path, an empty folder and a pipe have their own messages, and the pipe is not read."""
     assert "no such file or folder" in complaint(str(tmp_path / "missing.csv"))
     assert "no such file or folder" in complaint(str(tmp_path / "missing"))
     assert "a folder without Parquet files" in complaint(str(tmp_path))

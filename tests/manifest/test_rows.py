@@ -46,7 +46,7 @@ def problems(folder: Path, *rows: dict[str, Any]) -> list[tuple[int | None, str 
 
 @pytest.mark.parametrize(("alias", "name"), ALIASES)
 def test_aliases(tmp_path: Path, alias: str, name: str) -> None:
-    """A known name of another tool is read as the column that it means, and said."""
+    """A known name of another tool is read as the column that it means, and a note says so."""
     manifest = read(tmp_path, {"prompt": "x", alias: "x"} if name == "id" else {alias: "x"})
     assert (manifest.row(0).row_id if name == "id" else manifest.row(0).prompt) == "x"
     assert manifest.notes == (f"column {alias!r} is read as {name!r}",)
@@ -175,7 +175,7 @@ def test_negative_prompts(tmp_path: Path) -> None:
 
 
 def test_problems_come_in_the_order_of_rows(tmp_path: Path) -> None:
-    """All problems are told, by row, whatever column they were found in."""
+    """All problems are reported in the order of their rows, whatever their column."""
     rows: list[dict[str, Any]] = [
         {"prompt": "a", "seed": -1, "x": 1},
         {"prompt": 5, "seed": "s", "x": "t"},
@@ -251,7 +251,7 @@ def test_derived_ids_of_any_value(tmp_path: Path) -> None:
 
 
 def test_equal_rows_are_made_once(tmp_path: Path) -> None:
-    """Rows without ids that are equal are one row, in the place of the first, and the number is said."""
+    """Equal rows without ids become one row, in the place of the first, and a note has their number."""
     rows = [{"prompt": prompt} for prompt in ("b", "a", "b", "c", "a", "b")]
     manifest = read(tmp_path, *rows)
     assert [row.prompt for row in manifest] == ["b", "a", "c"]
@@ -278,7 +278,7 @@ def test_extra_table_goes_with_the_rows(tmp_path: Path) -> None:
 
 
 def test_a_million_rows_stay_an_arrow_table(tmp_path: Path) -> None:
-    """200,000 rows are held in a few bytes more than their text, and one of them is found at once."""
+    """200,000 rows need little more memory than their text, and any row can be read by its index."""
     (tmp_path / "m.txt").write_text(
         "".join(f"a prompt with the number {index:06}\n" for index in range(200_000))
     )

@@ -100,7 +100,7 @@ def test_missing(site: Site) -> None:
 
 
 def test_no_server_and_no_url() -> None:
-    """A closed port, a name nobody has and text that is no URL are StoreErrors."""
+    """A closed port, an unknown name and text that is not a URL are StoreErrors."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]

@@ -208,7 +208,7 @@ def test_a_run_sends_itself(output: Path, tmp_path: Path) -> None:
 def test_a_tracker_that_refuses_costs_a_warning(
     output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The run is finished and whole, the reason and what to type are told; the command itself fails."""
+    """The run is complete, and the message has the reason and the command to try again; the command fails."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "nowhere://at-all")
     result = _run(_job(tmp_path, trackers={"mlflow": {"project": "films"}}))
     assert (result.summary.counts.ok, result.tracked) == (4, {})
@@ -231,7 +231,7 @@ def test_nobody_is_asked_for_a_key(output: Path, tmp_path: Path, monkeypatch: py
 def test_a_tracker_that_is_not_there_is_refused_beforehand(
     output: Path, tmp_path: Path, without: Callable[[str], None]
 ) -> None:
-    """Before anything is made, with what to install; and a tracker that nobody knows, likewise."""
+    """A missing package and an unknown tracker are refused before the run starts."""
     without("mlflow")
     with pytest.raises(UsageError, match=r"pip install 't2vbatch\[mlflow\]'"):
         _run(_job(tmp_path, trackers=["mlflow"]))
