@@ -103,10 +103,15 @@ class Manifest:
 
     def _row(self, cells: Mapping[str, Any]) -> Row:
         models = cells.get("model")
+        extra = {
+            name: json.loads(cell) if name in self.mixed else cell
+            for name, cell in cells.items()
+            if name not in CANONICAL and cell is not None
+        }
         arrays = {
             name: self._media(name, {"path": cell, "bytes": None})
-            for name, cell in cells.items()
-            if name not in CANONICAL and self._is_array(cell)
+            for name, cell in extra.items()
+            if self._is_array(cell)
         }
         return Row(
             row_id=cells["id"],
@@ -116,9 +121,9 @@ class Manifest:
             seed=cells.get("seed"),
             models=None if models is None else tuple(models),
             columns={
-                name: json.loads(cell) if name in self.mixed else pruned(cell)
-                for name, cell in cells.items()
-                if name not in CANONICAL and cell is not None and name not in arrays
+                name: cell if name in self.mixed else pruned(cell)
+                for name, cell in extra.items()
+                if name not in arrays
             },
         )
 

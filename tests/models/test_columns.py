@@ -11,20 +11,21 @@ from tests.models import line, tiny
 
 
 def test_a_list_in_a_csv_and_an_array_in_a_file_are_the_same_argument(tmp_path: Path) -> None:
-    """Camera intrinsics as text in a CSV, as a .npy file and in the job make the same video."""
+    """Camera intrinsics as text (as in CSV), as a list and as a .npy file make the same video."""
     models = line.checkpoints(["SanaWMPipeline"], tmp_path)
     [row] = line.rows(models, tmp_path)
     intrinsics = models["SanaWMPipeline"]["call"].pop("intrinsics")
     np.save(tmp_path / "camera.npy", np.array(intrinsics))
     rows = [
         row | {"id": "text", "intrinsics": str(intrinsics), "seed": 1},
+        row | {"id": "list", "intrinsics": intrinsics, "seed": 1},
         row | {"id": "file", "intrinsics": "camera.npy", "seed": 1},
         row | {"id": "other", "intrinsics": "[24.0, 16.0, 16.0, 12.0]", "seed": 1},
     ]
     made = line.run(tmp_path, "out", models, rows)
-    assert [(one["status"], one["error"]) for one in made] == [("ok", None)] * 3
+    assert [(one["status"], one["error"]) for one in made] == [("ok", None)] * 4
     by_id = {one["row_id"]: one["frames_sha256"] for one in made}
-    assert by_id["text"] == by_id["file"] != by_id["other"]
+    assert by_id["text"] == by_id["list"] == by_id["file"] != by_id["other"]
 
 
 def test_latents_come_from_a_file(tmp_path: Path) -> None:
