@@ -115,7 +115,8 @@ def _command(job: Path) -> Iterator[_Usage]:
         usage.driver_cpu_s = spent[process.pid]
         usage.driver_bytes = max(usage.driver_bytes, _resident(process))
         time.sleep(0.2)
-    assert process.returncode == 0, f"{job} ended with code {process.returncode}"
+    # One of some thousand fake videos stands still by chance, and is degenerate.
+    assert process.returncode in (0, 3), f"{job} ended with code {process.returncode}"
     usage.cpu_s = sum(spent.values())
     yield usage
 
@@ -148,7 +149,8 @@ def _resident(process: psutil.Process) -> int:
 def _measured(folder: Path, samples: int, wall_s: float, usage: _Usage) -> Measured:
     output = Path(load_job(folder / "job.yaml").output)
     results = pq.read_table(output / "results.parquet").to_pydict()
-    assert results["status"] == ["ok"] * samples
+    assert len(results["status"]) == samples
+    assert set(results["status"]) <= {"ok", "degenerate"}
     stages = ("wait", "generate", "convert", "encode", "verify", "commit", "score")
     seconds = {name: sum(value or 0.0 for value in results[f"{name}_s"]) for name in stages}
     first = min(start.timestamp() for start in results["started_at"]) - max(results["wait_s"])
