@@ -13,9 +13,15 @@ from t2vbatch.cli.display import Display, print_notes
 from t2vbatch.cli.words import counted, fitted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from t2vbatch.analysis.estimate import Estimate
     from t2vbatch.commands.prepare import Prepared
     from t2vbatch.commands.repeats import Repeats
     from t2vbatch.commands.run import Result
+    from t2vbatch.plan import Unit
     from t2vbatch.plan.units import Selection
 
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job file.", show_default=False)]
@@ -101,21 +107,26 @@ def plan(
     only: Only = None,
     as_json: Json = False,
     update_models: UpdateModels = False,
+    estimated: Annotated[
+        bool, typer.Option("--estimate", help="Show hours, cost and disk, by the samples finished so far.")
+    ] = False,
 ) -> None:
     """Check a job and show what a run would generate.
 
-    Loads no model and writes nothing.
+    Loads no model and writes nothing. --estimate needs some finished samples: t2vbatch run JOB --limit 4
 
     \b
-    Example:
+    Examples:
       t2vbatch plan jobs/quickstart.yaml
+      t2vbatch plan jobs/quickstart.yaml --estimate
     """
     with Display(quiet=as_json) as display, display.checking():
+        from t2vbatch.analysis.estimate import READ, estimate_text
         from t2vbatch.output.store import open_store
         from t2vbatch.plan.units import pending, position_count
 
         prepared = _prepared(job, sets, update_models)
-        records = open_store(prepared.job.output).records(["sample_id"])
+        records = open_store(prepared.job.output).records([*READ] if estimated else ["sample_id"])
         units = pending(prepared.plan, records, prepared.job, _selection(prepared, limit, only))
     models = {
         name: {"planned": planned, "pending": position_count(units[name]) if name in units else 0}
@@ -123,7 +134,10 @@ def plan(
     }
     if as_json:
         notes = list(prepared.plan.notes)
-        typer.echo(json.dumps({"output": prepared.job.output, "models": models, "notes": notes}))
+        found: dict[str, object] = {"output": prepared.job.output, "models": models, "notes": notes}
+        if estimated:
+            found["estimates"] = [asdict(one) for one in _estimates(prepared, records, units)]
+        typer.echo(json.dumps(found))
         return
     print_notes(prepared.plan.notes)
     positions = sorted(
@@ -136,7 +150,23 @@ def plan(
         typer.echo(f"  {sample.sample_id[:12]}  seed {sample.seed}  {sample.video}  {sample.prompt or ''}")
     if len(positions) > _SHOWN_SAMPLES:
         typer.echo(f"  and {len(positions) - _SHOWN_SAMPLES:,} more")
+    if estimated:
+        for one in _estimates(prepared, records, units):
+            typer.echo(estimate_text(one))
     typer.echo(f"output: {prepared.job.output}")
+
+
+def _estimates(
+    prepared: "Prepared", records: "pa.Table", units: "Mapping[str, Sequence[Unit]]"
+) -> "list[Estimate]":
+    from t2vbatch.analysis.estimate import estimate
+
+    job = prepared.job
+    pending = {
+        name: [position for unit in units.get(name, ()) for position in unit.positions] for name in job.models
+    }
+    gpus = 1.0 if job.workers.gpus == "auto" else job.workers.gpus
+    return estimate(prepared.plan.table, records, pending, gpus, job.budget.cost_per_gpu_hour)
 
 
 def _ask(repeats: "Repeats") -> bool:

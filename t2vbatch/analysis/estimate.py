@@ -1,0 +1,110 @@
+"""How long the pending samples will take, and what they will cost, by the finished ones.  [pure]"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+READ = ("sample_id", "wait_s", "generate_s", "convert_s", "load_s", "bytes", "worker", "device")
+"""The columns of the records that an estimate reads."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The pending samples of one model.
+
+    Attributes:
+        pending: number of samples.
+        finished: number of finished samples that the estimate is based on; 0: nothing is known.
+        worker_hours: hours of workers, in generation and loading.
+        gpu_hours: the same in GPUs; 0 where the finished samples were generated on CPUs.
+        hours: time to the end with ``workers`` workers.
+        workers: as many as generated the finished samples, at most one for each pending sample.
+        bytes: size of the video files.
+        money: price of the GPU hours; None without a price.
+    """
+
+    model: str
+    pending: int
+    finished: int
+    worker_hours: float = 0.0
+    gpu_hours: float = 0.0
+    hours: float = 0.0
+    workers: int = 0
+    bytes: int = 0
+    money: float | None = None
+
+
+def estimate(
+    plan: pa.Table,
+    records: pa.Table,
+    pending: Mapping[str, Sequence[int]],
+    gpus: float = 1.0,
+    price: float | None = None,
+) -> list[Estimate]:
+    """One estimate a model.
+
+    A sample takes the seconds of the finished ones in proportion to its cost (frames x pixels x steps).
+
+    Args:
+        plan: its table.
+        records: of the output, with the columns READ.
+        pending: positions in the plan, by model.
+        gpus: GPUs of a worker, where it has any.
+        price: of one GPU hour.
+    """
+    timed = records.filter(pc.is_valid(records["wait_s"]))
+    costs = plan.select(["sample_id", "cost", "model"])
+    made = timed.join(costs, "sample_id", join_type="inner")
+    models = made["model"].cast(pa.string())
+    return [
+        _of_model(name, made.filter(pc.equal(models, name)), plan, positions, gpus, price)
+        for name, positions in pending.items()
+    ]
+
+
+def _of_model(
+    name: str, made: pa.Table, plan: pa.Table, positions: Sequence[int], gpus: float, price: float | None
+) -> Estimate:
+    if not made.num_rows or not positions:
+        return Estimate(name, len(positions), made.num_rows)
+    seconds = sum(_total(made, column) for column in ("wait_s", "generate_s", "convert_s"))
+    cost = _total(plan.take(pa.array(positions)), "cost")
+    workers = min(len(positions), pc.count_distinct(made["worker"]).as_py())
+    work_s = seconds / _total(made, "cost") * cost + workers * float(pc.mean(made["load_s"]).as_py() or 0)
+    on_gpu = not str(made["device"][0].as_py()).startswith("cpu")
+    gpu_hours = gpus * work_s / 3600 if on_gpu else 0.0
+    return Estimate(
+        name,
+        len(positions),
+        made.num_rows,
+        worker_hours=work_s / 3600,
+        gpu_hours=gpu_hours,
+        hours=work_s / 3600 / workers,
+        workers=workers,
+        bytes=round(float(pc.mean(made["bytes"]).as_py() or 0) * len(positions)),
+        money=gpu_hours * price if price is not None and on_gpu else None,
+    )
+
+
+def _total(table: pa.Table, column: str) -> float:
+    return float(pc.sum(table[column]).as_py() or 0)
+
+
+def estimate_text(found: Estimate) -> str:
+    """One line for people."""
+    if not found.pending:
+        return f"{found.model}: nothing to generate"
+    if not found.finished:
+        return f"{found.model}: no estimate yet; t2vbatch run JOB --limit 4 generates samples to measure"
+    parts = [
+        f"{found.gpu_hours:.2f} GPU hours"
+        if found.gpu_hours
+        else f"{found.worker_hours:.2f} CPU worker hours",
+        f"{found.hours:.2f} h with {found.workers} worker{'' if found.workers == 1 else 's'}",
+        f"{found.bytes / 2**30:.2f} GiB of videos",
+    ]
+    if found.money is not None:
+        parts.append(f"costs {found.money:.2f}")
+    return f"{found.model}: {', '.join(parts)}, by {found.finished:,} finished samples"
