@@ -117,9 +117,12 @@ def _decoder_options(budget: Budget) -> dict[str, str]:
 def _shown_stream(container: InputContainer) -> VideoStream:
     """The stream that a player shows: not a cover picture; the default one, then the largest."""
     shown = [stream for stream in container.streams.video if not stream.disposition & _NOT_SHOWN]
-    if not shown:
-        raise ValueError(f"a file without a video stream; expected {READ}")
-    return max(shown, key=lambda one: (bool(one.disposition & Disposition.default), one.width * one.height))
+    # A stream of an unknown codec has no decoder, and then no size either.
+    known = [stream for stream in shown if getattr(stream, "codec_context", None) is not None]
+    if not known:
+        missing = "a known codec" if shown else "a video stream"
+        raise ValueError(f"a file without {missing}; expected {READ}")
+    return max(known, key=lambda one: (bool(one.disposition & Disposition.default), one.width * one.height))
 
 
 def _shown(

@@ -263,6 +263,13 @@ def test_other_files_are_refused_with_the_kinds_that_are_read(tmp_path: Path) ->
             decode_file(data, DEFAULT)
 
 
+def test_an_unknown_codec_is_refused(tmp_path: Path) -> None:
+    """A stream that no decoder knows is not a video."""
+    data = ffmpeg(tmp_path / "a.mkv", f"-f lavfi -i {SCENE}", H264).read_bytes()
+    with pytest.raises(EncodeError, match="without a known codec"):
+        decode_file(data.replace(b"V_MPEG4/ISO/AVC", b"V_MPEG9/ISO/AVC"), DEFAULT)
+
+
 def bomb(tmp_path: Path) -> Path:
     """A video of some kilobytes that decodes to 100 MB."""
     black = "-f lavfi -i color=black:size=640x640:rate=30:duration=3"
@@ -296,3 +303,21 @@ def test_a_pixel_limit_counts_square_pixels(tmp_path: Path) -> None:
     path = ffmpeg(tmp_path / "a.mkv", f"-f lavfi -i {SCENE} -vf setsar=4/3", H264)
     with pytest.raises(EncodeError, match=r"85 x 48 pixels; .*limits\.media_pixels"):
         decode_file(path, Reading(Limits(media_pixels=64 * 48)))
+
+
+@pytest.mark.parametrize("file", ["a.mp4", "a.webm", "a.gif", "a.avi", "a.png"])
+def test_damaged_bytes_raise_only_the_error_of_decoding(tmp_path: Path, file: str) -> None:
+    """Whatever bytes change, the file is decoded or refused by a text without addresses and paths."""
+    kind = {"a.png": "-f apng", "a.webm": "-c:v libvpx-vp9"}.get(file)
+    data = ffmpeg(tmp_path / file, f"-f lavfi -i {SCENE}", *([kind] if kind else [])).read_bytes()
+    random = np.random.default_rng(0)
+    how = Reading(Limits(media_pixels=1_000_000, media_frames=100))
+    for _ in range(40):
+        damaged = bytearray(data)
+        for place in random.integers(0, random.choice([64, 600, len(data)]), 4):
+            damaged[place] = random.integers(256)
+        try:
+            decode_file(bytes(damaged), how)
+        except EncodeError as error:
+            assert " at 0x" not in str(error)
+            assert "/" not in str(error)
