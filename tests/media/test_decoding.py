@@ -311,7 +311,7 @@ def test_damaged_bytes_raise_only_the_error_of_decoding(tmp_path: Path, file: st
     kind = {"a.png": "-f apng", "a.webm": "-c:v libvpx-vp9"}.get(file)
     data = ffmpeg(tmp_path / file, f"-f lavfi -i {SCENE}", *([kind] if kind else [])).read_bytes()
     random = np.random.default_rng(0)
-    how = Reading(Limits(media_pixels=1_000_000, media_frames=100))
+    how, texts = Reading(Limits(media_pixels=1_000_000, media_frames=100)), set()
     for _ in range(40):
         damaged = bytearray(data)
         for place in random.integers(0, random.choice([64, 600, len(data)]), 4):
@@ -319,5 +319,6 @@ def test_damaged_bytes_raise_only_the_error_of_decoding(tmp_path: Path, file: st
         try:
             decode_file(bytes(damaged), how)
         except EncodeError as error:
-            assert " at 0x" not in str(error)
-            assert "/" not in str(error)
+            texts.add(str(error))
+    assert texts
+    assert [text for text in texts if " at 0x" in text or "/" in text] == []
