@@ -55,7 +55,7 @@ def _clause(leader: str, tied: Sequence[str], undecided: Sequence[str], scores: 
     parts = [f"not significantly better than {_models(tied)}"] if tied else []
     if undecided:
         parts.append(f"missing scores could reverse its lead over {_models(undecided)}")
-    return f"{leader} is best on {on}, but {' and '.join(parts)}."
+    return f"{leader} is best on {on}, but {'; '.join(parts)}."
 
 
 def _models(names: Sequence[str]) -> str:

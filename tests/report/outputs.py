@@ -76,9 +76,10 @@ def write_output(
     settings: dict[str, dict[str, Any]] | None = None,
     max_videos: int = 5000,
     inputs: Inputs | None = None,
+    scores: Sequence[str] = SCORES,
 ) -> Path:
     """Write the report on these results into a folder and return its page."""
-    schema = results_schema(SCORES, extra)
+    schema = results_schema(scores, extra)
     table = pa.Table.from_pylist(list(rows), schema)
     planned = Counter(row["model"] for row in rows)
     planned[rows[0]["model"]] += pending

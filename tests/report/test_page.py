@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browsers import wait_until
-from tests.report.outputs import FIRST_SEED, HOSTILE, results, write_output
+from tests.report.outputs import FIRST_SEED, HOSTILE, SCORES, add_videos, results, write_output
 
 
 @pytest.fixture
@@ -225,3 +225,24 @@ TIMED = """([id, chosen]) => new Promise((done) => {
   requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
 })"""
 """Milliseconds from a change of a control until the next frame is drawn."""
+
+
+def test_many_models_and_scores_stay_readable(page: Page, tmp_path: Path) -> None:
+    """The strip has six models, a card five scores and the score that sorts, and later plots are folded."""
+    rows = results([f"model {letter}" for letter in "abcdefgh"], ["a red square", "a green square"], 1)
+    scores = [f"score {number}" for number in range(7)]
+    for index, row in enumerate(rows):
+        row |= {name: float(index * number % 5) for number, name in enumerate(scores)}
+    add_videos(tmp_path, rows)
+    page.goto(write_output(tmp_path, rows, scores=(*SCORES, *scores)).as_uri())
+    expect(page.locator("#strip .strip-labels .model")).to_have_count(6)
+    expect(page.locator("#strip")).to_contain_text("The first 6 of 8 models")
+    assert (
+        page.locator(".forests details").evaluate_all("all => all.map(one => one.open)")
+        == [True] + [False] * 8
+    )
+    page.locator("#view-table").click()
+    page.locator("#table thead button", has_text="score 6").click()
+    page.locator("#view-gallery").click()
+    names = page.locator(".card").first.locator(".score-name").all_text_contents()
+    assert names == [*SCORES, "score 0", "score 1", "score 2", "score 6"]

@@ -83,10 +83,13 @@ function watchPlayers(enter, leave) {
   return new IntersectionObserver((entries) => entries.forEach(handle), { rootMargin: "100px" });
 }
 
-// The scores of a card: names on the left, numbers aligned on the right.
+const CARD_SCORES = 5; // a card with all dimensions of VBench would hide the videos
+
+// The first scores of a sample and the one that sorts: names on the left, numbers aligned on the right.
 function scoreList(sample) {
   const list = element("span", "scores");
-  for (const { name } of scores) {
+  const sortedBy = splitSort()[0];
+  for (const { name } of scores.filter(({ name }, index) => index < CARD_SCORES || name === sortedBy)) {
     list.append(element("span", "score-name", name), element("b", "score", scoreText(sample, name)));
   }
   return list;

@@ -2,17 +2,19 @@
 // The strip at the top of the page: a few prompts as columns, the models as rows, all on one clock.
 
 const STRIP_COLUMNS = 12;
+const STRIP_MODELS = 6; // more rows would leave the first screen
 const TILE_HEIGHTS = [176, 150, 124, 104, 92]; // pixels by number of models; more models have the last one
 
 const strip = (() => {
   const place = document.getElementById("strip");
   const clock = makeClock();
   const watch = watchPlayers(clock.add, clock.remove);
+  const shownModels = models.slice(0, STRIP_MODELS);
 
   // Groups at equal distances; those with a video of every model first.
   function columnsOfStrip() {
     const groups = [...allGroups.values()].filter((group) => group.some((sample) => value(sample, "video")));
-    const whole = groups.filter((group) => new Set(group.filter((sample) => value(sample, "video")).map((sample) => value(sample, "model"))).size === models.length);
+    const whole = groups.filter((group) => shownModels.every((model) => group.some((one) => value(one, "model") === model && value(one, "video"))));
     const pool = distinctPrompts(whole.length ? whole : groups);
     const wanted = Math.min(STRIP_COLUMNS, pool.length);
     return Array.from({ length: wanted }, (_, index) => pool[Math.floor((index * pool.length) / wanted)]);
@@ -37,7 +39,7 @@ const strip = (() => {
 
   function column(group) {
     const made = element("div", "strip-column");
-    for (const model of models) {
+    for (const model of shownModels) {
       const sample = group.find((one) => value(one, "model") === model);
       made.append(sample === undefined ? element("div", "tile empty") : tile(sample, group));
     }
@@ -50,16 +52,19 @@ const strip = (() => {
   function fill() {
     const groups = columnsOfStrip();
     if (!groups.length) return;
-    const height = TILE_HEIGHTS[Math.min(models.length, TILE_HEIGHTS.length) - 1];
+    const height = TILE_HEIGHTS[Math.min(shownModels.length, TILE_HEIGHTS.length) - 1];
     place.style.setProperty("--tile", `${height}px`);
     const labels = element("div", "strip-labels");
-    if (models.length > 1) labels.append(...models.map((model) => modelLabel(model)));
+    if (models.length > 1) labels.append(...shownModels.map(modelLabel));
     const shown = element("div", "strip-columns");
     shown.tabIndex = 0;
     shown.setAttribute("role", "region");
     shown.setAttribute("aria-label", "Some prompts by every model");
     shown.append(...groups.map(column));
     place.append(labels, shown, clock.bar);
+    if (models.length > STRIP_MODELS) {
+      place.append(element("p", "note", `The first ${STRIP_MODELS} of ${models.length} models; side by side has all of them.`));
+    }
     place.hidden = false;
   }
 
