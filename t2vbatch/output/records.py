@@ -1,4 +1,4 @@
-"""What is known of one finished sample, and the table that all of them make.  [pure]
+"""The record of a finished sample, and the table of all records.  [pure]
 
 A record is written once, by the worker that finished the sample. ``results.parquet`` has one row a
 planned sample: the fields of ``RESULTS``, one float column a score, the manifest's other columns.
@@ -76,7 +76,7 @@ _MESSAGES = ("error", "traceback", "score_errors", "retry_reason")
 _TIMES = ("started_at", "finished_at")
 _REQUIRED = {"sample_id", "row_id", "model", "sample_index", "seed", "status", "attempts", *_JSON}
 _SCORE: Mapping[bytes, bytes] = {b"t2vbatch": b"score"}
-"""What a score column's field says of itself, in the table and in its Parquet file."""
+"""Marks the field of a score column, in the table and in its Parquet file."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class Record:
         frames_sha256: digest of the decoded frames (see Video.sha256), as a reader of the file gets them.
         peak_memory_bytes: most device memory that the pipeline call held; the process's on CPU.
         started_at, finished_at: ISO 8601, UTC.
-        scores: metric column: value, or None where it could not be had.
-        score_errors: metric column: why it could not be had.
+        scores: metric column: value, or None where there is none.
+        score_errors: metric column: why it has no value.
         retry_reason: what was degenerate about the first answer, where this is the one in float32 that
             ``retry_degenerate`` asks for; None for all others.
         audio_rate_hz, audio_channels: of the sound in the file; None where it has none.
@@ -152,7 +152,7 @@ class Record:
 
     @classmethod
     def of(cls, sample: Sample, status: Status, attempts: int) -> "Record":
-        """What is known of a sample before anything has come of it."""
+        """The fields of a record that are known before the sample is generated."""
         return cls(
             sample_id=sample.sample_id,
             row_id=sample.row_id,
@@ -180,12 +180,12 @@ class Record:
             record = cls(**json.loads(data))
             _check(record)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise ValueError(f"no record: {error}") from error
+            raise ValueError(f"not a record: {error}") from error
         return record
 
 
 def _check(record: Record) -> None:
-    """Raise unless every field is of its type: what the disk holds may be anybody's."""
+    """Raise unless every field has its type: another program may have changed the file."""
     for column in RECORDS:
         value = getattr(record, column.name)
         if value is None:
@@ -193,17 +193,17 @@ def _check(record: Record) -> None:
                 raise ValueError(f"{column.name} is missing")
         elif column.name in _JSON:
             if not isinstance(value, dict):
-                raise ValueError(f"{column.name} is no mapping")
+                raise ValueError(f"{column.name} is not a mapping")
         elif column.name in _TIMES:
             datetime.fromisoformat(value).astimezone(UTC)
         elif not _fits(value, column.type):
-            raise ValueError(f"{column.name} is {value!r}, which is no {column.type}")
+            raise ValueError(f"{column.name} is {value!r}, which is not {column.type}")
     if record.video is not None and not _is_video_name(record.video):
         raise ValueError(f"video is {record.video[:80]!r}, which is not below videos/")
     if record.status not in get_args(Status):
         raise ValueError(f"status is {record.status!r}")
     if not all(value is None or _fits(value, pa.float64()) for value in record.scores.values()):
-        raise ValueError("scores holds what is no number")
+        raise ValueError("scores holds a value that is not a number")
     record.to_json()  # Finds NaN, infinity and lone surrogates, however deep.
 
 

@@ -28,8 +28,8 @@ def make_results(plan: Plan, records: pa.Table, metrics: Sequence[str]) -> pa.Ta
         records: any records, with the schema RECORDS; those of samples that are not in the plan are left out.
         metrics: score columns to have at least, so that the table's columns do not depend on what was scored.
 
-    Which sample it is comes from the plan, what became of it from the record: samples of one identity share
-    a record, and a model that was renamed keeps its videos. A column of the manifest whose name the results
+    The plan says which sample a row is, and the record what it became: equal samples share a record, and a
+    model that was renamed keeps its videos. A column of the manifest whose name the results
     use themselves becomes ``manifest_NAME``.
     """
     found = pc.index_in(plan.table["sample_id"], records["sample_id"])
