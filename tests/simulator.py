@@ -442,7 +442,7 @@ class Simulation:
 
     def _die(self, process: SimWorker, death: m.Death) -> Sequence[Event]:
         process.dead = True
-        if death == "crash":
+        if death == "crash" and process.node not in self._avoided:
             in_progress = ([process.generating] if process.generating else []) + process.finishing[
                 : self.setting.limits.finish_threads
             ]
