@@ -161,7 +161,8 @@ def compare(
         text = render_comparison(part, form, width)
         typer.echo(fitted(text, width) if form == "text" else text)
         if goal is not None:
-            typer.echo(f"\n{render_plan(part, goal, form, width)}")
+            text = render_plan(part, goal, form, width)
+            typer.echo(f"\n{fitted(text, width) if form == 'text' else text}")
     if voted:
         typer.echo(f"\n{render_votes(voted, form, width)}")
 

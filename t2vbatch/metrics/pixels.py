@@ -74,7 +74,10 @@ class Sharpness(PixelOptions):
     height: int | None = Field(
         None, ge=3, description="height in pixels to which frames are resized first; null: not resized"
     )
-    columns: ClassVar[Mapping[str, Column]] = {"sharpness": Column("higher", 0, by_size=True)}
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        return {"sharpness": Column("higher", 0, by_size=self.height is None)}
 
     def score(self, evidence: Evidence) -> Mapping[str, float]:
         frames = evidence.video.frames

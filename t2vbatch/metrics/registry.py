@@ -79,13 +79,23 @@ def known_columns(jobs: Sequence[Job] = ()) -> dict[str, Column]:
     They are the columns of all metrics, of VBench's dimensions, and of the metrics in these jobs, which
     may name their columns themselves (``yields``).
     """
-    classes = [getattr(kind, "columns", None) for kind in known_metrics().values()]
-    declared = [columns for columns in classes if isinstance(columns, Mapping)]
+    declared = [_default_columns(kind) for kind in known_metrics().values()]
     for job in jobs:
         # A metric of a plug-in that is not installed here has no known columns.
         with suppress(UsageError):
             declared += [metric.columns for metric in job_metrics(job).values()]
     return {**VBENCH_COLUMNS} | {name: column for columns in declared for name, column in columns.items()}
+
+
+def _default_columns(kind: type[Metric]) -> Mapping[str, Column]:
+    """The columns of a metric with its default options; none if it has required options."""
+    columns = getattr(kind, "columns", None)
+    if isinstance(columns, Mapping):
+        return columns
+    try:
+        return kind().columns
+    except (ValidationError, TypeError):
+        return {}
 
 
 def job_clip(job: Job) -> Clip:

@@ -11,6 +11,7 @@ import pytest
 from t2vbatch.errors import MetricError
 from t2vbatch.job import Clip, Job, Model
 from t2vbatch.metrics import METRICS, check_metrics, job_clip, job_metrics, metric_columns
+from t2vbatch.metrics.registry import known_columns
 from t2vbatch.metrics.scorer import scorer_identity
 
 
@@ -152,3 +153,14 @@ def test_every_metric_is_documented(name: str) -> None:
     for heading in ("Definition:", "Source:", "Range:", "Direction:", "Cost:", "Weights:"):
         assert heading in kind.__doc__
     assert all(field.description for field in kind.model_fields.values())
+
+
+def test_directions_are_known_without_and_with_a_job(tiny_clip: Path) -> None:
+    """Columns of metrics, of VBench and of a job's yields have their direction; options of the job count."""
+    plain = known_columns()
+    assert (plain["clip_score"].better, plain["vbench_color"].better) == ("higher", "higher")
+    assert plain["sharpness"].by_size
+    yields = {"command": ["true"], "yields": {"myerr": "lower"}}
+    asked = known_columns([job(tiny_clip, [{"sharpness": {"height": 64}}, {"error": yields}])])
+    assert not asked["sharpness"].by_size
+    assert asked["myerr"].better == "lower"
