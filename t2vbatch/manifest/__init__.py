@@ -12,7 +12,7 @@
     build         raw cells -> one Arrow table
     cells           the values that each known column allows
     extra_columns   types of the extra columns
-    identity        ids from content; repeated rows
+    row_ids         ids from content; repeated rows
     bad_rows        rows that are recorded as failed and not refused
     media_checks  media are allowed, exist, and are readable
     table         Manifest and Row

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from t2vbatch.errors import Problem
-from t2vbatch.manifest.identity import derived_id
+from t2vbatch.manifest.row_ids import derived_id
 
 
 def with_ids(table: pa.Table, bad: Mapping[int, Problem], id_column: str | None) -> pa.Table:

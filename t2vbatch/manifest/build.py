@@ -15,9 +15,9 @@ from t2vbatch.job import Limits
 from t2vbatch.manifest.cells import Reader, file_name_reader, readers
 from t2vbatch.manifest.columns import CANONICAL, CONTENT, FILE_NAME, MEDIA, Naming
 from t2vbatch.manifest.extra_columns import ExtraColumns, usable
-from t2vbatch.manifest.identity import derived_id
 from t2vbatch.manifest.problems import BadCell, Problems
 from t2vbatch.manifest.raw import Batch, Raw
+from t2vbatch.manifest.row_ids import derived_id
 from t2vbatch.manifest.typing_csv import recognised
 
 _MEDIA_CELL = pa.struct([("path", pa.large_string()), ("bytes", pa.large_binary())])

@@ -11,12 +11,12 @@ from t2vbatch.job import COLUMNS, LIMITS, Columns, Limits
 from t2vbatch.manifest.bad_rows import by_index, with_ids
 from t2vbatch.manifest.build import build_table
 from t2vbatch.manifest.columns import MEDIA, SETTINGS, arrange, name_columns
-from t2vbatch.manifest.identity import firsts, note_duplicates
 from t2vbatch.manifest.lines import read_csv, read_jsonl, read_text
 from t2vbatch.manifest.media_checks import verify_media
 from t2vbatch.manifest.parquet import read_parquet
 from t2vbatch.manifest.problems import Problems
 from t2vbatch.manifest.raw import Raw
+from t2vbatch.manifest.row_ids import firsts, note_duplicates
 from t2vbatch.manifest.sources import EXPECTED, Source, find_source
 from t2vbatch.manifest.table import Manifest
 

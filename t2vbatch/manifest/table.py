@@ -10,9 +10,9 @@ import pyarrow as pa
 from t2vbatch.errors import Problem
 from t2vbatch.manifest.columns import ARRAYS, CANONICAL, MEDIA
 from t2vbatch.manifest.extra_columns import shown_text
-from t2vbatch.manifest.identity import pruned
 from t2vbatch.manifest.media import Media, is_below, located, refusal
 from t2vbatch.manifest.raw import BATCH_BYTES
+from t2vbatch.manifest.row_ids import pruned
 from t2vbatch.storage.files import local_path
 
 _ROWS_AT_ONCE = 4_096

@@ -1,9 +1,9 @@
 """Rows x models x indices become samples, and samples become units."""
 
-from t2vbatch.plan.identity import derive_seed
 from t2vbatch.plan.make import make_plan
 from t2vbatch.plan.names import safe_name
 from t2vbatch.plan.plan import PLAN, Plan, PlannedModel, Sample, Unit, read_inputs
+from t2vbatch.plan.sample_ids import derive_seed
 
 __all__ = [
     "PLAN",

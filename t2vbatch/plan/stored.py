@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from t2vbatch.canonical import canonical
-from t2vbatch.plan.identity import VERSION
 from t2vbatch.plan.media import KnownMedia, known_media
 from t2vbatch.plan.plan import PLAN, ROWS, Plan, PlannedModel
+from t2vbatch.plan.sample_ids import VERSION
 
 _KEY = b"t2vbatch"
 _EXTRA = "columns"
