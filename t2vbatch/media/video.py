@@ -1,8 +1,8 @@
 """A video, and reading and writing it as a file.
 
-This module and ffmpeg.py run ffmpeg. The bytes of a file depend on the video and the settings only: one thread, no
-processor-dependent assembly, no time stamps. Colours are converted and tagged as BT.709, because players
-guess the colours of untagged files, and guess differently.
+Only this module and ffmpeg.py, which it calls, run ffmpeg. The bytes of a file depend on the video and the
+settings only: one thread, no processor-dependent assembly, no time stamps. Colours are converted and tagged
+as BT.709, because players guess the colours of untagged files, and guess differently.
 """
 
 import functools
