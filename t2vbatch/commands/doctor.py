@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import psutil
-import torch
 from huggingface_hub import get_token
 
+from t2vbatch.engines.devices import local_gpus
 from t2vbatch.media.cpus import usable_cpus
 from t2vbatch.media.video import ffmpeg_version
 from t2vbatch.models import hub_reachable, list_pipelines
@@ -54,10 +54,14 @@ def _machine() -> Iterator[Fact]:
 
 
 def _devices() -> Iterator[Fact]:
-    if not torch.cuda.is_available():
-        built = "" if torch.version.cuda else ", because it was built without CUDA"
+    if not local_gpus():
+        built = ", because it was built without CUDA" if version("torch").endswith("+cpu") else ""
         slow = "on the CPU small models are slow and large models take hours"
         yield Fact("gpu", f"torch can use none{built}; {slow}", False)
+        return
+    # Imported here: torch takes seconds, and a machine without a GPU does not need it for an answer.
+    import torch
+
     for index in range(torch.cuda.device_count()):
         device = torch.cuda.get_device_properties(index)
         free, total = torch.cuda.mem_get_info(index)

@@ -316,3 +316,37 @@ def test_a_shell_completes_commands() -> None:
     program = Path(sys.executable).with_name("t2vbatch")
     done = subprocess.run([program], env={**environment, "COMP_CWORD": "1"}, capture_output=True, text=True)
     assert done.stdout.split() == ["failures"]
+
+
+_MODULES_AFTER = """
+import sys
+from t2vbatch.cli import main
+try:
+    main()
+except SystemExit:
+    pass
+print("loaded:", *sorted({"torch", "diffusers", "transformers", "ray", "peft", "scipy"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--help",
+        "plan job.yaml",
+        "run wrong.yaml",
+        "models WanPipeline",
+        "metrics",
+        "manifest check rows.csv",
+        "doctor",
+        "init new.yaml",
+        "status out",
+        "failures out",
+    ],
+)
+def test_a_command_that_answers_loads_no_torch(folder: Path, arguments: str) -> None:
+    """Importing torch, diffusers or Ray takes seconds; only commands that generate need them."""
+    (folder / "wrong.yaml").write_text(_JOB.replace("metrics: []", "metrics: [clip_scor]"))
+    command = [sys.executable, "-c", _MODULES_AFTER, *arguments.split()]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded:"
