@@ -84,7 +84,7 @@ def share_report(
 
 
 def _without_videos(name: str) -> bytes:
-    """The line that tells the page that it has posters only."""
+    """The line of data.js that marks a page with posters only."""
     return b'window.REPORT.videos="none";\n' if name == "report/data.js" else b""
 
 

@@ -26,7 +26,7 @@ user_pref("network.proxy.ssl", "127.0.0.1");
 user_pref("network.proxy.ssl_port", 9);
 user_pref("network.proxy.allow_hijacking_localhost", true);
 """
-"""Play without a click, and reach no network: the proxy port answers nobody."""
+"""Play without a click, and reach no network: no server listens on the port of the proxy."""
 
 _STARTS_WITHIN_S = 120
 
