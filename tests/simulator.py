@@ -31,7 +31,7 @@ STEPS = 5_000
 CHANCE_CRASHES = 2
 """Processes that die independently of their samples: one less than a quarantine needs."""
 
-INNOCENT = ("good", "good", "good", "degenerate", "big", "bigger")
+GOOD = ("good", "good", "good", "degenerate", "big", "bigger")
 UNLUCKY = ("fails once", "crashes once", "hangs once", "finish fails once", "finish crashes once")
 FAILING = ("fails", "wrong", "crashes", "hangs", "finish fails", "finish crashes", "too big", "no input")
 LOADS = ("good",) * 14 + (
@@ -115,7 +115,7 @@ class Setting:
         for _ in range(random.choice([1, 1, 1, 3])):
             self.costs[len(self.natures)] = cost
             troubled = random.random() < self.trouble
-            nature = random.choice(UNLUCKY + FAILING if troubled else INNOCENT)
+            nature = random.choice(UNLUCKY + FAILING if troubled else GOOD)
             # Without a deadline a hung call never ends.
             self.natures.append(nature if self.timeout_s else nature.replace("hangs", "fails"))
         return Unit(model, tuple(range(first, len(self.natures))), cost)
@@ -251,7 +251,7 @@ class Simulation:
         assert position not in self.committed, "quarantined though committed"
         nature = self.setting.natures[position]
         assert attempts == 3 or nature == "wrong", "quarantined after another number of attempts"
-        assert nature not in INNOCENT, f"quarantined though {nature}"
+        assert nature not in GOOD, f"quarantined though {nature}"
         self.quarantined.add(position)
 
     def progress(self, progress: Progress) -> None:
@@ -276,8 +276,8 @@ class Simulation:
             "tried again where it did not fit"
         )
         for position, attempt in zip(work.positions, work.attempts, strict=True):
-            if self.setting.natures[position] in INNOCENT and not self.setting.faulty:
-                assert attempt <= 1 + CHANCE_CRASHES - self._crashes_left, "an innocent was charged"
+            if self.setting.natures[position] in GOOD and not self.setting.faulty:
+                assert attempt <= 1 + CHANCE_CRASHES - self._crashes_left, "a good sample was charged"
         if positions & self._suspects:
             assert not process.calls, "a suspect in a process that others used"
             assert len(positions) == 1, "a suspect together with others"
@@ -322,7 +322,7 @@ class Simulation:
     def _check_alike(self) -> None:
         for units in self.setting.units.values():
             positions = [position for unit in units for position in unit.positions]
-            bad = [p for p in positions if self.setting.natures[p] not in INNOCENT]
+            bad = [p for p in positions if self.setting.natures[p] not in GOOD]
             if len(bad) >= ALIKE and not any(p in self.committed for p in positions):
                 return
         raise AssertionError("given up though no model fails at everything")
@@ -332,7 +332,7 @@ class Simulation:
             done = position in self.committed, position in self.quarantined
             if nature in FAILING:
                 assert done == (False, True), f"{position} is {nature} and not quarantined"
-            elif nature in INNOCENT:
+            elif nature in GOOD:
                 assert done == (True, False), f"{position} is {nature} and not committed"
             else:
                 assert any(done), f"{position} was lost"

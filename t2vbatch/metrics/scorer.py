@@ -1,7 +1,9 @@
 """Scores videos one at a time with all metrics of a job. Each worker holds one scorer."""
 
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite, nan
 
@@ -16,6 +18,7 @@ from t2vbatch.metrics.networks import load_network
 from t2vbatch.metrics.protocol import Evidence, Metric, Network, UnscorableError, Weights
 from t2vbatch.metrics.registry import job_metrics
 from t2vbatch.metrics.weights import locate
+from t2vbatch.models.determinism import own_random_state
 
 _RAISED = re.compile(r"[A-Z]\w*(Error|Exception|Exit|Interrupt): ")
 _PLACES = {"path", "revision", "processor", "head"}
@@ -43,6 +46,7 @@ class Scorer:
 
     def __init__(self, metrics: Mapping[str, Metric], networks: Mapping[Weights, Network]) -> None:
         self.metrics, self._networks = metrics, networks
+        self._one_at_a_time = threading.Lock()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -56,8 +60,24 @@ class Scorer:
         return any(_draws(metric) for metric in self.metrics.values())
 
     def score(self, video: Video, prompt: str | None = None, image: Image.Image | None = None) -> Scores:
-        """Score one decoded video. A metric that fails does not raise; its reason is in ``errors``."""
-        evidence = Evidence(video, prompt, image, self._networks)
+        """Score one decoded video. A metric that fails does not raise; its reason is in ``errors``.
+
+        Threads that call at the same time wait for one another: neither tokenizers nor a plug-in's metric
+        need to be safe for threads.
+        """
+        with self._one_at_a_time, self._random_state(video):
+            return self._score(Evidence(video, prompt, image, self._networks))
+
+    @contextmanager
+    def _random_state(self, video: Video) -> Iterator[None]:
+        """A state of its own for metrics that may draw, which depends on the video alone."""
+        if not self.draws:
+            yield
+            return
+        with own_random_state(int(video.sha256()[:15], 16)):
+            yield
+
+    def _score(self, evidence: Evidence) -> Scores:
         values: dict[str, float | None] = {}
         errors: dict[str, str] = {}
         for metric in self.metrics.values():

@@ -66,7 +66,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """A call raised; the worker's process goes on."""
+    """A call raised; the worker's process continues."""
 
     worker: int
     key: int

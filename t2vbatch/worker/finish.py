@@ -10,6 +10,7 @@ import socket
 import threading
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -27,7 +28,6 @@ from t2vbatch.media.reading import reading_of
 from t2vbatch.media.video import Video, decode, decode_audio, digest_file, encode, ffmpeg_version, holds_audio
 from t2vbatch.metrics.scorer import Scorer, Scores
 from t2vbatch.models.calls.inputs import read_image
-from t2vbatch.models.determinism import own_random_state
 from t2vbatch.models.steps import StageTimes, stage
 from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store
@@ -103,7 +103,6 @@ class Finisher:
     ) -> None:
         self._job, self._store, self._scorer, self._info = job, store, scorer, info
         self._random_state = random_state
-        self._scoring = threading.Lock()
 
     def finish(self, generated: Generated, index: int) -> Status:
         """Encode, verify, publish, score and commit one sample of a unit.
@@ -200,15 +199,10 @@ class Finisher:
         )
 
     def _scores(self, sample: Sample, video: Video) -> Scores:
-        """One video at a time: neither tokenizers nor a plug-in's metric need to be safe for threads."""
         media = sample.media.get("image")
-        how = reading_of(self._job, sample.model)
-        image = None if media is None else read_image(media, how)
-        with self._scoring:
-            if not self._scorer.draws:
-                return self._scorer.score(video, sample.prompt, image)
-            with self._random_state, own_random_state(sample.seed):
-                return self._scorer.score(video, sample.prompt, image)
+        image = None if media is None else read_image(media, reading_of(self._job, sample.model))
+        with self._random_state if self._scorer.draws else nullcontext():
+            return self._scorer.score(video, sample.prompt, image)
 
 
 @cache

@@ -217,11 +217,11 @@ def test_neighbour_of_a_hung_unit_is_free() -> None:
     assert [work.attempts for work in harness.given] == [(1,)] or [
         work.attempts for work in harness.given
     ] == [(2,)]
-    guilty = {work.positions: work.attempts for work in generates(harness.all)[2:]}
+    attempts = {work.positions: work.attempts for work in generates(harness.all)[2:]}
     harness.made(2, 3)
     harness.started(3)
-    guilty |= {work.positions: work.attempts for work in generates(harness.all)[2:]}
-    assert sorted(guilty.values()) == [(1,), (2,)]
+    attempts |= {work.positions: work.attempts for work in generates(harness.all)[2:]}
+    assert sorted(attempts.values()) == [(1,), (2,)]
 
 
 def test_sleeping_driver_blames_nobody() -> None:

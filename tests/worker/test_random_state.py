@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
@@ -89,3 +90,27 @@ def test_only_metrics_that_may_draw_wait_for_the_model() -> None:
     assert Scorer({"drawn": _DrawingMetric()}, {}).draws
     assert not Scorer({"drawn": _QuietMetric()}, {}).draws
     assert not Scorer({}, {}).draws
+
+
+class _OneAtATime:
+    """A metric that fails where two threads are in it."""
+
+    columns: ClassVar[Mapping[str, Column]] = {"alone": Column("higher")}
+    weights: ClassVar[tuple[Weights, ...]] = ()
+    inside = 0
+
+    def score(self, evidence: Evidence) -> Mapping[str, float]:
+        self.inside += 1
+        time.sleep(0.01)
+        alone = self.inside == 1
+        self.inside -= 1
+        return {"alone": float(alone)}
+
+
+def test_a_metric_is_called_by_one_thread_at_a_time() -> None:
+    """Neither a tokenizer nor a plug-in's metric needs to be safe for threads."""
+    scorer = Scorer({"alone": _OneAtATime()}, {})
+    video = Video(np.zeros((2, 16, 16, 3), np.uint8), 8.0)
+    with ThreadPoolExecutor(4) as pool:
+        scores = list(pool.map(lambda _: scorer.score(video).values["alone"], range(12)))
+    assert scores == [1.0] * 12
