@@ -18,7 +18,6 @@ import typer
 from t2vbatch import __version__
 from t2vbatch.cli import catalog, certificates, distance, evaluate, exchange, inspect, run, start
 from t2vbatch.errors import RunError, T2VBatchError, UsageError
-from t2vbatch.job.secrets import redacted
 
 app = typer.Typer(
     name="t2vbatch",
@@ -113,6 +112,8 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
 
 
 def _fail(error: T2VBatchError, code: int) -> None:
+    from t2vbatch.job.secrets import redacted
+
     message = redacted(str(error))
     if "--json" in sys.argv:
         print(json.dumps({"error": type(error).__name__, "message": message}))

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from t2vbatch.analysis.summary_text import interval_text
-from t2vbatch.analysis.text_table import Table
 from t2vbatch.cli.display import Display
 from t2vbatch.cli.inspect import Output
 from t2vbatch.cli.run import JobFile, Json, Sets, exit_code, terminal_width
 from t2vbatch.cli.words import counted
 
 if TYPE_CHECKING:
+    from t2vbatch.analysis.text_table import Table
     from t2vbatch.commands.entry import Reproduction
 
 
@@ -119,7 +118,10 @@ def reproduce(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
     )
 
 
-def _table(found: "Reproduction") -> Table:
+def _table(found: "Reproduction") -> "Table":
+    from t2vbatch.analysis.summary_text import interval_text
+    from t2vbatch.analysis.text_table import Table
+
     rows = [
         (
             value.name,

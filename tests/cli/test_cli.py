@@ -350,3 +350,10 @@ def test_a_command_that_answers_loads_no_torch(folder: Path, arguments: str) -> 
     command = [sys.executable, "-c", _MODULES_AFTER, *arguments.split()]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_help_loads_no_library_of_data(folder: Path) -> None:
+    """Importing the command line loads neither pyarrow nor pydantic: commands import what they need."""
+    code = "import sys, t2vbatch.cli; print(*{'pyarrow', 'numpy', 'pydantic', 'pandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
