@@ -226,12 +226,16 @@ def _timing(results: pa.Table) -> Timing:
         float(pc.sum(results[column]).as_py() or 0) for column in ("generate_s", "encode_s", "score_s")
     )
     videos = results.num_rows - results["video"].null_count
-    busy_share, first_video_s = _busy_share(results), _first_video_s(results)
-    return Timing(generate, encode, score, _busy_s(results), videos, busy_share, first_video_s)
+    share, first_video_s = busy_share(results), _first_video_s(results)
+    return Timing(generate, encode, score, _busy_s(results), videos, share, first_video_s)
 
 
-def _busy_share(results: pa.Table) -> float | None:
-    """Time in the pipeline's calls, over that time and the time before and after each call."""
+def busy_share(results: pa.Table) -> float | None:
+    """Share of the workers' time in the pipeline's calls: over that time and the time before and after each
+    call.
+
+    None without records that have these times.
+    """
     spans = results.select(["generate_s", "wait_s", "convert_s"]).drop_null()
     generate, *others = (float(pc.sum(spans[name]).as_py() or 0) for name in spans.column_names)
     return generate / (generate + sum(others)) if generate else None

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from t2vbatch.analysis.summary import Summary
+from t2vbatch.analysis.summary import Summary, busy_share
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def model_facts(results: pa.Table, summary: Summary) -> list[ModelFacts]:
                 ", ".join(devices),
                 _gpu_hours(own),
                 timing.videos_per_minute,
-                _busy_share(own),
+                busy_share(own),
             )
         )
     return found
@@ -102,15 +102,3 @@ def _gpu_hours(results: pa.Table) -> float | None:
     if not on_gpu.num_rows:
         return None
     return float(pc.sum(on_gpu["generate_s"]).as_py() or 0) / 3600
-
-
-def _busy_share(results: pa.Table) -> float | None:
-    """Time in the pipeline call, over the time from each worker's first start to its last finish."""
-    columns = results.select(["worker", "started_at", "finished_at", "generate_s"]).drop_null()
-    spans = columns.group_by("worker").aggregate(
-        [("started_at", "min"), ("finished_at", "max"), ("generate_s", "sum")]
-    )
-    pairs = zip(spans["started_at_min"].to_pylist(), spans["finished_at_max"].to_pylist(), strict=True)
-    present_s = sum((last - first).total_seconds() for first, last in pairs)
-    busy_s = float(pc.sum(spans["generate_s_sum"]).as_py() or 0)
-    return min(1.0, busy_s / present_s) if present_s > 0 else None

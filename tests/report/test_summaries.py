@@ -181,6 +181,7 @@ def test_the_facts_of_a_model_come_from_its_records() -> None:
     for index, row in enumerate(rows):
         begun = start + timedelta(seconds=10 * index)
         row |= {"device": "NVIDIA H100", "worker": "a-0", "generate_s": 5.0}
+        row |= {"wait_s": 4.0, "convert_s": 1.0}
         row |= {"started_at": begun, "finished_at": begun + timedelta(seconds=10)}
     found = table(rows)
     (facts,) = model_facts(found, summarize(found, {"a": 2}))
