@@ -11,15 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-
 from t2vbatch.errors import MetricError
 from t2vbatch.metrics.protocol import Kind, Weights
 from t2vbatch.models.shapes import CLIP
@@ -136,7 +127,17 @@ def _find(path: str, name: str, revision: str | None, where: str) -> tuple[Path,
 
 
 def _downloaded(path: str, name: str, revision: str | None, where: str) -> Path:
-    from t2vbatch.models import hub_reachable  # Imports diffusers, which takes seconds.
+    # Imported here: its HTTP client takes half a second, and listing metrics or comparing does not need it.
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    from t2vbatch.models import hub_reachable
 
     try:
         # The hub's client retries an unreachable hub for half a minute and prints warnings.
