@@ -66,19 +66,20 @@ def test_the_wheel_has_every_file() -> None:
     assert {path for path in files - packed if path.suffix != ".py"} == set()
 
 
-def test_ci_installs_the_browser_where_one_of_its_two_programs_is_missing(tmp_path: Path) -> None:
-    """`.ci/run` installs chromium and chromedriver unless both are on the PATH."""
+_BROWSERS = ("chromium", "chromedriver", "firefox-esr")
+
+
+@pytest.mark.parametrize("missing", [None, *_BROWSERS])
+def test_ci_installs_the_browsers_where_one_program_is_missing(tmp_path: Path, missing: str | None) -> None:
+    """`.ci/run` calls apt-get if any of the browsers' programs is not on the PATH, and not otherwise."""
     calls = tmp_path / "calls"
-    for name, text in {"apt-get": f'echo "$@" >> {calls}', "make": "true", "chromium": "true"}.items():
-        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
-        (tmp_path / name).chmod(0o755)
+    programs = dict.fromkeys(("make", *_BROWSERS), "true") | {"apt-get": f'echo "$@" >> {calls}'}
+    for name, text in programs.items():
+        if name != missing:
+            (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+            (tmp_path / name).chmod(0o755)
     for name in ("bash", "env", "dirname"):
         (tmp_path / name).symlink_to(f"/usr/bin/{name}")
     environment = {"PATH": str(tmp_path), "HOME": os.environ.get("HOME", "/")}
     subprocess.run([tmp_path / "bash", _ROOT / ".ci/run"], env=environment, check=True)
-    assert "chromium-driver" in calls.read_text()
-    calls.unlink()
-    (tmp_path / "chromedriver").write_text("#!/bin/bash\n")
-    (tmp_path / "chromedriver").chmod(0o755)
-    subprocess.run([tmp_path / "bash", _ROOT / ".ci/run"], env=environment, check=True)
-    assert not calls.exists()
+    assert calls.exists() == (missing is not None)
