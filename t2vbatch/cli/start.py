@@ -84,5 +84,5 @@ def _from_job(job: Path, typed: str) -> str:
 
 
 def _ask(question: str, default: str) -> str:
-    """What the user types; the default where nobody can type."""
+    """What the user types; the default without a terminal."""
     return str(typer.prompt(question, default=default)) if sys.stdin.isatty() else default
