@@ -178,11 +178,18 @@ def _pair(names: tuple[str, str], scores: PairedScores, score: str, better: Bett
         wins=int((signs > 0).sum()),
         ties=int((signs == 0).sum()),
         losses=int((signs < 0).sum()),
-        win_rate=mean_interval((signs + 1) / 2, scores.prompts),
+        win_rate=_share(mean_interval((signs + 1) / 2, scores.prompts)),
         effect=float(means.mean()) / spread if spread else None,
         error=error,
         components=components(differences, scores.prompts),
     )
+
+
+def _share(interval: Interval) -> Interval:
+    """The interval of a share, which ends at 0 and 1."""
+    low = None if interval.low is None else max(0.0, interval.low)
+    high = None if interval.high is None else min(1.0, interval.high)
+    return replace(interval, low=low, high=high)
 
 
 def _p(scores: PairedScores) -> float:

@@ -4,7 +4,6 @@ A path must be one that the manifest may read, a local file must exist, and an i
 media are read when their sample is generated.
 """
 
-import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from t2vbatch.job import Limits
 from t2vbatch.manifest.columns import IMAGES, MEDIA, Naming
 from t2vbatch.manifest.media import is_frame_folder, located, refusal
 from t2vbatch.manifest.problems import Problems, shown
+from t2vbatch.media.cpus import usable_cpus
 from t2vbatch.media.images import image_fault
 from t2vbatch.storage.files import local_path
 from t2vbatch.storage.web import MAX_BYTES
@@ -32,7 +32,7 @@ _ALLOWED = (
     "(allow_paths permits other local paths)"
 )
 _AT_ONCE = 32
-_THREADS = min(8, os.cpu_count() or 1)  # the disk and Pillow's decoders both work outside Python's lock
+_THREADS = min(8, usable_cpus())  # the disk and Pillow's decoders both work outside Python's lock
 
 T = TypeVar("T")
 

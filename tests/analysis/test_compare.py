@@ -277,3 +277,12 @@ def test_scores_that_depend_on_the_size_are_compared_at_equal_sizes() -> None:
     assert [pair.n for pair in pairs] == [0, 20, 0]
     assert pairs[0].left_out == {"the frames of both models differ in size": 20}
     assert [pair.n for pair in compare(models, {"clip_score": Column("higher")}).pairs] == [20, 20, 20]
+
+
+def test_the_interval_of_a_win_rate_is_within_0_and_1() -> None:
+    """One win in six prompts does not give a negative share."""
+    scores: dict[tuple[int, int], float | None] = {(row, 0): float(row == 0) for row in range(6)}
+    other: dict[tuple[int, int], float | None] = dict.fromkeys(scores, 0.5)
+    for pair in (*compared(rows_of("a", scores), rows_of("b", other)).pairs,):
+        assert pair.win_rate is not None
+        assert pair.win_rate.low == 0
