@@ -43,8 +43,9 @@ def typed(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
 
 
-def test_compare_names_the_better_model(tmp_path: Path) -> None:
+def test_compare_names_the_better_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two models of one output and a third of another are compared in pairs."""
+    monkeypatch.setenv("COLUMNS", "160")
     first, second = output(tmp_path / "a", slow=1, fast=0), output(tmp_path / "b", slow=0)
     text = typed("compare", first, second).output
     assert "a/slow is better than fast (p < 0.001)" in text

@@ -331,11 +331,12 @@ def test_a_run_that_lost_its_lease_stops_writing(tmp_path: Path) -> None:
     def take_over(progress: Progress) -> None:
         if progress.ok == 3 and not before:
             (out / "lease.json").write_text(json.dumps(taken))
+            time.sleep(1)  # A write that passed its check before the lease changed may still be under way.
             before.update(_files(out))
 
     with pytest.raises(LeaseHeldError, match="process 1 on elsewhere"):
         run_job(prepare(load_job(_write(tmp_path))), engine_for, take_over)
-    assert len([name for name in before if name.startswith("records/new/")]) == 3
+    assert 3 <= len([name for name in before if name.startswith("records/new/")]) < 8
     assert _files(out) == before
 
 
