@@ -158,3 +158,13 @@ def test_functions_are_short() -> None:
             if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 60:
                 long[f"{file.relative_to(_ROOT)}:{node.name}"] = (node.end_lineno or 0) - node.lineno + 1
     assert long == {}
+
+
+def test_the_top_level_has_no_stray_file() -> None:
+    """Output of a run or a test, or a note, is not committed."""
+    listed = subprocess.run(["git", "ls-files"], cwd=_ROOT.parent, capture_output=True, text=True, check=True)
+    names = {line.partition("/")[0] for line in listed.stdout.splitlines() if not line.startswith(".")}
+    folders = {"docs", "infra", "jobs", "manifests", "t2vbatch", "tests"}
+    files = {"LICENSE", "Makefile", "constraints.txt", "pyproject.toml"}
+    assert {name for name in names - folders - files if not name.endswith(".md")} == set()
+    assert not any(name.startswith("NOTE") for name in names)

@@ -238,7 +238,7 @@ def test_partial_units_are_padded(tmp_path: Path) -> None:
     batch = {"fake": {"path": "x", "pipeline": "t2vbatch.models.fake:FakeModel", "batch": 3}}
     few = _videos(_run(_write(tmp_path, models=batch, samples=1)).output)
     rows = [{"id": "first", "prompt": "new"}, *_PROMPTS]
-    many = _videos(_run(_write(tmp_path, rows, models=batch, samples=1), "output=more").output)
+    many = _videos(_run(_write(tmp_path, rows, models=batch, samples=1), f"output={tmp_path}/more").output)
     assert few.items() <= many.items()
 
 
@@ -286,7 +286,7 @@ def test_status_tells_from_the_files_alone(tmp_path: Path) -> None:
 def test_a_killed_driver_costs_what_was_being_made(tmp_path: Path) -> None:
     """After SIGKILL at a random moment the next run ends with the bytes of an undisturbed one."""
     rows = [{"id": f"r{n}", "prompt": f"{n}", "fault": "slow", "fault_seconds": 0.15} for n in range(12)]
-    undisturbed = _videos(_run(_write(tmp_path, rows), "output=calm").output)
+    undisturbed = _videos(_run(_write(tmp_path, rows), f"output={tmp_path}/calm").output)
     job, out = _write(tmp_path, rows), tmp_path / "out"
     process = subprocess.Popen([sys.executable, "-m", "t2vbatch", "run", str(job)], env=_quiet())
     deadline = time.monotonic() + 120
