@@ -52,7 +52,7 @@ def test_the_lowest_versions_are_those_of_pyproject() -> None:
 
 
 def test_the_file_names_no_registry() -> None:
-    """Whoever installs chooses the package index."""
+    """The user who installs chooses the package index."""
     assert "://" not in FILE.read_text() + LOWEST.read_text()
 
 

@@ -106,7 +106,7 @@ def _facts(job: Job, problems: ErrorCollector) -> dict[str, ModelFacts]:
 def _shortages(job: Job, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
     """What this machine lacks for the models, where the workers will be here.
 
-    Only notes: what is there already needs no worker. One that starts looks again, and refuses.
+    These are notes only: finished samples need no worker, and a worker that starts checks again and refuses.
     """
     if job.engine == "ray" and job.ray.address is not None:
         return

@@ -61,7 +61,7 @@ class Result:
 
 
 def refuse(repeats: Repeats) -> bool:
-    """The answer where nobody can be asked: the run does not start."""
+    """The answer without a user to ask: the run does not start."""
     return False
 
 

@@ -248,7 +248,7 @@ class Progress:
 
     @property
     def waits_for(self) -> str | None:
-        """What the run waits for, for people; None once a worker is ready, or where nothing is pending."""
+        """What the run waits for, for people; None once a worker is ready or no unit is pending."""
         if self.workers or not self.pending:
             return None
         loads = [f"{model} on {_workers(count)}" for model, count in self.loading.items()]

@@ -46,7 +46,7 @@ def test_loading_a_second_model_keeps_the_rate(
 
 
 def test_a_log_file_gets_progress_and_warnings(tmp_path: Path) -> None:
-    """Also where nothing is printed, and it is appended to."""
+    """Also with --json; a second run appends to the file."""
     file = tmp_path / "run.log"
     for _ in range(2):
         with Display(quiet=True, log_file=file) as shown:

@@ -1,4 +1,4 @@
-"""What is wrong with what a job names is told at once, each thing with its line in the job file."""
+"""All problems of a job are reported together, each with its line in the job file."""
 
 from pathlib import Path
 

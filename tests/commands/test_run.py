@@ -234,7 +234,7 @@ def test_retrying_in_float32_is_part_of_the_identity(tmp_path: Path) -> None:
 
 
 def test_partial_units_are_padded(tmp_path: Path) -> None:
-    """With batch 3, the videos of 4 rows are those of 5 rows, whoever shares their unit."""
+    """With batch 3, the videos of 4 rows do not change when a fifth row shares their units."""
     batch = {"fake": {"path": "x", "pipeline": "t2vbatch.models.fake:FakeModel", "batch": 3}}
     few = _videos(_run(_write(tmp_path, models=batch, samples=1)).output)
     rows = [{"id": "first", "prompt": "new"}, *_PROMPTS]
@@ -253,7 +253,7 @@ def test_results_survive_a_column_of_the_same_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["content", "missing", "table", "stranger"])
 def test_verify_finds_what_is_wrong(tmp_path: Path, damage: str) -> None:
-    """A changed byte, a missing file, a stale table, a file that nobody recorded."""
+    """A changed byte, a missing file, a stale table and a file without a record are reported."""
     out = Path(_run(_write(tmp_path)).output)
     file = next(out.glob("videos/fake/r0-0~*.mp4"))
     match damage:

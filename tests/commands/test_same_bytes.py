@@ -1,4 +1,4 @@
-"""The same bytes, whoever makes them: inline, one Ray worker, three Ray workers, in any order."""
+"""The same bytes from the inline engine, one Ray worker and three Ray workers, in any order of rows."""
 
 import json
 from pathlib import Path

@@ -148,7 +148,7 @@ def test_set_does_not_invent_a_model(tmp_path: Path) -> None:
 
 
 def test_an_error_that_names_a_key_gets_its_line(tmp_path: Path) -> None:
-    """Whoever finds it later, and also where the key is written in part; names may have dots in them."""
+    """An error found later gets its line too, also for a partly written key; names may have dots."""
     text = _SMALL.replace("tiny", "wan2.1") + "metrics: [flicker]\n"
     job = load_job(_write(tmp_path, text), ["workers.count=2"])
     file = tmp_path / "job.yaml"

@@ -21,7 +21,7 @@ from t2vbatch.manifest.columns import ALIASES, CANONICAL
 from t2vbatch.media.frame_folder import unpack_frames
 from t2vbatch.media.images import decode_image
 
-SECRET = b"what nobody may read"
+SECRET = b"a secret file"
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 names = st.one_of(st.sampled_from([*CANONICAL, *ALIASES, "steps", "$id", "row_id", ""]), st.text(max_size=8))

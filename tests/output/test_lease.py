@@ -75,7 +75,7 @@ def test_a_second_writer_is_refused_and_told_who_the_first_is(tmp_path: Path, qu
 
 
 def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> None:
-    """Nobody waits for a process that this machine knows to be dead."""
+    """A run does not wait for a process that this machine knows to be dead."""
     with _holder(tmp_path) as holder:
         assert Lease(LocalFolder(tmp_path)).holder() is not None
         holder.kill()
@@ -88,7 +88,7 @@ def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> 
 def test_a_living_process_keeps_its_lease_however_silent_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its beat stands still, and nobody takes that for death: who comes is told that it is suspended."""
+    """A process that does not beat keeps its lease, and the error says that it is suspended."""
     monkeypatch.setattr(lease, "_PATIENCE_S", 0.0)
     with _holder(tmp_path) as holder:
         assert holder.pid is not None
@@ -123,7 +123,7 @@ def test_a_lease_of_another_machine_that_beats_is_respected(tmp_path: Path, quic
 
 
 class _Deaf(LocalFolder):
-    """Creates the file and says that somebody else did: the first answer was lost, and it was asked again."""
+    """Creates the file and answers that it existed, as after a lost answer and a second request."""
 
     def create(self, name: str, data: bytes) -> bool:
         super().create(name, data)
@@ -198,7 +198,7 @@ def test_a_store_is_fenced_wherever_it_is_sent(tmp_path: Path) -> None:
 
 
 def test_reading_a_lease_writes_nothing(tmp_path: Path) -> None:
-    """A torn lease, and one with other fields, stay as they are when somebody asks for the holder."""
+    """A torn lease, and one with other fields, stay as they are when a command asks for the holder."""
     folder = LocalFolder(tmp_path)
     for content in (b"{", b'{"token": "t", "format": 9}'):
         folder.write("lease.json", content)

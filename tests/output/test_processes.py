@@ -1,4 +1,4 @@
-"""Processes: each is told from every other, also from one that has its id later."""
+"""Processes: each differs from every other, also from a later one with its id."""
 
 import os
 import subprocess
