@@ -138,5 +138,9 @@ def _check_manifest(uri: str) -> None:
         return
     beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
     near = closest(path.name, beside)
-    hint = f"did you mean {near!r}?" if near else "a file or folder; paths are relative to the job file"
+    hint = (
+        f"did you mean {near!r}?"
+        if near
+        else "a file or folder; a path in the job is relative to the job file"
+    )
     raise JobError("manifest", f"{path}: no such file", hint)

@@ -6,15 +6,16 @@ from typing import Any
 from t2vbatch.errors import ErrorCollector, ModelError, nearest
 from t2vbatch.job import Limits
 from t2vbatch.manifest.typing_csv import recognised
-from t2vbatch.models.calls.value_kinds import ANY, LIST, argument_problem, size_problem, suited
+from t2vbatch.models.calls.value_kinds import ANY, LIST, NO_LIMIT, argument_problem, size_problem, suited
 from t2vbatch.models.protocol import ModelFacts
 
 WAY_AROUND = "use such a count; or set frames: any for the model, to pass every count to the pipeline"
 """What to do about a frame count that a model cannot make."""
 
 
-_MOST = 2**62
-UNLIMITED = Limits(height=_MOST, width=_MOST, num_frames=_MOST, num_inference_steps=_MOST, video_bytes=2**200)
+UNLIMITED = Limits(
+    height=NO_LIMIT, width=NO_LIMIT, num_frames=NO_LIMIT, num_inference_steps=NO_LIMIT, video_bytes=2**200
+)
 """For checks before the job's limits are known."""
 
 

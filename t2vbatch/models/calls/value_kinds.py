@@ -42,6 +42,9 @@ _TYPES: Mapping[Any, str] = {
     tuple: "list",
     dict: "object",
 }
+NO_LIMIT = 2**62
+"""A limit from here on is not shown: it stands for a job whose limits are not known yet."""
+
 # Annotated as int in some pipelines, though a fraction is as good.
 _FRACTIONAL = ("fps", "frame_rate", "target_fps")
 
@@ -89,6 +92,8 @@ def argument_problem(name: str, value: Any, kinds: Kinds, limits: Limits) -> tup
     if key is not None and kinds <= {"whole", "number"} and kinds:
         most = getattr(limits, key)
         if _kind(value) != "whole" or not 1 <= value <= most:
+            if most >= NO_LIMIT:
+                return _shown(value), "a whole number of at least 1"
             return _shown(value), f"a whole number from 1 to {most:,}; limits.{key} in the job raises this"
     if kinds and not _suits(value, kinds):
         return _shown(value), _either(kinds)

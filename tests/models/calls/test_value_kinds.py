@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from t2vbatch.job import Limits
+from t2vbatch.models.calls.check import UNLIMITED
 from t2vbatch.models.calls.signature import read_signature
 from t2vbatch.models.calls.value_kinds import argument_problem, kinds_of, size_problem, suited
 
@@ -153,3 +154,9 @@ def test_every_default_suits_its_own_argument() -> None:
             kinds = signature.kinds.get(argument, frozenset())
             problem = argument_problem(argument, suited(default, kinds), kinds, Limits())
             assert problem is None, (name, argument, default, problem)
+
+
+def test_a_limit_that_is_not_known_yet_is_not_shown() -> None:
+    """A model's own call is checked before the job's limits are known."""
+    problem = argument_problem("num_frames", "lots", frozenset({"whole"}), UNLIMITED)
+    assert problem == ("the text 'lots'", "a whole number of at least 1")
