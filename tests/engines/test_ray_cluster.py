@@ -50,11 +50,12 @@ def test_draining_node_gets_nothing_new(
     """After a preemption notice a node finishes its units, and another generates the rest; none twice."""
     monkeypatch.setattr(ray_engine, "CLUSTER_S", 0.2)
     node = cluster.add_node(num_cpus=1)
-    drained = _once(lambda: len(notes(tmp_path, "generated")) >= 3, lambda: _drain(cluster, node.node_id))
-    ran = _run(cluster, tmp_path, ["slow:0.5"] * 12)
+    # Half of the units leave the second worker ten seconds to start.
+    drained = _once(lambda: len(notes(tmp_path, "generated")) >= 20, lambda: _drain(cluster, node.node_id))
+    ran = _run(cluster, tmp_path, ["slow:0.5"] * 40)
     drained.join()
-    assert ran.ledger.records == set(range(12))
-    assert sorted(map(int, notes(tmp_path, "generated"))) == list(range(12))
+    assert ran.ledger.records == set(range(40))
+    assert sorted(map(int, notes(tmp_path, "generated"))) == list(range(40))
     workers = [progress.workers for progress in ran.ledger.seen if progress.running]
     assert max(workers) == 2
     assert workers[-1] == 1, "the node that stays makes the last units"
