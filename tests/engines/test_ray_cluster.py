@@ -18,9 +18,9 @@ from tests.engines.fakes import FakeFactory, FakeLedger, notes
 from tests.engines.jobs import Ran, make_job
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cluster() -> Iterator[Any]:
-    """A head without CPUs; each test adds its nodes."""
+    """A head without CPUs; each test adds its nodes, and finds none of another test."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     yield cluster
     cluster.shutdown()  # type: ignore[no-untyped-call]
@@ -50,12 +50,13 @@ def test_draining_node_gets_nothing_new(
     """After a preemption notice a node finishes its units, and another generates the rest; none twice."""
     monkeypatch.setattr(ray_engine, "CLUSTER_S", 0.2)
     node = cluster.add_node(num_cpus=1)
-    # Half of the units leave the second worker ten seconds to start.
-    drained = _once(lambda: len(notes(tmp_path, "generated")) >= 20, lambda: _drain(cluster, node.node_id))
-    ran = _run(cluster, tmp_path, ["slow:0.5"] * 40)
+    cluster.add_node(num_cpus=1)
+    # Ten units leave the second worker about five seconds to start.
+    drained = _once(lambda: len(notes(tmp_path, "generated")) >= 10, lambda: _drain(cluster, node.node_id))
+    ran = _run(cluster, tmp_path, ["slow:0.5"] * 24)
     drained.join()
-    assert ran.ledger.records == set(range(40))
-    assert sorted(map(int, notes(tmp_path, "generated"))) == list(range(40))
+    assert ran.ledger.records == set(range(24))
+    assert sorted(map(int, notes(tmp_path, "generated"))) == list(range(24))
     workers = [progress.workers for progress in ran.ledger.seen if progress.running]
     assert max(workers) == 2
     assert workers[-1] == 1, "the node that stays makes the last units"
