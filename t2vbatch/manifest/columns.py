@@ -10,11 +10,7 @@ from t2vbatch.job import Columns, Limits
 from t2vbatch.manifest.problems import Problems
 from t2vbatch.manifest.raw import Batch, Raw
 
-MEDIA = (
-    "image",
-    "last_image",
-    "video",
-    "control",
+NAMED = (
     "reference_images",
     "background_video",
     "mask_video",
@@ -24,7 +20,10 @@ MEDIA = (
     "ip_adapter_image",
     "conditions",
 )
-"""Columns whose cells are media. Those after ``control`` fill the call argument of the same name."""
+"""Media columns that fill the call parameter of the same name."""
+
+MEDIA = ("image", "last_image", "video", "control", *NAMED)
+"""Columns whose cells are media."""
 
 ARRAYS = (".npy", ".safetensors")
 """Suffixes of the files that a cell of any other column may name: the value is the array in the file."""

@@ -13,6 +13,7 @@ from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from t2vbatch.canonical import NotCanonicalError, canonical
+from t2vbatch.manifest.columns import NAMED
 from t2vbatch.models.calls.value_kinds import Kinds, kinds_of
 from t2vbatch.models.families import family
 
@@ -31,18 +32,6 @@ MEDIA: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """Manifest column: the call parameters that it can fill. It fills the first of them that a pipeline has."""
-
-NAMED = (
-    "reference_images",
-    "background_video",
-    "mask_video",
-    "face_video",
-    "pose_video",
-    "control_video",
-    "ip_adapter_image",
-    "conditions",
-)
-"""Manifest columns that fill the call parameter of the same name."""
 
 CONTROLS = frozenset({"control_video", "conditioning_frames", "controls", "pose_video"})
 """Parameters that a call needs, though their annotations allow None."""
