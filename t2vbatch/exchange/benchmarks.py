@@ -54,6 +54,18 @@ RULES: Mapping[str, VideoRules] = {
 """The layouts of VBench's packages, by name."""
 
 
+def rules_of(dimensions: str, has_image: bool) -> VideoRules:
+    """The rules of the package that a prompt belongs to.
+
+    Args:
+        dimensions: its cell ``dimension``. Only VBench-2.0 writes dimensions with a capital letter.
+        has_image: only VBench-I2V has images.
+    """
+    if has_image:
+        return RULES["vbench-i2v"]
+    return RULES["vbench2" if dimensions[:1].isupper() else "vbench"]
+
+
 def check_videos(results: pa.Table, plan: pa.Table, rules: VideoRules) -> None:
     """Check the number of videos per prompt, and their length.
 
@@ -75,7 +87,7 @@ def check_videos(results: pa.Table, plan: pa.Table, rules: VideoRules) -> None:
             "the export",
             f"{count} videos per prompt for {len(rows)} prompts, such as row {rows[0]}",
             expected,
-            f"set samples: {expected} in the job, or use --partial",
+            f"set samples: {expected} in the job or in the manifest's column samples, or use --partial",
         )
     short = [
         name

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from t2vbatch.errors import UsageError
+from t2vbatch.exchange.benchmarks import rules_of
 from t2vbatch.exchange.kept_media import KeptMedia, media_folder, staged
 from t2vbatch.exchange.shards import webdataset
 from t2vbatch.manifest.text import BadText, decode_text
@@ -71,7 +72,8 @@ def import_manifest(
 def vbench(source: Path, media: KeptMedia) -> Iterator[Row]:
     """VBench, VBench-2.0 and VBench-I2V: the full-info JSON. A prompt with two entries becomes one row.
 
-    ``dimension`` has the dimensions, separated by commas; ``auxiliary_info`` the entry's own, as JSON.
+    ``dimension`` has the dimensions, separated by commas; ``auxiliary_info`` the entry's own, as JSON;
+    ``samples`` the number of videos that the prompt's package expects.
     """
     entries = _objects(source)
     if not all(isinstance(entry.get("prompt_en"), str) for entry in entries):
@@ -87,6 +89,7 @@ def vbench(source: Path, media: KeptMedia) -> Iterator[Row]:
         if isinstance(image, str):
             row |= {"image": image, "image_type": entry.get("image_type")}
     for row in found.values():
+        row["samples"] = max(rules_of(row["dimension"], "image" in row).wanted(row["dimension"]))
         yield row | ({"image": media.named(row["image"])} if "image" in row else {})
 
 

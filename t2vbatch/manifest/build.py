@@ -28,6 +28,7 @@ TYPES = {
     "negative_prompt": pa.large_string(),
     **dict.fromkeys(MEDIA, _MEDIA_CELL),
     "seed": pa.int64(),
+    "samples": pa.int64(),
     "model": pa.list_(pa.large_string()),
 }
 """Types of the canonical columns. A media cell is the path or URI of the manifest, or bytes."""
@@ -131,7 +132,9 @@ class _Builder:
 def _derived(
     known: Mapping[str, list[Any]], extra: Mapping[str, pa.Array], textual: bool, mixed: Collection[str]
 ) -> list[str]:
-    columns = {name: _as_written(cells) if name in MEDIA else cells for name, cells in known.items()}
+    # More samples of a row are more videos of the same row, so they do not change its id.
+    content = {name: cells for name, cells in known.items() if name != "samples"}
+    columns = {name: _as_written(cells) if name in MEDIA else cells for name, cells in content.items()}
     for name, array in extra.items():
         cells = array.to_pylist()
         if name in mixed:

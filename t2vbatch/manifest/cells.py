@@ -36,6 +36,7 @@ def readers(limits: Limits, textual: bool) -> dict[str, Reader]:
         "prompt": prompt,
         "negative_prompt": lambda value: read_text(value, limits, "prompt_chars"),
         "seed": (lambda value: read_seed(number(value))) if textual else read_seed,
+        "samples": lambda value: read_samples(number(value) if textual else value, limits),
         "model": (lambda value: read_models(value.split(","))) if textual else read_models,
         **dict.fromkeys(MEDIA, read_media),
     }
@@ -69,6 +70,16 @@ def read_seed(value: Any) -> int:
     value = whole(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= INT64_MAX:
         raise BadCell(shown(value), "an integer from 0 to 2**63 - 1")
+    return value
+
+
+def read_samples(value: Any, limits: Limits) -> int:
+    """A number of samples from 1 to ``limits.samples``; ``5.0`` is 5."""
+    value = whole(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise BadCell(shown(value), "an integer of at least 1")
+    if value > limits.samples:
+        raise BadCell(shown(value), limits.bound("samples"))
     return value
 
 

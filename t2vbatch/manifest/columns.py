@@ -31,7 +31,7 @@ ARRAYS = (".npy", ".safetensors")
 IMAGES = ("image", "last_image")
 """Media columns that hold one image, which is verified before anything starts."""
 
-CANONICAL = ("id", "prompt", "negative_prompt", *MEDIA, "seed", "model")
+CANONICAL = ("id", "prompt", "negative_prompt", *MEDIA, "seed", "model", "samples")
 """Columns with a meaning of their own. Every other column is a call argument or an extra column."""
 
 CONTENT = ("prompt", "image", "video")
@@ -72,11 +72,13 @@ _LIKELY = {
     "source_video": "video",
     "random_seed": "seed",
     "noise_seed": "seed",
+    "num_samples": "samples",
+    "n_samples": "samples",
 }
 """Names that probably mean a column. They only get a note, because other tools use them for other things."""
 
-SETTINGS = ("seed", "width", "height", "num_frames", "num_inference_steps")
-"""Columns that change how a video is generated, and that other tools write about their source data."""
+SETTINGS = ("seed", "samples", "width", "height", "num_frames", "num_inference_steps")
+"""Columns that change what is generated, and that other tools write about their source data."""
 
 _INDEX = re.compile(r"(|Unnamed: \d+|__index_level_\d+__)")
 _NEAR = 0.82  # above the ratio of 'prompt' and 'prompt_id'

@@ -17,6 +17,7 @@ from t2vbatch.manifest.parquet import read_parquet
 from t2vbatch.manifest.problems import Problems
 from t2vbatch.manifest.raw import Raw
 from t2vbatch.manifest.row_ids import firsts, note_duplicates
+from t2vbatch.manifest.samples import check_samples
 from t2vbatch.manifest.sources import EXPECTED, Source, find_source
 from t2vbatch.manifest.table import Manifest
 
@@ -105,6 +106,7 @@ def _read(text: str, allow_paths: bool, limits: Limits, options: Options, proble
         note_duplicates(table, id_column, problems, options.record_bad_rows)
     table = with_ids(table, problems.rows, id_column)
     kept = firsts(table)
+    check_samples(table, naming, limits, problems)
     notes = [*naming.notes, *built.notes, *_repeated(table, kept)]
     table = table if kept is None else table.take(kept)
     notes += _settings(table)
@@ -131,7 +133,11 @@ def _settings(table: pa.Table) -> Iterator[str]:
     """A sentence for each column that sets a size, a length, steps or a seed, with the number of rows."""
     for name in SETTINGS:
         if name in table.column_names and (rows := len(table) - table.column(name).null_count):
-            how = f"sets the {name} of {rows:,} rows" if name == "seed" else f"sets {name} for {rows:,} rows"
+            how = (
+                f"sets the {name} of {rows:,} rows"
+                if name in ("seed", "samples")
+                else f"sets {name} for {rows:,} rows"
+            )
             yield f"column {name!r} {how}; columns: {{ignore: [{name}]}} in the job leaves it out"
 
 

@@ -5,7 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from t2vbatch.errors import Problem
 from t2vbatch.manifest.columns import ARRAYS, CANONICAL, MEDIA
@@ -27,6 +30,7 @@ class Row:
         media: column (``image``, ``last_image``, ``video``, ``control``): the row's media.
         seed: from 0 to 2**63 - 1; None if the manifest has no seed for the row.
         models: names of the models that generate this row; None: all.
+        samples: videos of this row from each model; None: as many as the job says.
         columns: the manifest's other columns as plain Python values, without nulls.
     """
 
@@ -36,6 +40,7 @@ class Row:
     media: Mapping[str, Media] = field(default_factory=dict)
     seed: int | None = None
     models: tuple[str, ...] | None = None
+    samples: int | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -101,6 +106,12 @@ class Manifest:
         """The ids of all rows, in order, for joining tables to ``extra_table``."""
         return self.table.column("id")
 
+    def samples(self, default: int) -> npt.NDArray[np.int64]:
+        """The samples of each row, in order: its own number, or ``default``. Shape (rows,)."""
+        if "samples" not in self.table.column_names:
+            return np.full(len(self), default, np.int64)
+        return np.asarray(pc.fill_null(self.table["samples"], default).to_numpy(), np.int64)
+
     def _row(self, cells: Mapping[str, Any]) -> Row:
         models = cells.get("model")
         extra = {
@@ -120,6 +131,7 @@ class Manifest:
             media={name: self._media(name, cells[name]) for name in MEDIA if cells.get(name)} | arrays,
             seed=cells.get("seed"),
             models=None if models is None else tuple(models),
+            samples=cells.get("samples"),
             columns={
                 name: cell if name in self.mixed else pruned(cell)
                 for name, cell in extra.items()

@@ -59,7 +59,8 @@ def make_plan(
     bad = BadRows(manifest, job.on_bad_row, job.limits.problems)
     rows = _rows(manifest, models, calls, job, known, bad)
     pairs = _pairs(manifest, list(makers))
-    digits = max(digits, fan_out(int(np.bincount(pairs.models).max()) * job.samples))
+    samples = manifest.samples(job.samples)
+    digits = max(digits, fan_out(int(np.bincount(pairs.models, samples[pairs.rows]).max())))
     content = _Content(manifest, rows, bad.problems)
     table = _table(content, job, makers, calls, pairs, digits)
     return Plan(
@@ -84,7 +85,7 @@ def _rows(
 ) -> pa.Table:
     """What each row gives to its samples; rows that cannot be generated are collected or refused."""
     found: dict[int, tuple[Problem, bool]] = {}
-    for row, problem in row_problems(manifest, models, calls, job.samples):
+    for row, problem in row_problems(manifest, models, calls, manifest.samples(job.samples)):
         found[row] = problem, False
         if len(found) >= job.limits.problems and job.on_bad_row != "record":
             break
@@ -159,8 +160,7 @@ def _pairs(manifest: Manifest, names: list[str]) -> _Pairs:
     is_all = asked.is_null().to_numpy(zero_copy_only=False)
     lengths = asked.value_lengths().fill_null(len(names)).to_numpy(zero_copy_only=False).astype(np.int64)
     rows = np.repeat(np.arange(count), lengths)
-    within = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    models = within.copy()
+    models = _within(lengths)
     codes = pc.index_in(asked.flatten(), pa.array(names, asked.type.value_type)).fill_null(-1)
     models[~is_all[rows]] = codes.to_numpy()
     known = models >= 0
@@ -205,12 +205,13 @@ def _table(
     pairs: _Pairs,
     digits: int,
 ) -> pa.Table:
-    row = np.repeat(pairs.rows, job.samples)
-    model = np.repeat(pairs.models, job.samples)
-    index = np.tile(np.arange(job.samples), len(pairs.rows))
+    samples = content.manifest.samples(job.samples)
+    counts = samples[pairs.rows]
+    row, model = np.repeat(pairs.rows, counts), np.repeat(pairs.models, counts)
+    index = _within(counts)
     call, texts, costs = _call_columns(list(calls.values()), row, model)
     row_ids = content.manifest.row_ids().cast(pa.string())
-    seeds = _seeds(content.manifest, job)[row, index]
+    seeds = _seeds(content.manifest, job)[(np.cumsum(samples) - samples)[row] + index]
     shared = as_digests(digest(maker.shared) for maker in makers.values())
     called = as_digests(digest(json.loads(text)) for text in texts)
     read = _read_digests(content, makers, row, model)
@@ -263,12 +264,19 @@ def _call_columns(
 
 
 def _seeds(manifest: Manifest, job: Job) -> npt.NDArray[np.int64]:
-    """The seed of each row and sample index: the manifest's, or one that is derived."""
-    derived = derive_seeds(job.seed, manifest.row_ids(), job.samples)
+    """The seed of each row and sample index, in this order: the manifest's, or one that is derived."""
+    samples = manifest.samples(job.samples)
+    derived = derive_seeds(job.seed, manifest.row_ids(), samples)
     if "seed" not in manifest.table.column_names:
         return derived
     column = manifest.table["seed"].combine_chunks()
     given = column.is_valid().to_numpy(zero_copy_only=False)
     first = column.fill_null(0).to_numpy(zero_copy_only=False)
-    given &= first <= MAX_SEED + 1 - job.samples  # A row with a larger seed is bad.
-    return np.where(given[:, None], first[:, None] + np.arange(job.samples), derived)
+    given &= first <= MAX_SEED - (samples - 1)  # A row with a larger seed is bad.
+    own = np.where(given, first, 0)
+    return np.where(np.repeat(given, samples), np.repeat(own, samples) + _within(samples), derived)
+
+
+def _within(counts: Positions) -> Positions:
+    """0, 1, ... up to each count, one after another; shape (sum of ``counts``,)."""
+    return np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -20,17 +20,22 @@ MAX_SEED = 2**63 - 1
 """The largest seed; a generator takes a signed 64-bit integer."""
 
 Mask = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
 
 
 def row_problems(
-    manifest: Manifest, facts: Mapping[str, ModelFacts], calls: Mapping[str, DistinctCalls], samples: int
+    manifest: Manifest, facts: Mapping[str, ModelFacts], calls: Mapping[str, DistinctCalls], samples: Counts
 ) -> Iterator[tuple[int, Problem]]:
-    """The first reason why a row cannot be generated, for every row that has one, in the manifest's order."""
+    """The first reason why a row cannot be generated, for every row that has one, in the manifest's order.
+
+    Args:
+        samples: videos of each row per model, shape (rows,).
+    """
     mask = _suspects(manifest, facts, calls, samples)
     mask[list(manifest.bad_rows)] = True
     for position in np.flatnonzero(mask).tolist():
         problem = manifest.bad_rows.get(position)
-        problem = problem or _problem(manifest, position, facts, calls, samples)
+        problem = problem or _problem(manifest, position, facts, calls, int(samples[position]))
         if problem is not None:
             yield position, problem
 
@@ -46,14 +51,14 @@ def models_of(row: Row, models: Mapping[str, object]) -> Sequence[str]:
 
 
 def _suspects(
-    manifest: Manifest, facts: Mapping[str, ModelFacts], calls: Mapping[str, DistinctCalls], samples: int
+    manifest: Manifest, facts: Mapping[str, ModelFacts], calls: Mapping[str, DistinctCalls], samples: Counts
 ) -> Mask:
     """Rows that have a problem with some model of the job, whether or not that model generates them."""
     mask = np.zeros(len(manifest), bool)
     if "model" in manifest.table.column_names:
         mask |= _unknown_models(manifest, facts)
     if "seed" in manifest.table.column_names:
-        too_large = pc.greater(manifest.table["seed"], MAX_SEED + 1 - samples)
+        too_large = pc.greater(manifest.table["seed"], pa.array(MAX_SEED - (samples - 1)))
         mask |= pc.fill_null(too_large, False).to_numpy()
     for name, known in facts.items():
         for column in known.requires:

@@ -30,16 +30,24 @@ def derive_seed(job_seed: int, row_id: str, sample_index: int) -> int:
     return int.from_bytes(first, "big") >> 1
 
 
-def derive_seeds(job_seed: int, row_ids: pa.ChunkedArray, samples: int) -> npt.NDArray[np.int64]:
-    """``derive_seed`` of every row and sample index, shape (rows, samples)."""
+def derive_seeds(
+    job_seed: int, row_ids: pa.ChunkedArray, samples: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """``derive_seed`` of every row and sample index, in this order; shape (sum of ``samples``,).
+
+    Args:
+        samples: the number of each row's samples, shape (rows,).
+    """
     # The canonical form of the three values: an id has no control characters, so JSON escapes these two only.
     ids = row_ids.cast(pa.large_string())
     escaped = pc.replace_substring(pc.replace_substring(ids, "\\", "\\\\"), '"', '\\"')
-    seeds = np.empty((len(row_ids), samples), np.int64)
-    for index in range(samples):
-        texts = _joined(f'[{job_seed},"', escaped, f'",{index}]')
+    starts = np.cumsum(samples) - samples
+    seeds = np.empty(int(samples.sum()), np.int64)
+    for index in range(int(samples.max(initial=0))):
+        rows = np.flatnonzero(samples > index)
+        texts = _joined(f'[{job_seed},"', escaped.take(pa.array(rows)), f'",{index}]')
         first = np.ascontiguousarray(_sha256(texts.cast(pa.large_binary()).to_pylist())[:, :8])
-        seeds[:, index] = (first.view(">u8").ravel() >> np.uint64(1)).astype(np.int64)
+        seeds[starts[rows] + index] = (first.view(">u8").ravel() >> np.uint64(1)).astype(np.int64)
     return seeds
 
 

@@ -41,6 +41,18 @@ def test_a_vbench_prompt_of_two_entries_is_one_row(tmp_path: Path) -> None:
     rows = imported(tmp_path, source, "vbench")
     assert [row["dimension"] for row in rows] == ["temporal_flickering", "appearance_style, scene"]
     assert rows[1]["auxiliary_info"] == '{"x": 1}'
+    assert [row["samples"] for row in rows] == [25, 5]
+
+
+@pytest.mark.parametrize(("dimension", "samples"), [("Diversity", 20), ("Mechanics", 3), ("color", 5)])
+def test_a_vbench_prompt_gets_the_samples_of_its_package(
+    tmp_path: Path, dimension: str, samples: int
+) -> None:
+    """VBench-2.0 takes 3 videos per prompt and 20 for Diversity, VBench 5."""
+    source = tmp_path / "full_info.json"
+    source.write_text(json.dumps([{"prompt_en": "a dog", "dimension": [dimension]}]))
+    (row,) = imported(tmp_path, source, "vbench")
+    assert row["samples"] == samples
 
 
 def test_images_of_a_list_are_copied_beside_the_manifest(tmp_path: Path) -> None:

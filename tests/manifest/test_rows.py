@@ -285,3 +285,40 @@ def test_a_million_rows_stay_an_arrow_table(tmp_path: Path) -> None:
     manifest = read_manifest(str(tmp_path / "m.txt"))
     assert manifest.table.nbytes < 200_000 * (31 + 16 + 2 * 8 + 2)
     assert manifest.row(123_456).prompt == "a prompt with the number 123456"
+
+
+@pytest.mark.parametrize("samples", [0, -1, 1.5, "3", True, [1], 10_000_001])
+def test_wrong_numbers_of_samples(tmp_path: Path, samples: Any) -> None:
+    """A number of samples is an integer from 1 to the limit; anything else is a problem of its row."""
+    ((row, column, _),) = problems(
+        tmp_path, {"prompt": "a", "samples": 5.0}, {"prompt": "b", "samples": samples}
+    )
+    assert (row, column) == (2, "samples")
+
+
+def test_all_samples_of_a_manifest_are_limited(tmp_path: Path) -> None:
+    """A small file cannot ask for more samples than the limit, all rows together."""
+    source = jsonl(tmp_path, {"prompt": "a", "samples": 6}, {"prompt": "b", "samples": 5})
+    (problem,) = check_manifest(source, limits=Limits(samples=10))
+    assert (problem.column, problem.found) == ("samples", "11 samples in all rows")
+    assert "limits.samples" in problem.expected
+    assert check_manifest(source, limits=Limits(samples=11)) == ()
+
+
+def test_samples_are_not_in_the_derived_id(tmp_path: Path) -> None:
+    """Another number of samples is the same row; equal rows with two numbers need ids."""
+    (plain,) = read(tmp_path, {"prompt": "a"})
+    (more,) = read(tmp_path, {"prompt": "a", "samples": 25})
+    assert (more.row_id, more.samples, plain.samples) == (plain.row_id, 25, None)
+    twice = [{"prompt": "a", "samples": 5}, {"prompt": "b", "samples": 5}, {"prompt": "a", "samples": 25}]
+    ((row, column, found),) = problems(tmp_path, *twice)
+    assert (row, column) == (3, "samples")
+    assert "1 and 3" in found
+    assert len(read(tmp_path, *({"id": number} | row for number, row in enumerate(twice)))) == 3
+    assert len(read(tmp_path, *twice[:2], twice[0])) == 2
+
+
+def test_samples_of_csv(tmp_path: Path) -> None:
+    """Text cells are numbers of samples too, and an empty cell means the job's number."""
+    (tmp_path / "m.csv").write_text("prompt,samples\na,25\nb,\nc,5.0\n")
+    assert [row.samples for row in read_manifest(str(tmp_path / "m.csv"))] == [25, None, 5]

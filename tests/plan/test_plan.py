@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -256,3 +257,37 @@ def test_dangerous_names_are_replaced(name: str) -> None:
     """Reserved, absolute, hidden, long, upper case: none reaches the disk."""
     assert safe_name(name) != name
     assert "/" not in safe_name(name)
+
+
+_THREE = [{"prompt": "a"}, {"prompt": "b", "samples": 3}, {"prompt": "c", "samples": 1}]
+
+
+def test_a_row_may_have_its_own_number_of_samples(tmp_path: Path) -> None:
+    """The column ``samples`` replaces the job's number; a row without a value keeps the job's."""
+    job = _job(models={"a": {"path": "x"}, "b": {"path": "x"}}, samples=2)
+    plan = _plan(tmp_path, _THREE, job)
+    found = plan.table.filter(pc.equal(plan.table["model"], "b"))
+    assert found["row"].to_pylist() == [0, 0, 1, 1, 1, 2]
+    assert found["sample_index"].to_pylist() == [0, 1, 0, 1, 2, 0]
+    assert plan.counts() == {"a": 6, "b": 6}
+    assert plan.notes[0].startswith("column 'samples' sets the samples of 2 rows")
+
+
+def test_the_number_of_samples_moves_no_sample(tmp_path: Path) -> None:
+    """Identity, seed and file of row and index are the same for every number of samples, also in the job."""
+    plain = _plan(tmp_path, [{"prompt": "a"}, {"prompt": "b"}, {"prompt": "c"}], _job(samples=3))
+    own = _plan(tmp_path, _THREE, _job(samples=2))
+    columns = ["sample_id", "row_id", "sample_index", "seed", "video"]
+    among = plain.table.select(columns).to_pylist()
+    assert all(line in among for line in own.table.select(columns).to_pylist())
+    more = _plan(tmp_path, [{"prompt": "b", "samples": 5}])
+    assert _ids(more)[:3] == _ids(plain)[3:6]
+
+
+def test_a_row_with_a_seed_counts_on_from_it(tmp_path: Path) -> None:
+    """The seeds of a row with a seed are that seed plus the index, and must stay below 2**63."""
+    rows = [{"prompt": "a", "seed": 7, "samples": 3}, {"prompt": "b", "seed": 2**63 - 1, "samples": 1}]
+    plan = _plan(tmp_path, rows)
+    assert plan.table["seed"].to_pylist() == [7, 8, 9, 2**63 - 1]
+    with pytest.raises(ManifestError, match="for 2 samples"):
+        _plan(tmp_path, [{"prompt": "b", "seed": 2**63 - 1, "samples": 2}])
