@@ -26,8 +26,8 @@ from t2vbatch.plan.bad_rows import BadRows
 from t2vbatch.plan.calls import DistinctCalls, distinct_calls, normal_call
 from t2vbatch.plan.media import KnownMedia, MediaReader, digests_of, media_columns
 from t2vbatch.plan.names import fan_out, safe_name, safe_names, video_names
-from t2vbatch.plan.notes import plan_notes
 from t2vbatch.plan.plan import PLAN, Plan, PlannedModel
+from t2vbatch.plan.plan_notes import plan_notes
 from t2vbatch.plan.problems import MAX_SEED, row_problems
 from t2vbatch.plan.sample_ids import VERSION, Digests, as_digests, derive_seeds, row_digests, sample_ids
 

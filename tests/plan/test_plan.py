@@ -259,7 +259,7 @@ def test_dangerous_names_are_replaced(name: str) -> None:
     assert "/" not in safe_name(name)
 
 
-_THREE = [{"prompt": "a"}, {"prompt": "b", "samples": 3}, {"prompt": "c", "samples": 1}]
+_THREE: list[dict[str, Any]] = [{"prompt": "a"}, {"prompt": "b", "samples": 3}, {"prompt": "c", "samples": 1}]
 
 
 def test_a_row_may_have_its_own_number_of_samples(tmp_path: Path) -> None:
