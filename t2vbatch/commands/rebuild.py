@@ -1,10 +1,15 @@
 """The tables, the summary and the report, made again from the plan and the records."""
 
+import contextlib
 import logging
+
+import pyarrow as pa
 
 from t2vbatch.analysis.distance.result import valid_distances
 from t2vbatch.analysis.summary import Summary, summarize
-from t2vbatch.commands.status_file import count, write_complete
+from t2vbatch.commands.published import published_digests
+from t2vbatch.commands.status_file import count, read_published, write_complete
+from t2vbatch.errors import StoreError
 from t2vbatch.job import Job
 from t2vbatch.media.degenerate import ignored_seeds
 from t2vbatch.metrics import metric_columns
@@ -18,13 +23,19 @@ from t2vbatch.report.inputs import InputImage, Inputs
 _log = logging.getLogger(__name__)
 
 
+def refresh(store: Store, plan: Plan, job: Job) -> Summary:
+    """As ``rebuild``, but leave the files as they are where they are current."""
+    if read_published(store) == published_digests(store, job):
+        with contextlib.suppress(FileNotFoundError, StoreError):
+            return _summary(store, plan, store.read_table("results.parquet"))
+    return rebuild(store, plan, job)
+
+
 def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
     """Write results.parquet, metadata.parquet, summary.json and the report. The caller holds the lease."""
     records = store.compact()
     results = make_results(plan, records, metric_columns(job))
-    for sentence in ignored_seeds(results):
-        _log.warning("%s", sentence)
-    summary = summarize(results, plan.counts(), valid_distances(store, results))
+    summary = _summary(store, plan, results)
     store.write_table("results.parquet", results)
     store.write_table("metadata.parquet", make_metadata(results))
     store.write_json("summary.json", summary.to_json())
@@ -33,8 +44,15 @@ def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
     write_report(
         store.folder, results, summary, store.name, settings, job.report.max_videos, columns, _inputs(plan)
     )
-    write_complete(store, count(plan.table["sample_id"], records))
+    write_complete(store, count(plan.table["sample_id"], records), published_digests(store, job))
     return summary
+
+
+def _summary(store: Store, plan: Plan, results: pa.Table) -> Summary:
+    """The summary of the results, after the warnings about them."""
+    for sentence in ignored_seeds(results):
+        _log.warning("%s", sentence)
+    return summarize(results, plan.counts(), valid_distances(store, results))
 
 
 def _inputs(plan: Plan) -> Inputs | None:

@@ -14,7 +14,7 @@ from t2vbatch.analysis.distance.spec import distance_specs
 from t2vbatch.analysis.summary import Summary
 from t2vbatch.commands.bad_rows import record_bad_rows
 from t2vbatch.commands.prepare import Prepared
-from t2vbatch.commands.rebuild import rebuild
+from t2vbatch.commands.rebuild import rebuild, refresh
 from t2vbatch.commands.repeats import NEEDED, WORTH_ASKING, Repeats, find_repeats
 from t2vbatch.commands.status_file import StatusWriter
 from t2vbatch.engines import Ending, Engine, Progress, RunCallbacks
@@ -27,7 +27,6 @@ from t2vbatch.output.store import Store, open_store
 from t2vbatch.output.superseded import missing_videos, sort_videos
 from t2vbatch.plan import Plan, Sample
 from t2vbatch.plan.units import EVERYTHING, Selection, pending, position_count
-from t2vbatch.worker.factory import WorkerFactory
 from t2vbatch.worker.protocol import Failure
 
 _log = logging.getLogger(__name__)
@@ -112,7 +111,7 @@ def run_job(
                 rebuild(store, plan, job)
             raise
         before = _videos(plan, kept)
-        summary = rebuild(store, plan, job)
+        summary = refresh(store, plan, job)
         remade = _remade(store, records, lost)
     # After the lease: a slow server keeps no other run waiting.
     tracked = _tracked(store, job) if ending == "finished" and not selection else {}
@@ -156,6 +155,9 @@ def _make(
     units = pending(plan, records, job, selection)
     if not units:
         return "finished"
+    # Importing torch and diffusers takes seconds, and a run with nothing to do needs neither.
+    from t2vbatch.worker.factory import WorkerFactory
+
     factories = {name: WorkerFactory(job, name, prepared.facts[name], store) for name in units}
     status = StatusWriter.begin(store, plan, records)
 

@@ -1,14 +1,12 @@
 """The state of an output, from its files alone: any process may ask, at any time."""
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from t2vbatch.commands.pace import remaining_s
-from t2vbatch.commands.status_file import STATUS, Counts, count, counts_of
-from t2vbatch.errors import StoreError
+from t2vbatch.commands.status_file import Counts, count, counts_of, read_status_file
 from t2vbatch.output.store import Store, no_run_here
 
 
@@ -54,7 +52,7 @@ def read_status(store: Store) -> Status:
         UsageError: no run has begun here.
     """
     writer = store.writer()
-    written = _status_json(store)
+    written = read_status_file(store)
     counts = counts_of(written) if writer or written.get("complete") else None
     if counts is None:
         counts = _counted(store)
@@ -78,13 +76,6 @@ def read_status(store: Store) -> Status:
         rate_per_min=rate,
         eta_s=remaining_s(counts.pending, rate) if writer else None,
     )
-
-
-def _status_json(store: Store) -> dict[str, Any]:
-    with contextlib.suppress(FileNotFoundError, StoreError):
-        found = store.read_json(STATUS)
-        return found if isinstance(found, dict) else {}
-    return {}
 
 
 def _counted(store: Store) -> Counts:

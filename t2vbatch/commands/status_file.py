@@ -4,6 +4,7 @@ The run writes it every few seconds, and the command that rebuilds the tables wr
 says that it counts every record. After a run that died it is false, and the records have to be counted.
 """
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 
 from t2vbatch.commands.pace import Pace
 from t2vbatch.engines import Progress
+from t2vbatch.errors import StoreError
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Plan
 
@@ -61,9 +63,25 @@ def count(sample_ids: pa.ChunkedArray, records: pa.Table) -> Counts:
     )
 
 
-def write_complete(store: Store, counts: Counts) -> None:
-    """Write the status of an output that no run is writing."""
-    store.write_json(STATUS, {"written_at": _now(), "complete": True, "counts": _as_json(counts)})
+def write_complete(store: Store, counts: Counts, published: Mapping[str, str]) -> None:
+    """Write the status of an output that no run is writing; ``published`` as in ``published.py``."""
+    status = {"complete": True, "counts": _as_json(counts), "published": dict(published)}
+    store.write_json(STATUS, {"written_at": _now()} | status)
+
+
+def read_status_file(store: Store) -> Mapping[str, Any]:
+    """The content of status.json; empty where there is none, or where it is damaged."""
+    with contextlib.suppress(FileNotFoundError, StoreError):
+        found = store.read_json(STATUS)
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def read_published(store: Store) -> Mapping[str, str] | None:
+    """What the last command that wrote tables and report gave to ``write_complete``; None after a run that
+    died."""
+    found = read_status_file(store)
+    return found.get("published") if found.get("complete") else None
 
 
 @dataclass

@@ -127,6 +127,10 @@ class RecordLog:
                 return _only_records(table).select(columns or RECORDS.names)
         raise StoreError(f"{self._folder.uri}/records changed {_LISTINGS} times while it was read; try again")
 
+    def names(self) -> list[str]:
+        """The names of all files of the log, sorted. No file changes under its name but a small record."""
+        return sorted(self._folder.names(_FOLDER))
+
     # For the driver, under the lease.
 
     def recover(self) -> None:

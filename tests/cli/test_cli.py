@@ -352,6 +352,15 @@ def test_a_command_that_answers_loads_no_torch(folder: Path, arguments: str) -> 
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
+def test_a_run_with_nothing_to_do_loads_no_torch(folder: Path) -> None:
+    """Importing torch, diffusers or Ray takes seconds, and a finished output needs none of them."""
+    assert _t2vbatch(folder, "run", "job.yaml").returncode == 0
+    command = [sys.executable, "-c", _MODULES_AFTER, "run", "job.yaml"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert "0 videos generated" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
 def test_help_loads_no_library_of_data(folder: Path) -> None:
     """Importing the command line loads neither pyarrow nor pydantic: commands import what they need."""
     code = "import sys, t2vbatch.cli; print(*{'pyarrow', 'numpy', 'pydantic', 'pandas'} & set(sys.modules))"

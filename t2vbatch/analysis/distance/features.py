@@ -17,9 +17,7 @@ from t2vbatch.engines import Ending, Engine, Progress, RunCallbacks
 from t2vbatch.errors import EncodeError
 from t2vbatch.job import Distance, Job
 from t2vbatch.media.video import decode
-from t2vbatch.metrics.networks import load_network
 from t2vbatch.metrics.protocol import FloatArray, Network, UnscorableError, Weights
-from t2vbatch.models import set_up_torch
 from t2vbatch.output.store import Store, open_store
 from t2vbatch.plan import Unit
 from t2vbatch.worker.protocol import Factory, Outcome, Work
@@ -128,6 +126,10 @@ class ExtractorFactory:
 
     def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "Extractor":
         """Load the backbone; see Factory."""
+        # They import torch; a run whose distances are measured needs neither.
+        from t2vbatch.metrics.networks import load_network
+        from t2vbatch.models import set_up_torch
+
         set_up_torch(self.threads)
         return Extractor(self.asked, load_network(self.weights, device), self.cache)
 
