@@ -6,13 +6,15 @@ raises BadCell.
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from t2vbatch.job import Limits
-from t2vbatch.manifest.columns import MEDIA, VIDEO_SUFFIXES
+from t2vbatch.manifest.columns import IMAGES, MEDIA, VIDEO_SUFFIXES
+from t2vbatch.manifest.media import list_cell, paths_of
 from t2vbatch.manifest.problems import BadCell, shown
+from t2vbatch.media.frame_folder import pack_frames
 
 Reader = Callable[[Any], Any]
 
@@ -38,7 +40,7 @@ def readers(limits: Limits, textual: bool) -> dict[str, Reader]:
         "seed": (lambda value: read_seed(number(value))) if textual else read_seed,
         "samples": lambda value: read_samples(number(value) if textual else value, limits),
         "model": (lambda value: read_models(value.split(","))) if textual else read_models,
-        **dict.fromkeys(MEDIA, read_media),
+        **{name: _media_reader(name, limits) for name in MEDIA},
     }
 
 
@@ -111,6 +113,39 @@ def read_media(value: Any) -> dict[str, Any] | None:
     if not isinstance(path, str) or _CONTROL.search(path):
         raise BadCell(shown(path), "a path or a URI without control characters")
     return {"path": path, "bytes": None}
+
+
+def _media_reader(name: str, limits: Limits) -> Reader:
+    """The reader of a media column: one file, or a list of image files where the column takes several."""
+
+    def read(value: Any) -> dict[str, Any] | None:
+        if isinstance(value, str) and (paths := paths_of(value)) != (value,):
+            value = list(paths)
+        if not isinstance(value, list):
+            return read_media(value)
+        if len(value) > limits.media_frames:
+            raise BadCell(f"a list of {len(value):,} files", limits.bound("media_frames", "files"))
+        files = [file for one in value if (file := read_media(one)) is not None]
+        if len(files) != len(value):
+            raise BadCell("a list with an empty entry", "a file in every entry")
+        if len(files) > 1 and name in IMAGES:
+            raise BadCell(f"a list of {len(files)} files", "one image")
+        return _joined(files)
+
+    return read
+
+
+def _joined(files: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The cell of several files: a list of paths, or the bytes of a folder of frames."""
+    if len(files) < 2:
+        return files[0] if files else None
+    paths, data = [file["path"] for file in files], [file["bytes"] for file in files]
+    if all(path is not None for path in paths):
+        return {"path": list_cell(paths), "bytes": None}
+    if any(one is None for one in data):
+        raise BadCell("a list of paths and of bytes", "a list of paths, or of bytes")
+    names = {f"{index}": one for index, one in enumerate(data)}
+    return {"path": None, "bytes": pack_frames(names, names.__getitem__)}
 
 
 def file_name_reader(name: str) -> Reader:

@@ -5,11 +5,14 @@ URIs: ``s3://``, ``gs://``, ``az://``, and ``https://`` or ``http://`` at public
 are read only when the caller allows them.
 """
 
+import ast
 import hashlib
+import json
 import os
 import posixpath
 import stat
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -27,18 +30,27 @@ STORES = ("s3", "gs", "az")
 class Media:
     """An image, video or control sequence of a row: bytes in the manifest, or a path or URI.
 
+    Several images of one cell are like a folder with these images in the order of the cell.
+
     Attributes:
         name: the manifest column: ``image``, ``last_image``, ``video`` or ``control``.
-        uri: absolute path or URI; None when the manifest holds the bytes.
+        uri: absolute path or URI; for several images their JSON list; None when the manifest holds the bytes.
         data: the bytes, when they are already in memory.
         within: the manifest's folder, when ``uri`` must be inside it. A local path outside it is not read
-            then. A web server that holds the manifest may have a private address.
+            then. A web server that holds the manifest may have a private address. For several images a JSON
+            list with an entry for each of them, which is empty in place of None.
     """
 
     name: str
     uri: str | None = None
     data: bytes | None = field(default=None, repr=False)
     within: str | None = None
+
+    @classmethod
+    def several(cls, name: str, files: "Sequence[Media]") -> "Media":
+        """The media of a cell that names several files."""
+        uris, folders = zip(*((file.uri or "", file.within or "") for file in files), strict=True)
+        return cls(name, list_cell(uris), within=list_cell(folders))
 
     def read(self) -> bytes:
         """The bytes of the file; for a folder of frames, the tar that ``media.frame_folder`` describes.
@@ -50,6 +62,9 @@ class Media:
         """
         if self.data is not None:
             return self.data
+        if parts := self._parts():
+            files = {f"{index}{_suffix(part.uri)}": part for index, part in enumerate(parts)}
+            return pack_frames(files, lambda name: files[name].read())
         try:
             return self._fetched(self.uri or "")
         except FileNotFoundError as error:
@@ -63,6 +78,9 @@ class Media:
 
     def version(self) -> str | None:
         """What changes when the file does, without reading it: size and time, or ETag; None where unknown."""
+        if parts := self._parts():
+            versions = [part.version() for part in parts]
+            return None if None in versions else json.dumps(versions)
         path = local_path(self.uri) if self.uri else None
         if path is not None and path.is_dir():
             return None if self.within and not _inside(str(path), self.within) else _folder_version(path)
@@ -78,6 +96,14 @@ class Media:
         """The same media with its bytes in memory, to send it to a worker on another machine."""
         return self if self.data is not None else replace(self, data=self.read())
 
+    def _parts(self) -> "list[Media]":
+        """The files of a list, each to be read like a file of its own; empty for one file."""
+        uris = paths_of(self.uri) if self.uri is not None and self.data is None else ()
+        if len(uris) < 2:
+            return []
+        folders = zip(uris, paths_of(self.within or ""), strict=True)
+        return [Media(self.name, uri, within=folder or None) for uri, folder in folders]
+
     def _fetched(self, uri: str) -> bytes:
         path = local_path(uri)
         if path is not None:
@@ -92,8 +118,27 @@ class Media:
         return read_uri(uri)
 
 
+def list_cell(paths: Sequence[str]) -> str:
+    """The text of a cell that names several files."""
+    return json.dumps(list(paths), ensure_ascii=False)
+
+
+def paths_of(cell: str) -> tuple[str, ...]:
+    """The paths and URIs in a cell: those of a list of texts, in JSON or as Python prints it, or the cell."""
+    if not cell.lstrip().startswith("["):
+        return (cell,)
+    for read in (json.loads, ast.literal_eval):  # pandas writes a list into CSV as Python prints it
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            listed = read(cell)
+            if isinstance(listed, list) and all(isinstance(path, str) for path in listed):
+                return tuple(listed)
+    return (cell,)
+
+
 def located(cell: str, base: str) -> str:
     """The absolute path or URI of a cell in a manifest whose folder is ``base``."""
+    if len(paths := paths_of(cell)) > 1:
+        return list_cell([located(path, base) for path in paths])
     if "://" in cell:
         return cell
     if local_path(base) is not None or posixpath.isabs(cell):
@@ -153,6 +198,10 @@ def _uri_refusal(uri: str, scheme: str, allow_paths: bool) -> str | None:
     if scheme.startswith("file"):
         return None if allow_paths and scheme == "file" else "a local path as a URI"
     return f"a URI with the unknown scheme {scheme[:20]!r}"
+
+
+def _suffix(uri: str | None) -> str:
+    return posixpath.splitext(urlsplit(uri or "").path)[1].lower()[:10]
 
 
 def _inside(path: str, folder: str) -> bool:

@@ -7,7 +7,7 @@ media are read when their sample is generated.
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from t2vbatch.job import Limits
 from t2vbatch.manifest.columns import IMAGES, MEDIA, Naming
-from t2vbatch.manifest.media import is_frame_folder, located, refusal
+from t2vbatch.manifest.media import is_frame_folder, located, paths_of, refusal
 from t2vbatch.manifest.problems import Problems, shown
 from t2vbatch.media.cpus import usable_cpus
 from t2vbatch.media.images import image_fault
@@ -76,6 +76,9 @@ class _Checks:
     limits: Limits
 
     def path(self, cell: str) -> Fault | None:
+        if len(paths := paths_of(cell)) > 1:
+            one = replace(self, images=True)  # a list names images, whatever its column
+            return next((fault for path in paths if (fault := one.path(path)) is not None), None)
         reason = refusal(cell, self.base, self.allow_paths, self.allow)
         if reason is not None:
             return f"{reason}, {shown(cell)}", _ALLOWED

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from t2vbatch.errors import Problem
 from t2vbatch.manifest.columns import ARRAYS, CANONICAL, MEDIA
 from t2vbatch.manifest.extra_columns import shown_text
-from t2vbatch.manifest.media import Media, is_below, located, refusal
+from t2vbatch.manifest.media import Media, is_below, located, paths_of, refusal
 from t2vbatch.manifest.raw import BATCH_BYTES
 from t2vbatch.manifest.row_ids import pruned
 from t2vbatch.storage.files import local_path
@@ -147,6 +147,8 @@ class Manifest:
     def _media(self, name: str, cell: Mapping[str, Any]) -> Media:
         if cell["bytes"] is not None:
             return Media(name, data=cell["bytes"])
+        if len(paths := paths_of(cell["path"])) > 1:
+            return Media.several(name, [self._media(name, {"path": path, "bytes": None}) for path in paths])
         uri = located(cell["path"], self.base)
         if "://" in cell["path"]:
             allowed = (prefix.rstrip("/") for prefix in (self.base, *self.allow) if is_below(uri, [prefix]))

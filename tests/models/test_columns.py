@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from t2vbatch.commands.prepare import prepare
 from t2vbatch.job import load_job
@@ -73,3 +74,19 @@ def test_a_folder_of_reference_images_is_read(tmp_path: Path) -> None:
     made = line.run(tmp_path, "out", models, rows)
     assert [one["error"] for one in made] == [None, None]
     assert made[0]["frames_sha256"] != made[1]["frames_sha256"]
+
+
+def test_a_list_of_reference_images_is_a_folder_of_them(tmp_path: Path) -> None:
+    """VACE makes the same video from a list of images, from its text as in CSV, and from a folder."""
+    models = line.checkpoints(["WanVACEPipeline"], tmp_path)
+    [row] = line.rows(models, tmp_path)
+    (tmp_path / "folder").mkdir()
+    names = [f"folder/{index}.png" for index in range(2)]
+    for name, colour in zip(names, ("red", "blue"), strict=True):
+        Image.new("RGB", (16, 16), colour).save(tmp_path / name)
+    cells = {"folder": "folder", "list": names, "text": str(names), "one": names[:1]}
+    rows = [row | {"id": key, "reference_images": cell, "seed": 1} for key, cell in cells.items()]
+    made = {one["row_id"]: one for one in line.run(tmp_path, "out", models, rows)}
+    assert {one["error"] for one in made.values()} == {None}
+    digests = {key: one["frames_sha256"] for key, one in made.items()}
+    assert digests["folder"] == digests["list"] == digests["text"] != digests["one"]
