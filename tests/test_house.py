@@ -38,6 +38,7 @@ _PURE = [
     "analysis.summary",
     "canonical",
     "commands.prepare",
+    "commands.run",
     "job",
     "manifest",
     "media.degenerate",
@@ -54,6 +55,7 @@ _PURE = [
     "output.tables",
     "plan",
     "schedule",
+    "worker.factory",
     "worker.protocol",
 ]
 """What a machine without torch and Ray can import: planning, scheduling, records and statistics."""

@@ -17,10 +17,11 @@ class Figure:
 
     Attributes:
         work: what was measured.
-        value: the figure; smaller is better.
+        value: the figure.
         goal: the largest value that reaches the goal; None where there is none.
         unit: of both, such as ``ms/sample``.
         details: other figures of the same run, for the JSON file.
+        larger: whether larger is better; the goal is then the smallest value that reaches it.
     """
 
     work: str
@@ -28,10 +29,19 @@ class Figure:
     goal: float | None
     unit: str
     details: Mapping[str, Any]
+    larger: bool = False
+
+    @property
+    def reached(self) -> bool:
+        """Whether the value reaches the goal, if there is one."""
+        if self.goal is None:
+            return True
+        return self.value >= self.goal if self.larger else self.value <= self.goal
 
     def __str__(self) -> str:
-        goal = "" if self.goal is None else f"{self.goal:g}"
-        met = "" if self.goal is None else "yes" if self.value <= self.goal else "no"
+        bound = "at least" if self.larger else "at most"
+        goal = "" if self.goal is None else f"{bound} {self.goal:g}"
+        met = "" if self.goal is None else "yes" if self.reached else "no"
         return f"| {self.work} | {self.value:.4g} {self.unit} | {goal} | {met} |"
 
 

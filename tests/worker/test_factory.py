@@ -46,7 +46,7 @@ def test_a_failed_read_may_succeed_the_next_time(
     def fail(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("t2vbatch.worker.factory.load_model", fail)
+    monkeypatch.setattr("t2vbatch.worker.start.load_model", fail)
     with pytest.raises(OSError, match="Input/output error"):
         factory("m-1", "cpu")
 

@@ -126,7 +126,7 @@ class ExtractorFactory:
 
     def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "Extractor":
         """Load the backbone; see Factory."""
-        # They import torch; a run whose distances are measured needs neither.
+        # Imported here, in the worker's process: the driver needs no torch, which takes seconds to import.
         from t2vbatch.metrics.networks import load_network
         from t2vbatch.models import set_up_torch
 
