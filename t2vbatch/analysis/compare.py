@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from t2vbatch.analysis.intervals import Interval, mean_interval, standard_error
+from t2vbatch.analysis.intervals import Interval, standard_error
+from t2vbatch.analysis.paired_test import ANYTIME, SIGN_FLIP, PairedTest
 from t2vbatch.analysis.pairing import UNKNOWN, Better, Missing, PairedScores, frame_of, paired
 from t2vbatch.analysis.planning import Components, Goal, components, plans
-from t2vbatch.analysis.sign_flip import detectable_effect, holm, sign_flip_p, smallest_p
+from t2vbatch.analysis.sign_flip import holm
 from t2vbatch.metrics.protocol import Column
 from t2vbatch.output.records import score_columns
 
@@ -47,6 +48,7 @@ class Pair:
         detectable: the smallest true difference that this number of prompts and tests detects with 80% power;
             None if no difference can be significant.
         tests: number of tests that p_holm is corrected for.
+        sequential: whether p and the interval of the difference are valid at every look of a growing run.
         components: variances of the difference between prompts and between seeds of a prompt.
     """
 
@@ -74,6 +76,7 @@ class Pair:
     detectable: float | None = None
     tests: int = 0
     components: Components | None = None
+    sequential: bool = False
 
     @property
     def winner(self) -> str | None:
@@ -114,7 +117,10 @@ def models_by_name(outputs: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
 
 
 def compare(
-    models: Mapping[str, pa.Table], columns: Mapping[str, Column], missing: Missing | None = None
+    models: Mapping[str, pa.Table],
+    columns: Mapping[str, Column],
+    missing: Missing | None = None,
+    sequential: bool = False,
 ) -> Comparison:
     """Compare all pairs of models on all scores.
 
@@ -122,41 +128,57 @@ def compare(
         models: name: its rows of a results table, with the schema of ``records.results_schema``.
         columns: score: what is known of it. A score without a better direction is shown and not tested.
         missing: the treatment of missing scores; None means ``bounds``.
+        sequential: p-values and intervals are valid however often one looks while the data grow.
     """
-    return compare_groups({"": models}, columns, missing)[""]
+    return compare_groups({"": models}, columns, missing, sequential)[""]
 
 
 def compare_groups(
     groups: Mapping[str, Mapping[str, pa.Table]],
     columns: Mapping[str, Column],
     missing: Missing | None = None,
+    sequential: bool = False,
 ) -> dict[str, Comparison]:
     """Compare the models within each group of prompts; p-values are corrected over all groups together.
 
     Args:
         groups: label: models as for ``compare``.
     """
-    found = {label: _pairs(models, columns, missing or Missing()) for label, models in groups.items()}
-    corrected = iter(_corrected([pair for pairs in found.values() for pair in pairs]))
+    test = ANYTIME if sequential else SIGN_FLIP
+    missing = missing or Missing()
+    found = {label: _pairs(models, columns, missing, test) for label, models in groups.items()}
+    corrected = iter(_corrected([pair for pairs in found.values() for pair in pairs], test))
     return {
         label: Comparison(tuple(groups[label]), tuple(next(corrected) for _ in pairs))
         for label, pairs in found.items()
     }
 
 
-def _pairs(models: Mapping[str, pa.Table], columns: Mapping[str, Column], missing: Missing) -> list[Pair]:
+def _pairs(
+    models: Mapping[str, pa.Table], columns: Mapping[str, Column], missing: Missing, test: PairedTest
+) -> list[Pair]:
     frames = {name: frame_of(table) for name, table in models.items()}
     scores = dict.fromkeys(name for table in models.values() for name in score_columns(table.schema))
     found = []
     for score in scores:
         column = columns.get(score, UNKNOWN)
         for names in combinations(models, 2):
-            found.append(_pair(names, paired(names, frames, score, column, missing), score, column.better))
+            scores_of = paired(names, frames, score, column, missing, test.by_arrival)
+            found.append(_pair(names, scores_of, score, column.better, test))
     return found
 
 
-def _pair(names: tuple[str, str], scores: PairedScores, score: str, better: Better) -> Pair:
-    pair = Pair(*names, score, better, len(scores.first), 0, scores.left_out, scores.filled)
+def _pair(names: tuple[str, str], scores: PairedScores, score: str, better: Better, test: PairedTest) -> Pair:
+    pair = Pair(
+        *names,
+        score,
+        better,
+        len(scores.first),
+        0,
+        scores.left_out,
+        scores.filled,
+        sequential=test.by_arrival,
+    )
     if not pair.n:
         return pair
     differences = scores.first - scores.second
@@ -171,14 +193,14 @@ def _pair(names: tuple[str, str], scores: PairedScores, score: str, better: Bett
         rows=rows,
         first_mean=float(scores.first.mean()),
         second_mean=float(scores.second.mean()),
-        difference=mean_interval(differences, scores.prompts),
+        difference=test.interval(differences, scores.prompts),
         bounds=None if extremes is None else (float(extremes.low.mean()), float(extremes.high.mean())),
-        p=None if better is None else _p(scores),
-        smallest_p=None if better is None else smallest_p(rows),
+        p=None if better is None else _p(scores, test),
+        smallest_p=None if better is None else test.smallest_p(rows),
         wins=int((signs > 0).sum()),
         ties=int((signs == 0).sum()),
         losses=int((signs < 0).sum()),
-        win_rate=_share(mean_interval((signs + 1) / 2, scores.prompts)),
+        win_rate=_share(test.interval((signs + 1) / 2, scores.prompts)),
         effect=float(means.mean()) / spread if spread else None,
         error=error,
         components=components(differences, scores.prompts),
@@ -192,38 +214,38 @@ def _share(interval: Interval) -> Interval:
     return replace(interval, low=low, high=high)
 
 
-def _p(scores: PairedScores) -> float:
+def _p(scores: PairedScores, test: PairedTest) -> float:
     """The p-value, the largest that the missing scores allow.
 
     If a total has one sign at both extremes, p is largest at one of them: raising a single difference
     lowers the p-value of a positive total, because fewer sign patterns reach it.
     """
     if scores.extremes is None:
-        return sign_flip_p(_totals(scores.first - scores.second, scores.prompts))
+        return test.p(_totals(scores.first - scores.second, scores.prompts))
     ends = [_totals(end, scores.extremes.prompts) for end in (scores.extremes.low, scores.extremes.high)]
     if ends[0].sum() <= 0 <= ends[1].sum():
         return 1.0
-    return max(sign_flip_p(end) for end in ends)
+    return max(test.p(end) for end in ends)
 
 
 def _totals(differences: Any, prompts: Any) -> Any:
     return np.bincount(prompts, differences).astype(float)
 
 
-def _corrected(pairs: Sequence[Pair]) -> list[Pair]:
+def _corrected(pairs: Sequence[Pair], test: PairedTest) -> list[Pair]:
     """The pairs with Holm's correction over all of them, and what they can detect under it."""
     tests = sum(pair.p is not None for pair in pairs)
     corrected = iter(holm([pair.p for pair in pairs if pair.p is not None]))
     return [
         pair
         if pair.p is None
-        else replace(pair, p_holm=next(corrected), tests=tests, detectable=_detectable(pair, tests))
+        else replace(pair, p_holm=next(corrected), tests=tests, detectable=_detectable(pair, tests, test))
         for pair in pairs
     ]
 
 
-def _detectable(pair: Pair, tests: int) -> float | None:
-    effect = detectable_effect(pair.rows, SIGNIFICANCE / tests)
+def _detectable(pair: Pair, tests: int, test: PairedTest) -> float | None:
+    effect = test.detectable(pair.rows, SIGNIFICANCE / tests)
     return None if effect is None or pair.error is None else effect * pair.error * sqrt(pair.rows)
 
 

@@ -111,10 +111,14 @@ def _row(pair: Pair) -> tuple[str, ...]:
 
 def _notes(comparison: Comparison) -> list[str]:
     tests = max((pair.tests for pair in comparison.pairs), default=0)
+    sequential = any(pair.sequential for pair in comparison.pairs)
     return [
         "difference: first - second, on the prompts and seeds of both; prompts are the units of intervals and"
         f" tests; p (Holm) is corrected for {tests} tests",
-        "detectable: the true difference that this many prompts and tests find in 4 of 5 cases",
+        "sequential test: p and intervals are valid however often this comparison is repeated while the run"
+        " grows"
+        if sequential
+        else "detectable: the true difference that this many prompts and tests find in 4 of 5 cases",
         *_winners(comparison.pairs),
         *_missing(comparison.pairs),
         *_limits(comparison.pairs),

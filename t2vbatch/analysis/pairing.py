@@ -91,12 +91,28 @@ class Extremes:
 
 
 def frame_of(table: pa.Table) -> pd.DataFrame:
-    """The columns that pairing needs. Failed and degenerate videos have NaN for every score."""
+    """The columns that pairing needs. Failed and degenerate videos have NaN for every score, and so
+    has every score that is not finite.
+    """
     scores = score_columns(table.schema)
-    frame: pd.DataFrame = table.select([*_PAIRED_ON, *_SIZE, "status", *scores]).to_pandas()
+    frame: pd.DataFrame = table.select([*_PAIRED_ON, *_SIZE, "status", "finished_at", *scores]).to_pandas()
     frame[scores] = frame[scores].where(frame["status"] == "ok").astype(float)
+    frame[scores] = frame[scores].where(np.isfinite(frame[scores]))
     # Two rows without a prompt have the same prompt: none.
     return frame.assign(prompt=frame["prompt"].fillna(""))
+
+
+def complete_prompts(results: pa.Table, plan: pa.Table) -> pa.Table:
+    """The results of the prompts whose planned samples of a model are all finished.
+
+    A sequential test counts a prompt once, so a prompt that still gets videos has to wait.
+    """
+    finished, planned = (
+        table.select(["row_id", "model"]).to_pandas().astype(str).value_counts() for table in (results, plan)
+    )
+    complete = finished[finished >= planned.reindex(finished.index, fill_value=0)].index
+    keys = results.select(["row_id", "model"]).to_pandas().astype(str)
+    return results.filter(pa.array(pd.MultiIndex.from_frame(keys).isin(complete)))
 
 
 def paired(
@@ -105,13 +121,17 @@ def paired(
     score: str,
     column: Column,
     missing: Missing,
+    by_arrival: bool = False,
 ) -> PairedScores:
     """Pair the scores of the two models ``names``, whose rows are in ``frames``.
 
     Args:
         column: what is known of the score.
+        by_arrival: number the prompts in the order in which the last of their samples was finished.
     """
     joined = _joined(frames[names[0]], frames[names[1]], score)
+    if by_arrival:
+        joined = joined.sort_values(["arrived", *_PAIRED_ON], ignore_index=True)
     unequal = _unequal(joined) if column.by_size else np.zeros(len(joined), bool)
     paired = joined[~unequal]
     both = paired[paired["first_status"].notna() & paired["second_status"].notna()]
@@ -154,11 +174,13 @@ def _joined(left: pd.DataFrame, right: pd.DataFrame, score: str) -> pd.DataFrame
     sides = []
     for frame, name in ((left, "first"), (right, "second")):
         values = frame.get(score, np.nan)
-        others = {f"{name}_{other}": frame[other] for other in ("status", *_SIZE)}
+        others = {f"{name}_{other}": frame[other] for other in ("status", "finished_at", *_SIZE)}
         side = frame[_PAIRED_ON].assign(**{name: values}, **others)
         # Identical rows have the same video, which counts once.
         sides.append(side.drop_duplicates(_PAIRED_ON))
-    return sides[0].merge(sides[1], on=_PAIRED_ON, how="outer").sort_values(_PAIRED_ON, ignore_index=True)
+    joined = sides[0].merge(sides[1], on=_PAIRED_ON, how="outer").sort_values(_PAIRED_ON, ignore_index=True)
+    finished = joined[["first_finished_at", "second_finished_at"]].max(axis=1)
+    return joined.assign(arrived=finished.groupby(joined["row_id"]).transform("max"))
 
 
 def _unequal(joined: pd.DataFrame) -> npt.NDArray[np.bool_]:

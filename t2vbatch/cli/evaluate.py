@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,11 @@ from t2vbatch.cli.inspect import Output
 from t2vbatch.cli.run import Json, terminal_width
 from t2vbatch.cli.words import counted, fitted
 from t2vbatch.errors import UsageError
+
+if TYPE_CHECKING:
+    from t2vbatch.analysis.planning import Goal
+    from t2vbatch.analysis.votes import VoteSummary
+    from t2vbatch.commands.compare import Compared
 
 Outputs = Annotated[
     list[str], typer.Argument(metavar="OUTPUT", help="Output folders of runs.", show_default=False)
@@ -123,13 +128,23 @@ def compare(
     missing: MissingPolicy = "bounds",
     votes: Votes = None,
     plan: PlanGoal = None,
+    sequential: Annotated[
+        bool,
+        typer.Option(
+            "--sequential", help="Use a test that stays valid if you compare again as the run grows."
+        ),
+    ] = False,
+    correlations: Annotated[
+        bool, typer.Option("--correlations", help="Also show how the scores of each model correlate.")
+    ] = False,
     form: Annotated[Format, typer.Option("--format", help="Format of the table.")] = "text",
     as_json: Json = False,
 ) -> None:
     """Compare the models of one run, or of several, on the prompts and seeds that they share.
 
     Failed and degenerate videos have missing scores. With --votes, it also shows win rates and strengths
-    of the models by the votes of people, and how often each score agrees with them.
+    of the models by the votes of people, and how often each score agrees with them. An ordinary comparison
+    counts once, with a number of prompts that you decided before; --sequential may be repeated at any time.
 
     \b
     Examples:
@@ -137,32 +152,53 @@ def compare(
       t2vbatch compare runs/a runs/b --by category --format latex
       t2vbatch compare runs/compare --votes votes.jsonl
       t2vbatch compare runs/compare --plan width=1
+      t2vbatch compare runs/compare --sequential --correlations
     """
     from t2vbatch.analysis.compare import Missing
-    from t2vbatch.analysis.compare_text import render_comparison, render_plan
     from t2vbatch.analysis.planning import Goal
-    from t2vbatch.analysis.votes_text import render_votes
     from t2vbatch.commands.compare import compare_outputs, read_votes
 
     goal = None if plan is None else Goal.parse(plan)
-    compared = compare_outputs(outputs, by, Missing.parse(missing))
+    compared = compare_outputs(outputs, by, Missing.parse(missing), sequential)
     voted = read_votes(votes, outputs) if votes else None
     print_notes(compared.notes)
     if as_json:
         found = {label: part.to_json(goal) for label, part in compared.groups.items()}
-        shown = (found if by else found[""]) | ({"votes": voted.to_json()} if voted else {})
+        shown: dict[str, Any] = (found if by else found[""]) | ({"votes": voted.to_json()} if voted else {})
+        if correlations:
+            shown["correlations"] = [asdict(one) for one in compared.correlations]
         typer.echo(json.dumps(shown, ensure_ascii=False))
-        return
+    else:
+        _print_compared(compared, by, goal, correlations, voted, form)
+
+
+def _print_compared(
+    compared: "Compared",
+    by: str | None,
+    goal: "Goal | None",
+    correlations: bool,
+    voted: "VoteSummary | None",
+    form: Format,
+) -> None:
+    """Print the tables: each group, its plan, the correlations, the votes."""
+    from t2vbatch.analysis.compare_text import render_comparison, render_plan
+    from t2vbatch.analysis.correlation import correlation_table
+    from t2vbatch.analysis.votes_text import render_votes
+
     # A file has no width to fit.
     width = get_terminal_size(fallback=(200, 24)).columns
+
+    def show(text: str, before: str = "") -> None:
+        typer.echo(before + (fitted(text, width) if form == "text" else text))
+
     for label, part in compared.groups.items():
         if by:
             typer.echo(f"{'% ' if form == 'latex' else ''}{by}: {label}")
-        text = render_comparison(part, form, width)
-        typer.echo(fitted(text, width) if form == "text" else text)
+        show(render_comparison(part, form, width))
         if goal is not None:
-            text = render_plan(part, goal, form, width)
-            typer.echo(f"\n{fitted(text, width) if form == 'text' else text}")
+            show(render_plan(part, goal, form, width), "\n")
+    if correlations:
+        show(correlation_table(compared.correlations, form, width), "\n")
     if voted:
         typer.echo(f"\n{render_votes(voted, form, width)}")
 

@@ -1,15 +1,19 @@
 """Compares the models of finished runs: reads their results, directions of scores and groups of prompts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from t2vbatch.analysis.compare import Comparison, Missing, compare_groups, models_by_name
+from t2vbatch.analysis.correlation import Correlation, correlations
 from t2vbatch.analysis.groups import grouped
+from t2vbatch.analysis.pairing import complete_prompts
 from t2vbatch.analysis.votes import VoteSummary, parse_votes, summarize_votes
+from t2vbatch.commands.looks import earlier_look, remember_look
 from t2vbatch.errors import UsageError, nearest
 from t2vbatch.job import Job
 from t2vbatch.metrics.registry import known_columns
@@ -24,35 +28,48 @@ class Compared:
     Attributes:
         groups: value of the column ``by``: comparison; without ``by`` the only key is "".
         notes: what the user should know of the groups.
+        correlations: of the scores of each model, over all groups.
     """
 
     groups: dict[str, Comparison]
     notes: tuple[str, ...]
+    correlations: tuple[Correlation, ...]
 
 
-def compare_outputs(outputs: Sequence[str], by: str | None, missing: Missing) -> Compared:
+def compare_outputs(
+    outputs: Sequence[str], by: str | None, missing: Missing, sequential: bool = False
+) -> Compared:
     """Compare all models of these outputs.
+
+    Without ``sequential`` each output keeps the number of prompts that it was compared with (``looks.json``),
+    so that a later comparison of more prompts can warn.
 
     Args:
         by: a manifest column: compare within each of its values, with p-values corrected over all of them.
+        sequential: use the test that is valid at every look, on the prompts whose samples are all finished.
 
     Raises:
         UsageError: an output has no results, there is only one model, or a manifest lacks the column.
     """
-    models = models_by_name(read_results(outputs))
+    results = read_results(outputs)
+    notes = _repeated(outputs, results) if not sequential else []
+    if sequential:
+        results, notes = _complete(outputs, results)
+    models = models_by_name(results)
     if len(models) < 2:
         raise UsageError(
             " ".join(outputs), f"one model, {', '.join(models)}", "two models or more", "name another output"
         )
-    columns, notes = known_columns(_jobs(outputs)), _unfinished(outputs)
+    columns = known_columns(_jobs(outputs))
+    agreement = correlations(models)
     if by is None:
-        return Compared(compare_groups({"": models}, columns, missing), tuple(notes))
+        return Compared(compare_groups({"": models}, columns, missing, sequential), tuple(notes), agreement)
     groups = grouped(models, {name: _column(table, name, by) for name, table in models.items()})
     single = [label for label, part in groups.items() if len(part) < 2]
     if single:
         notes.append(f"not compared, because only one model has rows with {by} {', '.join(single)}")
     shared = {label: part for label, part in groups.items() if len(part) > 1}
-    return Compared(compare_groups(shared, columns, missing), tuple(notes))
+    return Compared(compare_groups(shared, columns, missing, sequential), tuple(notes), agreement)
 
 
 def read_votes(files: Sequence[Path], outputs: Sequence[str]) -> VoteSummary:
@@ -98,27 +115,51 @@ def read_results(outputs: Sequence[str]) -> dict[str, pa.Table]:
     return tables
 
 
-def _unfinished(outputs: Sequence[str]) -> list[str]:
-    """A warning for each output with pending samples.
+def _repeated(outputs: Sequence[str], results: Mapping[str, pa.Table]) -> list[str]:
+    """Warnings: outputs with pending samples, and outputs that were compared before with fewer prompts.
 
-    A test at 5% that is repeated ten times while the data grow is significant at one look in 19% of data
-    sets of equal
-    models: Armitage, McPherson and Rowe, Repeated significance tests on accumulating data, 1969.
+    A test at 5% that is repeated every ten prompts up to 100 finds a winner among equal models in about 20%
+    of runs: Armitage, McPherson and Rowe, Repeated significance tests on accumulating data, 1969, and
+    ``tests/benchmarks/statistics.md``.
     """
     notes = []
-    for output in outputs:
+    for output, table in zip(outputs, results.values(), strict=True):
         store = open_store(output)
-        try:
-            tables = [store.read_table(f"{name}.parquet") for name in ("plan", "results")]
-        except FileNotFoundError:
-            continue
-        planned, finished = (table.num_rows for table in tables)
-        if finished < planned:
+        prompts = pc.count_distinct(table["row_id"]).as_py()
+        before = earlier_look(store, prompts)
+        remember_look(store, prompts)
+        with suppress(FileNotFoundError):
+            planned = store.read_table("plan.parquet", ["sample_id"]).num_rows
+            if table.num_rows < planned and before is None:
+                notes.append(
+                    f"{output}: {table.num_rows} of {planned} samples are finished; repeated comparisons of a"
+                    " growing run find false winners; use --sequential, or decide before which one counts"
+                )
+        if before is not None:
             notes.append(
-                f"{output}: {finished} of {planned} samples are finished; repeated comparisons of a growing"
-                " run find false winners, so decide before which one counts"
+                f"{output}: compared before with {before} prompts, now with {prompts}; a comparison that is"
+                " repeated every 10 prompts finds a false winner in one run of five; --sequential prevents"
+                " that"
             )
     return notes
+
+
+def _complete(
+    outputs: Sequence[str], results: Mapping[str, pa.Table]
+) -> tuple[dict[str, pa.Table], list[str]]:
+    """The results of complete prompts, and a note on the rest."""
+    kept, notes = {}, []
+    for output, (label, table) in zip(outputs, results.items(), strict=True):
+        kept[label] = table
+        # Results that were copied without their plan count as complete.
+        with suppress(FileNotFoundError):
+            plan = open_store(output).read_table("plan.parquet", ["row_id", "model"])
+            kept[label] = complete_prompts(table, plan)
+            if waiting := table.num_rows - kept[label].num_rows:
+                notes.append(
+                    f"{output}: {waiting} finished samples wait for the other samples of their prompts"
+                )
+    return kept, notes
 
 
 def _jobs(outputs: Sequence[str]) -> list[Job]:

@@ -1,17 +1,21 @@
 """Measures intervals and tests on simulated scores: ``python -m tests.benchmarks.statistics [--sets 2000]``.
 
 It prints the tables of ``statistics.md``: how often a 95% interval covers the true mean, how often a test
-of two equal models is significant, and how often any of several tests is. The goal is 93 to 97% coverage
-from 5 prompts on for Gaussian noise and from 10 on for the others, and at most 6% false positives.
+of two equal models is significant, how often any of several tests is, and how often a test is significant
+at any of several looks at growing data. The goal is 93 to 97% coverage from 5 prompts on for Gaussian noise
+and from 10 on for the others, at most 6% false positives, and at most 5% of the sequential test at all looks.
 """
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
+from t2vbatch.analysis.correlation import spearman
 from t2vbatch.analysis.intervals import mean_interval
+from t2vbatch.analysis.sequential import anytime_p
 from t2vbatch.analysis.sign_flip import holm, sign_flip_p
 
 FloatArray = npt.NDArray[np.float64]
@@ -27,6 +31,11 @@ NOISES: Mapping[str, tuple[Draw, float]] = {
 
 PROMPTS = (5, 8, 10, 13, 20, 50, 100)
 SEEDS = (1, 5)
+LOOK_EVERY = 10
+"""Prompts between two looks at growing data."""
+EFFECT = 0.5
+LOOKED_AT = (10, 20, 50, 100)
+"""Numbers of prompts of the last look."""
 TESTS = 12
 """Tests of one comparison: 3 pairs of models on 4 scores."""
 
@@ -55,10 +64,50 @@ def false_positives(noise: str, prompts: int, tests: int, sets: int) -> float:
     return found / sets
 
 
-def table(title: str, rows: Mapping[str, list[float]]) -> str:
+def significant_at_any_look(
+    test: Callable[[FloatArray], float], noise: str, prompts: int, effect: float, sets: int
+) -> float:
+    """The share of data sets in which the test is significant at any look, every LOOK_EVERY prompts.
+
+    Args:
+        effect: true difference in standard deviations between prompts; 0 for two equal models.
+    """
+    draw, _ = NOISES[noise]
+    random = np.random.default_rng([prompts, LOOK_EVERY])
+    found = 0
+    for _ in range(sets):
+        differences = draw(random, prompts) - draw(random, prompts)
+        differences += effect * differences.std()
+        looks = range(LOOK_EVERY, prompts + 1, LOOK_EVERY)
+        found += any(test(differences[:look]) < 0.05 for look in looks)
+    return found / sets
+
+
+def correlation_coverage(noise: str, prompts: int, correlation: float, sets: int) -> float:
+    """The share of data sets whose interval covers the true rank correlation of two scores.
+
+    Scores that increase with a Gaussian variable have its rank correlation, whatever their distribution.
+    """
+    random = np.random.default_rng([prompts, round(100 * correlation)])
+    draw, _ = NOISES[noise]
+    quantiles = np.sort(draw(random, 100_001))
+    true = 6 / np.pi * np.arcsin(correlation / 2)
+    hits = 0
+    for _ in range(sets):
+        first, second = random.normal(size=(2, prompts))
+        second = correlation * first + np.sqrt(1 - correlation**2) * second
+        scores = quantiles[
+            [[int(100_000 * NormalDist().cdf(one)) for one in line] for line in (first, second)]
+        ]
+        found = spearman(*scores)
+        hits += (found.low or -1) <= true <= (found.high or 1)
+    return hits / sets
+
+
+def table(title: str, rows: Mapping[str, list[float]], header: Sequence[int] = PROMPTS) -> str:
     """A Markdown table with one column for each number of prompts."""
-    lines = [f"### {title}", "", f"| prompts | {' | '.join(map(str, PROMPTS))} |"]
-    lines.append(f"| --- |{' ---: |' * len(PROMPTS)}")
+    lines = [f"### {title}", "", f"| prompts | {' | '.join(map(str, header))} |"]
+    lines.append(f"| --- |{' ---: |' * len(header)}")
     lines += [
         f"| {name} | {' | '.join(f'{100 * value:.1f}' for value in values)} |"
         for name, values in rows.items()
@@ -67,7 +116,7 @@ def table(title: str, rows: Mapping[str, list[float]]) -> str:
 
 
 def main() -> None:
-    """Print the three tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=2000)
     sets = parser.parse_args().sets
@@ -76,9 +125,28 @@ def main() -> None:
         print(table(f"Coverage of 95% intervals in percent, {seeds} videos per prompt", rows), flush=True)
     rows = {noise: [false_positives(noise, prompts, 1, sets) for prompts in PROMPTS] for noise in NOISES}
     print(table("False positives of one test at p < 0.05, in percent", rows), flush=True)
-    some = sets // 4
-    rows = {noise: [false_positives(noise, prompts, TESTS, some) for prompts in PROMPTS] for noise in NOISES}
+    rows = {noise: [false_positives(noise, prompts, TESTS, sets) for prompts in PROMPTS] for noise in NOISES}
     print(table(f"Sets with any of {TESTS} tests at p < 0.05 after Holm, in percent", rows), flush=True)
+    for name, test in {"sign-flip": sign_flip_p, "sequential": anytime_p}.items():
+        print(_looks(f"False winners of the {name} test", test, 0.0, sets), flush=True)
+        title = f"Winners of the {name} test for a true difference of {EFFECT} standard deviations"
+        print(_looks(title, test, EFFECT, sets // 4), flush=True)
+    rows = {
+        f"{noise}, correlation {correlation}": [
+            correlation_coverage(noise, prompts, correlation, sets // 4) for prompts in PROMPTS
+        ]
+        for noise in ("Gaussian", "skewed (exponential)")
+        for correlation in (0.0, 0.7)
+    }
+    print(table("Coverage of 95% intervals of rank correlations, in percent", rows), flush=True)
+
+
+def _looks(title: str, test: Callable[[FloatArray], float], effect: float, sets: int) -> str:
+    rows = {
+        noise: [significant_at_any_look(test, noise, prompts, effect, sets) for prompts in LOOKED_AT]
+        for noise in NOISES
+    }
+    return table(f"{title} at any look, every {LOOK_EVERY} prompts, in percent", rows, LOOKED_AT)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
@@ -128,6 +129,37 @@ def test_compare_warns_of_an_unfinished_run(tmp_path: Path) -> None:
     assert "48 of 100 samples are finished" in typed("compare", folder).stderr
     pq.write_table(pa.table({"sample_id": [str(index) for index in range(48)]}), f"{folder}/plan.parquet")
     assert "finished" not in typed("compare", folder).stderr
+
+
+def test_compare_warns_of_a_repeated_comparison(tmp_path: Path) -> None:
+    """A comparison of more prompts than an earlier one of the same output warns; --sequential needs none."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    results = pq.read_table(f"{folder}/results.parquet")
+    few = results.filter(pc.is_in(results["row_id"], pa.array([f"r{row}" for row in range(10)])))
+    pq.write_table(few, f"{folder}/results.parquet")
+    assert typed("compare", folder).stderr == typed("compare", folder).stderr == ""
+    pq.write_table(results, f"{folder}/results.parquet")
+    assert typed("compare", folder, "--sequential").stderr == ""
+    assert "compared before with 10 prompts, now with 24" in typed("compare", folder).stderr
+
+
+def test_a_sequential_comparison_takes_complete_prompts(tmp_path: Path) -> None:
+    """--sequential leaves out prompts that still get videos, and says so in the notes of the table."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    rows = [{"row_id": f"r{row}", "model": model} for row in range(24) for model in ("slow", "fast")]
+    pq.write_table(pa.Table.from_pylist([*rows, {"row_id": "r3", "model": "slow"}]), f"{folder}/plan.parquet")
+    found = typed("compare", folder, "--sequential", "--json")
+    (pair,) = json.loads(found.stdout)["pairs"]
+    assert (pair["rows"], pair["sequential"], pair["winner"]) == (23, True, "slow")
+    assert "1 finished samples wait" in found.stderr
+    assert "valid however often" in typed("compare", folder, "--sequential").stdout
+
+
+def test_compare_shows_correlations(tmp_path: Path) -> None:
+    """--correlations adds a table, and a list in JSON."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    assert "rank correlation" in typed("compare", folder, "--correlations").output
+    assert json.loads(typed("compare", folder, "--correlations", "--json").output)["correlations"] == []
 
 
 def test_compare_takes_a_policy_for_missing_scores(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from t2vbatch.analysis.compare import models_by_name
+from t2vbatch.analysis.correlation import correlations
 from t2vbatch.analysis.highlights import choose, extreme
 from t2vbatch.analysis.summary import ScoreSummary
 from t2vbatch.analysis.summary_text import interval_text
@@ -55,6 +57,20 @@ class Results:
         """The results as a pandas table."""
         frame: pd.DataFrame = self.table.to_pandas()
         return frame
+
+    def correlations(self) -> pd.DataFrame:
+        """Spearman's correlations of the scores, by prompt means within each model, with 95% intervals.
+
+        Columns: model, first, second, prompts, value, low, high, reason (why there is no value).
+        """
+        found = correlations(models_by_name({self._store.name: self.table}))
+        rows = [
+            {"model": one.model, "first": one.first, "second": one.second, "prompts": one.prompts}
+            | {end: getattr(one.value, name, None) for end, name in _ENDS.items()}
+            | {"reason": one.reason}
+            for one in found
+        ]
+        return pd.DataFrame(rows, columns=[*_CORRELATION, *_ENDS, "reason"])
 
     def videos(self, count: int = SHOWN) -> Gallery:
         """Up to ``count`` videos of each model, of the same prompts and indices, chosen deterministically."""
@@ -135,6 +151,8 @@ class Results:
         return self._better(score) == "lower"
 
 
+_CORRELATION = ("model", "first", "second", "prompts")
+_ENDS = {"value": "mean", "low": "low", "high": "high"}
 _ARROWS = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}", None: ""}
 
 
