@@ -26,6 +26,7 @@ def pin(model: Model, pins: Pins) -> Model:
             "revision": pins.get(_key(model.model_dump(include={"path", "revision"})), model.revision),
             "components": {name: part and pinned(part) for name, part in model.components.items()},
             "loras": [pinned(lora) for lora in model.loras],
+            "ip_adapter": model.ip_adapter and pinned(model.ip_adapter),
         }
     )
 
@@ -53,6 +54,7 @@ def _sections(model: Model) -> Iterator[Mapping[str, Any]]:
     yield {"path": model.path, "revision": model.revision}
     yield from (part for part in model.components.values() if part)
     yield from model.loras
+    yield from [model.ip_adapter] if model.ip_adapter else []
 
 
 def _commits(identity: Any) -> Iterator[tuple[str, str]]:

@@ -284,8 +284,10 @@ def _located(job: Job, base: Path) -> Job:
             for part, section in model.components.items()
         }
         loras = [locate.part(lora, *key, "loras", index) for index, lora in enumerate(model.loras)]
+        adapter = model.ip_adapter and locate.part(model.ip_adapter, *key, "ip_adapter")
         own = locate.part({"path": model.path, "config": model.config}, *key)
-        return model.model_copy(update={**own, "components": parts, "loras": loras})
+        found = {**own, "components": parts, "loras": loras, "ip_adapter": adapter}
+        return model.model_copy(update=found)
 
     def located_distance(name: str, distance: Distance) -> Distance:
         key = ("distances", name)

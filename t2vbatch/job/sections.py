@@ -36,6 +36,10 @@ class Model(Section):
         default_factory=dict, description="name: {class, path, ...}, loaded and passed to the pipeline"
     )
     loras: list[dict[str, Any]] = Field(default_factory=list, description="list of {path, weight, name}")
+    ip_adapter: dict[str, Any] | None = Field(
+        None,
+        description="{path, subfolder, weight_name, scale, image_encoder}, for the column ip_adapter_image",
+    )
     memory: list[str | dict[str, Any]] = Field(
         default_factory=list, description="memory savings such as model_cpu_offload, vae_slicing, vae_tiling"
     )

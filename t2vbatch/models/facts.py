@@ -16,6 +16,7 @@ from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from t2vbatch.models.checkpoints.components import check_component, find_components
 from t2vbatch.models.checkpoints.folders import INDEX
+from t2vbatch.models.checkpoints.ip_adapters import COLUMN, EMBEDS, check_ip_adapter, ip_adapter_identity
 from t2vbatch.models.checkpoints.loras import check_lora, lora_identity
 from t2vbatch.models.checkpoints.settings import MEMORY, OFFLOADS, SPEED, Setting, options_of
 from t2vbatch.models.checkpoints.sources import BUNDLED, Source, bundled
@@ -86,11 +87,11 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
     asked = spec.call.get(signature.frames or "")
     module = bundled(f"{where}.path", spec.path) if spec.path.startswith(BUNDLED) else None
     return ModelFacts(
-        identity=_identity(where, spec, checkpoint, pipeline),
+        identity=_identity(where, spec, checkpoint, pipeline) | _adapter_identity(where, spec, index),
         parameters=signature.parameters,
         call=dict(module.CALL) if module else {},
         signature=signature.defaults,
-        requires=signature.requires,
+        requires=signature.requires | ({COLUMN} if spec.ip_adapter else set()),
         accepts=signature.accepts,
         fps=float(module.FPS) if module else _fps(signature, row.fps),
         token_limit=_token_limit(source, index, signature, spec),
@@ -100,9 +101,9 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
         frames_argument=signature.frames,
         frames=counts.allowed,
         fps_argument=signature.fps,
-        lacking=lacking_columns(pipeline, spec, signature),
+        lacking=lacking_columns(pipeline, spec, signature) | _without_adapter(where, spec, signature),
         arrays=frozenset(signature.arrays),
-        fills=signature.media,
+        fills={**signature.media, **({EMBEDS: COLUMN} if spec.ip_adapter else {})},
         reserved=signature.reserved,
         kinds=signature.kinds,
         notes=tuple(count_notes(pipeline.name, row, counts, signature.frames, asked)),
@@ -147,6 +148,7 @@ def _check_components(where: str, pipeline: PipelineInfo, spec: Model) -> None:
             check_component(f"{where}.components.{name}", component)
     for index, lora in enumerate(spec.loras):
         check_lora(f"{where}.loras[{index}]", lora)
+    check_ip_adapter(f"{where}.ip_adapter", spec, pipeline)
     if spec.scheduler is not None:
         scheduler_config(where, spec)
 
@@ -220,6 +222,23 @@ def _identity(where: str, spec: Model, checkpoint: Checkpoint, pipeline: Pipelin
         "fit": spec.fit,
         "background": spec.background,
     }
+
+
+def _adapter_identity(where: str, spec: Model, index: Mapping[str, Any]) -> dict[str, Any]:
+    """The identity of the IP adapter; nothing for a model without one, whose identity stays as it was."""
+    if spec.ip_adapter is None:
+        return {}
+    own = index.get("image_encoder")
+    has_encoder = bool(spec.components.get("image_encoder", isinstance(own, list) and own[-1] is not None))
+    return {"ip_adapter": ip_adapter_identity(f"{where}.ip_adapter", spec, has_encoder)}
+
+
+def _without_adapter(where: str, spec: Model, signature: CallSignature) -> dict[str, str]:
+    """What the columns of an IP adapter need, if the model has none."""
+    if spec.ip_adapter is not None:
+        return {}
+    columns = {COLUMN, EMBEDS} & (signature.media.keys() | signature.arrays.keys())
+    return dict.fromkeys(sorted(columns), f"an IP adapter: set {where}.ip_adapter")
 
 
 def _fps(signature: CallSignature, default: float) -> float:

@@ -51,12 +51,12 @@ def check_packages(
 
 
 def lacking_columns(pipeline: PipelineInfo, spec: Model, taken: CallSignature) -> dict[str, str]:
-    """Manifest columns that no row can use on this machine: the package to install, by its name for pip."""
+    """Manifest columns that no row can use on this machine: the package to install."""
     lacking: dict[str, str] = {}
     for need in family(pipeline.name).needs:
         if columns := _columns(need, spec, taken.media.keys()):
             lacking |= dict.fromkeys(columns, "".join(absent([need.package])))
-    return {column: package for column, package in lacking.items() if package}
+    return {column: f"{name}: pip install {name}" for column, name in lacking.items() if name}
 
 
 def _needed(

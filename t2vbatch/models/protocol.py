@@ -90,7 +90,7 @@ class ModelFacts:
         reserved: call parameters that only t2vbatch sets: what to use instead.
         kinds: call argument: the kinds of values that it takes (see ``models.calls.value_kinds``).
         notes: sentences for the user about this model and the job's call.
-        lacking: manifest columns that no call can use on this machine: the package to install for each.
+        lacking: manifest columns that no call can use on this machine or with this job: what each needs.
         fps_argument: the call argument for the frame rate that the model generates for, or None; a sample's
             file has that rate, unless the job sets ``fps``.
     """

@@ -119,7 +119,6 @@ def _input_problem(at: Problem, row: Row, name: str, facts: ModelFacts) -> Probl
         expected = f"a {missing[0]}, which model {name!r} needs; or a model column that leaves it out"
         return replace(at, column=missing[0], found="nothing", expected=expected)
     if unusable := sorted(row.media.keys() & facts.lacking.keys()):
-        package = facts.lacking[unusable[0]]
-        expected = f"{package}, which model {name!r} needs for it: pip install {package}"
-        return replace(at, column=unusable[0], found="a package that is not installed", expected=expected)
+        found = f"an input that model {name!r} cannot use"
+        return replace(at, column=unusable[0], found=found, expected=facts.lacking[unusable[0]])
     return None

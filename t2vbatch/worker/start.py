@@ -82,7 +82,7 @@ def _is_lasting(error: Exception, spec: Model) -> bool:
 
     A hub may answer the next time, and so may a disk that gave an error number.
     """
-    parts = [*spec.loras, *(part for part in spec.components.values() if part)]
+    parts = [*spec.loras, spec.ip_adapter or {}, *(part for part in spec.components.values() if part)]
     paths = [spec.path, spec.config, *(part.get("path") for part in parts)]
     local = all(path is None or Path(str(path)).exists() for path in paths)
     return (

@@ -56,7 +56,7 @@ def test_a_package_that_some_rows_need_is_known(
     """A model with optional images runs without the package, and lists the columns that it cannot use."""
     _without(monkeypatch, package)
     facts = inspect_model("mine", tiny.model(name, checkpoint(name)))
-    assert facts.lacking == dict.fromkeys(columns, package)
+    assert facts.lacking == dict.fromkeys(columns, f"{package}: pip install {package}")
     assert columns <= facts.accepts
 
 

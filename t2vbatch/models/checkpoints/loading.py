@@ -1,4 +1,7 @@
-"""Loads a model. The order: weights, scheduler, LoRAs, memory settings, device, offloads, speed settings."""
+"""Loads a model.
+
+The order: weights, scheduler, IP adapter, LoRAs, memory settings, device, offloads, speed settings.
+"""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -13,6 +16,7 @@ from t2vbatch.media.reading import DEFAULT, Reading
 from t2vbatch.models.calls.diffusers_model import DiffusersModel
 from t2vbatch.models.calls.framewise import FramewiseModel
 from t2vbatch.models.checkpoints.effects import EFFECTS, NoEffectError
+from t2vbatch.models.checkpoints.ip_adapters import add_ip_adapter
 from t2vbatch.models.checkpoints.loras import add_loras
 from t2vbatch.models.checkpoints.memory_check import check_room
 from t2vbatch.models.checkpoints.settings import MEMORY, OFFLOADS, SPEED, Setting, options_of
@@ -54,6 +58,7 @@ def _load(found: Any, spec: Model, facts: ModelFacts, device: str, how: Reading)
     if spec.scheduler is not None:
         name, config = scheduler_config("model", spec)
         pipeline.scheduler = getattr(diffusers, name).from_config(pipeline.scheduler.config, **config)
+    add_ip_adapter(pipeline, spec, facts.identity.get("ip_adapter"))
     add_loras(pipeline, spec, facts.identity["loras"])
     memory = dict.fromkeys(family(found.__name__).memory) | memory_settings(spec)
     savings = {name: value for name, value in memory.items() if name not in OFFLOADS}
