@@ -16,7 +16,7 @@
         │   └── InputError      an input of the row is missing, or differs from the planned one
         │       └── BrokenInputError  no decoder reads it, or it exceeds a limit
         ├── DegenerateError     the frames are not a video: NaN, infinity, no frames, wrong shape
-        ├── EncodeError         ffmpeg failed, or wrote a file that is not the video it was given
+        ├── EncodeError         a video cannot be encoded, or its file differs from the frames
         ├── MemoryExceededError the device ran out of memory
         ├── DeadlineError       the unit ran past its deadline
         └── CrashError          the process died while it made this sample

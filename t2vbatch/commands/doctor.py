@@ -12,6 +12,7 @@ from huggingface_hub import get_token
 
 from t2vbatch.engines.devices import local_gpus
 from t2vbatch.media.cpus import usable_cpus
+from t2vbatch.media.encoding import encoder_versions
 from t2vbatch.media.video import ffmpeg_version
 from t2vbatch.models import hub_reachable, list_pipelines
 
@@ -69,7 +70,9 @@ def _devices() -> Iterator[Fact]:
 
 
 def _programs() -> Iterator[Fact]:
-    yield Fact("ffmpeg", ffmpeg_version())
+    encoders = ", ".join(f"{name} {version}" for name, version in encoder_versions().items())
+    yield Fact("video encoder", encoders)
+    yield Fact("ffmpeg", f"{ffmpeg_version()}, for sound")
     if hub_reachable():
         yield Fact("hub", "reachable")
     else:

@@ -16,6 +16,12 @@ Floats = npt.NDArray[np.float32]
 Chromaticities = tuple[float, ...]
 """x and y of white, red, green and blue, in this order."""
 
+BT709, TV_RANGE = 1, 1
+"""The tags of written videos: BT.709 as matrix, primaries and transfer; luma from 16 to 235."""
+
+SCALE_EXACT = "flags=bitexact+accurate_rnd+full_chroma_int"
+"""Option of ffmpeg's ``scale`` filter: the same result on every processor."""
+
 HDR_TRANSFERS: Mapping[int, str] = {16: "PQ", 18: "HLG"}
 """Transfer functions of HDR."""
 

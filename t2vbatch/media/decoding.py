@@ -26,8 +26,7 @@ from av.video.stream import VideoStream
 
 from t2vbatch.errors import BrokenInputError, EncodeError
 from t2vbatch.media.budget import Budget
-from t2vbatch.media.colours import matrix_option, tagged_conversion
-from t2vbatch.media.ffmpeg import SCALE_EXACT
+from t2vbatch.media.colours import SCALE_EXACT, matrix_option, tagged_conversion
 from t2vbatch.media.images import decode_animation, is_image
 from t2vbatch.media.reading import Colour, Reading
 from t2vbatch.media.truncation import truncated
@@ -196,6 +195,7 @@ class _Converter:
         self._alpha = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
         self._kind = _kind(frame)
         self._graph = Graph()  # Kept here: its filters do not keep it alive.
+        self._graph.threads = 1
         self._source, self._sink = self._filters(frame)
 
     def _filters(self, frame: VideoFrame) -> tuple[FilterContext, FilterContext]:

@@ -1,8 +1,7 @@
 """A video, and reading and writing it as a file.
 
-Only this module and ffmpeg.py, which it calls, run ffmpeg. The bytes of a file depend on the video and the
-settings only: one thread, no processor-dependent assembly, no time stamps. Colours are converted and tagged
-as BT.709, because players guess the colours of untagged files, and guess differently.
+The bytes of a file depend on the video and the settings only (see ``encoding``). Colours are converted and
+tagged as BT.709, because players guess the colours of untagged files, and guess differently.
 """
 
 import functools
@@ -23,6 +22,7 @@ from t2vbatch.job import VideoFile
 from t2vbatch.media import ffmpeg
 from t2vbatch.media.audio import Audio, read_wav, write_wav
 from t2vbatch.media.decoding import CONTAINERS, decode_file
+from t2vbatch.media.encoding import Shape, write_frames, write_gif
 from t2vbatch.media.frame_folder import frame_names
 from t2vbatch.media.images import decode_images
 from t2vbatch.media.playable import written_fps, written_frames, written_size
@@ -86,28 +86,30 @@ def encode(video: Video, path: Path, settings: VideoFile) -> None:
     machines of one architecture; Opus chooses its instructions at run time, so it needs the same processor.
 
     Raises:
-        EncodeError: ffmpeg failed.
+        EncodeError: the file cannot be written.
         StoreError: the disk is full or not writable, which is not a failure of this video.
     """
     if settings.format == "png":
         _write_folder(video, path)
         return
     width, height = written_size(video.frames.shape[2], video.frames.shape[1], settings)
-    rate = str(Fraction(written_fps(video.fps, settings)).limit_denominator(1001))
+    rate = Fraction(written_fps(video.fps, settings)).limit_denominator(1001)
+    shape = Shape(width, height, rate)
     if settings.format == "gif":
-        ffmpeg.write_gif(video.frames, rate, path, settings)
-        return
-    source = ffmpeg.raw_source(width, height, rate)
-    target = ffmpeg.target_arguments(path, settings, _pixels(width, height, settings))
+        write_gif(video.frames, shape, path, settings)
+    elif video.audio is None:
+        _write_silent(video, shape, path, settings)
+    else:
+        with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
+            silent, sound = Path(folder) / "silent", Path(folder) / _WAV
+            _write_silent(video, shape, silent, settings)
+            _write_audio(video.audio.lasting(video.duration_s), sound)
+            ffmpeg.add_sound(silent, sound, video.audio.channels, path, settings)
+
+
+def _write_silent(video: Video, shape: Shape, path: Path, settings: VideoFile) -> None:
     frames = written_frames(video.frames, settings)
-    if video.audio is None:
-        ffmpeg.run([*source, *target], frames)
-        return
-    with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
-        sound = Path(folder) / _WAV
-        _write_audio(video.audio.lasting(video.duration_s), sound)
-        added = ffmpeg.sound_arguments(sound, settings, video.audio.channels)
-        ffmpeg.run([*ffmpeg.PORTABLE, *source, *added, *target], frames)
+    write_frames(frames, shape, path, settings, _pixels(shape.width, shape.height, settings))
 
 
 def decode(path: Path, how: Reading = TRUSTED) -> Video:
@@ -135,8 +137,7 @@ def decode_audio(path: Path) -> Audio:
             return read_wav(path / _WAV)
         with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
             sound = Path(folder) / _WAV
-            source = ["-xerror", *ffmpeg.PORTABLE, "-format_whitelist", CONTAINERS, "-i", str(path)]
-            ffmpeg.run([*source, "-map", "0:a:0", "-c:a", "pcm_s16le", str(sound)])
+            ffmpeg.extract_sound(path, CONTAINERS, sound)
             return read_wav(sound)
     except (OSError, ValueError) as error:
         raise EncodeError(f"the sound cannot be decoded ({error})") from error
@@ -155,7 +156,7 @@ def digest_file(path: Path) -> tuple[str, int]:
 
 @functools.cache
 def ffmpeg_version() -> str:
-    """Version of the ffmpeg in use, such as ``7.0.2-static``."""
+    """Version of the ffmpeg program, which encodes and decodes sound, such as ``7.0.2-static``."""
     return str(imageio_ffmpeg.get_ffmpeg_version())
 
 

@@ -22,6 +22,7 @@ import torch
 from t2vbatch.errors import DegenerateError, EncodeError
 from t2vbatch.job import Job, VideoFile
 from t2vbatch.media.degenerate import degenerate_reason
+from t2vbatch.media.encoding import encoder_versions
 from t2vbatch.media.playable import written_fps, written_size
 from t2vbatch.media.poster import poster, poster_name
 from t2vbatch.media.reading import reading_of
@@ -209,7 +210,8 @@ class Finisher:
 def versions() -> Mapping[str, str]:
     """Versions of everything that can change a bit of the output."""
     packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    return {"python": platform.python_version(), **packages, "ffmpeg": ffmpeg_version()}
+    encoders = {**encoder_versions(), "ffmpeg": ffmpeg_version()}
+    return {"python": platform.python_version(), **packages, **encoders}
 
 
 def _columns(seconds: Mapping[str, float]) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def test_a_record_describes_the_published_file(tmp_path: Path) -> None:
     assert record.frames_sha256 == decode(file).sha256()
     assert (record.attempts, record.load_s, record.worker) == (2, 2.5, "m-1")
     assert record.versions == versions()
-    assert {"torch", "diffusers", "ffmpeg", "t2vbatch"} <= set(record.versions)
+    assert {"torch", "diffusers", "libavcodec", "x264", "ffmpeg", "t2vbatch"} <= set(record.versions)
     assert record.started_at is not None
     assert record.finished_at is not None
     assert record.started_at < record.finished_at
