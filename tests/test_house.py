@@ -37,6 +37,7 @@ _PURE = [
     "analysis.compare",
     "analysis.summary",
     "canonical",
+    "commands.kept_batches",
     "commands.prepare",
     "commands.run",
     "job",

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from t2vbatch.analysis.distance.spec import check_distances
+from t2vbatch.commands.kept_batches import batch_notes, with_forced_batches, with_kept_batches
 from t2vbatch.commands.pins import find_pins, pin
 from t2vbatch.engines.devices import local_gpus
 from t2vbatch.errors import ErrorCollector, JobError, StoreError, UsageError, closest
@@ -45,7 +46,10 @@ def prepare(job: Job, update_models: bool = False) -> Prepared:
     with problems.collect():
         _check_output(job.output)
     model_problems = ErrorCollector()
-    job = _with_pins(job, update_models)
+    asked, before = job, _job_before(job.output)
+    job = with_kept_batches(job, before)
+    if before and not update_models:
+        job = job.model_copy(update={"pins": {**before.pins, **job.pins}})
     facts = _facts(job, model_problems)
     job = job.model_copy(update={"pins": {**find_pins(job, facts), **job.pins}})
     with problems.collect():
@@ -64,16 +68,16 @@ def prepare(job: Job, update_models: bool = False) -> Prepared:
     with job.with_location():
         problems.raise_if_any()
         plan = make_plan(manifest, job, facts, *open_store(job.output).read_hints())
-    return Prepared(job, facts, replace(plan, notes=(*plan.notes, *_shortages(job, facts))))
+    job = with_forced_batches(job, facts, plan)
+    notes = (*plan.notes, *batch_notes(asked, job), *_shortages(job, facts))
+    return Prepared(job, facts, replace(plan, notes=notes))
 
 
-def _with_pins(job: Job, update_models: bool) -> Job:
-    """The job with the pins of its output. Its own pins count more."""
-    if update_models:
-        return job
+def _job_before(output: str) -> Job | None:
+    """The resolved job of the output's last run."""
     with contextlib.suppress(UsageError, StoreError):
-        return job.model_copy(update={"pins": {**open_store(job.output).read_job().pins, **job.pins}})
-    return job
+        return open_store(output).read_job()
+    return None
 
 
 def _options(job: Job, facts: Mapping[str, ModelFacts]) -> Options:

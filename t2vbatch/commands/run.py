@@ -13,6 +13,7 @@ from t2vbatch.analysis.distance.measure import measure
 from t2vbatch.analysis.distance.spec import distance_specs
 from t2vbatch.analysis.summary import Summary
 from t2vbatch.commands.bad_rows import record_bad_rows
+from t2vbatch.commands.batches import with_measured_batches
 from t2vbatch.commands.prepare import Prepared
 from t2vbatch.commands.rebuild import rebuild, refresh
 from t2vbatch.commands.repeats import NEEDED, WORTH_ASKING, Repeats, find_repeats
@@ -86,9 +87,10 @@ def run_job(
         UsageError: the job needs something that this machine does not have, or ``remake`` answered no.
         RunError: the run failed; finished samples are kept.
     """
-    job, plan = prepared.job, prepared.plan
-    check_trackers(job.trackers)
-    with open_store(job.output).lease() as store:
+    check_trackers(prepared.job.trackers)
+    with open_store(prepared.job.output).lease() as store:
+        prepared = with_measured_batches(prepared, store, engine, watch)
+        job, plan = prepared.job, prepared.plan
         records = store.records(_READ)
         _ask(store, prepared, records, remake)
         store.write_job(job)

@@ -53,7 +53,9 @@ class Model(Section):
     frames: Literal["auto", "any"] = Field(
         "auto", description="auto: refuse frame counts that the checkpoint cannot make; any: pass every count"
     )
-    batch: int = Field(1, ge=1, description="samples per pipeline call")
+    batch: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        1, description="samples per pipeline call; auto: the fastest number, measured at the first run"
+    )
     retry_degenerate: Literal["float32"] | None = Field(
         None, description="float32: retry a degenerate sample once in that precision"
     )
@@ -69,6 +71,11 @@ class Model(Section):
         pattern="^(white|black|gr[ae]y|#[0-9a-fA-F]{6})$",
         description="colour behind transparent pixels of input media: white, black, gray or #rrggbb",
     )
+
+    @property
+    def batch_size(self) -> int:
+        """``batch``; 1 while ``auto`` is not measured."""
+        return 1 if self.batch == "auto" else self.batch
 
     @field_validator("retry_degenerate")
     @classmethod

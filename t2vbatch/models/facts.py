@@ -40,10 +40,10 @@ def inspect_model(name: str, spec: Model) -> ModelFacts:
     where = f"models.{name}"
     found = _inspect_plugin(where, spec) or _inspect_pipeline(where, spec)
     check_call(name, spec.call, found)
-    if spec.batch > 1 and not found.batchable:
+    if spec.batch_size > 1 and not found.batchable:
         raise ModelError(
             f"{where}.batch",
-            f"{spec.batch}, for a pipeline that makes one video for each call",
+            f"{spec.batch_size}, for a pipeline that makes one video for each call",
             "1",
             "remove batch",
         )

@@ -131,7 +131,7 @@ class _Maker:
         shared: dict[str, Any] = {
             "version": VERSION,
             "model": facts.identity,
-            "batch": model.batch,
+            "batch": model.batch_size,
             "fps": float(model.fps or facts.fps),
             "video": job.video.model_dump(),
         }

@@ -96,7 +96,7 @@ def pending(plan: Plan, records: pa.Table, job: Job, selection: Selection = EVER
         of_model = pc.equal(models, name).to_numpy(zero_copy_only=False)
         positions = np.flatnonzero(chosen & of_model)
         if len(positions):
-            units[name] = Units(name, plan, positions, model.batch)
+            units[name] = Units(name, plan, positions, model.batch_size)
     return units
 
 

@@ -47,7 +47,7 @@ class Worker:
         read_inputs: Callable[[Sample], Sample],
         retry_with: RetryModel | None = None,
     ) -> None:
-        self._job, self._batch = job, job.models[model_name].batch
+        self._job, self._batch = job, job.models[model_name].batch_size
         self._store, self._model, self._retry_with = store, model, retry_with
         self._device, self._read_inputs = info.device, read_inputs
         self._random_state = threading.Lock()
@@ -82,6 +82,11 @@ class Worker:
         read = replace(work, payloads=tuple(samples))
         self._generated[work.key] = Generated(read, results, started_at, seconds, _peak(self._device))
         return sum(output.held_bytes for output in results if isinstance(output, ModelOutput))
+
+    def try_call(self, samples: Sequence[Sample]) -> None:
+        """Generate videos by one call and drop them. Raises SampleError as VideoModel.generate."""
+        with self._random_state:
+            self._model.generate([self._request(sample) for sample in samples])
 
     def finish(self, key: int) -> tuple[Outcome, ...]:
         """Encode, verify, score and commit the videos that ``generate`` made, and free the frames."""
