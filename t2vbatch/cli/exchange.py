@@ -60,7 +60,8 @@ def export(
     layout: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="vbench, vbench2, vbench-i2v, vbench-long, evalcrafter, hf or webdataset."
+            metavar="NAME",
+            help="vbench, vbench2, vbench-i2v, vbench-long, evalcrafter, hf, webdataset, lm-eval or inspect.",
         ),
     ],
     model: Model = None,
@@ -71,33 +72,24 @@ def export(
         ),
     ] = False,
 ) -> None:
-    """Copy a run's videos into another tool's layout.
+    """Write a run's videos, or its scores, in another tool's layout.
 
-    Layouts: vbench, vbench2 (VBench-2.0), vbench-i2v, vbench-long, evalcrafter, hf (a Hugging Face dataset),
-    webdataset. First checks that the videos which
-    the tool expects exist; --partial copies those that do.
+    Videos: vbench, vbench2 (VBench-2.0), vbench-i2v, vbench-long, evalcrafter, hf (a Hugging Face dataset),
+    webdataset. The export first checks that the tool's expected videos exist; --partial copies those that do.
+    Scores: lm-eval (results and samples of lm-evaluation-harness), inspect (a log of Inspect). These name the
+    videos and copy none.
 
     \b
-    Example:
+    Examples:
       t2vbatch export runs/vbench vbench_videos --layout vbench
+      t2vbatch export runs/compare logs --layout inspect
     """
-    import pyarrow.compute as pc
+    from t2vbatch.commands.export import export_output
 
-    from t2vbatch.exchange import export as exported
-    from t2vbatch.output.store import open_store
-
-    store = open_store(output)
-    try:
-        plan, results = store.read_table("plan.parquet"), store.read_table("results.parquet")
-    except FileNotFoundError:
-        raise UsageError(
-            output, "no plan.parquet and results.parquet", "the output folder of a run"
-        ) from None
-    count = exported(store.folder, plan, results, layout, target, model, partial)
-    total = pc.sum(pc.is_valid(results["video"])).as_py() or 0
-    of_all = f" of {total:,}" if count < total else ""
-    typer.echo(f"{target}: {count:,}{of_all} videos in the layout {layout}")
-    if layout == "evalcrafter" and count < total:
+    found = export_output(output, target, layout, model, partial)
+    of_all = f" of {found.total:,}" if found.count < found.total else ""
+    typer.echo(f"{target}: {found.count:,}{of_all} {found.things} in the layout {layout}")
+    if layout == "evalcrafter" and found.count < found.total:
         typer.echo("evalcrafter takes one video per prompt: the first sample of each row")
 
 
