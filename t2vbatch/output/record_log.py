@@ -20,7 +20,6 @@ the holder of the lease folds, withdraws and rewrites.
 import io
 import re
 from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -30,6 +29,7 @@ import pyarrow.parquet as pq
 from t2vbatch.errors import StoreError
 from t2vbatch.output.records import RECORDS, Record, Status, to_table
 from t2vbatch.storage.files import Folder
+from t2vbatch.storage.many import delete_many, map_many
 
 SEGMENT_ROWS = 4096
 """Rows of a full segment. A fold reads as many small records, each a request on an object store."""
@@ -39,8 +39,6 @@ _FOLDER, _NEW = "records", "records/new"
 _FILE = re.compile(r"records/(?P<kind>segment|base)-(?P<generation>\d{12})-(?P<rows>\d+)")
 _FIRST_VERSION = re.compile(r"records/all-[0-9a-f]{16}")
 _WITHDRAWN = "withdrawn"
-_READERS = 32
-"""Threads that read small records: enough to hide the latency of an object store."""
 _LISTINGS = 50
 """Listings before a reader gives up; each repetition means that a fold ended in the meantime."""
 _LARGE_BASE = 100_000
@@ -167,7 +165,8 @@ class RecordLog:
         listing = self._list()
         small = [name for name in listing.small if _sample_id(name) not in keep]
         for start in range(0, len(small), SEGMENT_ROWS):
-            self._fold(self._list(), small[start : start + SEGMENT_ROWS])
+            # Listing a million small records takes a second, so it is done once.
+            listing = self._fold(listing, small[start : start + SEGMENT_ROWS])
 
     def withdraw(self, sample_ids: Iterable[str]) -> None:
         """Say that these samples have no record, so that they are generated again."""
@@ -240,9 +239,7 @@ class RecordLog:
             ) from error
 
     def _read_all_small(self, names: Sequence[str], reading: _Reading) -> None:
-        if names:
-            with ThreadPoolExecutor(min(_READERS, len(names))) as pool:
-                reading.small |= zip(names, pool.map(self._read_small, names), strict=True)
+        reading.small |= zip(names, map_many(self._folder, self._read_small, names), strict=True)
 
     def _read_small(self, name: str) -> Record:
         try:
@@ -255,26 +252,28 @@ class RecordLog:
                 f"{self._folder.uri}/{name} is damaged ({error}); delete it, and its video is generated again"
             ) from error
 
-    def _fold(self, listing: _Listing, small: Sequence[str]) -> None:
+    def _fold(self, listing: _Listing, small: Sequence[str]) -> _Listing:
+        """Move these small records to a new segment; return the valid segments afterwards."""
         ends = [
             index for index, one in enumerate(listing.segments) if one.is_base or one.rows >= SEGMENT_ROWS
         ]
-        short = listing.segments[ends[-1] + 1 if ends else 0 :]
+        full = ends[-1] + 1 if ends else 0
+        kept, short = listing.segments[:full], listing.segments[full:]
         table = self._valid_rows(_Listing(short, tuple(small)), _Reading(RECORDS.names))
-        self._write("segment", listing.next_generation, table)
+        new = self._write("segment", listing.next_generation, table)
         self._folded.append(table.select(["sample_id", "status"]))
         self._delete([*(segment.name for segment in short), *small])
+        return _Listing((*kept, new), ())
 
-    def _write(self, kind: str, generation: int, table: pa.Table) -> None:
+    def _write(self, kind: str, generation: int, table: pa.Table) -> Segment:
         sink = io.BytesIO()
         pq.write_table(table, sink, compression="zstd")
-        self._folder.write(f"{_FOLDER}/{kind}-{generation:012d}-{table.num_rows}", sink.getvalue())
+        name = f"{_FOLDER}/{kind}-{generation:012d}-{table.num_rows}"
+        self._folder.write(name, sink.getvalue())
+        return self._segment(name)
 
     def _delete(self, names: Iterable[str]) -> None:
-        listed = list(names)
-        if listed:
-            with ThreadPoolExecutor(min(_READERS, len(listed))) as pool:
-                list(pool.map(self._folder.delete, listed))
+        delete_many(self._folder, list(names))
 
 
 def _small_name(sample_id: str) -> str:

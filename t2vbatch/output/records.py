@@ -6,8 +6,9 @@ planned sample: the fields of ``RESULTS``, one float column a score, the manifes
 
 import builtins
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
@@ -74,6 +75,24 @@ RECORDS = RESULTS.append(pa.field("scores", pa.string()))
 _JSON = ("call", "versions", "score_errors", "scores")
 _MESSAGES = ("error", "traceback", "score_errors", "retry_reason")
 _TIMES = ("started_at", "finished_at")
+_PYTHON: Mapping[str, type] = {"string": str, "int64": int, "double": float, "bool": bool}
+_KINDS = {column.name: _PYTHON.get(str(column.type), str) for column in RECORDS}
+"""The Python type of each column in the JSON of a record; times are text there."""
+_FLAT = 100
+"""A text with at most so many brackets is nested less deeply than any limit."""
+
+
+def _finite(text: str) -> float:
+    """A number of JSON text. Raises ValueError for infinity and NaN, which JSON does not have."""
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is not a finite number")
+    return number
+
+
+# Made once: json.dumps and json.loads would make them at each of a million calls.
+_decode = json.JSONDecoder(parse_float=_finite, parse_constant=_finite).decode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_encode_sorted = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 _REQUIRED = {"sample_id", "row_id", "model", "sample_index", "seed", "status", "attempts", *_JSON}
 _SCORE: Mapping[bytes, bytes] = {b"t2vbatch": b"score"}
 """Marks the field of a score column, in the table and in its Parquet file."""
@@ -168,17 +187,18 @@ class Record:
 
     def to_json(self) -> builtins.bytes:
         """The record as one JSON object in UTF-8."""
-        fields = asdict(self)
         # Texts of libraries, which may quote a secret of the job. Prompts are the user's own.
-        fields |= {name: redacted_value(fields[name]) for name in _MESSAGES}
-        return json.dumps(fields, ensure_ascii=False, allow_nan=False).encode()
+        return _encode(vars(self) | {name: redacted_value(getattr(self, name)) for name in _MESSAGES}).encode()
 
     @classmethod
     def from_json(cls, data: builtins.bytes) -> "Record":
         """Read back what ``to_json`` wrote. Raises ValueError for anything else."""
         try:
-            record = cls(**json.loads(data))
+            text = data.decode()
+            record = cls(**_decode(text))
             _check(record)
+            if "\\u" in text or text.count("{") + text.count("[") > _FLAT:
+                record.to_json()  # Finds lone surrogates, and values too deep to be written.
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ValueError(f"not a record: {error}") from error
         return record
@@ -186,25 +206,24 @@ class Record:
 
 def _check(record: Record) -> None:
     """Raise unless every field has its type: another program may have changed the file."""
-    for column in RECORDS:
-        value = getattr(record, column.name)
+    for name, kind in _KINDS.items():
+        value = getattr(record, name)
         if value is None:
-            if column.name in _REQUIRED:
-                raise ValueError(f"{column.name} is missing")
-        elif column.name in _JSON:
+            if name in _REQUIRED:
+                raise ValueError(f"{name} is missing")
+        elif name in _JSON:
             if not isinstance(value, dict):
-                raise ValueError(f"{column.name} is not a mapping")
-        elif column.name in _TIMES:
+                raise ValueError(f"{name} is not a mapping")
+        elif name in _TIMES:
             datetime.fromisoformat(value).astimezone(UTC)
-        elif not _fits(value, column.type):
-            raise ValueError(f"{column.name} is {value!r}, which is not {column.type}")
+        elif not _fits(value, kind):
+            raise ValueError(f"{name} is {value!r}, which is not {RECORDS.field(name).type}")
     if record.video is not None and not _is_video_name(record.video):
         raise ValueError(f"video is {record.video[:80]!r}, which is not below videos/")
     if record.status not in get_args(Status):
         raise ValueError(f"status is {record.status!r}")
-    if not all(value is None or _fits(value, pa.float64()) for value in record.scores.values()):
+    if not all(value is None or _fits(value, float) for value in record.scores.values()):
         raise ValueError("scores holds a value that is not a number")
-    record.to_json()  # Finds NaN, infinity and lone surrogates, however deep.
 
 
 def _is_video_name(name: str) -> bool:
@@ -213,15 +232,11 @@ def _is_video_name(name: str) -> bool:
     return parts[0] == "videos" and len(parts) > 1 and not {"", ".", ".."} & set(parts)
 
 
-def _fits(value: Any, kind: pa.DataType) -> bool:
-    """Whether Arrow takes the value as this type, without guessing."""
-    if isinstance(value, bool):
-        return bool(pa.types.is_boolean(kind))
-    if isinstance(value, int):
-        return pa.types.is_floating(kind) or (pa.types.is_integer(kind) and -(2**63) <= value < 2**63)
-    if isinstance(value, float):
-        return bool(pa.types.is_floating(kind))
-    return isinstance(value, str) and bool(pa.types.is_string(kind))
+def _fits(value: Any, kind: type) -> bool:
+    """Whether Arrow takes the value for a column of this type, without guessing."""
+    if type(value) is int:
+        return kind is float or (kind is int and -(2**63) <= value < 2**63)
+    return type(value) is kind
 
 
 def to_table(records: Iterable[Record]) -> pa.Table:
@@ -254,6 +269,5 @@ def _plain(kind: pa.DataType) -> bool:
 
 
 def _flat(record: Record) -> dict[str, Any]:
-    row = asdict(record)
-    row |= {name: json.dumps(row[name], ensure_ascii=False, sort_keys=True) for name in _JSON}
+    row = vars(record) | {name: _encode_sorted(getattr(record, name)) for name in _JSON}
     return row | {name: row[name] and datetime.fromisoformat(row[name]) for name in _TIMES}

@@ -29,8 +29,9 @@ class LocalFolder:
         return str(self._root)
 
     def read(self, name: str) -> bytes:
-        with explained("read", self._path(name), missing=True):
-            return self._path(name).read_bytes()
+        path = self._path(name)
+        with explained("read", path, missing=True):
+            return path.read_bytes()
 
     def size(self, name: str) -> int | None:
         with explained("look up", self._path(name)):
@@ -101,8 +102,9 @@ class LocalFolder:
             _sync_folder(target.parent)
 
     def delete(self, name: str) -> None:
-        with explained("delete", self._path(name)):
-            self._path(name).unlink(missing_ok=True)
+        path = self._path(name)
+        with explained("delete", path):
+            path.unlink(missing_ok=True)
 
     def names(self, prefix: str) -> Iterator[str]:
         top = self._path(prefix) if prefix else self._root
