@@ -28,6 +28,7 @@ from t2vbatch.output.store import Store, open_store
 from t2vbatch.output.superseded import missing_videos, sort_videos
 from t2vbatch.plan import Plan, Sample
 from t2vbatch.plan.units import EVERYTHING, Selection, pending, position_count
+from t2vbatch.worker.factory import WorkerFactory
 from t2vbatch.worker.protocol import Failure
 
 _log = logging.getLogger(__name__)
@@ -157,9 +158,6 @@ def _make(
     units = pending(plan, records, job, selection)
     if not units:
         return "finished"
-    # Importing torch and diffusers takes seconds, and a run with nothing to do needs neither.
-    from t2vbatch.worker.factory import WorkerFactory
-
     factories = {name: WorkerFactory(job, name, prepared.facts[name], store) for name in units}
     status = StatusWriter.begin(store, plan, records)
 

@@ -188,7 +188,9 @@ class Record:
     def to_json(self) -> builtins.bytes:
         """The record as one JSON object in UTF-8."""
         # Texts of libraries, which may quote a secret of the job. Prompts are the user's own.
-        return _encode(vars(self) | {name: redacted_value(getattr(self, name)) for name in _MESSAGES}).encode()
+        return _encode(
+            vars(self) | {name: redacted_value(getattr(self, name)) for name in _MESSAGES}
+        ).encode()
 
     @classmethod
     def from_json(cls, data: builtins.bytes) -> "Record":

@@ -6,159 +6,190 @@ to ``scale.json`` beside this file.
 """
 
 import argparse
+import contextlib
 import json
+import multiprocessing
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
-from t2vbatch.job import Job, Model
-from t2vbatch.manifest import read_manifest
-from t2vbatch.models.protocol import ModelFacts
-from t2vbatch.output.records import RECORDS
-from t2vbatch.output.store import Store, open_store
-from t2vbatch.plan import Plan, make_plan
+from t2vbatch.commands.prepare import prepare
+from t2vbatch.commands.rebuild import rebuild
+from t2vbatch.commands.run import run_job
+from t2vbatch.commands.status import read_status
+from t2vbatch.engines import Ending, RunCallbacks
+from t2vbatch.job import Job
+from t2vbatch.output.store import open_store
+from t2vbatch.plan import Unit
 from t2vbatch.plan.stored import dump_plan
+from tests.benchmarks.outputs import job_of, records_of, write_output, write_small, write_videos
+from tests.benchmarks.slow_s3 import slow_s3
 
 ROWS = 1_000_000
+ON_S3 = 100_000
 _FILE = Path(__file__).with_name("scale.json")
 
-_FACTS = ModelFacts(
-    identity={"weights": "fake"},
-    parameters=frozenset({"num_frames"}),
-    call={"num_frames": 8},
-    signature={"num_inference_steps": 10},
-    requires=frozenset({"prompt"}),
-    accepts=frozenset({"prompt"}),
-    fps=8.0,
-)
+Figures = dict[str, float]
 
 
-def job_of(work: Path, output: str, models: int = 1) -> Job:
-    """A job of as many fake models."""
-    named = {f"m{number}": Model(path=f"fake {number}") for number in range(models)}
-    return Job(manifest=str(work / "rows.parquet"), output=output, models=named, metrics={})
-
-
-def write_manifest(work: Path, rows: int) -> Path:
-    """A manifest of this many rows, with ids and prompts."""
-    file = work / f"rows-{rows}.parquet"
-    if not file.exists():
-        numbers = pa.array(range(rows), pa.int64()).cast(pa.string())
-        prompts = pc.binary_join_element_wise("a red ball number", numbers, "rolls over a wooden table", " ")
-        pq.write_table(
-            pa.table({"id": pc.binary_join_element_wise("r", numbers, ""), "prompt": prompts}), file
-        )
-    return file
-
-
-def planned(work: Path, rows: int, models: int = 1) -> Plan:
-    """The plan of a manifest of this many rows."""
-    file = write_manifest(work, rows)
-    facts = {
-        f"m{number}": ModelFacts(**vars(_FACTS) | {"identity": {"w": number}}) for number in range(models)
-    }
-    return make_plan(read_manifest(str(file)), job_of(work, str(work / "out"), models), facts)
-
-
-def records_of(plan: Plan, count: int) -> pa.Table:
-    """Records of the first samples of a plan, as finished workers would have written them."""
-    lines = plan.table.slice(0, count)
-    now = pa.scalar(0, pa.timestamp("us", tz="UTC"))
-    given: dict[str, Any] = {
-        **{name: lines[name] for name in ("sample_id", "row_id", "sample_index", "seed", "video")},
-        **{name: lines[name].cast(pa.string()) for name in ("model", "call")},
-        "prompt": plan.rows["prompt"].take(lines["row"]).cast(pa.string()),
-        "video_sha256": lines["sample_id"],
-        "frames_sha256": lines["sample_id"],
-        **dict.fromkeys(("started_at", "finished_at"), pa.array([now.as_py()] * count, now.type)),
-    }
-    plain = {
-        "status": "ok",
-        "attempts": 1,
-        "bytes": 1,
-        "fps": 8.0,
-        "num_frames": 8,
-        "width": 64,
-        "height": 64,
-    }
-    plain |= {"generate_s": 1.0, "versions": "{}", "scores": "{}", "score_errors": "{}", "duration_s": 1.0}
-    for field in RECORDS:
-        if field.name in plain:
-            given[field.name] = pa.array(np.full(count, plain[field.name]))
-        elif field.name not in given:
-            given[field.name] = pa.nulls(count, field.type)
-    return pa.table({name: given[name] for name in RECORDS.names}).cast(RECORDS)
-
-
-def filled(store: Store, plan: Plan, count: int, job: Job) -> None:
-    """Write an output in which this many samples are finished."""
-    store.write_job(job)
-    store.write_plan(plan)
-    store.log.rewrite(records_of(plan, count))
-
-
-def plan_rows(work: Path) -> dict[str, float]:
+def plan_rows(work: Path) -> Figures:
     """Read a manifest of a million rows, plan it, and make the plan's file."""
-    write_manifest(work, ROWS)
-    return _timed(lambda: dump_plan(planned(work, ROWS)))
+    job = job_of(work, str(work / "none"), ROWS)
+    return _timed(lambda: dump_plan(prepare(job).plan))
 
 
-def plan_models(work: Path) -> dict[str, float]:
+def plan_models(work: Path) -> Figures:
     """The same with three models."""
-    return _timed(lambda: dump_plan(planned(work, ROWS, 3)))
+    job = job_of(work, str(work / "none"), ROWS, models=3)
+    return _timed(lambda: dump_plan(prepare(job).plan))
 
 
-def status_disk(work: Path) -> dict[str, float]:
+def resume_disk(work: Path) -> Figures:
+    """Half of a million samples are finished, 4,000 records not folded: until the first new sample starts."""
+    job = _killed_run(work, "half", ROWS, ROWS // 2)
+    return _timed(lambda: _until_first_unit(job))
+
+
+def resume_s3(work: Path) -> Figures:
+    """100,000 of 200,000 samples are finished, on an S3 with 20 ms per request."""
+    job = _killed_run(work, "s3/out", 2 * ON_S3, ON_S3)
+    with slow_s3(work / "s3") as environment, patch.dict(os.environ, environment):
+        remote = job.model_copy(update={"output": "s3://bucket/out"})
+        return _timed(lambda: _until_first_unit(remote))
+
+
+def status_disk(work: Path) -> Figures:
     """The status of a million finished samples, as ``t2vbatch status`` reads it."""
-    store = _million(str(work / "million"), work)
-    return _timed(lambda: _read_status(store))
+    store = open_store(_finished(work))
+    return _timed(lambda: read_status(store))
 
 
-def status_after_a_kill(work: Path) -> dict[str, float]:
+def status_after_a_kill(work: Path) -> Figures:
     """The same where the last run was killed, so that the records are counted."""
-    store = _million(str(work / "million"), work)
+    store = open_store(_finished(work))
     store.write_json("status.json", {"complete": False})
-    return _timed(lambda: _read_status(store))
+    return _timed(lambda: read_status(store))
 
 
-MEASUREMENTS: dict[str, Callable[[Path], dict[str, float]]] = {
+def status_s3(work: Path) -> Figures:
+    """The status of a million finished samples on an S3 with 20 ms per request."""
+    _finished(work)
+    with slow_s3(work / "million") as environment, patch.dict(os.environ, environment):
+        return _timed(lambda: read_status(open_store("s3://bucket/out")))
+
+
+def fold(work: Path) -> Figures:
+    """Fold a million small records into segments, as the driver does while a run goes on."""
+    job = _killed_run(work, "fold", ROWS, 0)
+    _elsewhere(_write_small_records, job.output)
+    return _timed(open_store(job.output).log.fold)
+
+
+def publish(work: Path) -> Figures:
+    """Merge the segments of a million records, and write the tables, the summary and the report."""
+    job = job_of(work, str(work / "publish"), ROWS)
+    _elsewhere(_write_segments, job)
+    store = open_store(job.output)
+    plan = store.read_plan()
+    with patch("t2vbatch.report.page.write_posters", return_value=set()):  # There are no videos.
+        return _timed(lambda: rebuild(store, plan, job))
+
+
+MEASUREMENTS: dict[str, Callable[[Path], Figures]] = {
     one.__name__: one
     for one in (
         plan_rows,
         plan_models,
+        resume_disk,
+        resume_s3,
         status_disk,
         status_after_a_kill,
+        status_s3,
+        fold,
+        publish,
     )
 }
 
 
-def _read_status(store: Store) -> object:
-    from t2vbatch.commands.status import read_status
-
-    return read_status(store)
+class _ReachedError(Exception):
+    """The run would hand out its first unit now."""
 
 
-def _million(output: str, work: Path) -> Store:
+class _FirstUnit:
+    """An engine that takes all that a worker needs of the first unit, and goes no further."""
+
+    def run(
+        self,
+        units: Mapping[str, Sequence[Unit]],
+        job: Job,
+        factories: Mapping[str, Any],
+        callbacks: RunCallbacks[Any],
+    ) -> Ending:
+        callbacks.payload(next(iter(units.values()))[0].positions[0])
+        raise _ReachedError
+
+
+def _until_first_unit(job: Job) -> None:
+    with contextlib.suppress(_ReachedError):
+        run_job(prepare(job), lambda job: _FirstUnit())
+
+
+def _killed_run(work: Path, name: str, rows: int, done: int) -> Job:
+    """The job of an output that a killed run left with this many finished samples; it is made anew."""
+    job = job_of(work, str(work / name), rows)
+    _elsewhere(_write_killed_run, job, done)
+    return job
+
+
+def _write_killed_run(job: Job, done: int) -> None:
+    shutil.rmtree(job.output, ignore_errors=True)
+    plan = prepare(job).plan
+    store = write_output(plan, job, done, small=min(done, 4_000))
+    write_videos(store, plan, done)
+
+
+def _write_segments(job: Job) -> None:
+    shutil.rmtree(job.output, ignore_errors=True)
+    plan = prepare(job).plan
+    write_output(plan, job, len(plan))
+
+
+def _write_small_records(output: str) -> None:
     store = open_store(output)
+    plan = store.read_plan()
+    write_small(store, records_of(plan, len(plan)))
+
+
+def _finished(work: Path) -> str:
+    """An output of a million finished samples, without videos."""
+    job = job_of(work, str(work / "million/out"), ROWS)
+    store = open_store(job.output)
     if store.folder.size("plan.parquet") is None:
-        filled(store, planned(work, ROWS), ROWS, job_of(work, output))
-    store.write_json("status.json", {"complete": True, "counts": _counts(ROWS)})
-    return store
+        _elsewhere(_write_finished, job)
+    counts = {"planned": ROWS, "ok": ROWS, "degenerate": 0, "failed": 0, "failures": {}}
+    store.write_json("status.json", {"complete": True, "counts": counts})
+    return job.output
 
 
-def _counts(ok: int) -> dict[str, Any]:
-    return {"planned": ok, "ok": ok, "degenerate": 0, "failed": 0, "failures": {}}
+def _write_finished(job: Job) -> None:
+    plan = prepare(job).plan
+    write_output(plan, job, 0).rewrite(records_of(plan, len(plan)))
+
+
+def _elsewhere(act: Callable[..., None], *arguments: Any) -> None:
+    """Prepare an output in a process of its own, so that its memory does not count."""
+    process = multiprocessing.get_context("spawn").Process(target=act, args=arguments)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
 
 
 def _timed(act: Callable[[], object]) -> dict[str, float]:

@@ -12,7 +12,6 @@ from t2vbatch.output.folding import Folding
 from t2vbatch.output.record_log import RecordLog
 from t2vbatch.output.store import Store
 from t2vbatch.storage.files import LocalFolder
-from t2vbatch.worker import factory
 from t2vbatch.worker.factory import WorkerFactory
 from t2vbatch.worker.worker import Worker
 from tests.faults import actions
@@ -68,7 +67,7 @@ def arm_run(name: str, nth: int, marker: Path) -> None:
     arm(name, nth, marker)
     # A run of a few samples is over before its records would be folded.
     vars(run)["Folding"] = functools.partial(Folding, look_every_s=0.02, fold_at=2)
-    vars(factory)["WorkerFactory"] = functools.partial(ArmedFactory, point=name, nth=nth, marker=str(marker))
+    vars(run)["WorkerFactory"] = functools.partial(ArmedFactory, point=name, nth=nth, marker=str(marker))
 
 
 def arm(name: str, nth: int, marker: Path) -> None:

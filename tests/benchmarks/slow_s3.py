@@ -1,0 +1,63 @@
+"""An S3 server whose every answer takes some milliseconds longer, as over a network.
+
+``python -m tests.benchmarks.slow_s3 FOLDER DELAY_S`` serves the files of a folder in the bucket ``bucket``
+and prints its port. It is a process of its own, so that its memory and CPU do not count as those of the client.
+"""
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+DELAY_S = 0.02
+
+
+@contextmanager
+def slow_s3(folder: Path) -> Iterator[dict[str, str]]:
+    """The server of a folder's files, with ``DELAY_S`` per request; the environment in which it is found."""
+    command = [sys.executable, "-m", "tests.benchmarks.slow_s3", str(folder), str(DELAY_S)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    try:
+        yield {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{int(server.stdout.readline())}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "id",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+        }
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _serve(folder: Path, delay_s: float) -> None:
+    from moto.s3.models import s3_backends
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # It logs every request.
+    moto = DomainDispatcherApplication(create_backend_app)
+
+    def slow(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        time.sleep(delay_s)
+        answer: Iterable[bytes] = moto(environ, start)
+        return answer
+
+    backend = s3_backends["123456789012"]["aws"]
+    backend.create_bucket("bucket", "us-east-1")
+    for file in folder.rglob("*"):
+        if file.is_file():
+            backend.put_object("bucket", file.relative_to(folder).as_posix(), file.read_bytes())
+    WSGIRequestHandler.protocol_version = "HTTP/1.1"  # A connection serves many requests, as with S3.
+    server = make_server("127.0.0.1", 0, slow, threaded=True)
+    print(server.server_port, flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    _serve(Path(sys.argv[1]), float(sys.argv[2]))
