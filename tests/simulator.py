@@ -148,6 +148,7 @@ class Simulation:
         self.capacity = self.setting.capacity
         self.workers: dict[int, SimWorker] = {}
         self.committed: dict[int, Status] = {}
+        self._unreported: set[int] = set()  # Committed by a process that died, so the driver may not know it.
         self.quarantined: set[int] = set()
         self._nodes = ["a", "b", "c"][: self.random.randint(1, 3)]
         self._draining: frozenset[str] = frozenset()
@@ -323,7 +324,8 @@ class Simulation:
         for units in self.setting.units.values():
             positions = [position for unit in units for position in unit.positions]
             bad = [p for p in positions if self.setting.natures[p] not in GOOD]
-            if len(bad) >= ALIKE and not any(p in self.committed for p in positions):
+            known = self.committed.keys() - self._unreported
+            if len(bad) >= ALIKE and known.isdisjoint(positions):
                 return
         raise AssertionError("given up though no model fails at everything")
 
@@ -422,8 +424,11 @@ class Simulation:
             outcomes.append(Outcome(position, self.committed.setdefault(position, status)))
         if not process.dead and self._crashes_left and self.random.random() < 0.05:
             self._crashes_left -= 1
+            self._unreported.update(work.positions)
             return self._die(process, "crash")  # It committed, and died before it reported that.
-        if not process.dead:
+        if process.dead:
+            self._unreported.update(work.positions)
+        else:
             process.finishing.remove(work)
         return self._repeated([m.Finished(process.start.worker, work.key, tuple(outcomes))])
 

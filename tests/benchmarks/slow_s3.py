@@ -1,7 +1,7 @@
 """An S3 server whose every answer takes some milliseconds longer, as over a network.
 
 ``python -m tests.benchmarks.slow_s3 FOLDER DELAY_S`` serves the files of a folder in the bucket ``bucket``
-and prints its port. It is a process of its own, so that its memory and CPU do not count as those of the client.
+and prints its port. In a process of its own, its memory and CPU do not count as those of the client.
 """
 
 import logging
