@@ -36,8 +36,8 @@ def slow_s3(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def _serve(folder: Path, delay_s: float) -> None:
-    from moto.s3.models import s3_backends
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from moto.s3.models import s3_backends
     from werkzeug.serving import WSGIRequestHandler, make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # It logs every request.
