@@ -2,14 +2,15 @@
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, NotFoundError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, GenericError, NotFoundError, PreconditionError
 from obstore.store import from_url
 
 from t2vbatch.errors import StoreError
@@ -23,8 +24,14 @@ if TYPE_CHECKING:
 
 _SCHEMES = ("s3", "gs", "az")
 
-_PATIENCE: "RetryConfig" = {"max_retries": 100, "retry_timeout": timedelta(seconds=60)}
+_PATIENCE_S = 60.0
 """A store that is unreachable for a minute must not end a run of several days."""
+_RETRIES: "RetryConfig" = {"max_retries": 100, "retry_timeout": timedelta(seconds=_PATIENCE_S)}
+_LONGEST_PAUSE_S = 5.0
+_CONNECTION_BROKE = "HTTP error: "
+"""What obstore's message contains where a request got no answer, rather than one with an error status."""
+
+T = TypeVar("T")
 
 
 class ObjectFolder:
@@ -37,7 +44,7 @@ class ObjectFolder:
             raise StoreError(f"cannot open {uri}: a folder is a local path or an s3://, gs:// or az:// URI")
         with explained("open", uri):
             # Quote the name: URL rules would decode '%' and end the prefix at '#'.
-            self._store = from_url(f"{scheme}://{quote(place)}", retry_config=_PATIENCE)
+            self._store = from_url(f"{scheme}://{quote(place)}", retry_config=_RETRIES)
 
     def __reduce__(self) -> tuple[type["ObjectFolder"], tuple[str]]:
         return (ObjectFolder, (self._uri,))
@@ -64,9 +71,9 @@ class ObjectFolder:
     def create(self, name: str, data: bytes) -> bool:
         with explained("create", self._name(name)):
             try:
-                obstore.put(self._store, checked_name(name), data, mode="create")
+                _repeated(lambda: obstore.put(self._store, checked_name(name), data, mode="create"))
             except (AlreadyExistsError, FileExistsError):
-                return False
+                return self._contains(name, data)
             return True
 
     def read_version(self, name: str) -> tuple[bytes, str]:
@@ -79,9 +86,10 @@ class ObjectFolder:
         known = {key: text for key, text in (("e_tag", e_tag), ("version", generation)) if text}
         with explained("write", self._name(name)):
             try:
-                return _version(obstore.put(self._store, checked_name(name), data, mode=known))  # type: ignore[arg-type]
+                written = _repeated(lambda: obstore.put(self._store, checked_name(name), data, mode=known))  # type: ignore[arg-type]
+                return _version(written)
             except (PreconditionError, NotFoundError, FileNotFoundError):
-                return None
+                return self.version(name) if self._contains(name, data) else None
 
     def version(self, name: str) -> str | None:
         with explained("look up", self._name(name)):
@@ -97,7 +105,7 @@ class ObjectFolder:
         with explained("move", self._name(old)):
             for file in files:
                 obstore.copy(self._store, checked_name(file), checked_name(new + file[len(old) :]))
-                obstore.delete(self._store, checked_name(file))
+                self.delete(file)
 
     def publish(self, name: str, local: Path) -> None:
         with explained("write", self._name(name)):
@@ -110,7 +118,7 @@ class ObjectFolder:
 
     def delete(self, name: str) -> None:
         with explained("delete", self._name(name)), contextlib.suppress(NotFoundError, FileNotFoundError):
-            obstore.delete(self._store, checked_name(name))
+            _repeated(lambda: obstore.delete(self._store, checked_name(name)))
 
     def names(self, prefix: str) -> Iterator[str]:
         with explained("list", self._name(prefix)):
@@ -136,8 +144,33 @@ class ObjectFolder:
     def clean_staging(self) -> None:
         """Nothing to delete: each process has its own scratch folder, and deletes it when it ends."""
 
+    def _contains(self, name: str, data: bytes) -> bool:
+        """Whether the file has these bytes: then an earlier try of this write succeeded, and its answer was
+        lost."""
+        try:
+            return self.read(name) == data
+        except FileNotFoundError:
+            return False
+
     def _name(self, name: str) -> str:
         return f"{self._uri}/{name}"
+
+
+def _repeated(request: Callable[[], T]) -> T:
+    """Repeat a request while its connection breaks, for a minute.
+
+    obstore repeats reads and plain writes itself. It does not repeat conditional writes and deletions,
+    because only their caller can find out whether a request without an answer succeeded.
+    """
+    until, pause = time.monotonic() + _PATIENCE_S, 0.05
+    while True:
+        try:
+            return request()
+        except GenericError as error:
+            if _CONNECTION_BROKE not in str(error) or time.monotonic() + pause > until:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
 def _version(found: "PutResult | ObjectMeta") -> str:

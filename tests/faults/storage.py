@@ -3,12 +3,18 @@
 import http.client
 import logging
 import random
+import socket
+import struct
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from moto.server import ThreadedMotoServer
+
+SLOW_S = 2.0
+"""How much later a slow answer comes."""
 
 _HOP = {"connection", "transfer-encoding", "content-length"}
 
@@ -19,6 +25,8 @@ class Faulty(ThreadingHTTPServer):
     Attributes:
         refused: share of the requests that are answered with 503 and not passed on.
         lost: share of the writing requests that are passed on, and whose answers are lost.
+        reset: share of the requests whose connection is reset, and which are not passed on.
+        slow: share of the requests that are answered ``SLOW_S`` later.
         injected: number of failures so far.
     """
 
@@ -27,9 +35,12 @@ class Faulty(ThreadingHTTPServer):
     def __init__(self, upstream: tuple[str, int], seed: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = upstream
-        self.refused = self.lost = 0.0
+        self.refused = self.lost = self.reset = self.slow = 0.0
         self.injected = 0
         self._random, self._lock = random.Random(seed), threading.Lock()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Print nothing: a client that was killed resets its connections."""
 
     def fails(self, share: float) -> bool:
         """Whether this one fails."""
@@ -45,6 +56,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.server.fails(self.server.reset):
+            self._reset()
+            return
+        if self.server.fails(self.server.slow):
+            time.sleep(SLOW_S)
         if self.server.fails(self.server.refused):
             self._answer(503, {}, b"")
             return
@@ -59,6 +75,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(answer.status, dict(answer.getheaders()), data)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass_on  # noqa: N815 - http.server's names
+
+    def _reset(self) -> None:
+        """Close the connection with RST: without lingering, unsent data is dropped."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
 
     def _answer(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
         self.send_response(status)

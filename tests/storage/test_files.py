@@ -10,6 +10,7 @@ import pytest
 
 from t2vbatch.errors import StoreError
 from t2vbatch.storage.files import Folder, LocalFolder, open_folder, read_uri
+from tests.faults.storage import faulty_s3
 
 AWKWARD = (
     "sp ace.txt",
@@ -79,6 +80,30 @@ def test_replace_has_one_winner(folder: Folder) -> None:
     with ThreadPoolExecutor(8) as threads:
         won = list(threads.map(lambda number: folder.replace("lease", b"%d" % number, version), range(1, 9)))
     assert won.count(None) == 7
+
+
+@pytest.mark.parametrize("fault", ["lost", "reset", "refused"])
+def test_a_broken_connection_is_repeated(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writes, conditional ones included, succeed once each while half of the requests fail; the caller
+    learns who won."""
+    with faulty_s3(seed=1) as (storage, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        folder = open_folder("s3://bucket/x")
+        folder.write("lease", b"begin")
+        _, version = folder.read_version("lease")
+        setattr(storage, fault, 0.5)
+        for number in range(8):
+            assert folder.create(f"new{number}", b"mine")
+            assert not folder.create(f"new{number}", b"yours")
+            replaced = folder.replace("lease", b"%d" % number, version)
+            assert replaced is not None
+            assert folder.replace("lease", b"late", version) is None
+            version = replaced
+            folder.move(f"new{number}", f"moved{number}")
+        setattr(storage, fault, 0.0)
+        assert folder.read("lease") == b"7"
+        assert set(folder.names("")) == {"lease", *(f"moved{number}" for number in range(8))}
 
 
 def test_a_missing_name(folder: Folder) -> None:
