@@ -23,7 +23,7 @@ plan          errors canonical job manifest media models
 output        errors storage job media plan
 worker        errors job manifest media models metrics plan output
 schedule      errors plan output.records worker.protocol
-engines       errors job plan output.records worker.protocol schedule models.steps
+engines       errors storage.scratch job plan output.records worker.protocol schedule models.steps
 analysis      errors canonical storage job media metrics models plan output worker.protocol engines
 report        errors storage media metrics output analysis
 exchange      errors canonical job storage manifest media output analysis

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from t2vbatch.cli.consent import AllowCode, confirm_code
 from t2vbatch.cli.display import Display
 from t2vbatch.cli.inspect import Output
 from t2vbatch.cli.run import JobFile, Json, Sets, exit_code, terminal_width
@@ -29,6 +30,7 @@ def certify(
         int, typer.Option(min=0, metavar="K", help="Also make K random samples again and compare the bytes.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="Which K samples: the same seed chooses the same.")] = 0,
+    allow_code: AllowCode = False,
 ) -> None:
     """Write a certificate: digests of job, plan, videos and scores, versions, and what verify found.
 
@@ -41,9 +43,13 @@ def certify(
     """
     from t2vbatch.commands.certify import certify as certified
     from t2vbatch.engines import engine_for
+    from t2vbatch.job.code_uses import model_code, surroundings
     from t2vbatch.output.store import open_store
 
     store = open_store(output)
+    if deep:
+        job = store.read_job()
+        confirm_code(output, [*model_code(job), *surroundings(job)], allow_code)
     with Display(quiet=False) as display:
         display.wait("reading every video")
         content = certified(store, deep, seed, engine_for)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from t2vbatch.cli.consent import AllowCode, confirm_code
 from t2vbatch.cli.display import Display
 from t2vbatch.cli.inspect import Output
 from t2vbatch.cli.run import Json, terminal_width
@@ -54,6 +55,7 @@ def distance(
     allow_pickle: AllowPickle = False,
     name: Name = None,
     save_statistics: SaveStatistics = None,
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Measure FVD or FID against a reference set.
@@ -69,6 +71,8 @@ def distance(
     from t2vbatch.commands.distance import measure_output
     from t2vbatch.engines import engine_for
     from t2vbatch.job import Distance
+    from t2vbatch.job.code_uses import distance_code, surroundings
+    from t2vbatch.output.store import open_store
 
     asked: dict[str, Distance] | None = None
     if reference is not None or backbone is not None:
@@ -87,6 +91,9 @@ def distance(
         }
     elif save_statistics is not None:
         raise UsageError("--save-statistics", "no reference", "also --reference and --backbone")
+    job = open_store(output).read_job()
+    uses = [*surroundings(job), *(distance_code(job) if asked is None else ())]
+    confirm_code(output, uses, allow_code, "; --reference and --backbone name your own")
     with Display(quiet=as_json) as display:
         result = measure_output(output, asked, engine_for, display.show, save_statistics)
     if as_json:

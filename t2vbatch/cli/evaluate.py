@@ -1,8 +1,6 @@
 """``t2vbatch score``, ``compare``, ``vbench`` and ``sheet``: scores, comparisons, totals, contact sheets."""
 
 import json
-import shlex
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from shutil import get_terminal_size
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from t2vbatch.analysis.text_table import Format
+from t2vbatch.cli.consent import confirm_code
 from t2vbatch.cli.display import Display, print_notes
 from t2vbatch.cli.inspect import Output
 from t2vbatch.cli.run import Json, terminal_width
@@ -65,15 +64,18 @@ def score(
     job: Annotated[
         str | None, typer.Option(metavar="JOB", help="Take the metrics from this job file.")
     ] = None,
-    allow_commands: Annotated[
-        bool, typer.Option("--allow-commands", help="Run the programs that the output's own metrics name.")
+    allow_code: Annotated[
+        bool,
+        typer.Option(
+            "--allow-code", "--allow-commands", help="Run the programs that the output's own job names."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Add scores to a finished run.
 
-    They are computed from the video files; no video is generated. An output of another person may name a
-    program as a metric: it runs only after you confirm it, or with --allow-commands.
+    They are computed from the video files; no video is generated. The job of another person's output may name
+    a program as a metric, or a cluster: both are used only after you confirm it, or with --allow-code.
 
     \b
     Example:
@@ -83,43 +85,28 @@ def score(
     from t2vbatch.commands.score import score_output
     from t2vbatch.engines import engine_for
     from t2vbatch.job import Clip, load_job
+    from t2vbatch.job.code_uses import metric_code, surroundings
+    from t2vbatch.output.store import open_store
 
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
     asked: dict[str, dict[str, object]] | None = None if names is None else {name: {} for name in names}
     if job is not None:
         asked = load_job(job).metrics
-    if asked is None and not allow_commands:
-        _confirm_commands(output)
+    found = open_store(output).read_job()
+    uses = [*surroundings(found), *(metric_code(found) if asked is None else ())]
+    confirm_code(output, uses, allow_code, "; --job JOB takes the metrics from your own job")
     scorer = None if clip is None else Clip(path=clip, revision=None)
     with Display(quiet=as_json) as display:
         display.wait("reading the output")
         result = score_output(output, asked, engine_for, scorer, renew, display.show)
     if as_json:
-        found = {"scored": result.made, "ending": result.ending, "summary": result.summary.to_json()}
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        shown = {"scored": result.made, "ending": result.ending, "summary": result.summary.to_json()}
+        typer.echo(json.dumps(shown, ensure_ascii=False))
     else:
         width = terminal_width()
         typer.echo(fitted(render_text(result.summary, width, timing=False), width))
         typer.echo(f"{counted(result.made, 'video')} scored")
     raise typer.Exit(0 if result.ending == "finished" else 130)
-
-
-def _confirm_commands(output: str) -> None:
-    """Ask before a program of the output's job runs. Raises UsageError without a terminal to ask."""
-    from t2vbatch.output.store import open_store
-
-    metrics = open_store(output).read_job().metrics
-    for name, options in metrics.items():
-        if "command" in options:
-            command = shlex.join(map(str, options["command"]))
-            if not sys.stdin.isatty():
-                raise UsageError(
-                    f"{output}/job.yaml: metrics.{name}",
-                    f"a metric that runs the program: {command}",
-                    "a program that you allow",
-                    "--allow-commands runs it; --job JOB takes the metrics from your own job",
-                )
-            typer.confirm(f"The metric {name} runs this program: {command}\nRun it?", abort=True)
 
 
 def compare(

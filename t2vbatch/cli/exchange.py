@@ -106,7 +106,6 @@ def import_scores(
     Example:
       t2vbatch import-scores runs/vbench evaluation_results/vbench_eval_results.json
     """
-    from t2vbatch.commands.prepare import prepare
     from t2vbatch.commands.rebuild import rebuild
     from t2vbatch.exchange import import_scores as imported
     from t2vbatch.output.store import open_store
@@ -116,7 +115,7 @@ def import_scores(
     with store.lease() as store:
         records, taken = imported(store.compact(), source, model)
         store.rewrite(records)
-        rebuild(store, prepare(job).plan, job)
+        rebuild(store, store.read_plan(), job)
     typer.echo(f"{output}: {counted(taken, 'score')} imported")
 
 

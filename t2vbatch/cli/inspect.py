@@ -3,19 +3,21 @@
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from t2vbatch.cli.consent import AllowCode, confirm_code
 from t2vbatch.cli.run import Json
 from t2vbatch.cli.words import counted, duration
 
 if TYPE_CHECKING:
     from t2vbatch.commands.status import Status
     from t2vbatch.commands.verify import VerifyProblem
+    from t2vbatch.job.code_uses import CodeUse
     from t2vbatch.output.store import Store
 
 Output = Annotated[
@@ -125,12 +127,14 @@ def verify(
     repair: Annotated[
         bool, typer.Option("--repair", help="Generate missing and damaged videos again, as a run would.")
     ] = False,
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Re-read every video and check it against its record.
 
     Checks digest, size, number of frames and decoding; with --deep, that the model still generates the same
-    bytes. The exit code is 1 if there is a problem; with --repair, if one is left.
+    bytes. The exit code is 1 if there is a problem; with --repair, if one is left. --deep and --repair use the
+    output's own job: if it names plug-ins, pickles, programs or a cluster, they ask first.
 
     \b
     Examples:
@@ -141,6 +145,8 @@ def verify(
     from t2vbatch.commands.verify import verify as findings_of
 
     store = _store(output)
+    if deep or repair:
+        confirm_code(output, _generation_code(store, repair), allow_code)
     sound, findings = _sifted(findings_of(store), as_json)
     same = 0
     if deep:
@@ -163,6 +169,18 @@ def verify(
         again = f"; {same:,} generated again with the same bytes" if deep else ""
         typer.echo(f"{counted(sound, 'video')} as recorded{again}; {counted(len(findings), 'problem')}")
     raise typer.Exit(1 if left else 0)
+
+
+def _generation_code(store: "Store", scored: bool) -> "Iterator[CodeUse]":
+    """What the output's job runs and loads to generate videos, and to score them."""
+    from t2vbatch.job.code_uses import distance_code, metric_code, model_code, surroundings
+
+    job = store.read_job()
+    yield from model_code(job)
+    yield from surroundings(job)
+    if scored:
+        yield from metric_code(job)
+        yield from distance_code(job)
 
 
 def _repaired(store: "Store", findings: "list[VerifyProblem]", quiet: bool) -> int:
@@ -251,20 +269,19 @@ def report(
 ) -> None:
     """Rebuild the tables and the report of a run.
 
-    From its records and its manifest; videos stay as they are.
+    From its records and its plan; videos stay as they are.
 
     \b
     Examples:
       t2vbatch report runs/quickstart
       t2vbatch report runs/quickstart --share report.zip --share-videos small
     """
-    from t2vbatch.commands.prepare import prepare
     from t2vbatch.commands.rebuild import rebuild
 
     store = _store(output)
     job = store.read_job()
     with store.lease() as store:
-        rebuild(store, prepare(job).plan, job)
+        rebuild(store, store.read_plan(), job)
     typer.echo(f"{store.uri}/report/index.html")
     if share is not None:
         from t2vbatch.report.share import share_report

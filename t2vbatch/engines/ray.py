@@ -23,6 +23,7 @@ from t2vbatch.job import Job
 from t2vbatch.plan import Unit
 from t2vbatch.schedule import Event, Limits, Scheduler
 from t2vbatch.schedule import messages as m
+from t2vbatch.storage.scratch import delete_abandoned
 from t2vbatch.worker.protocol import Factory, Failure, Work
 
 HEARTBEAT_S = 10.0
@@ -69,6 +70,8 @@ class RayEngine:
                 return run_loop(scheduler, backend, callbacks, counted, budget_s=backend.budget_s)
         except RayError as error:
             raise RunError(f"Ray failed: {error}") from error
+        finally:
+            delete_abandoned()  # Ray ends its workers by SIGKILL, so they delete nothing themselves.
 
 
 class _Actor(WorkerProcess):

@@ -119,6 +119,11 @@ class Job(Section):
         description="wandb, mlflow: experiment trackers; their failure never fails a run",
     )
 
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that the job refers to."""
+        return tuple(self._variables)
+
     def call_values(self, model: str, call: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a sample's call, with references resolved; a manifest's cells never are."""
         own = self.models[model].call

@@ -21,7 +21,7 @@ def scratch_folder() -> Path:
     The folders of killed processes are deleted here too. A process locks its own folder, and the system
     removes that lock when the process dies, in whatever container it ran.
     """
-    _delete_abandoned(Path(tempfile.gettempdir()))
+    delete_abandoned()
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     lock = (folder / "new").open("wb")
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -31,8 +31,9 @@ def scratch_folder() -> Path:
     return folder
 
 
-def _delete_abandoned(parent: Path) -> None:
-    for folder in parent.glob(f"{_PREFIX}*"):
+def delete_abandoned() -> None:
+    """Delete the scratch folders of processes that died, on this machine."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             if folder.is_symlink() or folder.stat().st_uid != os.getuid():
                 continue

@@ -110,7 +110,7 @@ def test_score_asks_before_it_runs_a_program_of_the_output(tmp_path: Path) -> No
     open_store(folder).write_job(job)
     result = CliRunner().invoke(app, ["score", folder])
     assert isinstance(result.exception, UsageError)
-    assert "--allow-commands" in str(result.exception)
+    assert "--allow-code" in str(result.exception)
     assert not (tmp_path / "ran").exists()
 
 
