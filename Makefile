@@ -9,7 +9,7 @@ PIP := python -m pip --disable-pip-version-check
 # What `make wheel-test` makes: the wheel, an environment for it, and a copy of the tests without the source tree.
 WHEEL := .wheel
 
-.PHONY: install run test faults bench lint workflows wheel-test constraints reference format clean
+.PHONY: install run test faults soak fuzz bench lint workflows wheel-test constraints reference format clean
 
 install: $(READY)
 
@@ -61,6 +61,14 @@ reference: install
 # Tries to break runs in every way on the list; `make faults ONLY="driver Ray"` those with a word of it.
 faults: install
 	$(BIN)/python -m tests.faults $(ONLY)
+
+# A long run with faults of every class at once; `make soak SAMPLES=2000` is a shorter one.
+soak: install
+	$(BIN)/python -m tests.soak --samples $(or $(SAMPLES),20000)
+
+# Ten minutes of random bytes for each kind of file that comes from others; `make fuzz ONLY=job` for one.
+fuzz: install
+	$(BIN)/python -m tests.fuzz $(ONLY)
 
 # Measures what everything around the models costs, and writes the table with the machine's description.
 bench: install
