@@ -40,4 +40,5 @@ def confirm_code(output: str, uses: Iterable[CodeUse], allowed: bool, fix: str =
             f"if you trust the author of this output, add --allow-code{fix}",
         )
     lines = "\n".join(f"  {use}" for use in found)
-    typer.confirm(f"{output}/job.yaml:\n{lines}\nIs this your job, or do you trust its author?", abort=True, err=True)
+    question = "Is this your job, or do you trust its author?"
+    typer.confirm(f"{output}/job.yaml:\n{lines}\n{question}", abort=True, err=True)

@@ -133,8 +133,8 @@ def verify(
     """Re-read every video and check it against its record.
 
     Checks digest, size, number of frames and decoding; with --deep, that the model still generates the same
-    bytes. The exit code is 1 if there is a problem; with --repair, if one is left. --deep and --repair use the
-    output's own job: if it names plug-ins, pickles, programs or a cluster, they ask first.
+    bytes. The exit code is 1 if there is a problem; with --repair, if one is left. --deep and --repair use
+    the output's own job: if it names plug-ins, pickles, programs or a cluster, they ask first.
 
     \b
     Examples:

@@ -150,9 +150,14 @@ class StatusWriter:
 
 
 def counts_of(status: Mapping[str, Any]) -> Counts | None:
-    """The counts in status.json; None where it has none."""
+    """The counts in status.json; None where it has none, or where another program damaged them."""
     found = status.get("counts")
-    return Counts(**{name: found[name] for name in Counts.__dataclass_fields__}) if found else None
+    try:
+        counts = Counts(**{name: found[name] for name in Counts.__dataclass_fields__}) if found else None
+    except (KeyError, TypeError):
+        return None
+    numbers = (counts.planned, counts.ok, counts.degenerate, counts.failed) if counts else ()
+    return counts if all(isinstance(number, int) for number in numbers) else None
 
 
 def _as_json(counts: Counts) -> dict[str, Any]:

@@ -49,9 +49,12 @@ def _modules(value: Any) -> Iterator[str]:
         for key, item in value.items():
             if key not in ("path", "config"):
                 yield from _modules(item)
-    elif isinstance(value, str) and ":" in value and "://" not in value:
-        if value.split(":")[0].split(".")[0] not in _LIBRARIES:
-            yield value
+    elif isinstance(value, str) and ":" in value and "://" not in value and not _is_bundled(value):
+        yield value
+
+
+def _is_bundled(name: str) -> bool:
+    return name.split(":")[0].split(".")[0] in _LIBRARIES
 
 
 def metric_code(job: Job) -> Iterator[CodeUse]:

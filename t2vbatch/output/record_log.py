@@ -27,7 +27,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from t2vbatch.errors import StoreError
-from t2vbatch.output.records import RECORDS, Record, Status, to_table
+from t2vbatch.output.records import RECORDS, WITHDRAWN, Record, Status, check_rows, to_table
+from t2vbatch.plan.parquet_file import read_parquet
 from t2vbatch.storage.files import Folder
 from t2vbatch.storage.many import delete_many, map_many
 
@@ -38,7 +39,6 @@ _FOLDER, _NEW = "records", "records/new"
 # No .parquet ending: tools that read a whole folder of Parquet must not take this for results.
 _FILE = re.compile(r"records/(?P<kind>segment|base)-(?P<generation>\d{12})-(?P<rows>\d+)")
 _FIRST_VERSION = re.compile(r"records/all-[0-9a-f]{16}")
-_WITHDRAWN = "withdrawn"
 _LISTINGS = 50
 """Listings before a reader gives up; each repetition means that a fold ended in the meantime."""
 _LARGE_BASE = 100_000
@@ -174,7 +174,7 @@ class RecordLog:
         if ids:
             self.fold()
             rows = pa.table({"sample_id": pa.array(ids, pa.string())})
-            rows = rows.append_column("status", pa.array([_WITHDRAWN] * len(ids), pa.string()))
+            rows = rows.append_column("status", pa.array([WITHDRAWN] * len(ids), pa.string()))
             self._write("segment", self._list().next_generation, _with_all_columns(rows))
 
     def compact(self) -> pa.Table:
@@ -229,10 +229,11 @@ class RecordLog:
 
     def _read_segment(self, name: str, columns: Sequence[str]) -> pa.Table:
         try:
-            file = pq.ParquetFile(io.BytesIO(self._folder.read(name)))
-            found = [column for column in columns if column in file.schema_arrow.names]
-            return _with_all_columns(file.read(columns=found)).select(columns)
-        except (pa.ArrowException, UnicodeDecodeError) as error:
+            found = read_parquet(self._folder.read(name), columns, ["sample_id", "status"])
+            table = _with_all_columns(found).select(columns)
+            check_rows(table)
+            return table
+        except (pa.ArrowException, ValueError) as error:
             raise StoreError(
                 f"{self._folder.uri}/{name} is damaged ({error}); it holds the records of many samples, so "
                 "restore it from a copy: if you delete it, their videos are generated again"
@@ -315,4 +316,4 @@ def _last_of_each(table: pa.Table) -> pa.Table:
 
 
 def _only_records(table: pa.Table) -> pa.Table:
-    return table.filter(pc.not_equal(table["status"], _WITHDRAWN))
+    return table.filter(pc.not_equal(table["status"], WITHDRAWN))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from t2vbatch.job.secrets import redacted_value
 from t2vbatch.plan import Sample
@@ -94,6 +95,9 @@ _decode = json.JSONDecoder(parse_float=_finite, parse_constant=_finite).decode
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _encode_sorted = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 _REQUIRED = {"sample_id", "row_id", "model", "sample_index", "seed", "status", "attempts", *_JSON}
+WITHDRAWN = "withdrawn"
+"""The status of a row that says that its sample has no record."""
+
 _SCORE: Mapping[bytes, bytes] = {b"t2vbatch": b"score"}
 """Marks the field of a score column, in the table and in its Parquet file."""
 
@@ -224,8 +228,44 @@ def _check(record: Record) -> None:
         raise ValueError(f"video is {record.video[:80]!r}, which is not below videos/")
     if record.status not in get_args(Status):
         raise ValueError(f"status is {record.status!r}")
-    if not all(value is None or _fits(value, float) for value in record.scores.values()):
+    if not _are_scores(record.scores):
         raise ValueError("scores holds a value that is not a number")
+
+
+def check_rows(table: pa.Table) -> None:
+    """Check many records as ``Record.from_json`` checks one, in the columns that the table has.
+
+    Args:
+        table: with ``status``; a row may be withdrawn, and then most of its columns are null.
+
+    Raises:
+        ValueError: a value that no record has.
+    """
+    records = table.filter(pc.not_equal(table["status"], WITHDRAWN))
+    # An earlier version may not have had one of the JSON columns.
+    for name in _REQUIRED.difference(_JSON).intersection(table.column_names):
+        if records[name].null_count:
+            raise ValueError(f"{name} is missing")
+    for name in {"status", "video", *_JSON}.intersection(table.column_names):
+        for value in table[name].unique().drop_null().to_pylist():
+            _check_text(name, value)
+
+
+def _check_text(name: str, value: str) -> None:
+    if name == "status" and value not in (*get_args(Status), WITHDRAWN):
+        raise ValueError(f"status is {value!r}")
+    if name == "video" and not _is_video_name(value):
+        raise ValueError(f"video is {value[:80]!r}, which is not below videos/")
+    if name in _JSON:
+        found = _decode(value)
+        if not isinstance(found, dict):
+            raise ValueError(f"{name} is not a mapping")
+        if name == "scores" and not _are_scores(found):
+            raise ValueError("scores holds a value that is not a number")
+
+
+def _are_scores(found: Mapping[str, Any]) -> bool:
+    return all(value is None or _fits(value, float) for value in found.values())
 
 
 def _is_video_name(name: str) -> bool:

@@ -41,11 +41,14 @@ from t2vbatch.output.record_log import RecordLog
 from t2vbatch.output.records import Record
 from t2vbatch.plan import Plan
 from t2vbatch.plan.media import KnownMedia
+from t2vbatch.plan.parquet_file import DamagedFileError, read_parquet
 from t2vbatch.plan.stored import OtherPlanError, dump_plan, load_hints, load_plan
 from t2vbatch.storage.files import Folder, open_folder
 from t2vbatch.storage.many import delete_many
 
 _DRAFTS = "drafts"
+_REQUIRED = {"plan.parquet": ("sample_id",), "results.parquet": ("row_id", "model", "status")}
+"""Columns without which no command can use a table."""
 
 
 class Store:
@@ -225,12 +228,12 @@ class Store:
             fix = "run the job again; the videos that are there stay"
             found = f"a plan that cannot be used: {error}"
             raise UsageError(where, found, "a plan of this version", fix) from None
-        except pa.ArrowException as error:
+        except DamagedFileError as error:
             raise StoreError(f"{where} is damaged ({error}); run the job again") from error
 
     def read_hints(self) -> tuple[KnownMedia, int]:
         """What the next plan may use of the last one: the digests of its media, and its fan-out."""
-        with contextlib.suppress(FileNotFoundError, OtherPlanError, pa.ArrowException):
+        with contextlib.suppress(FileNotFoundError, OtherPlanError, DamagedFileError):
             return load_hints(self.folder.read("plan.parquet"))
         return {}, 0
 
@@ -243,8 +246,8 @@ class Store:
     def read_table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a Parquet file. Raises FileNotFoundError, and StoreError where it is damaged."""
         try:
-            return pq.read_table(io.BytesIO(self.folder.read(name)), columns=columns)
-        except pa.ArrowException as error:
+            return read_parquet(self.folder.read(name), columns, columns or _REQUIRED.get(name, ()))
+        except DamagedFileError as error:
             raise StoreError(f"{self.uri}/{name} is damaged ({error}); delete it and run again") from error
 
     def write_json(self, name: str, value: Any) -> None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from t2vbatch.canonical import canonical
 from t2vbatch.plan.media import KnownMedia, known_media
+from t2vbatch.plan.parquet_file import DamagedFileError, read_parquet
 from t2vbatch.plan.plan import PLAN, ROWS, Plan, PlannedModel
 from t2vbatch.plan.sample_ids import VERSION
 
@@ -46,10 +47,17 @@ def load_plan(data: bytes) -> Plan:
 
     Raises:
         OtherPlanError: another version of this program wrote it.
-        pyarrow.ArrowException: the file is damaged.
+        DamagedFileError: the file is damaged.
     """
-    table = pq.read_table(io.BytesIO(data))
+    table = read_parquet(data)
     about = _read_about(table.schema)
+    try:
+        return _restored(table, about)
+    except (pa.ArrowException, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise DamagedFileError(f"its columns do not fit together: {error}") from error
+
+
+def _restored(table: pa.Table, about: Mapping[str, Any]) -> Plan:
     numbers, firsts, rows = np.unique(table["row"].to_numpy(), return_index=True, return_inverse=True)
     content = table.drop_columns(PLAN.names).take(pa.array(firsts))
     extra = pa.table([], [])
@@ -70,11 +78,14 @@ def load_hints(data: bytes) -> tuple[KnownMedia, int]:
 
     Raises:
         OtherPlanError: another version of this program wrote it.
-        pyarrow.ArrowException: the file is damaged.
+        DamagedFileError: the file is damaged.
     """
-    file = pq.ParquetFile(io.BytesIO(data))
-    about = _read_about(file.schema_arrow)
-    return known_media(file.read(["media"])), about["fan_out"]
+    media = read_parquet(data, ["media"])
+    about = _read_about(pq.ParquetFile(io.BytesIO(data)).schema_arrow)
+    try:
+        return known_media(media), int(about["fan_out"])
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise DamagedFileError(str(error)) from error
 
 
 def _about(plan: Plan) -> dict[str, Any]:
@@ -89,7 +100,10 @@ def _read_about(schema: pa.Schema) -> Mapping[str, Any]:
     about = (schema.metadata or {}).get(_KEY)
     if about is None or not {*PLAN.names, *ROWS.names} <= set(schema.names):
         raise OtherPlanError("an earlier version of t2vbatch wrote it")
-    found: dict[str, Any] = json.loads(about)
+    try:
+        found: dict[str, Any] = dict(json.loads(about))
+    except (ValueError, TypeError) as error:
+        raise DamagedFileError(f"its metadata is not a JSON object ({error})") from error
     if found.get("version") != VERSION:
         raise OtherPlanError(f"its identities have version {found.get('version')}, not {VERSION}")
     return found
