@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +11,9 @@ from t2vbatch.cli.display import Display
 from t2vbatch.cli.inspect import Output
 from t2vbatch.cli.run import Json, terminal_width
 from t2vbatch.errors import UsageError
+
+if TYPE_CHECKING:
+    from t2vbatch.commands.run import Result
 
 Reference = Annotated[
     str | None, typer.Option(metavar="PATH", help="Folder of videos, or an .npz file of saved statistics.")
@@ -67,7 +70,6 @@ def distance(
       t2vbatch distance runs/wan --reference ucf101 --backbone i3d.pt --allow-pickle
       t2vbatch distance runs/wan --kind fid --reference ucf101 --backbone dinov2 --save-statistics ucf.npz
     """
-    from t2vbatch.analysis.summary_text import distance_notes, distance_table
     from t2vbatch.commands.distance import measure_output
     from t2vbatch.engines import engine_for
     from t2vbatch.job import Distance
@@ -96,6 +98,13 @@ def distance(
     confirm_code(output, uses, allow_code, "; --reference and --backbone name your own")
     with Display(quiet=as_json) as display:
         result = measure_output(output, asked, engine_for, display.show, save_statistics)
+    _print(result, as_json)
+    raise typer.Exit(0 if result.ending == "finished" else 130)
+
+
+def _print(result: "Result", as_json: bool) -> None:
+    from t2vbatch.analysis.summary_text import distance_notes, distance_table
+
     if as_json:
         summary = result.summary.to_json()["models"]
         found = {model: of_model["distances"] for model, of_model in summary.items()}
@@ -103,7 +112,6 @@ def distance(
     else:
         typer.echo(distance_table(result.summary).render("text", terminal_width()))
         typer.echo("\n".join(distance_notes(result.summary)))
-    raise typer.Exit(0 if result.ending == "finished" else 130)
 
 
 def _place(option: str, value: str | None) -> str:

@@ -1,6 +1,5 @@
 """Runs the soak: the job, its disturbances, and the checks afterwards."""
 
-import http.client
 import json
 import os
 import random
@@ -19,8 +18,9 @@ import yaml
 
 from t2vbatch.commands.status import read_status
 from t2vbatch.commands.verify import verify
+from t2vbatch.errors import StoreError
 from t2vbatch.output.store import Store, open_store
-from tests.faults.storage import Faulty, faulty_s3
+from tests.faults.storage import faulty_s3
 from tests.soak.measure import Growth, Measure, growths, measure
 from tests.soak.rows import SLOW_S, make_rows, write_media, wrong_outcomes
 
@@ -83,11 +83,10 @@ def soak(folder: Path, samples: int, seed: int, show: Callable[[str], None] = la
             own.setenv(name, value)
         _write_job(work, rows, "s3://bucket/out", "ray")
         storage.refused, storage.lost, storage.reset, storage.slow = 0.02, 0.01, 0.01, 0.002
-        start = time.monotonic()
-        code, measures, left = _run(work, environment, storage, kills, planned, seed, show)
+        start, store = time.monotonic(), open_store("s3://bucket/out")
+        code, measures, left = _run(work, environment, store, kills, planned, seed, show)
         seconds = time.monotonic() - start
         storage.refused = storage.lost = storage.reset = storage.slow = 0.0
-        store = open_store("s3://bucket/out")
         broken = [*left, *_broken(work, store, code, rows)]
         repeated = sum(1 for count in _generated(work).values() if count > 1)
     facts = (
@@ -117,7 +116,7 @@ def _write_job(work: Path, rows: list[dict[str, Any]], output: str, engine: str)
 def _run(
     work: Path,
     environment: Mapping[str, str],
-    storage: Faulty,
+    store: Store,
     kills: int,
     planned: int,
     seed: int,
@@ -137,7 +136,7 @@ def _run(
             start, killed = time.monotonic(), 0
             while process.poll() is None:
                 time.sleep(EVERY_S)
-                found = measure(driver, temporary, time.monotonic() - start, _finished(storage))
+                found = measure(driver, temporary, time.monotonic() - start, _finished(store))
                 if found is None:
                     continue
                 measures.append(found)
@@ -168,17 +167,13 @@ def _left(temporary: Path, known: set[psutil.Process]) -> Iterator[str]:
         yield f"the temporary file {path.name} was left behind"
 
 
-def _finished(storage: Faulty) -> int:
-    """Samples with a result, by status.json; asked past the faults."""
-    direct = http.client.HTTPConnection(*storage.upstream, timeout=60)
-    direct.request("GET", "/bucket/out/status.json")
-    answer = direct.getresponse()
-    data = answer.read()
-    direct.close()
-    if answer.status != 200:
+def _finished(store: Store) -> int:
+    """Samples with a result in this run, by status.json."""
+    try:
+        progress = store.read_json("status.json").get("this_run", {})
+    except (FileNotFoundError, StoreError):
         return 0
-    counts = json.loads(data).get("this_run") or {}
-    return int(sum(counts.get(status, 0) for status in ("ok", "degenerate", "failed")))
+    return int(sum(progress.get(status, 0) for status in ("ok", "degenerate", "failed")))
 
 
 def _line(found: Measure) -> str:
