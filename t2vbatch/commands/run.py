@@ -26,8 +26,8 @@ from t2vbatch.output.folding import Folding
 from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store, open_store
 from t2vbatch.output.superseded import missing_videos, sort_videos
-from t2vbatch.plan import Plan, Sample
-from t2vbatch.plan.units import EVERYTHING, Selection, pending, position_count
+from t2vbatch.plan import Plan, Sample, Unit
+from t2vbatch.plan.units import EVERYTHING, Selection, distinct_calls, pending, position_count
 from t2vbatch.worker.factory import WorkerFactory
 from t2vbatch.worker.protocol import Failure
 
@@ -38,6 +38,10 @@ Watch = Callable[[Progress], None]
 
 _READ = list(dict.fromkeys([*NEEDED, "video", "video_sha256", "error_type"]))
 """Columns of the records that a run reads before it starts; the others would fill the memory."""
+
+_AHEAD = 1000
+"""Calls whose prompts each worker encodes first: about a minute of a large T5 on a GPU, and about as many as
+the memory for kept encodings holds."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,10 @@ def _make(
     units = pending(plan, records, job, selection)
     if not units:
         return "finished"
-    factories = {name: WorkerFactory(job, name, prepared.facts[name], store) for name in units}
+    factories = {
+        name: WorkerFactory(job, name, prepared.facts[name], store, _ahead(plan, job, name, of_model))
+        for name, of_model in units.items()
+    }
     status = StatusWriter.begin(store, plan, records)
 
     def progress(now: Progress) -> None:
@@ -170,6 +177,12 @@ def _make(
     progress(Progress(0, 0, 0, 0, pending=samples, workers=0, starting=0))
     with Folding(store.log) as folding:
         return engine(job).run(units, job, factories, _callbacks(plan, store, folding, status, progress))
+
+
+def _ahead(plan: Plan, job: Job, model: str, units: Sequence[Unit]) -> tuple[tuple[Sample, ...], ...]:
+    """Units whose prompts are encoded before anything is generated, as ``speed`` asks."""
+    precompute = job.models[model].speed.get("text_encoder") is not None
+    return distinct_calls(plan, units, _AHEAD) if precompute else ()
 
 
 def _callbacks(

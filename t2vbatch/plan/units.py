@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from t2vbatch.errors import UsageError, nearest
 from t2vbatch.job import Job
-from t2vbatch.plan.plan import Plan, Unit
+from t2vbatch.plan.plan import Plan, Sample, Unit
 
 
 class Units(Sequence[Unit]):
@@ -51,6 +51,26 @@ class Units(Sequence[Unit]):
 def position_count(units: Sequence[Unit]) -> int:
     """How many samples all units have together."""
     return units.position_count if isinstance(units, Units) else sum(len(unit.positions) for unit in units)
+
+
+def distinct_calls(plan: Plan, units: Sequence[Unit], most: int) -> tuple[tuple[Sample, ...], ...]:
+    """The first units, at most ``most``, that differ in their rows or calls.
+
+    Without those whose media are in the manifest itself, which would make a long message to a worker.
+    """
+    rows = plan.table["row"].to_numpy()
+    calls = plan.table["call"].combine_chunks().indices.to_numpy()
+    found: dict[tuple[tuple[int, int], ...], Unit] = {}
+    for unit in units:
+        if len(found) == most:
+            break
+        found.setdefault(tuple((int(rows[at]), int(calls[at])) for at in unit.positions), unit)
+    planned = (tuple(map(plan.planned, unit.positions)) for unit in found.values())
+    return tuple(unit for unit in planned if all(_is_small(sample) for sample in unit))
+
+
+def _is_small(sample: Sample) -> bool:
+    return all(item.data is None for item in sample.media.values())
 
 
 @dataclass(frozen=True)

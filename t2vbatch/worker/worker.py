@@ -7,14 +7,14 @@ threads, for two units; frames pass from one to the other inside this process an
 import resource
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import torch
 
-from t2vbatch.errors import DegenerateError, SampleError
+from t2vbatch.errors import DegenerateError, InputError, SampleError
 from t2vbatch.job import Job
 from t2vbatch.metrics.scorer import Scorer
 from t2vbatch.models.protocol import Request, VideoModel
@@ -83,6 +83,19 @@ class Worker:
         self._generated[work.key] = Generated(read, results, started_at, seconds, _peak(self._device))
         return sum(output.held_bytes for output in results if isinstance(output, ModelOutput))
 
+    def encode_ahead(self, units: Iterable[Sequence[Sample]]) -> None:
+        """Encode the prompts of these units, where the model can do so before it generates."""
+        encode = getattr(self._model, "encode_ahead", None)
+        if encode is not None:
+            encode(requests for unit in units if (requests := self._readable(unit)))
+
+    def _readable(self, unit: Sequence[Sample]) -> list[Request] | None:
+        """The requests of the unit's call; None if an input cannot be read, which ``generate`` reports."""
+        try:
+            return self._padded([self._request(self._read_inputs(sample)) for sample in unit])
+        except InputError:
+            return None
+
     def try_call(self, samples: Sequence[Sample]) -> None:
         """Generate videos by one call and drop them. Raises SampleError as VideoModel.generate."""
         with self._random_state:
@@ -137,14 +150,16 @@ class Worker:
         ]
 
     def _call(self, model: VideoModel, requests: list[Request]) -> list[ModelOutput]:
-        # Always a full batch: another batch size gives other bits.
-        padded = requests + [requests[-1]] * (self._batch - len(requests))
         try:
-            return [ModelOutput(video) for video in model.generate(padded)[: len(requests)]]
+            return [ModelOutput(video) for video in model.generate(self._padded(requests))[: len(requests)]]
         except DegenerateError as error:
             if len(requests) > 1:
                 raise  # The scheduler splits the unit and so finds the degenerate sample.
             return [ModelOutput(error)]
+
+    def _padded(self, requests: list[Request]) -> list[Request]:
+        """Always a full batch: another batch size gives other bits."""
+        return requests + [requests[-1]] * (self._batch - len(requests))
 
 
 def _reset_peak(device: str) -> None:

@@ -55,3 +55,11 @@ def test_videos_and_scores_do_not_depend_on_who_made_them(tmp_path: Path) -> Non
     assert inline == one
     assert inline == three
     assert len({row["video_sha256"] for row in inline.values()}) == len(inline)
+
+
+def test_prompts_that_are_encoded_first_change_no_byte(tmp_path: Path) -> None:
+    """With speed: {text_encoder: precompute}, files and scores are equal to the bit."""
+    call = {"num_inference_steps": 3}
+    ahead = {"path": "bundled:shapes", "call": call, "speed": {"text_encoder": "precompute"}}
+    plain = _made(tmp_path, "plain", _PROMPTS[:2], engine="inline")
+    assert plain == _made(tmp_path, "ahead", _PROMPTS[:2], engine="inline", models={"shapes": ahead})

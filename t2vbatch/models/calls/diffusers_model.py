@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from t2vbatch.media.video import Video
 from t2vbatch.models.calls.arguments import Target, list_arguments, media_arguments, setting_names
 from t2vbatch.models.calls.check import expected_frames, frame_count
 from t2vbatch.models.calls.outputs import to_frames
-from t2vbatch.models.calls.prompts import PromptCache
+from t2vbatch.models.calls.prompts import EncodedError, PromptCache
 from t2vbatch.models.calls.signature import read_signature
 from t2vbatch.models.calls.sound import sound_rate, to_audio
 from t2vbatch.models.determinism import generators, seeded
@@ -68,6 +68,29 @@ class DiffusersModel:
         self._note_counts(frames, requests)
         made = zip(frames, sounds, requests, strict=True)
         return [Video(video, self._fps(request), sound) for video, sound, request in made]
+
+    def encode_ahead(self, calls: Iterable[Sequence[Request]]) -> None:
+        """Encode the prompts of these calls and keep the encodings, until the memory for them is full.
+
+        Each call runs up to its first other network. A call that fails here fails again in ``generate``,
+        which reports it.
+        """
+        with self._prompts.encoding_only():
+            for requests in calls:
+                if self._prompts.is_full:
+                    return
+                self._encode(requests)
+
+    def _encode(self, requests: Sequence[Request]) -> None:
+        try:
+            with seeded([request.seed for request in requests]), torch.no_grad():
+                self._pipeline(**self._arguments(requests))
+        except EncodedError:
+            pass
+        except Exception as error:
+            _log.info("prompts are encoded with their videos: %s", error)
+        finally:
+            self._recover()
 
     def _arguments(self, requests: Sequence[Request]) -> dict[str, Any]:
         signature, first = self._signature, requests[0]

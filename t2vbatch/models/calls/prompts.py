@@ -22,6 +22,10 @@ _ENCODER = re.compile(r"text_encoder(_\d+)?")
 _PLAIN = (str, int, float, bool, type(None), torch.device, torch.dtype)
 
 
+class EncodedError(Exception):
+    """Ends a call that was made for its encodings alone."""
+
+
 class PromptCache:
     """The kept encodings of one loaded pipeline.
 
@@ -46,13 +50,18 @@ class PromptCache:
 
     def park(self, device: torch.device) -> bool:
         """Take the text encoders off the device until a new prompt is encoded; whether there are any."""
-        encoders = {
-            name: part for name, part in self._pipeline.components.items() if _ENCODER.fullmatch(name)
-        }
-        self._parked = {name: part for name, part in encoders.items() if isinstance(part, torch.nn.Module)}
+        self._parked = self._encoders()
         self._device = device
         self._remove()
         return bool(self._parked)
+
+    def _encoders(self) -> dict[str, torch.nn.Module]:
+        parts = {**self._pipeline.components, **self._parked}
+        return {
+            name: part
+            for name, part in parts.items()
+            if _ENCODER.fullmatch(name) and isinstance(part, torch.nn.Module)
+        }
 
     def _keeping(self, name: str, encode: Callable[..., Any]) -> Callable[..., Any]:
         def kept(*args: Any, **kwargs: Any) -> Any:
@@ -60,7 +69,7 @@ class PromptCache:
             if key is not None and key in self._kept:
                 self._kept.move_to_end(key)
                 return _restored(self._kept[key][0])
-            with self._encoders():
+            with self.encoders():
                 found = encode(*args, **kwargs)
             self.encodings += 1
             if key is not None and (size := _size(found)) is not None:
@@ -85,9 +94,31 @@ class PromptCache:
         while self._bytes > MOST_BYTES and len(self._kept) > 1:
             self._bytes -= self._kept.popitem(last=False)[1][1]
 
+    @property
+    def is_full(self) -> bool:
+        """Whether about one more encoding would exceed the limit of memory."""
+        largest = max((size for _, size in self._kept.values()), default=0)
+        return self._bytes + largest > MOST_BYTES
+
     @contextmanager
-    def _encoders(self) -> Iterator[None]:
-        """Bring parked encoders back for the duration of an encoding; methods may call each other."""
+    def encoding_only(self) -> Iterator[None]:
+        """Within the block, a call of the pipeline ends with EncodedError before any other network runs."""
+        encoders = set(map(id, self._encoders().values()))
+        parts = [part for part in self._pipeline.components.values() if isinstance(part, torch.nn.Module)]
+        others = [part for part in parts if id(part) not in encoders]
+        # Some networks have other methods than forward, such as an autoencoder's encode: these call a child.
+        modules = [module for part in others for module in (part, *part.children())]
+        hooks = [module.register_forward_pre_hook(_stop) for module in modules]
+        try:
+            with self.encoders():
+                yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    @contextmanager
+    def encoders(self) -> Iterator[None]:
+        """Bring parked encoders back for the duration of the block; methods may call each other."""
         self._depth += 1
         try:
             if self._depth == 1:
@@ -104,6 +135,10 @@ class PromptCache:
         for name, part in self._parked.items():
             part.to("cpu")
             setattr(self._pipeline, name, None)
+
+
+def _stop(*_: Any) -> None:
+    raise EncodedError
 
 
 def _is_plain(value: Any) -> bool:

@@ -40,7 +40,7 @@ SPEED: Mapping[str, Setting] = {
     "attention_backend": Setting("the attention kernel"),
     "cache": Setting("reuse results between steps: a cache config of diffusers with its options"),
     "text_encoder": Setting(
-        "precompute: keep text encoders off the device except to encode a new prompt", True
+        "precompute: encode all prompts first, then take the text encoders off the device", True
     ),
     "quantization": Setting("quantized weights: {part: {class: TorchAoConfig, its options}}"),
 }

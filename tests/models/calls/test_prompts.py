@@ -108,6 +108,37 @@ def test_a_parked_encoder_makes_the_same_bytes(name: str, tmp_path: Path) -> Non
     assert inspect_model("mine", plain).identity == inspect_model("mine", parked).identity
 
 
+@pytest.mark.parametrize("name", SOME)
+def test_prompts_that_are_encoded_first_make_the_same_bytes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All prompts are encoded before the first video; then no encoder is used, and the bytes are the same."""
+    _compare_ahead(name, tmp_path, monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", sorted(EMBEDDING.values()))
+def test_every_family_encodes_first(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for a class of every family that takes embeddings."""
+    _compare_ahead(name, tmp_path, monkeypatch)
+
+
+def _compare_ahead(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    section = _section(name, folder / "weights", speed={"text_encoder": "precompute"})
+    requests = _requests(name, section, folder)
+    ahead = _model(section)
+    ahead.encode_ahead([request] for request in requests)
+    count = ahead._prompts.encodings
+    assert ahead._pipeline.text_encoder is None
+    made = [ahead.generate([request])[0].sha256() for request in requests]
+    plain = _plain(_section(name, folder / "weights"), monkeypatch)
+    assert made == [plain.generate([request])[0].sha256() for request in requests]
+    if name not in NOT_KEPT:
+        assert count >= 2
+        assert ahead._prompts.encodings == count
+
+
 def test_a_pipeline_without_a_text_encoder_refuses_the_setting(tmp_path: Path) -> None:
     """The setting is an error where it has no effect."""
     section = _section("StableVideoDiffusionPipeline", tmp_path / "w", speed={"text_encoder": "precompute"})
