@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from t2vbatch.analysis.intervals import Interval, standard_error
 from t2vbatch.analysis.paired_test import ANYTIME, SIGN_FLIP, PairedTest
-from t2vbatch.analysis.pairing import UNKNOWN, Better, Missing, PairedScores, frame_of, paired
+from t2vbatch.analysis.pairing import UNKNOWN, Better, Missing, PairedScores, join, paired, scores_of
 from t2vbatch.analysis.planning import Components, Goal, components, plans
 from t2vbatch.analysis.sign_flip import holm
 from t2vbatch.metrics.protocol import Column
@@ -109,8 +110,8 @@ def models_by_name(outputs: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     found = [(output, model, table) for output, table in outputs.items() for model in _models(table)]
     names = [model for _, model, _ in found]
     return {
-        model if names.count(model) == 1 else f"{output}/{model}": table.filter(
-            pa.compute.field("model") == model
+        model.as_py() if names.count(model) == 1 else f"{output}/{model}": table.filter(
+            pc.equal(table["model"], model)
         )
         for output, model, table in found
     }
@@ -157,14 +158,18 @@ def compare_groups(
 def _pairs(
     models: Mapping[str, pa.Table], columns: Mapping[str, Column], missing: Missing, test: PairedTest
 ) -> list[Pair]:
-    frames = {name: frame_of(table) for name, table in models.items()}
+    samples = {name: scores_of(table) for name, table in models.items()}
     scores = dict.fromkeys(name for table in models.values() for name in score_columns(table.schema))
+    joins = {
+        names: join(samples[names[0]], samples[names[1]], test.by_arrival)
+        for names in combinations(models, 2)
+    }
     found = []
     for score in scores:
         column = columns.get(score, UNKNOWN)
-        for names in combinations(models, 2):
-            scores_of = paired(names, frames, score, column, missing, test.by_arrival)
-            found.append(_pair(names, scores_of, score, column.better, test))
+        for names, joined in joins.items():
+            values = paired(names, joined, score, column, missing)
+            found.append(_pair(names, values, score, column.better, test))
     return found
 
 
@@ -249,5 +254,5 @@ def _detectable(pair: Pair, tests: int, test: PairedTest) -> float | None:
     return None if effect is None or pair.error is None else effect * pair.error * sqrt(pair.rows)
 
 
-def _models(table: pa.Table) -> list[str]:
-    return list(dict.fromkeys(table["model"].to_pylist()))
+def _models(table: pa.Table) -> list[pa.StringScalar]:
+    return list(pc.unique(table["model"]))

@@ -11,11 +11,10 @@ from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 
 from t2vbatch.analysis.intervals import LEVEL, Interval
-from t2vbatch.analysis.pairing import frame_of
+from t2vbatch.analysis.pairing import scores_of
 from t2vbatch.analysis.text_table import Format, Table
 from t2vbatch.output.records import score_columns
 
@@ -48,8 +47,7 @@ def spearman(first: FloatArray, second: FloatArray) -> Interval:
     The interval is that of Fisher's z with the standard error sqrt((1 + r^2 / 2) / (N - 3)): Bonett and
     Wright, Sample size requirements for estimating Pearson, Kendall and Spearman correlations, 2000.
     """
-    ranks = [pd.Series(values).rank().to_numpy(float) for values in (first, second)]
-    one, two = (line - line.mean() for line in ranks)
+    one, two = (ranks - ranks.mean() for ranks in (_ranks(first), _ranks(second)))
     value = float(np.clip(one @ two / math.sqrt(float((one @ one) * (two @ two))), -1, 1))
     if abs(value) > 1 - 1e-12:
         # Fisher's z is infinite, and the ranks show no spread around the line.
@@ -57,6 +55,13 @@ def spearman(first: FloatArray, second: FloatArray) -> Interval:
     error = math.sqrt((1 + value**2 / 2) / (len(first) - 3))
     reach = NormalDist().inv_cdf((1 + LEVEL) / 2) * error
     return Interval(value, math.tanh(math.atanh(value) - reach), math.tanh(math.atanh(value) + reach))
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    """Ranks from 1; equal values have the mean of their ranks."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: FloatArray = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return ranks
 
 
 def correlations(models: Mapping[str, pa.Table]) -> tuple[Correlation, ...]:
@@ -68,7 +73,8 @@ def correlations(models: Mapping[str, pa.Table]) -> tuple[Correlation, ...]:
     found = []
     for model, table in models.items():
         scores = score_columns(table.schema)
-        means = frame_of(table).groupby("row_id", sort=True)[scores].mean()
+        samples = scores_of(table)
+        means = {score: samples.prompt_means(score) for score in scores}
         found += [_correlation(model, means, *names) for names in combinations(scores, 2)]
     return tuple(found)
 
@@ -92,17 +98,18 @@ def correlation_table(found: Sequence[Correlation], form: Format = "text", width
     return "\n".join([text, "", *(f"{comment}{note}" for note in notes)])
 
 
-def _correlation(model: str, means: pd.DataFrame, first: str, second: str) -> Correlation:
-    both = means[[first, second]].dropna()
-    prompts = len(both)
+def _correlation(model: str, means: Mapping[str, FloatArray], first: str, second: str) -> Correlation:
+    known = ~np.isnan(means[first]) & ~np.isnan(means[second])
+    both = {name: means[name][known] for name in (first, second)}
+    prompts = int(known.sum())
     if prompts < LEAST:
         reason = f"{prompts} prompts with both scores are fewer than {LEAST}"
         return Correlation(model, first, second, prompts, None, reason)
-    constant = [name for name in (first, second) if both[name].nunique() == 1]
+    constant = [name for name in (first, second) if np.all(both[name] == both[name][0])]
     if constant:
         reason = f"{constant[0]} has the same value for every prompt"
         return Correlation(model, first, second, prompts, None, reason)
-    value = spearman(both[first].to_numpy(float), both[second].to_numpy(float))
+    value = spearman(both[first], both[second])
     return Correlation(model, first, second, prompts, value)
 
 

@@ -5,13 +5,15 @@ flatter the model that failed, so by default a winner must stay the winner for e
 scores.
 """
 
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 
 from t2vbatch.errors import UsageError
@@ -24,7 +26,7 @@ Better = Literal["higher", "lower"] | None
 UNKNOWN = Column(None)
 """A score of which nothing is known."""
 
-_PAIRED_ON = ["row_id", "prompt", "seed"]
+_Key = tuple[str, str, int]
 _SIZE = ["width", "height"]
 
 
@@ -90,16 +92,116 @@ class Extremes:
     prompts: npt.NDArray[np.intp]
 
 
-def frame_of(table: pa.Table) -> pd.DataFrame:
-    """The columns that pairing needs. Failed and degenerate videos have NaN for every score, and so
-    has every score that is not finite.
+@dataclass(frozen=True)
+class ModelScores:
+    """What pairing needs of the results of one model with N samples.
+
+    Attributes:
+        positions: (row_id, prompt, seed): the first sample with these. Identical rows have the same video,
+            which counts once. A row without a prompt has the prompt "".
+        status: shape (N,), text.
+        sizes: width and height in pixels, NaN if unknown, shape (2, N).
+        finished_us: when each sample was finished, in microseconds, NaN if unknown, shape (N,).
+        scores: score: shape (N,). Failed and degenerate videos have NaN, and so has every score that is
+            not finite.
     """
-    scores = score_columns(table.schema)
-    frame: pd.DataFrame = table.select([*_PAIRED_ON, *_SIZE, "status", "finished_at", *scores]).to_pandas()
-    frame[scores] = frame[scores].where(frame["status"] == "ok").astype(float)
-    frame[scores] = frame[scores].where(np.isfinite(frame[scores]))
-    # Two rows without a prompt have the same prompt: none.
-    return frame.assign(prompt=frame["prompt"].fillna(""))
+
+    positions: Mapping[_Key, int]
+    status: npt.NDArray[np.object_]
+    sizes: FloatArray
+    finished_us: FloatArray
+    scores: Mapping[str, FloatArray]
+
+    def scores_named(self, name: str) -> FloatArray:
+        """The scores of this name; NaN for each sample if the model has none."""
+        return self.scores.get(name, np.full(len(self.status), np.nan))
+
+    def prompt_means(self, name: str) -> FloatArray:
+        """The mean score of each row, in the order of rows; NaN for a row without a score."""
+        rows = {row: code for code, row in enumerate(sorted({row for row, *_ in self.positions}))}
+        codes = np.array([rows[row] for row, *_ in self.positions], np.intp)
+        values = self.scores[name][list(self.positions.values())]
+        known = ~np.isnan(values)
+        counts = np.bincount(codes[known], minlength=len(rows))
+        sums = np.bincount(codes[known], values[known], minlength=len(rows))
+        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+@dataclass(frozen=True)
+class Join:
+    """The K rows and seeds of either of two models, in the order of row, prompt and seed.
+
+    Attributes:
+        models: both models.
+        positions: the sample of each model, -1 if the model lacks it, shape (2, K).
+        prompts: the row as an integer, shape (K,).
+    """
+
+    models: tuple[ModelScores, ModelScores]
+    positions: npt.NDArray[np.intp]
+    prompts: npt.NDArray[np.intp]
+
+    def values(self, score: str) -> FloatArray:
+        """The scores of both models, NaN if missing, shape (2, K)."""
+        return self._of_both(lambda model: model.scores_named(score), np.nan)
+
+    def status(self) -> npt.NDArray[np.object_]:
+        """The statuses of both models, "" if the model lacks the sample, shape (2, K)."""
+        return self._of_both(lambda model: model.status, "")
+
+    def unequal_sizes(self) -> npt.NDArray[np.bool_]:
+        """Which pairs have two videos whose frames differ in size, shape (K,)."""
+        widths = self._of_both(lambda model: model.sizes[0], np.nan)
+        heights = self._of_both(lambda model: model.sizes[1], np.nan)
+        return _differ(*widths) | _differ(*heights)
+
+    def _of_both(self, values: Callable[[ModelScores], npt.NDArray[Any]], absent: Any) -> npt.NDArray[Any]:
+        sides = zip(self.models, self.positions, strict=True)
+        return np.stack([np.append(values(model), absent)[found] for model, found in sides])
+
+
+def scores_of(table: pa.Table) -> ModelScores:
+    """Read a results table with the rows of one model."""
+    columns = [table[name].to_pylist() for name in ("row_id", "prompt", "seed")]
+    positions: dict[_Key, int] = {}
+    for position, (row_id, prompt, seed) in enumerate(zip(*columns, strict=True)):
+        positions.setdefault((row_id, prompt or "", seed), position)
+    status = np.array(table["status"].to_pylist(), object)
+    sizes = np.stack([_floats(table[side]) for side in _SIZE])
+    finished = _floats(table["finished_at"].cast(pa.int64()))
+    scores = {name: _usable(_floats(table[name]), status) for name in score_columns(table.schema)}
+    return ModelScores(positions, status, sizes, finished, scores)
+
+
+def _usable(values: FloatArray, status: npt.NDArray[np.object_]) -> FloatArray:
+    return np.where((status == "ok") & np.isfinite(values), values, np.nan)
+
+
+def join(left: ModelScores, right: ModelScores, by_arrival: bool = False) -> Join:
+    """Pair the samples of two models by row, prompt and seed.
+
+    Args:
+        by_arrival: order the prompts by the time at which the last of their samples was finished.
+    """
+    keys = sorted(left.positions.keys() | right.positions.keys())
+    if by_arrival:
+        arrived = _arrivals(left, right)
+        keys.sort(key=lambda key: arrived.get(key[0], math.inf))
+    positions = [[model.positions.get(key, -1) for key in keys] for model in (left, right)]
+    new_row = [row != before for (row, *_), (before, *_) in pairwise(keys)]
+    prompts = np.cumsum([0, *new_row][: len(keys)], dtype=np.intp)
+    return Join((left, right), np.array(positions, np.intp), prompts)
+
+
+def _arrivals(*models: ModelScores) -> dict[str, float]:
+    """Row: when the last of its samples was finished, in microseconds."""
+    arrived: dict[str, float] = {}
+    for model in models:
+        for (row, *_), position in model.positions.items():
+            finished = float(model.finished_us[position])
+            if not math.isnan(finished):
+                arrived[row] = max(arrived.get(row, finished), finished)
+    return arrived
 
 
 def complete_prompts(results: pa.Table, plan: pa.Table) -> pa.Table:
@@ -107,49 +209,40 @@ def complete_prompts(results: pa.Table, plan: pa.Table) -> pa.Table:
 
     A sequential test counts a prompt once, so a prompt that still gets videos has to wait.
     """
-    finished, planned = (
-        table.select(["row_id", "model"]).to_pandas().astype(str).value_counts() for table in (results, plan)
-    )
-    complete = finished[finished >= planned.reindex(finished.index, fill_value=0)].index
-    keys = results.select(["row_id", "model"]).to_pandas().astype(str)
-    return results.filter(pa.array(pd.MultiIndex.from_frame(keys).isin(complete)))
+    finished, planned = (Counter(_row_models(table)) for table in (results, plan))
+    complete = {key for key, count in finished.items() if count >= planned[key]}
+    return results.filter(pa.array([key in complete for key in _row_models(results)], pa.bool_()))
+
+
+def _row_models(table: pa.Table) -> list[tuple[str, str]]:
+    return list(zip(table["row_id"].to_pylist(), table["model"].to_pylist(), strict=True))
 
 
 def paired(
-    names: tuple[str, str],
-    frames: Mapping[str, pd.DataFrame],
-    score: str,
-    column: Column,
-    missing: Missing,
-    by_arrival: bool = False,
+    names: tuple[str, str], joined: Join, score: str, column: Column, missing: Missing
 ) -> PairedScores:
-    """Pair the scores of the two models ``names``, whose rows are in ``frames``.
+    """Pair the scores of the two models ``names``.
 
     Args:
         column: what is known of the score.
-        by_arrival: number the prompts in the order in which the last of their samples was finished.
     """
-    joined = _joined(frames[names[0]], frames[names[1]], score)
-    if by_arrival:
-        joined = joined.sort_values(["arrived", *_PAIRED_ON], ignore_index=True)
-    unequal = _unequal(joined) if column.by_size else np.zeros(len(joined), bool)
-    paired = joined[~unequal]
-    both = paired[paired["first_status"].notna() & paired["second_status"].notna()]
-    values = both[["first", "second"]].to_numpy(float)
+    unequal = joined.unequal_sizes() if column.by_size else np.zeros(len(joined.prompts), bool)
+    both = ~unequal & (joined.positions >= 0).all(axis=0)
+    values, prompts = joined.values(score)[:, both], joined.prompts[both]
     absent = np.isnan(values)
     if missing.policy in ("worst", "impute") and absent.any() and not absent.all():
         filling = _filling(values, column.better, missing)
         if filling is not None:
-            filled = np.where(absent, filling, values)
-            left_out = _left_out(joined, names, unequal, with_missing=False)
-            first, second = filled.T
-            return PairedScores(first, second, _codes(both), left_out, int(absent.sum()))
-    complete = both[~absent.any(axis=1)]
-    first, second = complete[["first", "second"]].to_numpy(float).T
+            first, second = np.where(absent, filling, values)
+            left_out = _left_out(joined, names, unequal)
+            return PairedScores(first, second, _codes(prompts), left_out, int(absent.sum()))
+    complete = ~absent.any(axis=0)
+    first, second = values[:, complete]
     extremes = None
-    if missing.policy == "bounds" and absent.any() and len(complete):
-        extremes = _extremes(values, _codes(both))
-    return PairedScores(first, second, _codes(complete), _left_out(joined, names, unequal), 0, extremes)
+    if missing.policy == "bounds" and absent.any() and complete.any():
+        extremes = _extremes(values, _codes(prompts))
+    left_out = _left_out(joined, names, unequal, score)
+    return PairedScores(first, second, _codes(prompts[complete]), left_out, 0, extremes)
 
 
 def _filling(values: FloatArray, better: Better, missing: Missing) -> float | None:
@@ -163,49 +256,44 @@ def _filling(values: FloatArray, better: Better, missing: Missing) -> float | No
 
 def _extremes(values: FloatArray, prompts: npt.NDArray[np.intp]) -> Extremes:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    first, second = values.T
+    first, second = values
     worst = np.nan_to_num(first, nan=low) - np.nan_to_num(second, nan=high)
     best = np.nan_to_num(first, nan=high) - np.nan_to_num(second, nan=low)
     return Extremes(worst, best, prompts)
 
 
-def _joined(left: pd.DataFrame, right: pd.DataFrame, score: str) -> pd.DataFrame:
-    """All prompts and seeds of either model with both scores and statuses, in a fixed order."""
-    sides = []
-    for frame, name in ((left, "first"), (right, "second")):
-        values = frame.get(score, np.nan)
-        others = {f"{name}_{other}": frame[other] for other in ("status", "finished_at", *_SIZE)}
-        side = frame[_PAIRED_ON].assign(**{name: values}, **others)
-        # Identical rows have the same video, which counts once.
-        sides.append(side.drop_duplicates(_PAIRED_ON))
-    joined = sides[0].merge(sides[1], on=_PAIRED_ON, how="outer").sort_values(_PAIRED_ON, ignore_index=True)
-    finished = joined[["first_finished_at", "second_finished_at"]].max(axis=1)
-    return joined.assign(arrived=finished.groupby(joined["row_id"]).transform("max"))
-
-
-def _unequal(joined: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Which pairs have two videos whose frames differ in size."""
-    different = [(joined[f"first_{side}"] - joined[f"second_{side}"]).fillna(0) != 0 for side in _SIZE]
-    return (different[0] | different[1]).to_numpy(bool)
-
-
 def _left_out(
-    joined: pd.DataFrame, names: tuple[str, str], unequal: npt.NDArray[np.bool_], with_missing: bool = True
+    joined: Join, names: tuple[str, str], unequal: npt.NDArray[np.bool_], score: str | None = None
 ) -> dict[str, int]:
-    """Reason: count. A pair without both scores counts once for each model."""
+    """Reason: count. A pair without both scores counts once for each model.
+
+    Args:
+        score: None if missing scores are filled, so that they leave no pair out.
+    """
     reasons = {"the frames of both models differ in size": int(unequal.sum())}
-    for side, name in zip(("first", "second"), names, strict=True):
-        status, missing = joined[f"{side}_status"], joined[side].isna()
-        reasons[f"{name} lacks the row and seed"] = int(status.isna().sum())
-        if with_missing:
+    for side, (name, status) in enumerate(zip(names, joined.status(), strict=True)):
+        reasons[f"{name} lacks the row and seed"] = int((status == "").sum())
+        if score is not None:
+            unscored = np.isnan(joined.values(score)[side]) & (status == "ok")
             reasons[f"{name} failed"] = int((status == "failed").sum())
             reasons[f"{name} made a degenerate video"] = int((status == "degenerate").sum())
-            reasons[f"{name} has no score"] = int((missing & (status == "ok")).sum())
+            reasons[f"{name} has no score"] = int(unscored.sum())
     return {reason: count for reason, count in reasons.items() if count}
 
 
-def _codes(frame: pd.DataFrame) -> npt.NDArray[np.intp]:
-    return pd.factorize(frame["row_id"])[0]
+def _differ(first: FloatArray, second: FloatArray) -> npt.NDArray[np.bool_]:
+    """Where two known values differ."""
+    return np.asarray(np.nan_to_num(first - second) != 0, np.bool_)
+
+
+def _codes(prompts: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """The prompts, numbered from 0 without gaps."""
+    return np.unique(prompts, return_inverse=True)[1]
+
+
+def _floats(column: pa.ChunkedArray) -> FloatArray:
+    # From a list, because pyarrow imports pandas for a conversion to numpy, which takes half a second.
+    return np.array(column.to_pylist(), np.float64)
 
 
 def _is_number(text: str) -> bool:

@@ -82,12 +82,12 @@ def _simulated_effect(prompts: int, allowed: int) -> float:
 
     A pattern that flips the prompts F is as extreme as the observed one if the mean over F of noise +
     effect is at most 0. The effect is significant if fewer than ``allowed`` sets F satisfy that, so each
-    simulated noise
-    has a smallest significant effect: minus the ``allowed``-th smallest mean over a set F.
+    simulated noise has a smallest significant effect: minus the ``allowed``-th smallest mean over a set F.
     """
     sets = _all_patterns(prompts)[1:].astype(float)
+    sizes = sets.sum(axis=1)
     noise = np.random.default_rng(0).normal(size=(_TRIALS, prompts))
-    smallest = [-np.partition(sets @ trial / sets.sum(axis=1), allowed - 1)[allowed - 1] for trial in noise]
+    smallest = [-np.partition(sets @ trial / sizes, allowed - 1)[allowed - 1] for trial in noise]
     return float(np.quantile(smallest, POWER))
 
 

@@ -79,7 +79,8 @@ def _page(folder: Folder, results: pa.Table, frames: int) -> bytes:
         note = fitting(_MISSING.format(missing), 12, width - 2 * _MARGIN)
         draw_line(page, (_MARGIN, top), note, 12, _SOFT)
     out = BytesIO()
-    page.save(out, "PNG", optimize=True)
+    # Pillow's option ``optimize`` takes ten times as long for a file that is 4% smaller.
+    page.save(out, "PNG")
     return out.getvalue()
 
 

@@ -1,6 +1,8 @@
 """t2vbatch score and compare, as they are typed."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,18 @@ def test_compare_names_the_better_model(tmp_path: Path, monkeypatch: pytest.Monk
     assert "a/slow is better than fast (p < 0.001)" in text
     assert "b/slow" in text
     assert text.count("clip_score  ") == 3
+
+
+def test_compare_loads_no_pandas(tmp_path: Path) -> None:
+    """Importing pandas takes as long as the comparison, so compare does without it."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    code = (
+        "import sys; from t2vbatch.cli import app; app(standalone_mode=False); "
+        "print(*sorted({'pandas', 'pyarrow.dataset', 'scipy'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, "compare", folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == ""
 
 
 def test_compare_prints_json_and_latex(tmp_path: Path) -> None:
