@@ -6,6 +6,7 @@ raises BadCell.
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,7 @@ INTEGER = r"-?(?:0|[1-9][0-9]*)"
 """An integer in its shortest form; ``007`` is a name and keeps its zeros."""
 NUMBER = INTEGER + r"(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 
+_INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _INTEGER, _NUMBER = re.compile(INTEGER), re.compile(NUMBER)
 
@@ -37,7 +39,7 @@ def readers(limits: Limits, textual: bool) -> dict[str, Reader]:
         "id": lambda value: read_id(value, limits),
         "prompt": prompt,
         "negative_prompt": lambda value: read_text(value, limits, "prompt_chars"),
-        "seed": (lambda value: read_seed(number(value))) if textual else read_seed,
+        "seed": (lambda value: read_seed(number(value.strip()))) if textual else read_seed,
         "samples": lambda value: read_samples(number(value) if textual else value, limits),
         "model": (lambda value: read_models(value.split(","))) if textual else read_models,
         **{name: _media_reader(name, limits) for name in MEDIA},
@@ -176,5 +178,10 @@ def number(text: str) -> int | float | str:
     return text
 
 
+def is_blank(text: str) -> bool:
+    """Whether a text has only blanks, control characters and other invisible ones."""
+    return not any(unicodedata.category(char) not in _INVISIBLE for char in text)
+
+
 def _blank(value: Any) -> bool:
-    return isinstance(value, str) and not value.strip()
+    return isinstance(value, str) and is_blank(value)

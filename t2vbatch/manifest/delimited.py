@@ -8,6 +8,7 @@ import csv
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from t2vbatch.manifest.text import LINE_CHARS, BadText
 
@@ -15,6 +16,38 @@ Record = list[str]
 
 _JOINED_LINES = 1_000
 _FIX = "put cells with commas, quotes or line breaks in double quotes, and double the quotes in them"
+
+
+_WORDS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*')
+
+
+def without_separator_line(lines: Iterator[str], delimiter: str) -> Iterator[str]:
+    """The lines without the ``sep=,`` that Excel writes and reads before a header. Raises BadText."""
+    first = next((line for line in lines if line.strip()), "")
+    found = _SEPARATOR.fullmatch(first)
+    if found is None:
+        return chain([first], lines)
+    if found[1] != delimiter:
+        raise _other_delimiter(found[1], delimiter)
+    return lines
+
+
+def check_header(lines: Iterator[str], delimiter: str) -> Iterator[str]:
+    """The same lines, if the first one may be a header with this delimiter. Raises BadText."""
+    first = next((line for line in lines if line.strip()), "")
+    other = next((one for one in ("\t", ";", "|", ",") if one in first), None)
+    if other is not None and delimiter not in first:
+        raise _other_delimiter(other, delimiter)
+    if first.startswith("#"):
+        raise BadText("a comment in the first line", "a header", "remove the lines that begin with #")
+    return chain([first], lines)
+
+
+def _other_delimiter(found: str, delimiter: str) -> BadText:
+    expected = f"{_WORDS[delimiter]} between the cells"
+    fix = "name the file .tsv" if found == "\t" else "export it with that delimiter, or as Parquet"
+    return BadText(f"a header with {_WORDS.get(found, repr(found))}", expected, fix)
 
 
 def csv_records(lines: Iterator[str]) -> Iterator[Record]:

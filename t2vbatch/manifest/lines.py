@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Any
 
 from t2vbatch.job import Limits
-from t2vbatch.manifest.delimited import csv_records, tsv_records
+from t2vbatch.manifest.cells import is_blank
+from t2vbatch.manifest.delimited import check_header, csv_records, tsv_records, without_separator_line
 from t2vbatch.manifest.problems import BadCell, Problems, shown
 from t2vbatch.manifest.raw import BATCH_ROWS, Batch, Raw
 from t2vbatch.manifest.sources import File
@@ -22,7 +23,7 @@ def read_text(file: File, problems: Problems) -> Raw:
 
     def batches() -> Iterator[Batch]:
         with _explained(problems):
-            for cells in _chunks(line for line in text_lines(file.open()) if line.strip()):
+            for cells in _chunks(line for line in text_lines(file.open()) if not is_blank(line)):
                 yield Batch(len(cells), {"prompt": cells})
 
     return Raw(("prompt",), batches(), textual=True)
@@ -31,11 +32,10 @@ def read_text(file: File, problems: Problems) -> Raw:
 def read_csv(file: File, delimiter: str, problems: Problems) -> Raw:
     """A header and rows. An empty cell is null; blank lines are skipped."""
     split = tsv_records if delimiter == "\t" else csv_records
-    records = split(text_lines(file.open(), keep_ends=True))
     with _explained(problems):
+        lines = without_separator_line(text_lines(file.open(), keep_ends=True), delimiter)
+        records = split(check_header(lines, delimiter))
         names = tuple(name.strip() for name in next(records, []))
-    if len(names) == 1 and ";" in names[0]:
-        raise problems.stop("a header with semicolons", "commas between the cells")
 
     def batches() -> Iterator[Batch]:
         row = 0
@@ -55,6 +55,7 @@ def read_csv(file: File, delimiter: str, problems: Problems) -> Raw:
 
 def read_jsonl(file: File, problems: Problems, limits: Limits) -> Raw:
     """One JSON object per line; blank lines are skipped. Read twice, because any line may add a column."""
+    _refuse_other_json(file, problems)
     names = _keys(file, problems, limits)
 
     def parsed(note: Callable[[int, int, BadCell], None]) -> Iterator[dict[str, Any]]:
@@ -85,6 +86,18 @@ def read_jsonl(file: File, problems: Problems, limits: Limits) -> Raw:
                 first += len(chunk)
 
     return Raw(names, batches())
+
+
+def _refuse_other_json(file: File, problems: Problems) -> None:
+    """Stop at a file that is one array, or an object over several lines: each of its lines would be bad."""
+    with _explained(problems):
+        first = next((line.strip() for line in text_lines(file.open()) if line.strip()), "")
+    if first == "{":
+        raise problems.stop(
+            "a JSON object over several lines", _OBJECT, "jq -c . FILE > NEW.jsonl writes it so"
+        )
+    if first == "[" or first.startswith(("[{", "[ {")):
+        raise problems.stop("a JSON array", _OBJECT, "jq -c '.[]' FILE > NEW.jsonl writes it so")
 
 
 def _keys(file: File, problems: Problems, limits: Limits) -> tuple[str, ...]:

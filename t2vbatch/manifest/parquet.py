@@ -15,6 +15,7 @@ from t2vbatch.job import Limits
 from t2vbatch.manifest.problems import Problems
 from t2vbatch.manifest.raw import BATCH_BYTES, BATCH_ROWS, Batch, Raw
 from t2vbatch.manifest.sources import File
+from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
 
 # What pyarrow raises on truncated or malicious files; ArrowInvalid is a ValueError too.
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
@@ -123,6 +124,10 @@ def _explained(file: File, problems: Problems) -> Iterator[None]:
     try:
         yield
     except _UNREADABLE as error:
+        with file.open() as binary:
+            kind = file_kind(binary.read(HEAD_BYTES))
+        if kind is not None and kind.name != "Parquet":
+            raise problems.stop(f"{kind.name}, in {file.name}", "a Parquet file", kind.fix) from None
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         found = f"unreadable Parquet in {file.name} ({reason})"
         raise problems.stop(found, "a complete Parquet file", "write the file again") from None

@@ -28,6 +28,18 @@ FORMATS = {
 }
 """File name extension: format."""
 
+_FIXES = {
+    (".gz", ".zst", ".zip", ".bz2", ".xz", ".tar", ".tgz", ".7z"): "unpack it first",
+    (".json",): "write one object per line and name the file .jsonl",
+    (".xlsx", ".xls", ".xlsm", ".ods", ".numbers"): "export it as CSV in UTF-8",
+    (".tab",): "name the file .tsv",
+    (".feather", ".arrow", ".orc", ".avro", ".pkl", ".pickle", ".npy", ".npz", ".h5", ".db", ".sqlite"): (
+        "write Parquet"
+    ),
+    ("", ".md", ".list", ".lst", ".text", ".prompts"): "name a file with one prompt per line .txt",
+}
+"""What to do about files with other extensions."""
+
 EXPECTED = "Parquet (.parquet, or a folder of it), CSV (.csv, .tsv), JSON Lines (.jsonl) or text (.txt)"
 
 
@@ -110,8 +122,7 @@ def _remote_name(uri: str) -> str:
 def _format(name: str, problems: Problems) -> str:
     suffix = posixpath.splitext(name.lower())[1]
     if suffix not in FORMATS:
-        fix = "unpack it first" if suffix in (".gz", ".zst", ".zip", ".bz2", ".xz") else ""
-        fix = "write one object per line and name the file .jsonl" if suffix == ".json" else fix
+        fix = next((fix for suffixes, fix in _FIXES.items() if suffix in suffixes), "")
         found = f"a file with the extension {suffix!r}" if suffix else "a file without an extension"
         raise problems.stop(found, EXPECTED, fix)
     return FORMATS[suffix]

@@ -8,8 +8,10 @@ refused, because a wrong guess would change the text silently.
 import codecs
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import BinaryIO
+
+from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
 
 LINE_CHARS = 64 << 20
 """Most characters of a line, because a line is read as a whole."""
@@ -21,6 +23,9 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
+_END_OF_FILE = "\x1a"
+"""What old programs write after the last line."""
+
 _ENDS = re.compile(rb"\r\n|\r|\n")
 
 
@@ -42,7 +47,10 @@ def text_lines(file: BinaryIO, keep_ends: bool = False) -> Iterator[str]:
         BadText: the bytes are not text in a known encoding, or a line is too long.
     """
     with file:
-        encoding = _encoding(file.read(4))
+        head = file.read(HEAD_BYTES)
+        if (kind := file_kind(head, media=False)) is not None:
+            raise BadText(kind.name, "text", kind.fix)
+        encoding = _encoding(head[:4])
         file.seek(0)
         text = io.TextIOWrapper(file, encoding, newline="" if keep_ends else None)
         number = 0
@@ -54,6 +62,11 @@ def text_lines(file: BinaryIO, keep_ends: bool = False) -> Iterator[str]:
             if not line:
                 return
             number += 1
+            line = line.lstrip("\ufeff") if number == 1 else line  # tools add a second mark to a marked file
+            if line == _END_OF_FILE:
+                return
+            if "\0" in line:
+                raise BadText(f"a zero byte on line {number}", "text", "write the file again")
             if len(line) == LINE_CHARS:
                 found = f"a line of {LINE_CHARS:,} characters or more, line {number}"
                 raise BadText(found, "shorter lines")
@@ -71,9 +84,16 @@ def _encoding(head: bytes) -> str:
         if head.startswith(bom):
             return name
     zeros = tuple(byte == 0 for byte in head)
-    if zeros == (False, True, False, True):
-        return "utf-16-le"
-    return "utf-16-be" if zeros == (True, False, True, False) else "utf-8"
+    return _ZEROS.get(zeros, "utf-8")
+
+
+_ZEROS: Mapping[tuple[bool, ...], str] = {
+    (False, True, False, True): "utf-16-le",
+    (True, False, True, False): "utf-16-be",
+    (False, True, True, True): "utf-32-le",
+    (True, True, True, False): "utf-32-be",
+}
+"""Which of the first four bytes are zero, for a text that begins with a Latin letter."""
 
 
 def _undecodable(error: UnicodeDecodeError, lines: int) -> BadText:
@@ -81,6 +101,9 @@ def _undecodable(error: UnicodeDecodeError, lines: int) -> BadText:
     expected = "text in UTF-8"
     if not error.encoding.startswith("utf-8"):
         return BadText(f"invalid {error.encoding.upper()} on line {line}", expected, "save the file as UTF-8")
+    if b"\0" in error.object:
+        fix = "save the file as UTF-8; if it is in UTF-16: iconv -f UTF-16LE -t UTF-8 FILE > NEW"
+        return BadText(f"zero bytes and bytes that are not UTF-8, line {line}", expected, fix)
     found = f"the byte 0x{error.object[error.start]:02x} on line {line}, which is not UTF-8"
     fix = "save the file as UTF-8; if it is in Latin-1 or Windows-1252: iconv -f CP1252 -t UTF-8 FILE > NEW"
     return BadText(found, expected, fix)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from t2vbatch.canonical import digest
 from t2vbatch.errors import ManifestError, RowError
 from t2vbatch.manifest import Manifest, Media, check_manifest, read_manifest
+from t2vbatch.manifest.cells import is_blank
 from t2vbatch.manifest.columns import ALIASES, CANONICAL
 from t2vbatch.media.frame_folder import unpack_frames
 from t2vbatch.media.images import decode_image
@@ -136,7 +137,7 @@ def test_random_objects(rows: list[dict[str, Any]]) -> None:
 )
 def test_good_rows_are_read(rows: list[tuple[str, int, bool]]) -> None:
     """Rows of text, integers and truths are read back as they were written, blank prompts excepted."""
-    good = [row for row in rows if row[0].strip()]
+    good = [row for row in rows if not is_blank(row[0])]
     if good:
         lines = [{"id": index, "prompt": row[0], "n": row[1], "on": row[2]} for index, row in enumerate(good)]
         manifest = outcome("m.jsonl", as_jsonl(lines))

@@ -93,6 +93,6 @@ def cell_values(columns: Mapping[str, Any], facts: ModelFacts, textual: bool = F
         if name in facts.parameters:
             kinds = facts.kinds.get(name, ANY)
             if textual and isinstance(value, str) and kinds and "text" not in kinds:
-                value = recognised(value)
+                value = recognised(value.strip())
             values[name] = suited(value, LIST) if name in facts.arrays else value
     return values
