@@ -7,6 +7,7 @@ their bytes and the time are limited; and an error has the same text in every ru
 
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -30,22 +31,23 @@ from t2vbatch.media.colours import SCALE_EXACT, matrix_option, tagged_conversion
 from t2vbatch.media.images import decode_animation, is_image
 from t2vbatch.media.reading import Colour, Reading
 from t2vbatch.media.truncation import truncated
+from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
 
 READ = (
-    "mp4, mov, mkv, webm, avi, gif, ts, mpeg, flv, ogg, wmv, y4m, raw H.264, HEVC or MPEG video, or an image "
-    "(apng, avif, bmp, jpeg, png, tiff, webp)"
+    "mp4, mov, mkv, webm, avi, gif, ts, mpeg, flv, ogg, wmv, y4m, dv, ivf, raw H.264, HEVC, MPEG or "
+    "motion JPEG, or an image (apng, avif, bmp, jpeg, png, tiff, webp)"
 )
 """The kinds of video files that are read."""
 
 CONTAINERS = (
     "mov,matroska,avi,gif,mpegts,mpeg,flv,ogg,asf,mpegvideo,h264,hevc,apng,webp_anim,webp_pipe,png_pipe,"
-    "yuv4mpegpipe"
+    "yuv4mpegpipe,mjpeg,dv,ivf"
 )
 """ffmpeg's containers that are read. No playlists: they name other files."""
 
 Array = npt.NDArray[np.uint8]
 _NOT_SHOWN = Disposition.attached_pic | Disposition.timed_thumbnails
-_HEAD_BYTES = 32
+_MPF_BYTES = 1 << 16
 _GROWTH = 64
 """Frames by which a buffer of unknown length grows."""
 
@@ -71,20 +73,36 @@ def decode_file(file: Path | bytes, how: Reading) -> Decoded:
         EncodeError: the file is not a video, is damaged, exceeds a limit, or has unsupported colours.
     """
     try:
-        head = file[:_HEAD_BYTES] if isinstance(file, bytes) else _head(file)
-        if is_image(head):
-            return _animation(file if isinstance(file, bytes) else file.read_bytes(), how)
-        return _video(file, how)
+        head = file[:HEAD_BYTES] if isinstance(file, bytes) else _head(file)
+        if not is_image(head):
+            return _video(file, how)
+        data = file if isinstance(file, bytes) else file.read_bytes()
+        return _video(data, how, "mjpeg") if _is_motion_jpeg(data) else _animation(data, how)
     except av.error.FFmpegError as error:
-        reason = error.strerror or type(error).__name__
-        raise EncodeError(f"not a complete video ({reason}); expected {READ}") from error
+        raise EncodeError(_not_read(head, error)) from error
     except (ValueError, OSError, BrokenInputError) as error:
         raise EncodeError(str(error)) from error
 
 
 def _head(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(_HEAD_BYTES)
+        return file.read(HEAD_BYTES)
+
+
+def _not_read(head: bytes, error: av.error.FFmpegError) -> str:
+    """Why the demuxer or the decoder gave up: the kind of the file if it is no video, else its own reason."""
+    kind = file_kind(head)
+    if kind is None:
+        found = (
+            f"not a complete video ({error.strerror or type(error).__name__})" if head else "an empty file"
+        )
+        return f"{found}; expected {READ}"
+    return f"{kind.name}; expected {READ}" + (f"; {kind.fix}" if kind.fix else "")
+
+
+def _is_motion_jpeg(data: bytes) -> bool:
+    """Whether a file is one JPEG after another. A camera's further pictures are listed in its MPF segment."""
+    return data.startswith(b"\xff\xd8") and b"\xff\xd9\xff\xd8" in data and b"MPF\0" not in data[:_MPF_BYTES]
 
 
 def _animation(data: bytes, how: Reading) -> Decoded:
@@ -94,13 +112,14 @@ def _animation(data: bytes, how: Reading) -> Decoded:
     return Decoded(np.stack([np.asarray(image) for image in images]), fps)
 
 
-def _video(file: Path | bytes, how: Reading) -> Decoded:
+def _video(file: Path | bytes, how: Reading, form: str | None = None) -> Decoded:
+    """Args: form: ffmpeg's name of the container; None: the file shows it."""
     budget = Budget(how.limits)
     if reason := truncated(file):
         raise ValueError(f"a damaged video: {reason}")
     source = io.BytesIO(file) if isinstance(file, bytes) else str(file)
     options = {"format_whitelist": CONTAINERS, **_decoder_options(budget)}
-    with av.open(source, "r", options=options, timeout=budget.seconds) as container:
+    with av.open(source, "r", form, options=options, timeout=budget.seconds) as container:
         stream = _shown_stream(container)
         budget.frame(stream.width, stream.height)
         budget.frames(stream.frames, stream.width, stream.height)
@@ -131,11 +150,13 @@ def _shown(
     for frame in _decoded(container, stream, budget):
         budget.time()
         if converter is None or not converter.fits(frame):
+            yield from converter.rest() if converter else ()
             budget.frame(frame.width, frame.height)
             size = converter.size if converter else square_size(frame, stream.sample_aspect_ratio)
             budget.frame(*size)
             converter = _Converter(frame, size, background)
-        yield converter.shown(frame)
+        yield from converter.shown(frame)
+    yield from converter.rest() if converter else ()
 
 
 def _decoded(container: InputContainer, stream: VideoStream, budget: Budget) -> Iterator[VideoFrame]:
@@ -165,7 +186,7 @@ def _collected(frames: Iterator[Array], expected: int, budget: Budget) -> Array:
     """The frames in one array, which grows in place so that no second copy of them exists."""
     first = next(frames, None)
     if first is None:
-        raise ValueError("a video without frames")
+        raise ValueError("a video without frames, or one that is damaged at its start")
     height, width = first.shape[:2]
     count, room = 1, max(1, expected)
     budget.frames(room, width, height)
@@ -184,6 +205,8 @@ def _collected(frames: Iterator[Array], expected: int, budget: Budget) -> Array:
 class _Converter:
     """Turns decoded frames of one kind into shown ones: colours and size by ffmpeg's ``scale``, then turned.
 
+    Interlaced frames go through ffmpeg's ``yadif`` first, which needs the next frame, so they come one later.
+
     Attributes:
         size: (width, height) with square pixels, before turning.
     """
@@ -193,7 +216,7 @@ class _Converter:
         self.size, self._background = size, background
         self._turn = Turn.of(frame)
         self._alpha = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
-        self._kind = _kind(frame)
+        self._kind, self._deinterlaces = _kind(frame), frame.interlaced_frame
         self._graph = Graph()  # Kept here: its filters do not keep it alive.
         self._graph.threads = 1
         self._source, self._sink = self._filters(frame)
@@ -206,8 +229,10 @@ class _Converter:
         )
         matrix = matrix_option(frame.colorspace, frame.width, frame.height)
         width, height = self.size
+        fields = [self._graph.add("yadif", "deint=interlaced")] if self._deinterlaces else []
         chain = (
             self._graph.add("buffer", source),
+            *fields,
             self._graph.add("scale", f"{width}:{height}:out_range=pc{matrix}:{SCALE_EXACT}"),
             self._graph.add("format", "rgba" if self._alpha else "rgb24"),
             self._graph.add("buffersink"),
@@ -218,13 +243,26 @@ class _Converter:
 
     def fits(self, frame: VideoFrame) -> bool:
         """Whether this frame is of the same kind as the first one: streams may change in the middle."""
-        return _kind(frame) == self._kind
+        return _kind(frame) == self._kind and (self._deinterlaces or not frame.interlaced_frame)
 
-    def shown(self, frame: VideoFrame) -> Array:
-        """The frame as (H, W, 3)."""
+    def shown(self, frame: VideoFrame) -> Iterator[Array]:
+        """The frames that are ready after this one, as (H, W, 3)."""
         self._source.push(frame)
-        converted = self._sink.pull()
-        assert isinstance(converted, VideoFrame)
+        return self._ready()
+
+    def rest(self) -> Iterator[Array]:
+        """The frames that are left after the last one."""
+        self._source.push(None)
+        return self._ready()
+
+    def _ready(self) -> Iterator[Array]:
+        with suppress(av.error.BlockingIOError, av.error.EOFError):
+            while True:
+                converted = self._sink.pull()
+                assert isinstance(converted, VideoFrame)
+                yield self._pixels(converted)
+
+    def _pixels(self, converted: VideoFrame) -> Array:
         pixels = np.asarray(converted.to_ndarray(), np.uint8)
         alpha = pixels[..., 3] if self._alpha else None
         if self._colours:

@@ -94,7 +94,11 @@ def _deep_grey(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Grey of more than 8 bits as mode L, and the alpha of a PNG's transparent grey."""
     values, tags = np.asarray(image), _tags(image)
     top = _top(image.mode, tags)
-    if not np.isfinite(values).all() or values.min() < 0 or values.max() > top:
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"values that are NaN or infinite in an image of mode {image.mode}; expected 0 to {top:g}"
+        )
+    if values.min() < 0 or values.max() > top:
         found = f"values from {values.min():g} to {values.max():g}"
         raise ValueError(f"{found} in an image of mode {image.mode}; expected 0 to {top:g}")
     grey = np.rint(values.astype(np.float32) * (255 / top)).astype(np.uint8)

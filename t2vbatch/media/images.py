@@ -18,12 +18,15 @@ from t2vbatch.media.budget import Budget
 from t2vbatch.media.colours import HDR_TRANSFERS
 from t2vbatch.media.image_modes import to_srgb
 from t2vbatch.media.reading import DEFAULT, Reading
+from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 """The formats that are read."""
 
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_SUBFILE_TYPE = 254
+_SUBFILE_TYPE, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION = 254, 262, 330, 50706
+_SENSOR_VALUES = (32803, 34892)
+"""Values of the tag PhotometricInterpretation for a mosaic of sensor values, and for linear ones."""
 _DEFAULT_FPS = 8.0
 _HEADER_BYTES = 1 << 20
 
@@ -31,7 +34,8 @@ _HEADER_BYTES = 1 << 20
 def is_image(head: bytes) -> bool:
     """Whether a file with these first bytes is an image, still or animated. A GIF counts as a video."""
     riff = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    return head.startswith(_MAGIC) or riff or head[4:12] in (b"ftypavif", b"ftypavis")
+    brands = head[8:32] if head[4:8] == b"ftyp" else b""
+    return head.startswith(_MAGIC) or riff or b"avif" in brands or b"avis" in brands
 
 
 def image_fault(data: bytes, limits: Limits = LIMITS) -> str | None:
@@ -44,6 +48,8 @@ def image_fault(data: bytes, limits: Limits = LIMITS) -> str | None:
         image = _opened(data, limits)
         if image.format in ("PNG", "WEBP", "AVIF"):
             image.verify()
+            if image.mode == "P" and image.format == "PNG" and image.palette is None:
+                return "a palette image without a palette"
         elif image.format == "TIFF":
             to_srgb(image, DEFAULT.background)
         else:
@@ -100,6 +106,8 @@ def decode_animation(data: bytes, how: Reading) -> tuple[list[Image.Image], floa
     try:
         image = _opened(data, how.limits)
         pages = _pages(image)
+        if len(pages) > 1 and image.info.get("default_image"):
+            del pages[0]  # In such an APNG the first image is for programs that show no animation.
         budget.frames(len(pages), *image.size)
         frames, size_bytes, duration_ms = [], 0, 0.0
         for page in pages:
@@ -134,6 +142,9 @@ def _opened(data: bytes, limits: Limits | None) -> Image.Image:
         raise ValueError(
             f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; expected {allowed}"
         ) from None
+    except UnidentifiedImageError:
+        raise ValueError(_unknown(data)) from None
+    _refuse_raw(image)
     budget.frame(*image.size)
     tags = _colour_tags(data, str(image.format))
     # In a PNG these tags come before a profile; in an AVIF after it, but an HDR image must not pass as SDR.
@@ -177,7 +188,26 @@ def _upright(image: Image.Image, how: Reading) -> Image.Image:
     return ImageOps.exif_transpose(shown)
 
 
+def _unknown(data: bytes) -> str:
+    known = ", ".join(FORMATS)
+    if not data:
+        return f"an empty file; expected an image in a known format ({known})"
+    if (kind := file_kind(data[:HEAD_BYTES])) is not None:
+        return f"{kind.name}; expected an image in a known format ({known})" + (
+            f"; {kind.fix}" if kind.fix else ""
+        )
+    return f"not an image in a known format ({known}) and mode"
+
+
+def _refuse_raw(image: Any) -> None:
+    """A raw file of many cameras is a TIFF whose first page is a small preview."""
+    tags = getattr(image, "tag_v2", {})
+    preview = tags.get(_SUBFILE_TYPE, 0) & 1 and _SUB_IFDS in tags
+    if _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) in _SENSOR_VALUES or preview:
+        raise ValueError("a camera's raw file; expected a picture; develop it to PNG, JPEG or TIFF")
+
+
 def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return f"not an image in a known format ({', '.join(FORMATS)}) and mode"
+    if isinstance(error, AssertionError):  # Pillow asserts that a PNG with a palette image has the palette
+        return "a broken image"
     return str(error) or type(error).__name__

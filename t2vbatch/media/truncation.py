@@ -1,8 +1,10 @@
 """Whether a video file ends too early, for containers where decoders do not report it.  [pure]
 
 Matroska and WebM state the size of their segment. A GIF ends with a trailer, an Ogg file with a marked page.
+YUV4MPEG2 has frames of one size, MPEG-TS packets of one size.
 """
 
+import re
 from pathlib import Path
 
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
@@ -10,6 +12,8 @@ _HEAD_BYTES = 4096
 _TAIL_BYTES = 1 << 17
 _OGG_HEADER_BYTES = 27
 _OGG_LAST_PAGE = 4
+_Y4M = re.compile(r"(420|422|444|440|411|410|mono)(alpha)?(?:jpeg|mpeg2|paldv)?p?(\d+)?")
+_CHROMA = {"420": (2, 2), "422": (2, 1), "440": (1, 2), "411": (4, 1), "410": (4, 4)}
 
 
 def truncated(file: Path | bytes) -> str | None:
@@ -22,6 +26,10 @@ def truncated(file: Path | bytes) -> str | None:
         return None if b"\x3b" in tail[-16:] else "its trailer is missing"
     if head.startswith(b"OggS"):
         return None if _ogg_ends(tail) else "its last page is missing"
+    if head.startswith(b"YUV4MPEG2 "):
+        return "its last frame is incomplete" if _y4m_rest(head, size) else None
+    if (packet := _packet_bytes(head)) and size % packet:
+        return "its last packet is incomplete"
     return None
 
 
@@ -54,6 +62,30 @@ def _varint(data: bytes, at: int) -> tuple[int, int] | None:
     length = 9 - data[at].bit_length()
     value = int.from_bytes(data[at : at + length], "big") & ((1 << 7 * length) - 1)
     return None if value == (1 << 7 * length) - 1 else (value, at + length)
+
+
+def _y4m_rest(head: bytes, size: int) -> int:
+    """Bytes after the last complete frame; 0 for colours or frame headers that are not known here."""
+    line, _, rest = head.partition(b"\n")
+    fields = {word[:1]: word[1:].decode("latin-1") for word in line.split()[1:]}
+    colours = _Y4M.fullmatch(fields.get(b"C", "420"))
+    sides = fields.get(b"W", ""), fields.get(b"H", "")
+    if colours is None or not all(side.isdecimal() for side in sides) or not rest.startswith(b"FRAME\n"):
+        return 0
+    width, height = map(int, sides)
+    across, down = _CHROMA.get(colours[1], (1, 1))
+    planes = 0 if colours[1] == "mono" else 2 * -(-width // across) * -(-height // down)
+    planes += width * height * (2 if colours[2] else 1)
+    frame = planes * (2 if int(colours[3] or 8) > 8 else 1) + len(b"FRAME\n")
+    return (size - len(line) - 1) % frame
+
+
+def _packet_bytes(head: bytes) -> int | None:
+    """The size of the packets of MPEG-TS, with a time stamp before each in m2ts; None for other files."""
+    for size, start in ((188, 0), (192, 4)):
+        if all(head[start + size * index : start + size * index + 1] == b"G" for index in range(4)):
+            return size
+    return None
 
 
 def _ogg_ends(tail: bytes) -> bool:

@@ -1,0 +1,151 @@
+"""Files that are no image and no video that is read: each is refused by the name of its kind."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, TiffImagePlugin
+
+from t2vbatch.errors import BrokenInputError, EncodeError
+from t2vbatch.media.decoding import decode_file
+from t2vbatch.media.images import decode_image, image_fault
+from t2vbatch.media.reading import DEFAULT
+from tests.media.test_decoding import ffmpeg
+
+
+def _saved(kind: str, mode: str = "RGB", **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.new(mode, (64, 64)).save(out, kind, **options)
+    return out.getvalue()
+
+
+def _tiff(tags: dict[int, int], subfile: int = 0) -> bytes:
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in {254: subfile, **tags}.items():
+        directory[tag] = value
+    return _saved("TIFF", tiffinfo=directory)
+
+
+KINDS = {
+    "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC image"),
+    "HEIC by a compatible brand": (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "a HEIC image"),
+    "CR3": (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "raw file (CR3)"),
+    "CR2": (b"II*\0\x10\0\0\0CR\2\0" + bytes(30), "raw file (CR2)"),
+    "RAF": (b"FUJIFILMCCD-RAW 0201", "raw file (RAF)"),
+    "ORF": (b"IIRO\x08\0\0\0", "a camera's raw file"),
+    "DNG": (_tiff({50706: 1}), "a camera's raw file"),
+    "NEF": (_tiff({330: 8}, subfile=1), "a camera's raw file"),
+    "JPEG XL": (b"\xff\x0a" + bytes(20), "a JPEG XL image"),
+    "JPEG XL in a box": (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL image"),
+    "JPEG 2000": (_saved("JPEG2000"), "a JPEG 2000 image"),
+    "SVG": (b'<?xml version="1.0"?>\n<!-- made by hand -->\n<svg width="4"/>', "an SVG drawing"),
+    "PDF": (b"%PDF-1.7\n", "a PDF document"),
+    "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n", "a PostScript document"),
+    "PSD": (b"8BPS\0\1" + bytes(20), "a Photoshop document"),
+    "OpenEXR": (b"\x76\x2f\x31\x01" + bytes(20), "an OpenEXR image"),
+    "Radiance": (b"#?RADIANCE\n", "a Radiance HDR image"),
+    "DDS": (_saved("DDS"), "a DDS texture"),
+    "ICO": (_saved("ICO"), "an icon (ICO)"),
+    "PPM": (_saved("PPM"), "a Netpbm image"),
+    "PGM of 16 bits": (_saved("PPM", "I;16"), "a Netpbm image"),
+    "PBM": (_saved("PPM", "1"), "a Netpbm image"),
+    "PCX": (_saved("PCX"), "a PCX image"),
+    "SGI": (_saved("SGI"), "an SGI image"),
+    "QOI": (_saved("QOI"), "a QOI image"),
+    "ICNS": (_saved("ICNS"), "an icon (ICNS)"),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run git lfs pull"),
+    "a page": (b"<!DOCTYPE html><html>", "an HTML page"),
+    "ZIP": (b"PK\3\4" + bytes(40), "a ZIP archive"),
+    "gzip": (b"\x1f\x8b\x08" + bytes(20), "gzip-compressed data"),
+    "an array": (b"\x93NUMPY\1\0", "a NumPy array"),
+    "nothing": (b"", "an empty file"),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_an_image_of_another_kind_is_refused_by_name(name: str) -> None:
+    """The check before a run, the image reader and the video reader name the same kind."""
+    data, says = KINDS[name]
+    assert says in str(image_fault(data))
+    with pytest.raises(BrokenInputError) as caught:
+        decode_image(data)
+    assert says in str(caught.value)
+    with pytest.raises(EncodeError) as refused:
+        decode_file(data, DEFAULT)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"#EXTM3U\n#EXTINF:1,\na.ts\n", "a playlist"),
+        (b"ffconcat version 1.0\nfile a.mp4\n", "a playlist"),
+        (b"RIFF\0\0\0\0WAVEfmt ", "a sound file"),
+        (b"ID3\4\0", "a sound file"),
+    ],
+)
+def test_a_video_of_another_kind_is_refused_by_name(data: bytes, says: str) -> None:
+    """Playlists name other files, and are never followed."""
+    with pytest.raises(EncodeError, match=says):
+        decode_file(data, DEFAULT)
+
+
+def test_a_palette_image_without_a_palette_is_broken() -> None:
+    """The check before a run finds it too."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 3, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0\0\1")) + chunk(b"IEND", b"")
+    assert image_fault(data) == "a palette image without a palette"
+    with pytest.raises(BrokenInputError, match="a broken image"):
+        decode_image(data)
+
+
+@pytest.mark.parametrize("default_image", [True, False])
+def test_the_still_image_of_an_apng_is_no_frame(default_image: bool) -> None:
+    """A program that shows no animation shows it, and so does a column of images."""
+    out = io.BytesIO()
+    shown = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    images = [Image.new("RGB", (4, 4), "green"), *shown] if default_image else shown
+    images[0].save(
+        out, "PNG", save_all=True, append_images=images[1:], default_image=default_image, duration=40
+    )
+    video = decode_file(out.getvalue(), DEFAULT)
+    assert video.frames[:, 0, 0].tolist() == [[255, 0, 0], [0, 0, 255]]
+    assert video.fps == 25
+    assert decode_image(out.getvalue()).getpixel((0, 0)) == ((0, 128, 0) if default_image else (255, 0, 0))
+
+
+def test_one_jpeg_after_another_is_a_video(tmp_path: Path) -> None:
+    """Raw motion JPEG has all of its frames, at the rate that ffmpeg gives it."""
+    path = ffmpeg(tmp_path / "a.mjpeg", "-f lavfi -i testsrc2=size=64x48:rate=10:duration=1 -c:v mjpeg")
+    video = decode_file(path, DEFAULT)
+    assert (video.frames.shape, video.fps) == ((10, 48, 64, 3), 25)
+    assert not np.array_equal(video.frames[0], video.frames[-1])
+
+
+@pytest.mark.parametrize(
+    ("file", "codec"),
+    [
+        ("a.y4m", "-pix_fmt yuv420p"),
+        ("a.y4m", "-pix_fmt yuv444p10le -strict -1"),
+        ("a.y4m", "-pix_fmt yuv411p"),
+        ("a.y4m", "-pix_fmt gray"),
+        ("a.ts", "-c:v mpeg2video"),
+        ("a.m2ts", "-c:v mpeg2video"),
+    ],
+)
+def test_a_raw_stream_that_ends_in_the_middle_of_a_frame_is_damaged(
+    tmp_path: Path, file: str, codec: str
+) -> None:
+    """The whole file is read; without its last bytes it is refused."""
+    path = ffmpeg(tmp_path / file, "-f lavfi -i testsrc2=size=66x46:rate=10:duration=1", codec)
+    assert len(decode_file(path, DEFAULT).frames) == 10
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(EncodeError, match=r"a damaged video: its last (frame|packet) is incomplete"):
+        decode_file(path, DEFAULT)
