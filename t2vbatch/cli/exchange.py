@@ -31,6 +31,12 @@ def import_manifest(
     images: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="The folder of the images that the list names.")
     ] = None,
+    rewritten: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="For vbench: the rewritten prompts to generate, one per entry and line."
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace an existing target, and equal names in its folder.")
     ] = False,
@@ -46,7 +52,7 @@ def import_manifest(
     from t2vbatch.exchange import import_manifest as imported
 
     left_out: list[str] = []
-    rows = imported(source, form, target, images, force, left_out.append)
+    rows = imported(source, form, target, images, force, left_out.append, rewritten)
     for sentence in left_out[:_LISTED]:
         typer.echo(f"left out: {sentence}", err=True)
     if len(left_out) > _LISTED:
@@ -113,10 +119,20 @@ def import_scores(
     store = open_store(output)
     job = store.read_job()
     with store.lease() as store:
-        records, taken = imported(store.compact(), source, model)
+        records, taken = imported(store.compact(), source, model, _benchmark_prompts(store))
         store.rewrite(records)
         rebuild(store, store.read_plan(), job)
     typer.echo(f"{output}: {counted(taken, 'score')} imported")
+
+
+def _benchmark_prompts(store: "Store") -> dict[str, str]:
+    """row_id: the manifest's column ``prompt_en``, which has the benchmark's prompt of a rewritten one."""
+    plan = store.read_plan()
+    if "prompt_en" not in plan.extra.column_names:
+        return {}
+    own = plan.extra["prompt_en"].to_pylist()
+    rows = zip(plan.table["row_id"].to_pylist(), plan.table["row"].to_pylist(), strict=True)
+    return {row_id: str(own[row]) for row_id, row in rows if own[row] is not None}
 
 
 def track(

@@ -14,6 +14,7 @@ from t2vbatch.engines import Engine
 from t2vbatch.errors import UsageError
 from t2vbatch.job import Expected, Job
 from t2vbatch.metrics import metric_columns
+from t2vbatch.metrics.vbench import VBENCH_COLUMNS
 from t2vbatch.output.store import open_store
 
 
@@ -56,6 +57,8 @@ def reproduce_entry(
 ) -> Reproduction:
     """Run the entry's job, which scores its videos, and compare the scores with the expected values.
 
+    Scores of VBench are imported (``vbench_DIMENSION``): until then they are not measured.
+
     Raises:
         UsageError: the job has no expected values, or names a model or score that it does not have.
         RunError: as for a run.
@@ -65,7 +68,7 @@ def reproduce_entry(
         raise UsageError("expected", "no expected values in the job", "an entry with the key expected")
     for name, expected in job.expected.items():
         _known(f"expected.{name}.model", expected.model, job.models)
-        _known(f"expected.{name}.score", expected.score, metric_columns(job))
+        _known(f"expected.{name}.score", expected.score, [*metric_columns(job), *VBENCH_COLUMNS])
     result = run_job(prepared, engine, watch)
     store = open_store(result.output)
     values = tuple(_value(name, expected, result.summary) for name, expected in job.expected.items())
@@ -79,8 +82,8 @@ def _known(where: str, name: str, known: Collection[str]) -> None:
 
 def _value(name: str, expected: Expected, summary: Summary) -> ReproducedValue:
     (model,) = (model for model in summary.models if model.model == expected.model)
-    (score,) = (score for score in model.scores if score.column == expected.score)
-    if score.mean is None:
+    score = next((score for score in model.scores if score.column == expected.score), None)
+    if score is None or score.mean is None:
         return ReproducedValue(name, expected, None, False)
     measured = Interval(score.mean, score.low, score.high, score.caution)
     return ReproducedValue(name, expected, measured, _consistent(expected, measured))

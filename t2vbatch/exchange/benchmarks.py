@@ -33,8 +33,11 @@ class VideoRules:
     least_s: float = 0.0
 
     def stem(self, row: Mapping[str, Any]) -> str:
-        """The file name of a video without its extension."""
-        return f"{row['prompt'][: self.name_chars]}-{row['sample_index']}"
+        """The file name of a video without its extension: by the benchmark's prompt, which is in the column
+        ``prompt_en`` if ``prompt`` is a rewritten one.
+        """
+        prompt = row.get("prompt_en") or row["prompt"]
+        return f"{prompt[: self.name_chars]}-{row['sample_index']}"
 
     def wanted(self, dimensions: str | None) -> set[int]:
         """The allowed numbers of videos of a prompt, by its cell ``dimension`` (None: no such column)."""

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def import_manifest(
     images: Path | None = None,
     force: bool = False,
     leave: Callable[[str], None] = lambda what: None,
+    rewritten: Path | None = None,
 ) -> int:
     """Write a manifest from another tool's list.
 
@@ -39,6 +41,8 @@ def import_manifest(
             it are not read.
         force: replace an existing target, and files of equal names in its folder.
         leave: called with a sentence for everything that the import does not use.
+        rewritten: for ``vbench``, a text file with the prompt to generate for each entry of the list, one a
+            line, as VBench publishes them. The column ``prompt_en`` keeps the list's own prompt.
 
     Returns:
         The number of rows.
@@ -50,10 +54,13 @@ def import_manifest(
         raise UsageError(f"import {form}", "an unknown format", f"one of {', '.join(FORMATS)}")
     if not source.exists():
         raise UsageError(str(source), "no such file or folder", f"a list of the format {form}")
+    if rewritten is not None and form != "vbench":
+        raise UsageError("--rewritten", f"rewritten prompts for the format {form}", "the format vbench")
+    importer = FORMATS[form] if rewritten is None else partial(vbench, rewritten=rewritten)
     _check_target(source, target, images, force)
     try:
         with staged(target, images or _folder_of(source), source, leave) as media:
-            rows = [_finite(row) for row in FORMATS[form](source, media)]
+            rows = [_finite(row) for row in importer(source, media)]
             if not rows:
                 raise UsageError(str(source), "no prompts", f"a list of the format {form}")
             lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -69,7 +76,7 @@ def import_manifest(
     return len(rows)
 
 
-def vbench(source: Path, media: KeptMedia) -> Iterator[Row]:
+def vbench(source: Path, media: KeptMedia, rewritten: Path | None = None) -> Iterator[Row]:
     """VBench, VBench-2.0 and VBench-I2V: the full-info JSON. A prompt with two entries becomes one row.
 
     ``dimension`` has the dimensions, separated by commas; ``auxiliary_info`` the entry's own, as JSON;
@@ -78,10 +85,14 @@ def vbench(source: Path, media: KeptMedia) -> Iterator[Row]:
     entries = _objects(source)
     if not all(isinstance(entry.get("prompt_en"), str) for entry in entries):
         raise _wrong(source, "entries without a text prompt_en", "VBench's full-info JSON")
+    texts = [None] * len(entries) if rewritten is None else _prompts(rewritten)
+    if len(texts) != len(entries):
+        raise _wrong(rewritten or source, f"{len(texts)} prompts", f"one for each of {len(entries)} entries")
     found: dict[tuple[str, str], Row] = {}
-    for entry in entries:
-        image = entry.get("image_name")
-        row = found.setdefault((entry["prompt_en"], str(image)), {"prompt": entry["prompt_en"]})
+    for entry, text in zip(entries, texts, strict=True):
+        image, prompt = entry.get("image_name"), entry["prompt_en"]
+        new = {"prompt": prompt} if text is None else {"prompt": text, "prompt_en": prompt}
+        row = found.setdefault((prompt, str(image)), new)
         dimensions = row["dimension"].split(", ") if "dimension" in row else []
         row["dimension"] = ", ".join(dict.fromkeys([*dimensions, *_texts(entry.get("dimension"))]))
         if "auxiliary_info" in entry:

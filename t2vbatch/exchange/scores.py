@@ -6,6 +6,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -18,13 +19,20 @@ _SCALE = {"imaging_quality": 100.0}
 """Dimensions whose video scores VBench divides by this before it averages them."""
 
 
-def import_scores(records: pa.Table, source: Path, model: str | None = None) -> tuple[pa.Table, int]:
+def import_scores(
+    records: pa.Table,
+    source: Path,
+    model: str | None = None,
+    prompts: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[pa.Table, int]:
     """The records with VBench's scores added, as columns ``vbench_DIMENSION``.
 
     Args:
         records: with the schema RECORDS.
-        source: VBench's result JSON, ``{dimension: [mean, [{video_path, video_results}, ...]]}``.
+        source: VBench's result JSON, ``{dimension: [mean, [{video_path, video_results}, ...]]}``. VBench-Long
+            writes the scores of clips before those of videos; only the scores of videos are imported.
         model: the model whose videos were scored; None if the records have only one model.
+        prompts: row_id: the benchmark's prompt, for rows whose ``prompt`` is a rewritten one.
 
     Returns:
         The records, and the number of added scores.
@@ -39,7 +47,7 @@ def import_scores(records: pa.Table, source: Path, model: str | None = None) -> 
     found = _scores(source)
     taken = 0
     for row in rows:
-        key = next((name for name in _names(row) if name in found), None)
+        key = next((name for name in _names(row, prompts) if name in found), None)
         if model in (None, row["model"]) and key is not None:
             scores = found.pop(key)
             row["scores"] = json.dumps(json.loads(row["scores"]) | scores)
@@ -52,11 +60,12 @@ def import_scores(records: pa.Table, source: Path, model: str | None = None) -> 
     return pa.Table.from_pylist(rows, RECORDS), taken
 
 
-def _names(row: Mapping[str, Any]) -> list[str]:
+def _names(row: Mapping[str, Any], prompts: Mapping[str, str]) -> list[str]:
     """The file names that VBench's packages expect for a video, without extension."""
     if row["prompt"] is None:
         return []
-    return list(dict.fromkeys(unicodedata.normalize("NFC", rules.stem(row)) for rules in RULES.values()))
+    named = {**row, "prompt_en": prompts.get(row["row_id"])}
+    return list(dict.fromkeys(unicodedata.normalize("NFC", rules.stem(named)) for rules in RULES.values()))
 
 
 def _scores(source: Path) -> dict[str, dict[str, float]]:
@@ -65,10 +74,12 @@ def _scores(source: Path) -> dict[str, dict[str, float]]:
         content = json.loads(source.read_text(encoding="utf-8"))
         results = [
             (dimension, entry["video_path"], float(entry["video_results"]))
-            for dimension, (_, entries) in content.items()
-            for entry in entries
+            for dimension, (_, *lists) in content.items()
+            # VBench-Long's last entry may be the number of videos.
+            for entry in lists[-1]
+            if set(entry) != {"long_video_cnt"}
         ]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise UsageError(
             str(source), f"a file that is not a VBench result ({error!r})", "VBench's eval_results JSON"
         ) from None

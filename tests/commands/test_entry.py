@@ -68,6 +68,17 @@ def test_an_entry_must_name_its_model_and_score(
         reproduce_entry(prepare(entry(tmp_path, **changes)), engine_for)
 
 
+def test_imported_scores_are_compared(tmp_path: Path) -> None:
+    """A score of VBench is not measured before its import, and is compared after it."""
+    job = entry(tmp_path, score="vbench_color", value=0.25)
+    assert reproduce_entry(prepare(job), engine_for).values[0].measured is None
+    videos = [{"video_path": f"/x/ball {row}-0.mp4", "video_results": 0.25} for row in range(6)]
+    (tmp_path / "scores.json").write_text(json.dumps({"color": [0.25, videos]}))
+    done = CliRunner().invoke(app, ["import-scores", job.output, str(tmp_path / "scores.json")])
+    assert done.exit_code == 0, done.output
+    assert reproduce_entry(prepare(job), engine_for).consistent
+
+
 def test_a_job_without_expected_values_is_no_entry(tmp_path: Path) -> None:
     """The message names the key."""
     with pytest.raises(UsageError, match="expected"):

@@ -272,11 +272,41 @@ def test_scores_of_long_prompts_find_their_videos(tmp_path: Path) -> None:
     assert taken == 2
 
 
+def test_rewritten_prompts_have_the_names_of_the_benchmark(tmp_path: Path) -> None:
+    """The column ``prompt_en`` names exported videos, and finds their scores."""
+    plan, results = output(tmp_path / "out", samples=5)
+    own = pa.array([f"original of {text}" for text in results["prompt"].to_pylist()])
+    folder = open_folder(tmp_path / "out")
+    export(folder, plan, results.append_column("prompt_en", own), "vbench", tmp_path / "vbench")
+    assert (tmp_path / "vbench" / "original of a red ball.-4.mp4").exists()
+    entries = [{"video_path": "/x/original-1.mp4", "video_results": 0.5}]
+    (tmp_path / "results.json").write_text(json.dumps({"color": [0.5, entries]}))
+    _, taken = import_scores(records(), tmp_path / "results.json", None, {"r": "original"})
+    assert taken == 1
+
+
+def test_scores_of_vbench_long_are_those_of_whole_videos(tmp_path: Path) -> None:
+    """VBench-Long lists clips, then videos, and may end with a count; the scores of videos are imported."""
+    clips = [{"video_path": "/x/a red ball.-0_000.mp4", "video_results": 0.1}]
+    videos = [{"video_path": "/x/a red ball.-0.mp4", "video_results": 0.4}, {"long_video_cnt": 1}]
+    fused = [{"video_path": "/x/a red ball.-0.mp4", "inclip_score": 1.0, "video_results": 0.7}]
+    content = {"temporal_flickering": [0.4, clips, videos], "subject_consistency": [0.7, fused]}
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    table, taken = import_scores(records(), tmp_path / "results.json")
+    assert taken == 2
+    assert json.loads(table["scores"][0].as_py()) == {
+        "clip_score": 30.0,
+        "vbench_temporal_flickering": 0.4,
+        "vbench_subject_consistency": 0.7,
+    }
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ({"color": [1.0, [{"video_path": "other-0.mp4", "video_results": 1}]]}, "another run"),
         ({"color": 1.0}, "not a VBench result"),
+        ({"color": [1.0]}, "not a VBench result"),
         ([], "not a VBench result"),
     ],
 )

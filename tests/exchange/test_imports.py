@@ -336,3 +336,21 @@ def test_an_empty_folder_is_refused(tmp_path: Path, form: str) -> None:
     (tmp_path / "set" / "inner").mkdir(parents=True)
     with pytest.raises(UsageError):
         import_manifest(tmp_path / "set", form, tmp_path / "m.jsonl")
+
+
+def test_rewritten_prompts_keep_the_prompt_of_the_benchmark(tmp_path: Path) -> None:
+    """Line n of the file is the prompt of entry n; another number of lines is refused."""
+    entries = [{"prompt_en": text, "dimension": ["color"]} for text in ("a dog", "a cat", "a dog")]
+    source, texts = tmp_path / "full_info.json", tmp_path / "longer.txt"
+    source.write_text(json.dumps(entries))
+    texts.write_text("a brown dog\na black cat\na large dog\n")
+    rows = imported(tmp_path, source, "vbench", rewritten=texts)
+    assert [(row["prompt"], row["prompt_en"]) for row in rows] == [
+        ("a brown dog", "a dog"),
+        ("a black cat", "a cat"),
+    ]
+    texts.write_text("one line\n")
+    with pytest.raises(UsageError, match=r"longer\.txt\n.*1 prompts\n.*3 entries"):
+        imported(tmp_path, source, "vbench", rewritten=texts)
+    with pytest.raises(UsageError, match="--rewritten"):
+        imported(tmp_path, source, "json", rewritten=texts)

@@ -6,6 +6,7 @@ LoRAs and the media of the manifests are replaced by tiny ones. Pipelines, sched
 settings and manifests stay as the job has them.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from shutil import copy
@@ -19,7 +20,9 @@ from safetensors.torch import save_file
 from t2vbatch.commands.prepare import prepare
 from t2vbatch.commands.run import run_job
 from t2vbatch.engines import engine_for
+from t2vbatch.exchange import import_manifest
 from t2vbatch.job import Job, Model, load_job
+from t2vbatch.metrics.vbench import VBENCH_COLUMNS
 from t2vbatch.models.facts import memory_settings
 from tests.models import tiny
 from tests.models.tiny_parts import diffusers
@@ -86,6 +89,22 @@ def test_a_job_runs_on_tiny_pipelines(name: str, manifests: Path, tmp_path: Path
     rows = pq.read_table(Path(result.output) / "results.parquet").to_pylist()
     assert len(rows) == len(models) * len({row["row_id"] for row in rows}) > 0
     assert {row["error"] for row in rows if row["status"] != "ok"} == set()
+
+
+@pytest.mark.parametrize("path", sorted(JOBS.glob("leaderboards/vbench-*.yaml")), ids=lambda path: path.stem)
+def test_an_entry_of_a_leaderboard_is_planned(path: Path, tmp_path: Path) -> None:
+    """The entry's call is planned on a tiny checkpoint, with as many samples as VBench expects."""
+    job = load_job(path)
+    entries = [{"prompt_en": name, "dimension": [name]} for name in ("temporal_flickering", "color")]
+    (tmp_path / "full_info.json").write_text(json.dumps(entries))
+    (tmp_path / "longer.txt").write_text("one\ntwo\n")
+    texts = tmp_path / "longer.txt" if "rewritten" in job.manifest else None
+    import_manifest(tmp_path / "full_info.json", "vbench", tmp_path / "rows.jsonl", rewritten=texts)
+    models = {key: _tiny(model, tmp_path / key, "") for key, model in job.models.items()}
+    changes = {"manifest": str(tmp_path / "rows.jsonl"), "output": str(tmp_path / "out"), "models": models}
+    plan = prepare(Job.model_validate(job.model_dump() | changes)).plan
+    assert len(plan) == 30
+    assert all(value.score in VBENCH_COLUMNS for value in job.expected.values())
 
 
 def _tiny(model: Model, folder: Path, variety: str) -> dict[str, Any]:
