@@ -191,11 +191,10 @@ def _upright(image: Image.Image, how: Reading) -> Image.Image:
 def _unknown(data: bytes) -> str:
     known = ", ".join(FORMATS)
     if not data:
-        return f"an empty file; expected an image in a known format ({known})"
+        return f"an empty file, not an image in a known format ({known})"
     if (kind := file_kind(data[:HEAD_BYTES])) is not None:
-        return f"{kind.name}; expected an image in a known format ({known})" + (
-            f"; {kind.fix}" if kind.fix else ""
-        )
+        found = f"{kind.name}, not an image in a known format ({known})"
+        return f"{found}; {kind.fix}" if kind.fix else found
     return f"not an image in a known format ({known}) and mode"
 
 
@@ -204,7 +203,7 @@ def _refuse_raw(image: Any) -> None:
     tags = getattr(image, "tag_v2", {})
     preview = tags.get(_SUBFILE_TYPE, 0) & 1 and _SUB_IFDS in tags
     if _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) in _SENSOR_VALUES or preview:
-        raise ValueError("a camera's raw file; expected a picture; develop it to PNG, JPEG or TIFF")
+        raise ValueError("a camera's raw file, not an image in a known format; develop it to PNG or JPEG")
 
 
 def _reason(error: Exception) -> str:
