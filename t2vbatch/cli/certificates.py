@@ -45,7 +45,10 @@ def certify(
     from t2vbatch.engines import engine_for
     from t2vbatch.job.code_uses import model_code, surroundings
     from t2vbatch.output.store import open_store
+    from t2vbatch.storage.writable import check_writable
 
+    if certificate is not None:
+        check_writable(f"--certificate {certificate}", certificate.parent)
     store = open_store(output)
     if deep:
         job = store.read_job()

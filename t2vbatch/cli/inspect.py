@@ -278,14 +278,16 @@ def report(
     """
     from t2vbatch.commands.rebuild import rebuild
 
+    if share is not None:
+        from t2vbatch.report.share import check_target, share_report
+
+        check_target(share)
     store = _store(output)
     job = store.read_job()
     with store.lease() as store:
         rebuild(store, store.read_plan(), job)
     typer.echo(f"{store.uri}/report/index.html")
     if share is not None:
-        from t2vbatch.report.share import share_report
-
         results = store.read_table("results.parquet")
         shared = share_report(store.folder, results, share, share_videos, job.report.max_videos)
         lost = f"; {len(shared.missing)} videos are missing in the output" if shared.missing else ""

@@ -5,7 +5,6 @@ where no model folder exists.
 """
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -22,6 +21,7 @@ from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.output.store import open_store
 from t2vbatch.plan import Plan, make_plan
 from t2vbatch.storage.files import local_path
+from t2vbatch.storage.writable import check_writable
 
 
 @dataclass(frozen=True)
@@ -125,15 +125,8 @@ def _shortages(job: Job, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
 
 def _check_output(uri: str) -> None:
     path = local_path(uri)
-    if path is not None and path.exists() and not path.is_dir():
-        raise JobError(
-            "output", f"{path}, which is a file", "a folder; it need not exist", "name another folder"
-        )
     if path is not None:
-        existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-        if not os.access(existing, os.W_OK | os.X_OK):
-            fix = "fix the permissions or choose another folder"
-            raise JobError("output", f"{path}, but {existing} is not writable", "a writable folder", fix)
+        check_writable("output", path, JobError)
 
 
 def _check_manifest(uri: str) -> None:

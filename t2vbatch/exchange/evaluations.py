@@ -27,6 +27,7 @@ from t2vbatch.analysis.intervals import standard_error
 from t2vbatch.errors import UsageError
 from t2vbatch.exchange.exports import as_json
 from t2vbatch.output.records import RESULTS, score_columns
+from t2vbatch.storage.writable import check_writable
 
 Row = dict[str, Any]
 
@@ -92,6 +93,7 @@ def export_evaluations(
         raise UsageError(f"--layout {layout}", "an unknown layout", f"one of {', '.join(EVALUATIONS)}")
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UsageError(str(target), "a file, or a folder that is not empty", "an empty or a new folder")
+    check_writable(str(target), target)
     results = results.filter(pc.is_valid(results["status"]))
     pending = plan.num_rows - results.num_rows
     if pending and not partial:

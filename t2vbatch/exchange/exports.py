@@ -27,6 +27,7 @@ from t2vbatch.exchange.benchmarks import RULES, VideoRules, check_videos
 from t2vbatch.media.video import play_file, play_name
 from t2vbatch.output.tables import make_metadata
 from t2vbatch.storage.files import Folder
+from t2vbatch.storage.writable import check_writable
 
 Row = dict[str, Any]
 _READERS = 16
@@ -66,6 +67,7 @@ def export(
         raise UsageError(str(target), "a file", "an empty or a new folder")
     if target.exists() and any(target.iterdir()):
         raise UsageError(str(target), "a folder that is not empty", "an empty or a new folder")
+    check_writable(str(target), target)
     chosen = _model(plan, layout, model)
     plan, results = (table.filter(pc.is_in(table["model"], pa.array(chosen))) for table in (plan, results))
     results = results.filter(pc.equal(results["status"], "ok"))

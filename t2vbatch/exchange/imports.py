@@ -13,6 +13,7 @@ from t2vbatch.exchange.kept_media import KeptMedia, media_folder, staged
 from t2vbatch.exchange.shards import webdataset
 from t2vbatch.manifest.text import BadText, decode_text
 from t2vbatch.media.frame_folder import SUFFIXES
+from t2vbatch.storage.writable import check_writable
 
 Row = dict[str, Any]
 Importer = Callable[[Path, KeptMedia], Iterator[Row]]
@@ -181,6 +182,7 @@ def _check_target(source: Path, target: Path, images: Path | None, force: bool) 
     if not force and folder.is_dir() and any(folder.iterdir()):
         found = f"a folder for its media, {folder}, that is not empty"
         raise UsageError(str(target), found, "another target; --force adds to the folder")
+    check_writable(str(target), target.parent)
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -21,6 +21,7 @@ from t2vbatch.media.small import write_small
 from t2vbatch.output.records import score_columns
 from t2vbatch.report.selection import MAX_VIDEOS, select
 from t2vbatch.storage.files import Folder
+from t2vbatch.storage.writable import check_writable
 
 Copies = Literal["full", "small", "none"]
 
@@ -102,13 +103,19 @@ def _add_video(target: _Target, folder: Folder, video: str, small: bool, sound: 
             target.add(video, path.read_bytes())
 
 
-@contextmanager
-def _opened(target: Path) -> Iterator[_Target]:
-    """The target, complete or not at all: an error leaves nothing behind."""
+def check_target(target: Path) -> None:
+    """Raise UsageError unless the page can be shared to this path."""
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UsageError(
             f"--share {target}", "it exists", "a new or empty folder, or a new file with the ending .zip"
         )
+    check_writable(f"--share {target}", target.parent)
+
+
+@contextmanager
+def _opened(target: Path) -> Iterator[_Target]:
+    """The target, complete or not at all: an error leaves nothing behind."""
+    check_target(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".t2vbatch-", dir=target.parent) as place:
         if target.suffix.lower() == ".zip":
