@@ -10,6 +10,7 @@ from t2vbatch.commands.run import Result
 from t2vbatch.engines import Engine, Progress
 from t2vbatch.errors import MetricError, UsageError
 from t2vbatch.job import Distance, Job
+from t2vbatch.models.pins import using_pins
 from t2vbatch.output.store import open_store
 
 
@@ -47,8 +48,11 @@ def measure_output(
     if save is not None and not is_saved(save):
         raise MetricError("--save-statistics", save, "a file that ends in .npz")
     typed = None if distances is None else (lambda name: lambda key: f"--{key.replace('_', '-')}")
-    specs = distance_specs(asked, typed)
+    with using_pins(job.pins) as found:
+        specs = distance_specs(asked, typed)
+    job = job.model_copy(update={"pins": {**found, **job.pins}})
     with store.lease() as store:
         plan = store.read_plan()
         ending = measure(store, plan, asked, specs, engine, watch, save)
+        store.write_job(job)
         return Result(rebuild(store, plan, job), 0, ending, store.uri)

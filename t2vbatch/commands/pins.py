@@ -1,13 +1,10 @@
-"""Pins: the commits that hub revisions meant at a job's first run, and mean until the user updates them.
-
-``main`` of a repository moves with every change of its read-me. A run writes the commit of each revision into
-the job.yaml of its output, and the next run uses it again.
-"""
+"""The pins of a job's models, also of plug-ins, which find commits themselves; see models/pins.py."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from t2vbatch.job import Job, Model
+from t2vbatch.models.pins import pin_key
 from t2vbatch.models.protocol import ModelFacts
 
 Pins = Mapping[str, str]
@@ -46,7 +43,7 @@ def find_pins(job: Job, facts: Mapping[str, ModelFacts]) -> dict[str, str]:
 
 
 def _key(section: Mapping[str, Any]) -> str:
-    return f"{section.get('path')}@{section.get('revision') or 'main'}"
+    return pin_key(str(section.get("path")), section.get("revision"))
 
 
 def _sections(model: Model) -> Iterator[Mapping[str, Any]]:

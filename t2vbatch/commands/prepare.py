@@ -17,6 +17,7 @@ from t2vbatch.job import Job
 from t2vbatch.manifest import MEDIA, Options, read_manifest
 from t2vbatch.metrics import check_metrics, job_metrics
 from t2vbatch.models.checkpoints.folders import check_folder, is_checkpoint
+from t2vbatch.models.pins import using_pins
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.output.store import open_store
 from t2vbatch.plan import Plan, make_plan
@@ -42,16 +43,22 @@ def prepare(job: Job, update_models: bool = False) -> Prepared:
     Raises:
         UsageError: the problem, with file and line of the job; a CombinedJobError for several.
     """
+    before = _job_before(job.output)
+    if before and not update_models:
+        job = job.model_copy(update={"pins": {**before.pins, **job.pins}})
+    with using_pins(job.pins) as found:
+        prepared = _prepare(job, before)
+    pins = {**find_pins(prepared.job, prepared.facts), **found, **job.pins}
+    return replace(prepared, job=prepared.job.model_copy(update={"pins": pins}))
+
+
+def _prepare(job: Job, before: Job | None) -> Prepared:
     problems = ErrorCollector()
     with problems.collect():
         _check_output(job.output)
     model_problems = ErrorCollector()
-    asked, before = job, _job_before(job.output)
-    job = with_kept_batches(job, before)
-    if before and not update_models:
-        job = job.model_copy(update={"pins": {**before.pins, **job.pins}})
+    asked, job = job, with_kept_batches(job, before)
     facts = _facts(job, model_problems)
-    job = job.model_copy(update={"pins": {**find_pins(job, facts), **job.pins}})
     with problems.collect():
         _check_manifest(job.manifest)
         manifest = read_manifest(job.manifest, job.allow_paths, job.limits, _options(job, facts))

@@ -28,6 +28,7 @@ from t2vbatch.metrics import check_metrics, metric_columns
 from t2vbatch.metrics.scorer import Scorer, Scores, is_lost, load_metrics, scorer_identity
 from t2vbatch.models import set_up_torch
 from t2vbatch.models.calls.inputs import read_image
+from t2vbatch.models.pins import using_pins
 from t2vbatch.output.records import RECORDS
 from t2vbatch.output.store import Store, open_store
 from t2vbatch.plan import Plan, Unit
@@ -63,9 +64,10 @@ def score_output(
     """
     store = open_store(output)
     job = _job(store, metrics, clip)
-    asked = job if metrics is None else job.model_copy(update={"metrics": dict(metrics)})
-    with job.with_location():
+    with job.with_location(), using_pins(job.pins) as found:
         check_metrics(job)
+    job = job.model_copy(update={"pins": {**found, **job.pins}})
+    asked = job if metrics is None else job.model_copy(update={"metrics": dict(metrics)})
     with store.lease() as store:
         plan = store.read_plan()
         cache = ScoreCache(store, scorer_identity(asked))

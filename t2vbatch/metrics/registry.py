@@ -27,6 +27,7 @@ from t2vbatch.metrics.siglip_score import SiglipScore
 from t2vbatch.metrics.vbench import VBENCH_COLUMNS
 from t2vbatch.metrics.weights import BUNDLED, locate
 from t2vbatch.metrics.xclip_score import XClipScore
+from t2vbatch.models.pins import using_pins
 
 METRICS: dict[str, type[Metric]] = {
     "clip_score": ClipScore,
@@ -146,8 +147,9 @@ def check_metrics(job: Job) -> None:
                     "different column names",
                 )
             owners[column] = name
-    for weights in dict.fromkeys(weights for metric in metrics.values() for weights in metric.weights):
-        locate(weights)
+    with using_pins(job.pins):
+        for weights in dict.fromkeys(weights for metric in metrics.values() for weights in metric.weights):
+            locate(weights)
 
 
 def metric_columns(job: Job) -> tuple[str, ...]:

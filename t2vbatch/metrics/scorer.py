@@ -19,6 +19,7 @@ from t2vbatch.metrics.protocol import Evidence, Metric, Network, UnscorableError
 from t2vbatch.metrics.registry import job_metrics
 from t2vbatch.metrics.weights import locate
 from t2vbatch.models.determinism import own_random_state
+from t2vbatch.models.pins import using_pins
 
 _RAISED = re.compile(r"[A-Z]\w*(Error|Exception|Exit|Interrupt): ")
 _PLACES = {"path", "revision", "processor", "head"}
@@ -98,18 +99,24 @@ def load_metrics(job: Job, device: str = "cpu") -> Scorer:
     """
     metrics = job_metrics(job)
     needed = dict.fromkeys(weights for metric in metrics.values() for weights in metric.weights)
-    return Scorer(metrics, {weights: load_network(weights, device) for weights in needed})
+    with using_pins(job.pins):
+        return Scorer(metrics, {weights: load_network(weights, device) for weights in needed})
 
 
 def scorer_identity(job: Job) -> str:
     """Digest of everything that determines the scores of a video: metrics, options, weights."""
-    parts = {}
+    with using_pins(job.pins):
+        return digest(_identities(job))
+
+
+def _identities(job: Job) -> dict[str, object]:
+    parts: dict[str, object] = {}
     for (name, metric), asked in zip(job_metrics(job).items(), job.metrics.values(), strict=True):
         # Weights are identified by content, so moving them does not change the identity.
         options = metric.model_dump(exclude=_PLACES) if isinstance(metric, BaseModel) else asked
         weights = [locate(weights).identity() for weights in metric.weights]
         parts[name] = {"options": options, "weights": weights}
-    return digest(parts)
+    return parts
 
 
 def _draws(metric: Metric) -> bool:

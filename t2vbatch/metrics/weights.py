@@ -13,6 +13,7 @@ from typing import Any
 
 from t2vbatch.errors import MetricError
 from t2vbatch.metrics.protocol import Kind, Weights
+from t2vbatch.models.pins import note_commit, pinned_revision
 from t2vbatch.models.shapes import CLIP
 
 BUNDLED = "bundled:shapes"
@@ -34,7 +35,7 @@ class Located:
 
     Attributes:
         path: local folder or hub id, as ``from_pretrained`` takes it; for a head or TorchScript, a file.
-        commit: the hub commit to which ``revision`` resolves now; None for local files.
+        commit: the hub commit that ``revision`` means; None for local files.
         processor_path, processor_commit: the same for the tokenizer and image processor.
     """
 
@@ -121,9 +122,11 @@ def _find(path: str, name: str, revision: str | None, where: str) -> tuple[Path,
     # A hub id never starts with a slash, so an absolute path is local even if it does not exist.
     if Path(path).exists() or Path(path).is_absolute():
         return Path(path) / name, None
-    file = _downloaded(path, name, revision, where)
+    file = _downloaded(path, name, pinned_revision(path, revision), where)
     # The hub's cache names the folder of each commit after the commit.
-    return file, file.parent.name
+    commit = file.parent.name
+    note_commit(path, revision, commit)
+    return file, commit
 
 
 def _downloaded(path: str, name: str, revision: str | None, where: str) -> Path:

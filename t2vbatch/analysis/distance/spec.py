@@ -1,7 +1,7 @@
 """The distances of a job, checked: backbone, reference, and what determines the features."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from t2vbatch.errors import MetricError
 from t2vbatch.job import Distance, Job
 from t2vbatch.metrics.protocol import Weights
 from t2vbatch.metrics.weights import kind_at, locate
+from t2vbatch.models.pins import using_pins
 from t2vbatch.storage.files import open_folder
 
 Where = Callable[[str], str]
@@ -60,7 +61,8 @@ def distance_specs(job: Job, where: Callable[[str], Where] | None = None) -> tup
         MetricError: the first problem.
     """
     keys = where or (lambda name: lambda key: f"distances.{name}.{key}")
-    return tuple(_spec(name, asked, keys(name)) for name, asked in job.distances.items())
+    with using_pins(job.pins):
+        return tuple(_spec(name, asked, keys(name)) for name, asked in job.distances.items())
 
 
 def check_distances(job: Job) -> None:
@@ -70,7 +72,8 @@ def check_distances(job: Job) -> None:
 
 def _spec(name: str, asked: Distance, where: Where) -> DistanceSpec:
     weights = _weights(asked, where)
-    backbone = digest(locate(weights).identity())
+    located = locate(weights)
+    weights, backbone = replace(weights, revision=located.commit), digest(located.identity())
     if is_saved(asked.reference):
         saved = read_reference(asked.reference, _about(asked, backbone), where("reference"))
         return DistanceSpec(name, asked, weights, backbone, saved, ())

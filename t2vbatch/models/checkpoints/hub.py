@@ -32,6 +32,7 @@ from huggingface_hub.errors import (
 )
 
 from t2vbatch.errors import ModelError
+from t2vbatch.models.pins import note_commit, pinned_revision
 
 
 def hub_reachable() -> bool:
@@ -49,7 +50,7 @@ def hub_reachable() -> bool:
 
 
 def hub_commit(where: str, repo: str, revision: str | None, name: str, fetch: bool = True) -> str:
-    """The commit of ``revision`` now; offline, its commit when ``name`` was last downloaded.
+    """The pinned commit of ``revision``, or its commit now; offline, when ``name`` was last downloaded.
 
     Args:
         where: the key of the job that names the repository, for messages.
@@ -59,6 +60,12 @@ def hub_commit(where: str, repo: str, revision: str | None, name: str, fetch: bo
     Raises:
         ModelError: the Hub refuses the request, or does not answer.
     """
+    commit = _commit(where, repo, pinned_revision(repo, revision), name, fetch)
+    note_commit(repo, revision, commit)
+    return commit
+
+
+def _commit(where: str, repo: str, revision: str | None, name: str, fetch: bool) -> str:
     online = hub_reachable()
     with _refusals_explained(where, repo, revision, name):
         if online and not fetch:
