@@ -424,7 +424,6 @@ class Simulation:
             outcomes.append(Outcome(position, self.committed.setdefault(position, status)))
         if not process.dead and self._crashes_left and self.random.random() < 0.05:
             self._crashes_left -= 1
-            self._unreported.update(work.positions)
             return self._die(process, "crash")  # It committed, and died before it reported that.
         if process.dead:
             self._unreported.update(work.positions)
@@ -447,6 +446,7 @@ class Simulation:
 
     def _die(self, process: SimWorker, death: m.Death) -> Sequence[Event]:
         process.dead = True
+        self._unreported.update(p for work in process.finishing for p in work.positions)
         if death == "crash" and process.node not in self._avoided:
             in_progress = ([process.generating] if process.generating else []) + process.finishing[
                 : self.setting.limits.finish_threads

@@ -21,6 +21,7 @@ from t2vbatch.models.pins import using_pins
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.output.store import open_store
 from t2vbatch.plan import Plan, make_plan
+from t2vbatch.plan.media import Hints
 from t2vbatch.storage.files import local_path
 from t2vbatch.storage.writable import check_writable
 
@@ -59,9 +60,11 @@ def _prepare(job: Job, before: Job | None) -> Prepared:
     model_problems = ErrorCollector()
     asked, job = job, with_kept_batches(job, before)
     facts = _facts(job, model_problems)
+    hints = open_store(job.output).read_hints() if before else Hints()
     with problems.collect():
         _check_manifest(job.manifest)
-        manifest = read_manifest(job.manifest, job.allow_paths, job.limits, _options(job, facts))
+        options = _options(job, facts, before, hints)
+        manifest = read_manifest(job.manifest, job.allow_paths, job.limits, options)
     with problems.collect():
         job_metrics(job)
     with problems.collect():
@@ -74,7 +77,7 @@ def _prepare(job: Job, before: Job | None) -> Prepared:
         check_distances(job)
     with job.with_location():
         problems.raise_if_any()
-        plan = make_plan(manifest, job, facts, *open_store(job.output).read_hints())
+        plan = make_plan(manifest, job, facts, hints.media, hints.fan_out)
     job = with_forced_batches(job, facts, plan)
     notes = (*plan.notes, *batch_notes(asked, job), *_shortages(job, facts))
     return Prepared(job, facts, replace(plan, notes=notes))
@@ -87,12 +90,16 @@ def _job_before(output: str) -> Job | None:
     return None
 
 
-def _options(job: Job, facts: Mapping[str, ModelFacts]) -> Options:
-    """How the job reads its manifest. Without the facts of a model, every media column counts as read."""
+def _options(job: Job, facts: Mapping[str, ModelFacts], before: Job | None, hints: Hints) -> Options:
+    """How the job reads its manifest. Without the facts of a model, every media column counts as read.
+
+    Images that the last plan checked with the same limits are not checked again while they do not change.
+    """
     reads = frozenset(MEDIA)
     if len(facts) == len(job.models):
         reads = frozenset().union(*(one.accepts for one in facts.values()))
-    return Options(job.columns, tuple(job.media.allow), job.on_bad_row == "record", reads)
+    checked = hints.images if before and before.limits == job.limits else {}
+    return Options(job.columns, tuple(job.media.allow), job.on_bad_row == "record", reads, checked)
 
 
 def _facts(job: Job, problems: ErrorCollector) -> dict[str, ModelFacts]:

@@ -5,7 +5,7 @@ media are read when their sample is generated.
 """
 
 import stat
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from t2vbatch.job import Limits
 from t2vbatch.manifest.columns import IMAGES, MEDIA, Naming
-from t2vbatch.manifest.media import is_frame_folder, located, paths_of, refusal
+from t2vbatch.manifest.media import Media, is_frame_folder, located, paths_of, refusal
 from t2vbatch.manifest.problems import Problems, shown
 from t2vbatch.media.cpus import usable_cpus
 from t2vbatch.media.images import image_fault
@@ -37,26 +37,35 @@ _THREADS = min(8, usable_cpus())  # the disk and Pillow's decoders both work out
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Access:
+    """What the cells of a manifest may name, and what is known of it.
+
+    Attributes:
+        base: the manifest's folder.
+        allow: prefixes of URIs that the job allows.
+        checked: path of an image that was checked before: the version that its folder reported for it then.
+    """
+
+    base: str
+    allow_paths: bool
+    allow: Sequence[str]
+    limits: Limits
+    checked: Mapping[str, str]
+
+
 def verify_media(
-    table: pa.Table,
-    base: str,
-    allow_paths: bool,
-    allow: Sequence[str],
-    naming: Naming,
-    reads: Collection[str],
-    problems: Problems,
-    limits: Limits,
+    table: pa.Table, access: Access, naming: Naming, reads: Collection[str], problems: Problems
 ) -> None:
     """Add a problem for every cell whose media cannot be read, and every broken image of an image column.
 
     Args:
-        allow: prefixes of URIs that the job allows.
         reads: the columns that are read. In the others only forbidden paths are problems.
     """
     with ThreadPoolExecutor(_THREADS) as threads:
         for name in MEDIA:
             if name in table.column_names:
-                checks = _Checks(base, allow_paths, allow, name in IMAGES, name in reads, limits)
+                checks = _Checks(access, name in IMAGES, name in reads)
                 cells = table.column(name)
                 column = naming.known[name]
                 _verify_paths(threads, checks, pc.struct_field(cells, "path"), column, problems)
@@ -68,29 +77,33 @@ def verify_media(
 class _Checks:
     """The checks of one column. ``images``: its cells must be images; ``read``: some model reads it."""
 
-    base: str
-    allow_paths: bool
-    allow: Sequence[str]
+    access: Access
     images: bool
     read: bool
-    limits: Limits
 
     def path(self, cell: str) -> Fault | None:
         if len(paths := paths_of(cell)) > 1:
             one = replace(self, images=True)  # a list names images, whatever its column
             return next((fault for path in paths if (fault := one.path(path)) is not None), None)
-        reason = refusal(cell, self.base, self.allow_paths, self.allow)
+        base = self.access.base
+        reason = refusal(cell, base, self.access.allow_paths, self.access.allow)
         if reason is not None:
             return f"{reason}, {shown(cell)}", _ALLOWED
-        path = local_path(located(cell, self.base))
-        if path is None or not self.read:
+        uri = located(cell, base)
+        path = local_path(uri)
+        if path is None or not self.read or self._is_checked(uri):
             return None
         try:
             return self._local(path, cell)
         except FileNotFoundError:
-            return f"{shown(cell)}, which does not exist", f"a file in {self.base}"
+            return f"{shown(cell)}, which does not exist", f"a file in {base}"
         except (OSError, ValueError) as error:
             return f"{shown(cell)}, which cannot be read ({error})", "a readable file"
+
+    def _is_checked(self, uri: str) -> bool:
+        """Whether this image was checked before and is unchanged, by its size and time."""
+        version = self.access.checked.get(uri) if self.images else None
+        return version is not None and version == Media("", uri).version()
 
     def _local(self, path: Path, cell: str) -> Fault | None:
         found = path.stat()
@@ -109,7 +122,7 @@ class _Checks:
     def image(self, data: bytes, name: str = "") -> Fault | None:
         if not self.images:
             return None
-        reason = image_fault(data, self.limits)
+        reason = image_fault(data, self.access.limits)
         return None if reason is None else (f"{name}a broken image: {reason}", "a readable image")
 
 

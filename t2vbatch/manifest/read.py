@@ -1,8 +1,8 @@
 """Reading a manifest: source -> Manifest, or all of its problems."""
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -12,7 +12,7 @@ from t2vbatch.manifest.bad_rows import by_index, with_ids
 from t2vbatch.manifest.build import build_table
 from t2vbatch.manifest.columns import MEDIA, SETTINGS, arrange, name_columns
 from t2vbatch.manifest.lines import read_csv, read_jsonl, read_text
-from t2vbatch.manifest.media_checks import verify_media
+from t2vbatch.manifest.media_checks import Access, verify_media
 from t2vbatch.manifest.parquet import read_parquet
 from t2vbatch.manifest.problems import Problems
 from t2vbatch.manifest.raw import Raw
@@ -32,12 +32,14 @@ class Options:
         record_bad_rows: keep bad rows in ``Manifest.bad_rows`` instead of refusing the manifest.
         reads: the media columns that some model of the job reads. Files of the other columns may be missing;
             paths that the manifest may not read are problems in every column.
+        checked: path of an image that was checked before: the version that its folder reported for it then.
     """
 
     columns: Columns = COLUMNS
     allow: tuple[str, ...] = ()
     record_bad_rows: bool = False
     reads: frozenset[str] = frozenset(MEDIA)
+    checked: Mapping[str, str] = field(default_factory=dict)
 
 
 _FIX = (
@@ -100,7 +102,8 @@ def _read(text: str, allow_paths: bool, limits: Limits, options: Options, proble
     except OSError as error:
         raise problems.stop(f"a file that cannot be read ({error})", EXPECTED) from None
     table = built.table
-    verify_media(table, source.base, allow_paths, options.allow, naming, options.reads, problems, limits)
+    access = Access(source.base, allow_paths, options.allow, limits, options.checked)
+    verify_media(table, access, naming, options.reads, problems)
     id_column = naming.known.get("id")
     if id_column is not None:
         note_duplicates(table, id_column, problems, options.record_bad_rows)

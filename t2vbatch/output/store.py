@@ -40,7 +40,7 @@ from t2vbatch.output.lease import Fenced, Lease
 from t2vbatch.output.record_log import RecordLog
 from t2vbatch.output.records import Record
 from t2vbatch.plan import Plan
-from t2vbatch.plan.media import KnownMedia
+from t2vbatch.plan.media import Hints
 from t2vbatch.plan.parquet_file import DamagedFileError, read_parquet
 from t2vbatch.plan.stored import OtherPlanError, dump_plan, load_hints, load_plan
 from t2vbatch.storage.files import Folder, open_folder
@@ -231,11 +231,11 @@ class Store:
         except DamagedFileError as error:
             raise StoreError(f"{where} is damaged ({error}); run the job again") from error
 
-    def read_hints(self) -> tuple[KnownMedia, int]:
-        """What the next plan may use of the last one: the digests of its media, and its fan-out."""
+    def read_hints(self) -> Hints:
+        """What the next plan may use of the last one; no hints where there is none that can be read."""
         with contextlib.suppress(FileNotFoundError, OtherPlanError, DamagedFileError):
             return load_hints(self.folder.read("plan.parquet"))
-        return {}, 0
+        return Hints()
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write a Parquet file, whole or not at all."""

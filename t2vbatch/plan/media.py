@@ -3,6 +3,7 @@
 A digest of an earlier plan is used again where the storage reports the file as unchanged.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,8 @@ import pyarrow as pa
 
 from t2vbatch.errors import Problem, RowError
 from t2vbatch.manifest import MEDIA, Manifest, Media, Row
+from t2vbatch.manifest.columns import IMAGES
+from t2vbatch.manifest.media import paths_of
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.plan.plan import MEDIA_FILE, ROWS
 from t2vbatch.plan.problems import models_of, place_of
@@ -94,12 +97,36 @@ def media_columns(manifest: Manifest, facts: Iterable[ModelFacts]) -> frozenset[
     return named & frozenset(manifest.table.column_names)
 
 
-def known_media(rows: pa.Table) -> KnownMedia:
-    """The digests of a plan's rows."""
+@dataclass(frozen=True)
+class Hints:
+    """What the next plan may use of the last one.
+
+    Attributes:
+        media: the digests of its media.
+        images: URI of each image that was checked: the version that the storage reported for it then.
+        fan_out: see Plan.
+    """
+
+    media: KnownMedia = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
+    fan_out: int = 0
+
+
+def find_hints(rows: pa.Table, fan_out: int) -> Hints:
+    """The hints in a plan's rows."""
     files = rows["media"].combine_chunks().flatten().to_pylist()
-    return {
-        file["uri"]: (file["version"], file["sha256"]) for file in files if file["uri"] and file["version"]
-    }
+    known = [file for file in files if file["uri"] and file["version"]]
+    media = {file["uri"]: (file["version"], file["sha256"]) for file in known}
+    return Hints(media, dict(pair for file in known for pair in _images(file)), fan_out)
+
+
+def _images(file: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The images of one cell, each with its version. A list names images, whatever its column."""
+    uris = paths_of(file["uri"])
+    if len(uris) > 1:
+        yield from zip(uris, json.loads(file["version"]), strict=True)
+    elif file["name"] in IMAGES:
+        yield file["uri"], file["version"]
 
 
 def digests_of(rows: pa.Table, read: frozenset[str]) -> list[dict[str, str]] | None:

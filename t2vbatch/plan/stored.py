@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from t2vbatch.canonical import canonical
-from t2vbatch.plan.media import KnownMedia, known_media
+from t2vbatch.plan.media import Hints, find_hints
 from t2vbatch.plan.parquet_file import DamagedFileError, read_parquet
 from t2vbatch.plan.plan import PLAN, ROWS, Plan, PlannedModel
 from t2vbatch.plan.sample_ids import VERSION
@@ -73,8 +73,8 @@ def _restored(table: pa.Table, about: Mapping[str, Any]) -> Plan:
     return Plan(lines.cast(PLAN), content.select(ROWS.names).cast(ROWS), extra, models, about["fan_out"])
 
 
-def load_hints(data: bytes) -> tuple[KnownMedia, int]:
-    """What the next plan may use of a stored one: the digests of its media, and its fan-out; see Plan.
+def load_hints(data: bytes) -> Hints:
+    """What the next plan may use of a stored one.
 
     Raises:
         OtherPlanError: another version of this program wrote it.
@@ -83,7 +83,7 @@ def load_hints(data: bytes) -> tuple[KnownMedia, int]:
     media = read_parquet(data, ["media"])
     about = _read_about(pq.ParquetFile(io.BytesIO(data)).schema_arrow)
     try:
-        return known_media(media), int(about["fan_out"])
+        return find_hints(media, int(about["fan_out"]))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise DamagedFileError(str(error)) from error
 
