@@ -27,5 +27,5 @@ class ClipImage(ClipOptions):
     def score(self, evidence: Evidence) -> Mapping[str, float]:
         image = evidence.image_features(self.weights[0], self.clip_view)
         cosines = self.frame_features(evidence, self.frames) @ image
-        first = cosines[0] if self.frames > 1 else self.frame_features(evidence, None)[0] @ image
+        first = evidence.features_at(self.weights[0], [0], self.clip_view)[0] @ image
         return {"clip_image": float(cosines.mean()), "clip_image_first": float(first)}

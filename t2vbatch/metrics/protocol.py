@@ -4,7 +4,7 @@ A plug-in implements ``Metric`` and registers it under the entry point group ``t
 nothing else. It receives the video as decoded from the file: uint8, RGB.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from t2vbatch.media.frames import repeated, sampled
+from t2vbatch.media.frames import repeated, spread
 from t2vbatch.media.video import Video
 
 FloatArray = npt.NDArray[np.float64]
@@ -102,7 +102,10 @@ class Network:
         raise self._cannot("encodes single frames only")
 
     def images(self, frames: npt.NDArray[np.uint8], view: View = "processor") -> FloatArray:
-        """Unit-length features, shape (N, D), of frames of shape (N, H, W, 3)."""
+        """Unit-length features, shape (N, D), of frames of shape (N, H, W, 3).
+
+        The features of a frame have the same bits whatever other frames are in ``frames``.
+        """
         raise self._cannot("does not encode images")
 
     def frame_features(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
@@ -147,7 +150,7 @@ class Evidence:
     ) -> None:
         self.video, self.prompt, self.image = video, prompt, image
         self._networks = networks or {}
-        self._features: dict[tuple[Weights, int | None, View], FloatArray] = {}
+        self._features: dict[tuple[Weights, View], dict[int, FloatArray]] = {}
         self._texts: dict[tuple[Weights, str, str], Text | Match] = {}
 
     def network(self, weights: Weights) -> Network:
@@ -156,11 +159,19 @@ class Evidence:
 
     def frame_features(self, weights: Weights, count: int | None, view: View = "processor") -> FloatArray:
         """Unit-length features of ``count`` evenly spread frames (None: all frames), shape (N, D)."""
-        key = (weights, count, view)
-        if key not in self._features:
-            frames = sampled(self.video.frames, count)
-            self._features[key] = self.network(weights).images(frames, view)
-        return self._features[key]
+        return self.features_at(weights, [int(at) for at in spread(len(self.video.frames), count)], view)
+
+    def features_at(self, weights: Weights, positions: Sequence[int], view: View = "processor") -> FloatArray:
+        """Unit-length features of the frames at these positions, shape (N, D). Each frame is encoded once.
+
+        The features of a frame do not depend on the frames that are encoded with it; see ``Network.images``.
+        """
+        known = self._features.setdefault((weights, view), {})
+        missing = [at for at in dict.fromkeys(positions) if at not in known]
+        if missing:
+            found = self.network(weights).images(self.video.frames[missing], view)
+            known.update(zip(missing, found, strict=True))
+        return np.stack([known[at] for at in positions])
 
     def image_features(self, weights: Weights, view: View = "processor") -> FloatArray:
         """Unit-length features of the conditioning image, shape (D,)."""

@@ -114,14 +114,6 @@ def test_a_score_does_not_depend_on_other_metrics(tiny_clip: Path, video: Video)
     assert alone.values["clip_temporal"] == scored(tiny_clip, video, "a red ball").values["clip_temporal"]
 
 
-def test_frames_are_encoded_once_for_all_metrics(tiny_clip: Path, video: Video) -> None:
-    """The second request for features of the same frames returns the same array."""
-    weights = Weights("clip", str(tiny_clip))
-    network = load_network(weights, "cpu")
-    evidence = Evidence(video, "a red ball", None, {weights: network})
-    assert evidence.frame_features(weights, 4) is evidence.frame_features(weights, 4)
-
-
 def test_a_prompt_is_encoded_once_for_all_its_videos(tiny_clip: Path, video: Video) -> None:
     """The samples of a row share one text pass, and get the bits of a pass of their own."""
     weights = Weights("clip", str(tiny_clip))

@@ -9,9 +9,12 @@ import numpy.typing as npt
 import torch
 
 from t2vbatch.errors import MetricError
-from t2vbatch.metrics.networks.vision import BATCH, as_numpy
+from t2vbatch.metrics.networks.vision import as_numpy
 from t2vbatch.metrics.protocol import FloatArray, Network
 from t2vbatch.metrics.weights import Located
+
+_BATCH = 16
+"""Frames per forward pass; 16 images of 336 pixels fit any device."""
 
 _SWITCHES = ("rescale", "resize", "return_features")
 """Arguments that are set to true if the network has them. The network then rescales 0 to 255 to its own
@@ -39,7 +42,7 @@ class TorchScript(Network):
 
     def frame_features(self, frames: npt.NDArray[np.uint8]) -> FloatArray:
         """See Network.frame_features."""
-        parts = [frames[start : start + BATCH] for start in range(0, len(frames), BATCH)]
+        parts = [frames[start : start + _BATCH] for start in range(0, len(frames), _BATCH)]
         return np.concatenate([self._run(np.moveaxis(part, -1, 1)) for part in parts])
 
     def video_features(self, frames: npt.NDArray[np.uint8]) -> FloatArray:

@@ -72,10 +72,10 @@ class DiffusersModel:
     def encode_ahead(self, calls: Iterable[Sequence[Request]]) -> None:
         """Encode the prompts of these calls and keep the encodings, until the memory for them is full.
 
-        Each call runs up to its first other network. A call that fails here fails again in ``generate``,
-        which reports it.
+        Each call runs up to its first network after the encoding. A call that fails here fails again in
+        ``generate``, which reports it.
         """
-        with self._prompts.encoding_only():
+        with self._prompts.encoders():
             for requests in calls:
                 if self._prompts.is_full:
                     return
@@ -83,7 +83,8 @@ class DiffusersModel:
 
     def _encode(self, requests: Sequence[Request]) -> None:
         try:
-            with seeded([request.seed for request in requests]), torch.no_grad():
+            seeds = [request.seed for request in requests]
+            with self._prompts.encoding_only(), seeded(seeds), torch.no_grad():
                 self._pipeline(**self._arguments(requests))
         except EncodedError:
             pass

@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from t2vbatch.models.checkpoints.settings import DENOISERS
+
 MOST_BYTES = 1 << 30
 """Most memory of the machine for kept encodings: those of some hundred prompts by a large T5."""
 
@@ -40,6 +42,7 @@ class PromptCache:
         self._parked: dict[str, torch.nn.Module] = {}
         self._device: torch.device | None = None
         self._depth = 0
+        self._encoded = False
         self.encodings = 0
 
     def install(self) -> None:
@@ -66,6 +69,7 @@ class PromptCache:
     def _keeping(self, name: str, encode: Callable[..., Any]) -> Callable[..., Any]:
         def kept(*args: Any, **kwargs: Any) -> Any:
             key = self._key(name, args, kwargs)
+            self._encoded = True
             if key is not None and key in self._kept:
                 self._kept.move_to_end(key)
                 return _restored(self._kept[key][0])
@@ -102,19 +106,31 @@ class PromptCache:
 
     @contextmanager
     def encoding_only(self) -> Iterator[None]:
-        """Within the block, a call of the pipeline ends with EncodedError before any other network runs."""
+        """Within the block, one call of the pipeline ends with EncodedError after its encodings.
+
+        Networks that run before, such as an autoencoder that reads an input video, do run; a denoiser never.
+        """
+        self._encoded = False
         encoders = set(map(id, self._encoders().values()))
-        parts = [part for part in self._pipeline.components.values() if isinstance(part, torch.nn.Module)]
-        others = [part for part in parts if id(part) not in encoders]
-        # Some networks have other methods than forward, such as an autoencoder's encode: these call a child.
-        modules = [module for part in others for module in (part, *part.children())]
-        hooks = [module.register_forward_pre_hook(_stop) for module in modules]
+        parts = [(name, part) for name, part in self._pipeline.components.items() if id(part) not in encoders]
+        hooks = []
+        for name, part in parts:
+            stop = self._stop_always if name in DENOISERS else self._stop_once_encoded
+            # Networks have other methods than forward, such as an autoencoder's encode, which call a child.
+            modules = (part, *part.children()) if isinstance(part, torch.nn.Module) else ()
+            hooks += [module.register_forward_pre_hook(stop) for module in modules]
         try:
-            with self.encoders():
-                yield
+            yield
         finally:
             for hook in hooks:
                 hook.remove()
+
+    def _stop_always(self, *_: Any) -> None:
+        raise EncodedError
+
+    def _stop_once_encoded(self, *_: Any) -> None:
+        if self._encoded:
+            raise EncodedError
 
     @contextmanager
     def encoders(self) -> Iterator[None]:
@@ -135,10 +151,6 @@ class PromptCache:
         for name, part in self._parked.items():
             part.to("cpu")
             setattr(self._pipeline, name, None)
-
-
-def _stop(*_: Any) -> None:
-    raise EncodedError
 
 
 def _is_plain(value: Any) -> bool:
