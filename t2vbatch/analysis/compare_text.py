@@ -120,9 +120,13 @@ def _notes(comparison: Comparison) -> list[str]:
         if sequential
         else "detectable: the true difference that this many prompts and tests find in 4 of 5 cases",
         *_winners(comparison.pairs),
-        *_missing(comparison.pairs),
-        *_limits(comparison.pairs),
+        *cautions(comparison),
     ]
+
+
+def cautions(comparison: Comparison) -> list[str]:
+    """What the comparison left out or replaced, and what its tests and intervals cannot show."""
+    return [*_missing(comparison.pairs), *_limits(comparison.pairs)]
 
 
 def _winners(pairs: Sequence[Pair]) -> list[str]:

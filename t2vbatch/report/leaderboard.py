@@ -79,13 +79,13 @@ def _ranks(comparison: Comparison, score: str, leader: str | None) -> dict[str, 
         return {}
     pairs = [pair for pair in comparison.pairs if pair.score == score and leader in (pair.first, pair.second)]
     others = {pair.second if pair.first == leader else pair.first: pair for pair in pairs if pair.n}
-    ranks = {other: _open_rank(pair) for other, pair in others.items() if pair.winner is None}
+    ranks = {other: open_rank(pair) for other, pair in others.items() if pair.winner is None}
     if others and all(pair.winner == leader for pair in others.values()):
         ranks[leader] = "significant"
     return ranks
 
 
-def _open_rank(pair: Pair) -> str:
+def open_rank(pair: Pair) -> str:
     """``undecided`` if the interval excludes 0, but does not if it is moved to the worst of the bounds."""
     interval = pair.difference
     if interval is None or interval.low is None or interval.high is None or pair.bounds is None:

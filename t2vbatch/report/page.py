@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.analysis.compare import Comparison, compare, models_by_name
-from t2vbatch.analysis.compare_text import difference_text, p_text
+from t2vbatch.analysis.compare_text import cautions, difference_text, p_text
 from t2vbatch.analysis.summary import Summary
 from t2vbatch.analysis.summary_text import distance_notes, distance_text, sorted_distances
 from t2vbatch.media.poster import FRAMES, write_posters
@@ -17,9 +17,10 @@ from t2vbatch.metrics.registry import known_columns
 from t2vbatch.output.records import extra_columns, score_columns
 from t2vbatch.report.breakdown import breakdowns
 from t2vbatch.report.data import as_script, page_data
-from t2vbatch.report.forest import forests
+from t2vbatch.report.forest import COLOURS, forests
 from t2vbatch.report.inputs import Inputs, write_inputs
 from t2vbatch.report.leaderboard import FEW_ROWS, leaderboard, score_names
+from t2vbatch.report.matrix import matrices
 from t2vbatch.report.models import differences, model_facts
 from t2vbatch.report.page_files import SCRIPT, STYLE, write_assets
 from t2vbatch.report.selection import MAX_VIDEOS, select
@@ -105,6 +106,9 @@ def _results(summary: Summary, comparison: Comparison, better: Mapping[str, Any]
         "distance_notes": distance_notes(summary),
         "distance_text": distance_text,
         "forests": forests(comparison, comparison.models),
+        "matrices": matrices(comparison),
+        "colours": {model: index % COLOURS for index, model in enumerate(comparison.models)},
+        "cautions": cautions(comparison) if len(comparison.models) > 1 else [],
         "bounded": any(pair.bounds for pair in comparison.pairs),
         "difference_text": difference_text,
         "p_text": p_text,

@@ -42,7 +42,7 @@ def check_writable(where: str, folder: Path, kind: type[UsageError] = UsageError
     except OSError as error:
         existing = Path(error.filename or folder)
         existing = existing.parent if existing.name.startswith(".t2vbatch-") else existing
-        reason = f"cannot be written ({error.strerror or error})"
+        reason = f"is not writable ({error.strerror or error})"
         fix = _FIXES.get(error.errno or 0, "choose another folder")
         raise kind(where, _found(folder, existing, reason), "a writable folder", fix) from None
 

@@ -53,7 +53,7 @@ def test_a_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("tempfile.mkdtemp", refuse)
     problem = _problem(tmp_path / "sub")
-    assert problem.found == f"{tmp_path / 'sub'}, but {tmp_path} cannot be written (Permission denied)"
+    assert problem.found == f"{tmp_path / 'sub'}, but {tmp_path} is not writable (Permission denied)"
     assert "permissions" in problem.fix
 
 
