@@ -1,11 +1,11 @@
-"""Votes of people on pairs of videos: win rates, strengths, and agreement of scores with people.  [pure]
+"""Votes on pairs of videos: win rates, strengths, and agreement of scores with the votes.  [pure]
 
 A vote compares the videos of two models on one prompt and seed. A tie counts as half a win for each. Votes
 on one prompt are one unit in every interval, as in ``compare``.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from t2vbatch.analysis.compare import Better
+from t2vbatch.analysis.consistency import Consistency, Vote, bounded, clusters, consistencies
 from t2vbatch.analysis.intervals import DRAWS, LEVEL, Interval, mean_interval
 from t2vbatch.errors import UsageError
 from t2vbatch.output.records import score_columns
@@ -28,17 +29,6 @@ Bradley-Terry Models, 2012, section 2.3."""
 
 _STEPS = 500
 _ACCURACY = 1e-7
-
-
-@dataclass(frozen=True)
-class Vote:
-    """One vote. ``winner`` is ``left``, ``right`` or None for a tie."""
-
-    row_id: str
-    seed: int
-    left: str
-    right: str
-    winner: str | None
 
 
 @dataclass(frozen=True)
@@ -81,6 +71,7 @@ class VoteSummary:
     Attributes:
         votes: number of votes that are counted; unmatched: number whose videos the outputs do not have.
         groups: sets of models that votes connect; strengths of different sets are not comparable.
+        judges: how consistent each program is that voted.
     """
 
     votes: int
@@ -89,6 +80,7 @@ class VoteSummary:
     strengths: tuple[Strength, ...]
     agreements: tuple[Agreement, ...]
     groups: tuple[tuple[str, ...], ...]
+    judges: tuple[Consistency, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The summary as plain values."""
@@ -133,6 +125,7 @@ def summarize_votes(
         tuple(_strengths(known, names)),
         tuple(_agreements(known, models, places, {name: better.get(name) for name in scores})),
         _connected(known, names),
+        consistencies(known),
     )
 
 
@@ -164,15 +157,29 @@ def _vote(line: str, where: str) -> Vote:
     try:
         found = json.loads(line)
         vote = Vote(
-            str(found["row_id"]), int(found["seed"]), str(found["left"]), str(found["right"]), found["winner"]
+            str(found["row_id"]),
+            int(found["seed"]),
+            str(found["left"]),
+            str(found["right"]),
+            found["winner"],
+            None if found.get("p_left") is None else _probability(found["p_left"]),
+            tuple(map(_probability, found.get("answers", ()))),
+            found.get("judge"),
+            found.get("settings"),
         )
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as error:
         raise UsageError(where, f"a line that is not a vote ({error})", expected) from None
     if vote.winner not in (None, vote.left, vote.right):
         raise UsageError(where, f"winner {vote.winner!r}", f"{vote.left!r}, {vote.right!r} or null")
     if vote.left == vote.right:
         raise UsageError(where, f"{vote.left!r} on both sides", "two different models")
     return vote
+
+
+def _probability(value: Any) -> float:
+    if isinstance(value, bool) or not 0 <= value <= 1:
+        raise ValueError(f"{value!r} where a number from 0 to 1 is expected")
+    return float(value)
 
 
 def _sides(vote: Vote) -> tuple[str, str]:
@@ -185,12 +192,10 @@ def _places(table: pa.Table) -> dict[tuple[str, int], int]:
 
 
 def _value(vote: Vote, first: str) -> float:
-    """1 for a vote for ``first``, 0.5 for a tie, 0 for a vote against it."""
+    """1 for a vote for ``first``, 0.5 for a tie, 0 for a vote against it; or the share that a judge gives."""
+    if vote.left_share is not None:
+        return vote.left_share if vote.left == first else 1 - vote.left_share
     return 0.5 if vote.winner is None else float(vote.winner == first)
-
-
-def _clusters(votes: Iterable[Vote]) -> npt.NDArray[np.int64]:
-    return np.unique([vote.row_id for vote in votes], return_inverse=True)[1].astype(np.int64)
 
 
 def _win_rates(votes: Sequence[Vote], names: Sequence[str]) -> Iterator[WinRate]:
@@ -198,16 +203,10 @@ def _win_rates(votes: Sequence[Vote], names: Sequence[str]) -> Iterator[WinRate]
         shared = [vote for vote in votes if {first, second} == set(_sides(vote))]
         if shared:
             values = np.array([_value(vote, first) for vote in shared])
-            wins, ties, losses = (int((values == value).sum()) for value in (1.0, 0.5, 0.0))
-            rate = _bounded(mean_interval(values, _clusters(shared)))
+            wins, losses = (sum(vote.winner == name for vote in shared) for name in (first, second))
+            ties = len(shared) - wins - losses
+            rate = bounded(mean_interval(values, clusters(shared)))
             yield WinRate(first, second, wins, ties, losses, rate)
-
-
-def _bounded(interval: Interval) -> Interval:
-    """The interval of a share, cut to 0 and 1."""
-    if interval.low is None or interval.high is None:
-        return interval
-    return Interval(interval.mean, max(0.0, interval.low), min(1.0, interval.high), interval.caution)
 
 
 def _strengths(votes: Sequence[Vote], names: Sequence[str]) -> list[Strength]:
@@ -232,7 +231,7 @@ def _strengths(votes: Sequence[Vote], names: Sequence[str]) -> list[Strength]:
 
 def _wins_by_row(votes: Sequence[Vote], names: Sequence[str]) -> FloatArray:
     """Wins on each prompt, shape (rows, M, M)."""
-    index, rows = {name: k for k, name in enumerate(names)}, _clusters(votes)
+    index, rows = {name: k for k, name in enumerate(names)}, clusters(votes)
     wins = np.zeros((int(rows.max()) + 1, len(names), len(names)))
     for vote, row in zip(votes, rows, strict=True):
         left, right = index[vote.left], index[vote.right]
@@ -274,7 +273,7 @@ def _agreements(
             agreed.append(float(preferred == vote.winner))
             counted.append(vote)
         if counted:
-            share = _bounded(mean_interval(np.array(agreed), _clusters(counted)))
+            share = bounded(mean_interval(np.array(agreed), clusters(counted)))
             yield Agreement(score, better, len(counted), share)
 
 

@@ -9,7 +9,7 @@ _CHANCE = 50
 
 def render_votes(summary: VoteSummary, form: Format = "text", width: int = 120) -> str:
     """Strengths, win rates and agreements as tables, followed by notes."""
-    tables = [_strengths(summary), _win_rates(summary), _agreements(summary)]
+    tables = [_strengths(summary), _win_rates(summary), _agreements(summary), _consistencies(summary)]
     comment = "% " if form == "latex" else ""
     shown = [table.render(form, width) for table in tables if table.rows]
     return "\n\n".join([*shown, "\n".join(f"{comment}{note}" for note in _notes(summary))])
@@ -40,7 +40,23 @@ def _agreements(summary: VoteSummary) -> Table:
     rows = [
         (one.score, f"{interval_of(one.share, scale=100)} %", f"{one.votes}") for one in summary.agreements
     ]
-    return Table(("score", "agrees with people [95%]", "votes"), rows, frozenset({1, 2}))
+    voters = "the votes" if summary.judges else "people"
+    return Table(("score", f"agrees with {voters} [95%]", "votes"), rows, frozenset({1, 2}))
+
+
+def _consistencies(summary: VoteSummary) -> Table:
+    rows = [
+        (
+            one.judge,
+            f"{interval_of(one.agreement, scale=100)} %",
+            f"{interval_of(one.first, scale=100)} %",
+            f"{one.pairs}",
+        )
+        for one in summary.judges
+    ]
+    return Table(
+        ("judge", "agrees with itself [95%]", "prefers first [95%]", "pairs"), rows, frozenset({1, 2, 3})
+    )
 
 
 def _notes(summary: VoteSummary) -> list[str]:
@@ -50,6 +66,11 @@ def _notes(summary: VoteSummary) -> list[str]:
     ]
     if summary.agreements:
         notes.append(f"agreement: votes without a tie; {_CHANCE} % is chance")
+    if summary.judges:
+        notes.append(
+            "judges were asked twice, with the positions swapped; agrees with itself: the same answer both"
+            f" times; prefers first: {_CHANCE} % is unbiased"
+        )
     if summary.unmatched:
         notes.append(f"{summary.unmatched} votes not counted, because the outputs do not have their videos")
     if len(summary.groups) > 1:

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from t2vbatch import __version__
-from t2vbatch.cli import catalog, certificates, distance, evaluate, exchange, inspect, run, start
+from t2vbatch.cli import catalog, certificates, distance, evaluate, exchange, inspect, judge, run, start
 from t2vbatch.errors import RunError, T2VBatchError, UsageError
 
 app = typer.Typer(
@@ -61,6 +61,7 @@ app.command()(inspect.report)
 app.command()(inspect.prune)
 app.command()(evaluate.score)
 app.command()(distance.distance)
+app.command()(judge.judge)
 app.command()(evaluate.compare)
 app.command()(evaluate.vbench)
 app.command()(evaluate.sheet)

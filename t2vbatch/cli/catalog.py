@@ -5,13 +5,17 @@ import json
 from dataclasses import asdict
 from shutil import get_terminal_size
 from textwrap import fill
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from t2vbatch.cli.display import Display
 from t2vbatch.cli.run import Json
 from t2vbatch.cli.words import counted
+from t2vbatch.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from t2vbatch.metrics.program_file import ProgramFile
 
 manifest_app = typer.Typer(
     help="Check manifests, and import prompt lists.",
@@ -110,35 +114,76 @@ def models(
 
 def metrics(
     name: Annotated[
-        str | None, typer.Argument(metavar="METRIC", help="The name of a metric.", show_default=False)
+        str | None,
+        typer.Argument(metavar="METRIC", help="The name of a metric or a program.", show_default=False),
     ] = None,
+    install: Annotated[
+        bool, typer.Option("--install", help="Make the environment of the program METRIC, for use offline.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """List the metrics, or show one.
+    """List the metrics and the programs that score videos, or show one.
 
     Shows definition, source, range, direction, cost and weights. fvd and fid compare all videos of a model
-    with a reference set; t2vbatch distance measures them.
+    with a reference set; t2vbatch distance measures them. A program runs in an environment of its own, which
+    is made on first use.
 
     \b
     Examples:
       t2vbatch metrics
       t2vbatch metrics clip_score
+      t2vbatch metrics videoscore2 --install
     """
     from t2vbatch.analysis.distance.kinds import KINDS
     from t2vbatch.metrics import known_metrics
+    from t2vbatch.metrics.program_file import bundled_programs
     from t2vbatch.metrics.registry import metric_class
 
+    if install:
+        _install(name)
+        return
     of_sets: dict[str, type] = {key: type(kind) for key, kind in KINDS.items()}
+    programs = {key: _described(program) for key, program in bundled_programs().items()}
     if name is None:
         shown = {**known_metrics(), **of_sets}
     else:
-        shown = {name: of_sets[name] if name in of_sets else metric_class(name)}
-    texts = {key: inspect.getdoc(metric) or "" for key, metric in sorted(shown.items())}
+        shown = {} if name in programs else {name: of_sets[name] if name in of_sets else metric_class(name)}
+        programs = {key: text for key, text in programs.items() if key == name}
+    texts = {key: inspect.getdoc(metric) or "" for key, metric in shown.items()} | programs
+    texts = dict(sorted(texts.items()))
     if as_json:
         typer.echo(json.dumps(texts))
         return
     for key, text in texts.items():
         typer.echo(f"{key:20} {text.splitlines()[0] if text else ''}" if name is None else f"{key}\n\n{text}")
+
+
+def _described(program: "ProgramFile") -> str:
+    """The docstring of a program, and the state of its environment."""
+    from t2vbatch.metrics.environments import environment, install_command, is_made
+
+    state = (
+        f"in {environment(program)}" if is_made(program) else f"not made; {install_command(program)} makes it"
+    )
+    python = f"Python {program.requires_python or 'of any version'}"
+    return f"{program.text}\n\nEnvironment: {state}: {python}, {', '.join(program.dependencies)}"
+
+
+def _install(name: str | None) -> None:
+    """Make the environment of a program. Raises UsageError if there is no such program, and RunError."""
+    from t2vbatch.metrics.environments import python_of
+    from t2vbatch.metrics.program_file import find_program
+    from t2vbatch.metrics.protocol import ProgramError
+
+    try:
+        with Display() as display:
+            display.wait("installing")
+            python = python_of(find_program(name or ""))
+    except ValueError as error:
+        raise UsageError(f"t2vbatch metrics {name or ''} --install", "no such program", str(error)) from None
+    except ProgramError as error:
+        raise RunError(str(error)) from None
+    typer.echo(f"{name}: {python}")
 
 
 def doctor(as_json: Json = False) -> None:

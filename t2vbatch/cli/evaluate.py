@@ -39,7 +39,9 @@ MissingPolicy = Annotated[
 ]
 Votes = Annotated[
     list[Path] | None,
-    typer.Option(metavar="FILE", help="Votes from the report's blind vote; repeat for several people."),
+    typer.Option(
+        metavar="FILE", help="Votes from the report's blind vote or from judge; repeat for several voters."
+    ),
 ]
 PlanGoal = Annotated[
     str | None,
@@ -130,8 +132,9 @@ def compare(
     """Compare the models of one run, or of several, on the prompts and seeds that they share.
 
     Failed and degenerate videos have missing scores. With --votes, it also shows win rates and strengths
-    of the models by the votes of people, and how often each score agrees with them. An ordinary comparison
-    counts once, with a number of prompts that you decided before; --sequential may be repeated at any time.
+    of the models by the votes of people or of a judge, and how often each score agrees with them. An
+    ordinary comparison counts once, with a number of prompts that you decided before; --sequential may be
+    repeated at any time.
 
     \b
     Examples:

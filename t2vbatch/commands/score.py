@@ -23,7 +23,7 @@ from t2vbatch.errors import RowError, SampleError
 from t2vbatch.job import Clip, Job
 from t2vbatch.manifest import Media
 from t2vbatch.media.reading import Reading, reading_of
-from t2vbatch.media.video import Video, decode
+from t2vbatch.media.video import Video, decode, decode_audio
 from t2vbatch.metrics import check_metrics, metric_columns
 from t2vbatch.metrics.scorer import Scorer, Scores, is_lost, load_metrics, scorer_identity
 from t2vbatch.models import set_up_torch
@@ -98,6 +98,7 @@ class VideoToScore:
     prompt: str | None
     image: Media | None
     how: Reading
+    has_audio: bool
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,9 @@ class VideoScorer:
     def _decoded(self, item: "VideoToScore") -> Video:
         with self._cache.store.video(item.video) as path:
             frames = decode(path).frames
+            audio = decode_audio(path) if item.has_audio and self._scorer.needs_audio else None
         # ffmpeg rounds the rate of a file to two decimals; the run scored with the exact one.
-        return Video(frames, item.fps)
+        return Video(frames, item.fps, audio)
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,10 @@ def _callbacks(
         record = records.slice(ids.index(sample.sample_id).as_py(), 1).to_pylist()[0]
         image = _image(plan, position) if "image" in sample.media else None
         how = reading_of(job, sample.model)
-        return VideoToScore(sample.sample_id, record["video"], record["fps"], sample.prompt, image, how)
+        sound = record["audio_rate_hz"] is not None
+        return VideoToScore(
+            sample.sample_id, record["video"], record["fps"], sample.prompt, image, how, sound
+        )
 
     def quarantine(position: int, attempts: int, failure: Failure) -> None:
         # The video stays as it is; only its scores are missing, and the record says why.

@@ -60,10 +60,12 @@ def _is_bundled(name: str) -> bool:
 def metric_code(job: Job) -> Iterator[CodeUse]:
     """The programs that its metrics run."""
     for name, options in job.metrics.items():
-        if "command" in options:
-            command = options["command"]
-            words = command if isinstance(command, list) else [command]
-            yield CodeUse(f"metrics.{name}", f"runs the program: {shlex.join(map(str, words))}")
+        if "command" in options or "program" in options:
+            # A program of t2vbatch too: its arguments may send videos, and the key of an endpoint, elsewhere.
+            parts = [options.get(key) for key in ("command", "program", "arguments")]
+            words = [word for part in parts for word in (part if isinstance(part, list) else [part])]
+            shown = shlex.join(str(word) for word in words if word is not None)
+            yield CodeUse(f"metrics.{name}", f"runs the program: {shown}")
 
 
 def distance_code(job: Job) -> Iterator[CodeUse]:

@@ -49,7 +49,8 @@ def problems(error: ValidationError, schema: type[BaseModel], data: object) -> d
 
 
 def _explained(detail: Any, path: Path, schema: type[BaseModel]) -> ValueProblem:
-    if detail["loc"][-1] == "[key]":  # A mapping with fixed keys: 'wandb' or 'mlflow'
+    # An error of a whole section has no place within it.
+    if detail["loc"][-1:] == ("[key]",):  # A mapping with fixed keys: 'wandb' or 'mlflow'
         return ValueProblem(
             "an unknown key", nearest(str(detail["input"]), re.findall(r"'(.*?)'", detail["ctx"]["expected"]))
         )
@@ -66,9 +67,10 @@ def _explained(detail: Any, path: Path, schema: type[BaseModel]) -> ValueProblem
 
 def _meant(detail: Any, schema: type[BaseModel]) -> Path | None:
     """The known key that an unknown key is a misspelling of, if there is one."""
+    if detail["type"] != "extra_forbidden":
+        return None
     *section, last = detail["loc"]
-    unknown = detail["type"] == "extra_forbidden"
-    key = closest(str(last), _keys(schema, tuple(section))) if unknown else None
+    key = closest(str(last), _keys(schema, tuple(section)))
     return (*section, key) if key else None
 
 

@@ -1,32 +1,35 @@
 """Scores computed by an external program, which may use its own Python environment.
 
-In a job: ``metrics: {image_reward: {command: [python, score.py], yields: {image_reward: higher}}}``. Each
-worker starts the program once. The program answers each line of its input with one JSON line.
+In a job: ``metrics: {sharp: {command: [python, score.py], yields: {sharp: higher}}}``, or a program of this
+package: ``metrics: {clap: {program: clap_score}}``. Each worker starts the program once. The program answers
+each line of its input with one JSON line.
 """
 
-import json
-import os
-import select
-import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from t2vbatch.media.audio import write_wav
+from t2vbatch.media.video import Video
 from t2vbatch.metrics.options import Options
-from t2vbatch.metrics.protocol import Column, Evidence, UnscorableError, Weights
+from t2vbatch.metrics.process import Process, start
+from t2vbatch.metrics.program_file import Direction, ProgramFile, find_program
+from t2vbatch.metrics.protocol import Column, Evidence, ProgramError, Weights
 
 
 class CommandScore(Options):
-    """The score that your own program computes for each video.
+    """The score that a program computes for each video: your own command, or a program with its environment.
 
-    Definition: the program's. It reads lines ``{"frames": "/tmp/x.npy", "fps": 8.0, "prompt": "..."}`` from
-        its input; the file holds the decoded frames as uint8 of shape (T, H, W, 3). For each line it writes
-        one line ``{"COLUMN": 0.5, ...}``, or ``{"error": "reason"}`` if it cannot score the video.
+    Definition: the program's. It reads lines ``{"id": 1, "frames": "/tmp/x.npy", "fps": 8.0, "prompt": "...",
+        "columns": [...]}`` from its input; the file holds the decoded frames as uint8 of shape (T, H, W, 3).
+        For each line it writes one line ``{"COLUMN": 0.5, ...}``, or ``{"error": "reason"}`` if it cannot
+        score the video; null leaves out one column. ``"retry": true`` beside an error says that another try
+        may succeed. A program whose metadata has ``audio = true`` also gets ``"audio"``: a 16-bit WAV file,
+        or null without sound.
     Source: the program's.
     Range: the program's.
     Direction: as ``yields`` says.
@@ -34,86 +37,105 @@ class CommandScore(Options):
     Weights: the program's. The scorer's identity does not include them.
     """
 
-    command: list[str] = Field(min_length=1, description="program and its arguments, run without a shell")
-    yields: dict[str, Literal["higher", "lower", "none"]] = Field(
-        min_length=1, description="column: which direction is better: higher, lower or none"
+    command: list[str] | None = Field(
+        None, min_length=1, description="program and its arguments, run without a shell"
+    )
+    program: str | None = Field(
+        None,
+        description="a program of t2vbatch, or a Python file with PEP 723 metadata, in its own environment",
+    )
+    arguments: list[str | int | float] = Field([], description="arguments of program")
+    yields: dict[str, Direction] = Field(
+        {}, description="column: which direction is better: higher, lower or none; default: as program says"
     )
     timeout_s: float = Field(600.0, gt=0, strict=False, description="time limit for one answer, in seconds")
     weights: ClassVar[tuple[Weights, ...]] = ()
-    _program: "_Program | None" = PrivateAttr(None)
+    _file: ProgramFile | None = PrivateAttr(None)
+    _process: Process | None = PrivateAttr(None)
+    _not_started: ProgramError | None = PrivateAttr(None)
+
+    @field_validator("program")
+    @classmethod
+    def _exists(cls, name: str | None) -> str | None:
+        if name is not None:
+            find_program(name)
+        return name
+
+    def model_post_init(self, context: Any) -> None:
+        """Read the metadata of the program once."""
+        self._file = None if self.program is None else find_program(self.program)
+
+    @model_validator(mode="after")
+    def _complete(self) -> "CommandScore":
+        if (self.command is None) == (self.program is None):
+            raise ValueError("either command or program")
+        if self.command is not None and self.arguments:
+            raise ValueError("arguments beside program; write those of a command into command itself")
+        if not self._directions:
+            raise ValueError("yields: {COLUMN: higher, lower or none}")
+        return self
+
+    @property
+    def needs_audio(self) -> bool:
+        """Whether the program reads the sound of a video."""
+        return self._file is not None and self._file.audio
 
     @property
     def columns(self) -> Mapping[str, Column]:
-        return {name: Column(None if end == "none" else end) for name, end in self.yields.items()}
+        return directed(self._directions)
+
+    @property
+    def _directions(self) -> Mapping[str, Direction]:
+        return self.yields or ({} if self._file is None else self._file.yields)
 
     def score(self, evidence: Evidence) -> Mapping[str, float]:
-        if self._program is None or not self._program.alive():
-            self._program = _Program(self.command)
-        with tempfile.TemporaryDirectory() as folder:
-            frames = Path(folder) / "frames.npy"
-            np.save(frames, evidence.video.frames)
-            request = {"frames": str(frames), "fps": evidence.video.fps, "prompt": evidence.prompt}
-            answer = self._program.ask(request, self.timeout_s)
-        if "error" in answer:
-            raise UnscorableError(str(answer["error"]))
-        return {name: float(answer[name]) for name in self.yields if name in answer}
+        process = self._running()
+        with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
+            request = {
+                **video_files(evidence.video, Path(folder), "video", self.needs_audio),
+                "prompt": evidence.prompt,
+                "columns": list(self._directions),
+            }
+            answer = process.ask(request, self.timeout_s)
+        given = {name: answer[name] for name in self._directions if answer.get(name) is not None}
+        return {name: self._number(name, value) for name, value in given.items()}
+
+    def _running(self) -> Process:
+        if self._process is None or not self._process.alive():
+            if self._not_started is not None:
+                # An installation that failed would fail, and take as long, for every video.
+                raise self._not_started
+            try:
+                self._process = start(self.command, self.program, [str(one) for one in self.arguments])
+            except ProgramError as error:
+                self._not_started = error
+                raise
+        return self._process
+
+    def _number(self, column: str, value: Any) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        name = self.program or " ".join(self.command or [])
+        raise ProgramError(f"{name} answered {value!r} for {column}; expected a number")
 
 
-class _Program:
-    """A running program. Its input is closed whenever this process ends, even if this process crashes."""
+def directed(yields: Mapping[str, Direction]) -> dict[str, Column]:
+    """The columns of a program, by its ``yields``."""
+    return {name: Column(None if end == "none" else end) for name, end in yields.items()}
 
-    def __init__(self, command: list[str]) -> None:
-        self._name = command[0]
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - the file stays open as long as the program runs
-        try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
-            )
-        except OSError as error:
-            raise UnscorableError(f"{self._name} did not start: {error}") from error
-        self._rest = b""
 
-    def alive(self) -> bool:
-        return self._process.poll() is None
+def video_files(video: Video, folder: Path, name: str, audio: bool = False) -> dict[str, Any]:
+    """Write a video for a program, and return the part of the request that names its files.
 
-    def ask(self, request: Mapping[str, Any], timeout_s: float) -> Mapping[str, Any]:
-        """The program's answer. Raises UnscorableError if it does not answer within ``timeout_s``."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
-            line = self._line(time.monotonic() + timeout_s)
-            answer = json.loads(line)
-        except BrokenPipeError:
-            raise UnscorableError(self._exit_message()) from None
-        except ValueError:
-            self.stop()
-            raise UnscorableError(f"{self._name} answered with invalid JSON: {line[:200]!r}") from None
-        if not isinstance(answer, dict):
-            raise UnscorableError(f"{self._name} answered {answer!r}; expected a JSON object")
-        return answer
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def _line(self, deadline: float) -> bytes:
-        assert self._process.stdout is not None
-        source = self._process.stdout.fileno()
-        while b"\n" not in self._rest:
-            if not select.select([source], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                # A late answer would be read as the answer for the next video.
-                self.stop()
-                raise UnscorableError(f"{self._name} did not answer within the time limit")
-            part = os.read(source, 1 << 16)
-            if not part:
-                raise UnscorableError(self._exit_message())
-            self._rest += part
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line
-
-    def _exit_message(self) -> str:
-        code = self._process.wait()
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return f"{self._name} exited with code {code}: {lines[-1] if lines else 'no error output'}"
+    Args:
+        audio: whether the program reads the sound.
+    """
+    frames = folder / f"{name}.npy"
+    np.save(frames, video.frames)
+    if not audio:
+        return {"frames": str(frames), "fps": video.fps}
+    sound = None
+    if video.audio is not None:
+        sound = folder / f"{name}.wav"
+        write_wav(video.audio, sound)
+    return {"frames": str(frames), "fps": video.fps, "audio": sound and str(sound)}

@@ -31,6 +31,10 @@ class UnscorableError(Exception):
     """A metric cannot score this video; the message gives the reason. The score becomes null, never 0."""
 
 
+class ProgramError(Exception):
+    """A program that scores or compares videos failed, so another try may succeed; the score is missing."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One number that a metric computes.
@@ -218,7 +222,8 @@ class Metric(Protocol):
 
     A plug-in's metric may draw from the global random numbers: it is called with a state of its own, and
     never while a model generates. A class attribute ``DRAWS = False`` declares that it draws none; then it is
-    called while the next video is generated.
+    called while the next video is generated. An attribute ``needs_audio = True`` asks for the sound: without
+    it, ``evidence.video.audio`` is None.
 
     The class is called with the job's options as keyword arguments. Its docstring states definition, source,
     range, direction, cost and weights; ``t2vbatch metrics NAME`` prints it.

@@ -16,12 +16,13 @@ from t2vbatch.metrics.clip_image import ClipImage
 from t2vbatch.metrics.clip_pooled import ClipScorePooled
 from t2vbatch.metrics.clip_score import ClipScore
 from t2vbatch.metrics.clip_temporal import ClipTemporal, ClipTemporalAll
-from t2vbatch.metrics.command import CommandScore
+from t2vbatch.metrics.command import CommandScore, directed
 from t2vbatch.metrics.dino_consistency import DinoConsistency
 from t2vbatch.metrics.motion_flow import MotionFlow
 from t2vbatch.metrics.options import ClipOptions
 from t2vbatch.metrics.pickscore import PickScore
 from t2vbatch.metrics.pixels import FirstFrameError, Flicker, Motion, Sharpness
+from t2vbatch.metrics.program_file import bundled_programs
 from t2vbatch.metrics.protocol import Column, Metric
 from t2vbatch.metrics.siglip_score import SiglipScore
 from t2vbatch.metrics.vbench import VBENCH_COLUMNS
@@ -47,7 +48,7 @@ METRICS: dict[str, type[Metric]] = {
     "first_frame_error": FirstFrameError,
     "command": CommandScore,
 }
-"""The built-in metrics by their name in a job. A metric with the option ``command`` may have any name."""
+"""The built-in metrics by their name in a job. A metric with ``command`` or ``program`` may have any name."""
 
 OF_SETS = frozenset({"fvd", "fid"})
 """Distances of whole sets of videos. They are in t2vbatch.analysis.distance, and users look for them here."""
@@ -66,6 +67,9 @@ def metric_class(name: str) -> type[Metric]:
     if name in METRICS:
         return METRICS[name]
     known = known_metrics()
+    if name in bundled_programs():
+        expected = f"metrics: {{{name}: {{program: {name}}}}}"
+        raise MetricError(f"metrics.{name}", "the name of a program", expected)
     if name in OF_SETS:
         found = "a distance between sets of videos, which is not defined for a single video"
         raise MetricError(f"metrics.{name}", found, f"{name} under distances, with reference and backbone")
@@ -81,6 +85,7 @@ def known_columns(jobs: Sequence[Job] = ()) -> dict[str, Column]:
     may name their columns themselves (``yields``).
     """
     declared = [_default_columns(kind) for kind in known_metrics().values()]
+    declared += [directed(program.yields) for program in bundled_programs().values()]
     for job in jobs:
         # A metric of a plug-in that is not installed here has no known columns.
         with suppress(UsageError):
@@ -119,7 +124,7 @@ def job_metrics(job: Job) -> dict[str, Metric]:
 
 def build_metric(name: str, options: Mapping[str, Any], clip: Clip) -> Metric:
     """One metric with its options. CLIP metrics use ``clip`` unless the options name another model."""
-    kind = CommandScore if "command" in options else metric_class(name)
+    kind = CommandScore if {"command", "program"} & set(options) else metric_class(name)
     if issubclass(kind, ClipOptions) and "path" not in options:
         options = {**clip.model_dump(), **options}
     try:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import isfinite
 
 from PIL import Image
 from pydantic import BaseModel
@@ -59,6 +59,11 @@ class Scorer:
         """Whether a metric may draw from the global random numbers, which a model that generates may use
         too."""
         return any(_draws(metric) for metric in self.metrics.values())
+
+    @property
+    def needs_audio(self) -> bool:
+        """Whether a metric reads the sound of a video."""
+        return any(getattr(metric, "needs_audio", False) for metric in self.metrics.values())
 
     def score(self, video: Video, prompt: str | None = None, image: Image.Image | None = None) -> Scores:
         """Score one decoded video. A metric that fails does not raise; its reason is in ``errors``.
@@ -140,8 +145,12 @@ def _attempt(metric: Metric, evidence: Evidence) -> tuple[dict[str, float | None
     except Exception as error:
         # A bug in a plug-in, or a device out of memory, loses this score and keeps the video.
         return _none(metric, f"{type(error).__name__}: {error}")
-    values = {column: float(found[column]) if column in found else nan for column in metric.columns}
-    errors = {name: f"the metric returned {value}" for name, value in values.items() if not isfinite(value)}
+    values = {column: float(found[column]) if column in found else None for column in metric.columns}
+    errors = {
+        name: "the metric gave no value" if value is None else f"the metric returned {value}"
+        for name, value in values.items()
+        if value is None or not isfinite(value)
+    }
     return {name: None if name in errors else value for name, value in values.items()}, errors
 
 

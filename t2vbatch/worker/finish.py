@@ -190,7 +190,7 @@ class Finisher:
         with stage("commit"):
             self._store.folder.write(poster_name(str(record.frames_sha256)), poster(video))
         with stage("score"):
-            scores = self._scores(sample, video)
+            scores = self._scores(sample, self._audible(record, sample, video))
         return replace(
             record,
             scores=scores.values,
@@ -198,6 +198,13 @@ class Finisher:
             prompt_tokens=scores.prompt_tokens,
             prompt_truncated=scores.prompt_truncated,
         )
+
+    def _audible(self, record: Record, sample: Sample, video: Video) -> Video:
+        """The video with the sound of its file, if a metric reads it."""
+        if record.audio_rate_hz is None or not self._scorer.needs_audio:
+            return video
+        with self._store.video(sample.video) as path:
+            return replace(video, audio=decode_audio(path))
 
     def _scores(self, sample: Sample, video: Video) -> Scores:
         media = sample.media.get("image")

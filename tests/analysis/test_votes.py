@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from t2vbatch.analysis.votes import Vote, fit_strengths, parse_votes, summarize_votes
+from t2vbatch.analysis.consistency import Vote
+from t2vbatch.analysis.votes import fit_strengths, parse_votes, summarize_votes
 from t2vbatch.analysis.votes_text import render_votes
 from t2vbatch.errors import UsageError
 from t2vbatch.output.records import results_schema

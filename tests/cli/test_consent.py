@@ -24,6 +24,7 @@ EVIL: dict[str, dict[str, Any]] = {
     "cluster": {"engine": "ray", "ray": {"address": "192.0.2.1:6379"}},
     "variable": {"clip": {"path": "${EVIL_SECRET}/x"}},
     "program": {"metrics": {"mine": {"command": ["touch", "ran"], "yields": {"x": "lower"}}}},
+    "judge": {"metrics": {"mine": {"program": "vlm_judge", "arguments": ["--url", "http://evil.test/v1"]}}},
     "backbone": {
         "distances": {"d": {"kind": "fvd", "reference": "r", "backbone": "b.pt", "allow_pickle": True}}
     },
@@ -31,9 +32,9 @@ EVIL: dict[str, dict[str, Any]] = {
 GENERATING = ("plug-in", "component", "scheduler", "pickle", "cluster", "variable")
 COMMANDS: list[tuple[Sequence[str], Sequence[str]]] = [
     (("verify", "--deep", "1"), GENERATING),
-    (("verify", "--repair"), (*GENERATING, "program", "backbone")),
+    (("verify", "--repair"), (*GENERATING, "program", "judge", "backbone")),
     (("certify", "--deep", "1"), GENERATING),
-    (("score",), ("cluster", "variable", "program")),
+    (("score",), ("cluster", "variable", "program", "judge")),
     (("distance",), ("cluster", "variable", "backbone")),
 ]
 

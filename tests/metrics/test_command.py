@@ -10,10 +10,13 @@ import pytest
 
 from t2vbatch.errors import MetricError
 from t2vbatch.job import Clip
+from t2vbatch.media.audio import Audio
 from t2vbatch.media.video import Video
 from t2vbatch.metrics.command import CommandScore
-from t2vbatch.metrics.protocol import Evidence, UnscorableError
+from t2vbatch.metrics.protocol import Evidence, ProgramError, UnscorableError
 from t2vbatch.metrics.registry import build_metric
+from t2vbatch.metrics.scorer import Scorer, is_lost
+from tests.endpoint import use_this_python
 
 LOOP = (
     "import json, os, sys, time\nimport numpy as np\nfor line in sys.stdin:\n    asked = json.loads(line)\n"
@@ -56,20 +59,58 @@ def test_a_program_sees_the_decoded_frames(metric: Callable[..., Any]) -> None:
         ("    raise RuntimeError('no weights')\n", "exited with code 1: RuntimeError: no weights"),
         ("    print('hello', flush=True)\n", "answered with invalid JSON"),
         ("    print('[]', flush=True)\n", "expected a JSON object"),
-        ("    time.sleep(60)\n", "did not answer within the time limit"),
+        ("    time.sleep(60)\n", "did not answer within the time limit of 2 s"),
+        (ANSWER.replace("{answer}", "{'light': 'bright'}"), "answered 'bright' for light; expected a number"),
+        (
+            ANSWER.replace("{answer}", "{'light': 1, 'id': 7}"),
+            "answered with id 7; expected the id of the request",
+        ),
     ],
 )
 def test_a_program_that_fails_costs_one_score(metric: Callable[..., Any], body: str, reason: str) -> None:
     """Only this video loses its score, with the reason; the program is restarted for the next video."""
     built = metric(body, timeout_s=2 if "sleep" in body else 60)
     for _ in range(2):
-        with pytest.raises(UnscorableError, match=reason):
+        with pytest.raises((ProgramError, UnscorableError), match=reason):
             built.score(evidence())
+
+
+def test_only_a_failure_of_the_program_is_tried_again(metric: Callable[..., Any]) -> None:
+    """A video that the program cannot score stays without a score; another failure is scored again later."""
+    verdicts = {
+        "{'error': 'too dark'}": False,
+        "{'error': 'the endpoint is down', 'retry': True}": True,
+        "{'light': float('nan')}": False,
+        "{'light': None}": False,
+        "'rubbish'": True,
+    }
+    for answer, lost in verdicts.items():
+        scorer = Scorer({"light": metric(ANSWER.replace("{answer}", answer))}, {})
+        scores = scorer.score(evidence().video, "a grey wall")
+        assert scores.values == {"light": None}
+        assert is_lost(scores.errors["light"]) is lost, answer
+
+
+def test_a_program_that_reads_the_sound_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``audio = true`` the request names a WAV file with the video's samples, or null without sound."""
+    program = tmp_path / "loud.py"
+    program.write_text(
+        "# /// script\n# [tool.t2vbatch]\n# audio = true\n# yields = {loud = 'higher'}\n# ///\n"
+        "import json, sys, wave\nfor line in sys.stdin:\n    path = json.loads(line)['audio']\n"
+        "    print(json.dumps({'loud': -1 if path is None else wave.open(path).getnframes()}), flush=True)\n"
+    )
+    use_this_python(program, tmp_path / "cache", monkeypatch)
+    built: Any = build_metric("loud", {"program": str(program)}, Clip(path="unused"))
+    assert built.needs_audio
+    sound = Audio(np.zeros((1, 1234), np.int16), 8000)
+    frames = np.zeros((2, 8, 6, 3), np.uint8)
+    assert built.score(Evidence(Video(frames, 8, sound))) == {"loud": 1234}
+    assert built.score(Evidence(Video(frames, 8))) == {"loud": -1}
 
 
 def test_a_missing_program_is_named(metric: Callable[..., Any]) -> None:
     """The reason names the program that does not start."""
-    with pytest.raises(UnscorableError, match="nowhere did not start"):
+    with pytest.raises(ProgramError, match="nowhere did not start"):
         metric("", command=["nowhere"]).score(evidence())
 
 

@@ -1,84 +1,44 @@
 """The VLM judge as a command metric, against a stand-in of an OpenAI-like endpoint."""
 
-import base64
-import io
-import json
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from t2vbatch.job import Clip
 from t2vbatch.media.video import Video
-from t2vbatch.metrics.protocol import Evidence, UnscorableError
+from t2vbatch.metrics.process import Process
+from t2vbatch.metrics.program_file import find_program
+from t2vbatch.metrics.protocol import Evidence, ProgramError, UnscorableError
 from t2vbatch.metrics.registry import build_metric
-
-
-class Endpoint(ThreadingHTTPServer):
-    """Keeps the requests, and answers each with the next of the given texts."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.requests: list[Any] = []
-        self.keys: list[str | None] = []
-        self.answers: list[str] = ["4"]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Endpoint
-
-    def do_POST(self) -> None:
-        size = int(self.headers["Content-Length"])
-        self.server.requests.append(json.loads(self.rfile.read(size)))
-        self.server.keys.append(self.headers["Authorization"])
-        answers = self.server.answers
-        said = answers[(len(self.server.requests) - 1) % len(answers)]
-        body = json.dumps({"choices": [{"message": {"content": said}}]}).encode()
-        self.send_response(200 if said != "broken" else 500)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+from tests.endpoint import Endpoint, running_endpoint, shades
 
 
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
     """A running stand-in endpoint."""
-    server = Endpoint()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with running_endpoint() as server:
+        yield server
 
 
 @pytest.fixture
 def score(endpoint: Endpoint) -> Callable[..., Any]:
     """Scores a video of six shades by the judge."""
 
-    def scored(prompt: str | None = "a red ball", votes: int = 4) -> Any:
-        program = [sys.executable, "-m", "t2vbatch.metrics.programs.vlm_judge"]
+    def scored(prompt: str | None = "a red ball", votes: int = 4, retries: int = 0) -> Any:
+        program = [sys.executable, str(find_program("vlm_judge").path)]
         url = f"http://127.0.0.1:{endpoint.server_port}/v1"
         command = [*program, "--url", url, "--model", "judge", "--frames", "3", "--votes", str(votes)]
+        command += ["--retries", str(retries), "--wait", "0.01"]
         yields = {"vlm_judge": "higher", "vlm_judge_agreement": "none"}
         metric: Any = build_metric("vlm_judge", {"command": command, "yields": yields}, Clip(path="unused"))
         frames = np.stack([np.full((40, 60, 3), 40 * shade, np.uint8) for shade in range(6)])
         return metric.score(Evidence(Video(frames, 8), prompt))
 
     return scored
-
-
-def shades(request: Any) -> list[int]:
-    """The mean shade of each picture of a request."""
-    parts = request["messages"][0]["content"][1:]
-    data = [base64.b64decode(part["image_url"]["url"].partition(",")[2]) for part in parts]
-    return [round(float(np.asarray(Image.open(io.BytesIO(one))).mean())) for one in data]
 
 
 def test_the_judge_averages_its_answers_and_reports_its_agreement(
@@ -109,7 +69,7 @@ def test_an_answer_that_is_no_number_gives_no_score(
 ) -> None:
     """Free text, numbers out of range and errors of the endpoint are a reason, never a score."""
     endpoint.answers = [answer]
-    with pytest.raises(UnscorableError, match="the endpoint gave no number"):
+    with pytest.raises((ProgramError, UnscorableError), match="the endpoint gave no number"):
         score()
 
 
@@ -118,3 +78,44 @@ def test_a_row_without_a_prompt_is_not_judged(endpoint: Endpoint, score: Callabl
     with pytest.raises(UnscorableError, match="no prompt"):
         score(prompt=None)
     assert endpoint.requests == []
+
+
+def test_a_request_that_may_succeed_later_is_repeated(
+    endpoint: Endpoint, score: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After two errors of the server the third request counts; a refused key is not repeated, nor shown."""
+    endpoint.answers = ["broken", "broken", "4"]
+    assert score(votes=1, retries=2) == {"vlm_judge": 4, "vlm_judge_agreement": 1}
+    monkeypatch.setenv("VLM_JUDGE_KEY", "sk-secret")
+    endpoint.answers, before = ["refused"], len(endpoint.requests)
+    with pytest.raises(ProgramError, match="401") as raised:
+        score(votes=1, retries=2)
+    assert len(endpoint.requests) == before + 1
+    assert "Incorrect key: ***" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [("A", "a"), ("**b**", "b"), (" Tie.", "tie"), ("both", None), ("broken", None)]
+)
+def test_the_judge_compares_two_videos(
+    endpoint: Endpoint, tmp_path: Path, said: str, expected: str | None
+) -> None:
+    """It shows A's frames before B's, in order of time, and answers a preference or an error."""
+    endpoint.answers = [said]
+    request: dict[str, Any] = {"prompt": "a red ball"}
+    for name, start in (("a", 0), ("b", 100)):
+        np.save(
+            tmp_path / f"{name}.npy",
+            np.stack([np.full((40, 60, 3), start + 20 * k, np.uint8) for k in (0, 1)]),
+        )
+        request[name] = {"frames": str(tmp_path / f"{name}.npy"), "fps": 8.0}
+    url = f"http://127.0.0.1:{endpoint.server_port}/v1"
+    program = [sys.executable, str(find_program("vlm_judge").path), "--url", url, "--model", "judge"]
+    process = Process("vlm_judge", [*program, "--retries", "0"])
+    if expected is None:
+        with pytest.raises((ProgramError, UnscorableError), match="gave no preference"):
+            process.ask(request, 60, same_id=True)
+    else:
+        assert process.ask(request, 60, same_id=True)["preference"] == expected
+    process.close()
+    assert shades(endpoint.requests[0]) == pytest.approx([0, 20, 100, 120], abs=2)

@@ -1,5 +1,5 @@
-"""Judges: programs for the metric ``command`` that score videos in an environment of their own.
+"""Programs that score videos, each in an environment of its own.
 
-Each file is a whole program without imports from t2vbatch, with its requirements as PEP 723 metadata, so that
-``uv run FILE`` or any Python that has them can start it.
+Each file is a whole program without imports from t2vbatch. Its requirements and its columns are in its
+metadata (PEP 723), see ``metrics/program_file.py``. A job names one as ``metrics: {NAME: {program: FILE}}``.
 """

@@ -1,25 +1,31 @@
 # /// script
-# requires-python = ">=3.11"
-# dependencies = ["numpy", "pillow"]
+# requires-python = ">=3.10"
+# dependencies = ["numpy==2.2.6", "pillow==11.3.0"]
+#
+# [tool.t2vbatch]
+# pairs = true
+# yields = {vlm_judge = "higher", vlm_judge_agreement = "none"}
 # ///
-"""Asks a vision language model, behind an OpenAI-like endpoint, how well a video shows its prompt.
-
-A metric ``command`` of a job::
+"""VLM judge: a vision language model, behind an OpenAI-like endpoint, rates a video or compares two.
 
     metrics:
       vlm_judge:
-        command: [python, -m, t2vbatch.metrics.programs.vlm_judge, --url, "http://localhost:8000/v1",
-            --model, NAME]
-        yields: {vlm_judge: higher, vlm_judge_agreement: none}
+        program: vlm_judge
+        arguments: [--url, "http://localhost:8000/v1", --model, NAME]
 
-For each video it sends evenly spread frames and the prompt, and asks for a number from 1 (shows nothing of
-the prompt) to 5 (shows all of it). It asks ``--votes`` times, half of them with the frames in reverse
-order on the page, and writes the mean as ``vlm_judge`` and the share of equal pairs of answers as
-``vlm_judge_agreement``: how much the model agrees with itself. The key of the endpoint is read from the
-environment variable VLM_JUDGE_KEY.
-
-Source: defined here; ``QUESTION`` below is the whole prompt. It was tried with a stand-in endpoint only,
-so no published number belongs to it.
+Definition: for each video it sends evenly spread frames and the prompt, and asks for a number from 1 (shows
+    nothing of the prompt) to 5 (shows all of it). It asks ``--votes`` times, half of them with the frames in
+    reverse order on the page; ``vlm_judge`` is the mean, and ``vlm_judge_agreement`` the share of equal pairs
+    of answers: how much the model agrees with itself. For a pair (``t2vbatch judge``) it sends the frames of
+    both videos and asks which one is better, A, B or tie.
+Source: defined here; ``QUESTION`` and ``PAIR_QUESTION`` are the whole prompts. No published number belongs to
+it.
+Range: 1 to 5; agreement 0 to 1.
+Direction: higher is better; agreement has none.
+Cost: ``--votes`` requests per video; two per pair. A request that fails with a status that may pass (429,
+    5xx) or without an answer is repeated ``--retries`` times.
+Weights: those of the endpoint. Its key is read from the environment variable VLM_JUDGE_KEY.
+Tried with: a stand-in endpoint only.
 """
 
 import argparse
@@ -29,6 +35,7 @@ import json
 import os
 import re
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -43,6 +50,16 @@ QUESTION = (
     " does it show that? Answer with one number from 1 (nothing of it) to 5 (all of it), and nothing else."
 )
 REVERSED = "These frames of one video are in reverse order of time. "
+PAIR_QUESTION = (
+    "Two videos should show: {prompt!r}. You see frames of video A, then frames of video B, each in order of"
+    " time. Which video is better, by how well it shows that and by how good it looks? Answer with one word,"
+    " A, B or tie, and nothing else."
+)
+PREFERENCES = {"a": "a", "b": "b", "tie": "tie"}
+
+
+class EndpointError(Exception):
+    """The endpoint could not be reached, or refused the request; another try may succeed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -52,55 +69,108 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--url", required=True, help="base of the endpoint, which ends in /v1")
     parser.add_argument("--model", required=True, help="name of the model at the endpoint")
-    parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--frames", type=int, default=8, help="frames per video")
     parser.add_argument("--votes", type=int, default=4, help="answers per video")
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds for one answer")
+    parser.add_argument("--retries", type=int, default=3, help="how often a failed request is repeated")
+    parser.add_argument(
+        "--wait", type=float, default=1.0, help="seconds before the first repetition; then doubled"
+    )
     options = parser.parse_args(arguments)
     for line in sys.stdin:
-        print(json.dumps(judge(json.loads(line), options)), flush=True)
+        request = json.loads(line)
+        answer = compare(request, options) if "a" in request else judge(request, options)
+        print(json.dumps({"id": request.get("id"), **answer}), flush=True)
 
 
 def judge(request: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     """The scores of one video, or the reason why it has none."""
     if not request.get("prompt"):
         return {"error": "the row has no prompt"}
-    frames = np.load(request["frames"], allow_pickle=False)
-    at = np.linspace(0, len(frames) - 1, min(options.frames, len(frames))).round().astype(int)
-    pictures = [_encoded(frames[index]) for index in at]
+    pictures = _pictures(request["frames"], options.frames)
     try:
-        answers = [_ask(pictures, request["prompt"], vote, options) for vote in range(options.votes)]
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        answers = [_rating(pictures, request["prompt"], vote, options) for vote in range(options.votes)]
+    except EndpointError as error:
+        return {"error": f"the endpoint gave no number: {error}", "retry": True}
+    except ValueError as error:
         return {"error": f"the endpoint gave no number: {error}"}
     pairs = list(combinations(answers, 2))
     agreement = sum(a == b for a, b in pairs) / len(pairs) if pairs else 1.0
     return {"vlm_judge": float(np.mean(answers)), "vlm_judge_agreement": agreement}
 
 
-def _ask(pictures: list[str], prompt: str, vote: int, options: argparse.Namespace) -> int:
+def compare(request: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """Which of two videos is better, or the reason why that is not known."""
+    if not request.get("prompt"):
+        return {"error": "the row has no prompt"}
+    content = [_text(PAIR_QUESTION.format(prompt=request["prompt"]))]
+    for name in ("a", "b"):
+        content.append(_text(f"Video {name.upper()}:"))
+        content += map(_image, _pictures(request[name]["frames"], options.frames))
+    try:
+        said = _ask(content, 0, 0, options)
+    except EndpointError as error:
+        return {"error": f"the endpoint gave no preference: {error}", "retry": True}
+    found = PREFERENCES.get(re.sub(r"\W", "", said).lower())
+    if found is None:
+        return {"error": f"the endpoint gave no preference: answered {said[:80]!r} instead of A, B or tie"}
+    return {"preference": found}
+
+
+def _rating(pictures: list[str], prompt: str, vote: int, options: argparse.Namespace) -> int:
     """One answer, from 1 to 5. Every second vote gets the frames in reverse order."""
     backwards = vote % 2 == 1
     text = (REVERSED if backwards else "") + QUESTION.format(count=len(pictures), prompt=prompt)
-    content: list[dict[str, Any]] = [{"type": "text", "text": text}]
-    for picture in pictures[::-1] if backwards else pictures:
-        content.append({"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{picture}"}})
-    body = {
-        "model": options.model,
-        "messages": [{"role": "user", "content": content}],
-        "temperature": 0 if options.votes <= 2 else 1,
-        "seed": vote,
-        "max_tokens": 16,
-    }
-    headers = {"Content-Type": "application/json"}
-    if key := os.environ.get("VLM_JUDGE_KEY"):
-        headers["Authorization"] = f"Bearer {key}"
-    url = options.url.rstrip("/") + "/chat/completions"
-    asked = urllib.request.Request(url, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(asked, timeout=options.timeout) as answer:
-        said = json.load(answer)["choices"][0]["message"]["content"]
+    content = [_text(text), *map(_image, pictures[::-1] if backwards else pictures)]
+    said = _ask(content, 0 if options.votes <= 2 else 1, vote, options)
     found = re.fullmatch(r"\W*([1-5])\W*", said.strip())
     if found is None:
         raise ValueError(f"answered {said[:80]!r} instead of a number from 1 to 5")
     return int(found[1])
+
+
+def _ask(content: list[Any], temperature: float, seed: int, options: argparse.Namespace) -> str:
+    """The text of the model's answer. Raises EndpointError after the last repetition."""
+    body = {
+        "model": options.model,
+        "messages": [{"role": "user", "content": content}],
+        "temperature": temperature,
+        "seed": seed,
+        "max_tokens": 16,
+    }
+    key = os.environ.get("VLM_JUDGE_KEY")
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    url = options.url.rstrip("/") + "/chat/completions"
+    asked = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    for attempt in range(options.retries + 1):
+        try:
+            with urllib.request.urlopen(asked, timeout=options.timeout) as answer:
+                return str(json.load(answer)["choices"][0]["message"]["content"])
+        except urllib.error.HTTPError as error:
+            problem = f"{error} {error.read(300).decode(errors='replace')}".strip()
+            lasting = error.code < 500 and error.code not in (408, 409, 425, 429)
+        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+            problem, lasting = f"{type(error).__name__}: {error}", False
+        if lasting or attempt == options.retries:
+            break
+        time.sleep(options.wait * 2**attempt)
+    # Some endpoints repeat the key in their message, and this one ends in records.
+    raise EndpointError(problem.replace(key, "***") if key else problem)
+
+
+def _text(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": words}
+
+
+def _image(picture: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{picture}"}}
+
+
+def _pictures(path: str, count: int) -> list[str]:
+    """Evenly spread frames as JPEG in base64."""
+    frames = np.load(path, allow_pickle=False)
+    at = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
+    return [_encoded(frames[index]) for index in at]
 
 
 def _encoded(frame: np.ndarray[Any, Any]) -> str:
