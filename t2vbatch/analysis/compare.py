@@ -16,7 +16,16 @@ import pyarrow.compute as pc
 
 from t2vbatch.analysis.intervals import Interval, standard_error
 from t2vbatch.analysis.paired_test import ANYTIME, SIGN_FLIP, PairedTest
-from t2vbatch.analysis.pairing import UNKNOWN, Better, Missing, PairedScores, join, paired, scores_of
+from t2vbatch.analysis.pairing import (
+    UNKNOWN,
+    Better,
+    Missing,
+    PairedScores,
+    join,
+    paired,
+    scores_of,
+    without_rounding,
+)
 from t2vbatch.analysis.planning import Components, Goal, components, plans
 from t2vbatch.analysis.sign_flip import holm
 from t2vbatch.metrics.protocol import Column
@@ -147,7 +156,8 @@ def compare_groups(
     """
     test = ANYTIME if sequential else SIGN_FLIP
     missing = missing or Missing()
-    found = {label: _pairs(models, columns, missing, test) for label, models in groups.items()}
+    tests = sum(_tests(models, columns) for models in groups.values())
+    found = {label: _pairs(models, columns, missing, test, tests) for label, models in groups.items()}
     corrected = iter(_corrected([pair for pairs in found.values() for pair in pairs], test))
     return {
         label: Comparison(tuple(groups[label]), tuple(next(corrected) for _ in pairs))
@@ -156,24 +166,44 @@ def compare_groups(
 
 
 def _pairs(
-    models: Mapping[str, pa.Table], columns: Mapping[str, Column], missing: Missing, test: PairedTest
+    models: Mapping[str, pa.Table],
+    columns: Mapping[str, Column],
+    missing: Missing,
+    test: PairedTest,
+    tests: int,
 ) -> list[Pair]:
     samples = {name: scores_of(table) for name, table in models.items()}
-    scores = dict.fromkeys(name for table in models.values() for name in score_columns(table.schema))
     joins = {
         names: join(samples[names[0]], samples[names[1]], test.by_arrival)
         for names in combinations(models, 2)
     }
     found = []
-    for score in scores:
+    for score in _scores(models):
         column = columns.get(score, UNKNOWN)
         for names, joined in joins.items():
             values = paired(names, joined, score, column, missing)
-            found.append(_pair(names, values, score, column.better, test))
+            found.append(_pair(names, values, score, column.better, test, tests))
     return found
 
 
-def _pair(names: tuple[str, str], scores: PairedScores, score: str, better: Better, test: PairedTest) -> Pair:
+def _scores(models: Mapping[str, pa.Table]) -> list[str]:
+    return list(dict.fromkeys(name for table in models.values() for name in score_columns(table.schema)))
+
+
+def _tests(models: Mapping[str, pa.Table], columns: Mapping[str, Column]) -> int:
+    """How many pairs of models and scores can be tested."""
+    directed = sum(columns.get(score, UNKNOWN).better is not None for score in _scores(models))
+    return directed * len(models) * (len(models) - 1) // 2
+
+
+def _pair(
+    names: tuple[str, str],
+    scores: PairedScores,
+    score: str,
+    better: Better,
+    test: PairedTest,
+    tests: int,
+) -> Pair:
     pair = Pair(
         *names,
         score,
@@ -186,7 +216,7 @@ def _pair(names: tuple[str, str], scores: PairedScores, score: str, better: Bett
     )
     if not pair.n:
         return pair
-    differences = scores.first - scores.second
+    differences = without_rounding(scores.first, scores.second)
     sums, counts = (np.bincount(scores.prompts, weights).astype(float) for weights in (differences, None))
     rows, means = len(sums), sums / counts
     signs = np.sign(differences) * (-1 if better == "lower" else 1)
@@ -200,37 +230,30 @@ def _pair(names: tuple[str, str], scores: PairedScores, score: str, better: Bett
         second_mean=float(scores.second.mean()),
         difference=test.interval(differences, scores.prompts),
         bounds=None if extremes is None else (float(extremes.low.mean()), float(extremes.high.mean())),
-        p=None if better is None else _p(scores, test),
-        smallest_p=None if better is None else test.smallest_p(rows),
+        p=None if better is None else _p(scores, test, tests),
+        smallest_p=None if better is None else test.smallest_p(rows, tests),
         wins=int((signs > 0).sum()),
         ties=int((signs == 0).sum()),
         losses=int((signs < 0).sum()),
-        win_rate=_share(test.interval((signs + 1) / 2, scores.prompts)),
+        win_rate=test.share((signs + 1) / 2, scores.prompts),
         effect=float(means.mean()) / spread if spread else None,
         error=error,
         components=components(differences, scores.prompts),
     )
 
 
-def _share(interval: Interval) -> Interval:
-    """The interval of a share, which ends at 0 and 1."""
-    low = None if interval.low is None else max(0.0, interval.low)
-    high = None if interval.high is None else min(1.0, interval.high)
-    return replace(interval, low=low, high=high)
-
-
-def _p(scores: PairedScores, test: PairedTest) -> float:
+def _p(scores: PairedScores, test: PairedTest, tests: int) -> float:
     """The p-value, the largest that the missing scores allow.
 
     If a total has one sign at both extremes, p is largest at one of them: raising a single difference
     lowers the p-value of a positive total, because fewer sign patterns reach it.
     """
     if scores.extremes is None:
-        return test.p(_totals(scores.first - scores.second, scores.prompts))
+        return test.p(_totals(without_rounding(scores.first, scores.second), scores.prompts), tests)
     ends = [_totals(end, scores.extremes.prompts) for end in (scores.extremes.low, scores.extremes.high)]
     if ends[0].sum() <= 0 <= ends[1].sum():
         return 1.0
-    return max(test.p(end) for end in ends)
+    return max(test.p(end, tests) for end in ends)
 
 
 def _totals(differences: Any, prompts: Any) -> Any:

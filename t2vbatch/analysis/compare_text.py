@@ -114,7 +114,7 @@ def _notes(comparison: Comparison) -> list[str]:
     sequential = any(pair.sequential for pair in comparison.pairs)
     return [
         "difference: first - second, on the prompts and seeds of both; prompts are the units of intervals and"
-        f" tests; p (Holm) is corrected for {tests} tests",
+        f" tests; p (Holm) is corrected for {_counted(tests, 'test')}",
         "sequential test: p and intervals are valid however often this comparison is repeated while the run"
         " grows"
         if sequential
@@ -167,7 +167,11 @@ def _limits(pairs: Sequence[Pair]) -> list[str]:
         notes[f"not tested, because no direction is better: {', '.join(untested)}"] = None
     cautions: dict[str, dict[str, None]] = {}
     for pair in pairs:
-        if pair.smallest_p is not None and pair.rows <= EXACT_UP_TO:
+        if not pair.n:
+            name = f"{pair.score}, {pair.first} and {pair.second}"
+            notes[f"{name}: not compared, because no prompt and seed has a score of both"] = None
+        corrected = (pair.smallest_p or 0) * pair.tests
+        if pair.smallest_p is not None and (pair.rows <= EXACT_UP_TO or corrected >= SIGNIFICANCE):
             notes[_smallest(pair)] = None
         if pair.difference is not None and pair.difference.caution is not None:
             cautions.setdefault(pair.difference.caution, {})[pair.score] = None
@@ -178,6 +182,10 @@ def _smallest(pair: Pair) -> str:
     corrected = min(1.0, (pair.smallest_p or 0) * pair.tests)
     end = ", so no difference can be significant" if corrected >= SIGNIFICANCE else ""
     return (
-        f"with {pair.rows} prompts the smallest possible p is {pair.smallest_p:.2g}, "
-        f"and {corrected:.2g} after correction for {pair.tests} tests{end}"
+        f"with {_counted(pair.rows, 'prompt')} the smallest possible p is {pair.smallest_p:.2g}, "
+        f"and {corrected:.2g} after correction for {_counted(pair.tests, 'test')}{end}"
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,5 +1,6 @@
 """Groups of videos by the values of a manifest column.  [pure]"""
 
+import math
 from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ def labels_of(column: pa.ChunkedArray, alone: frozenset[str] | None = None) -> l
     """The groups of each row.
 
     A list has one group for each of its values. A text ``a, b`` has the groups a and b if both are in
-    ``alone``; other text is one group.
+    ``alone``; other text is one group. ``2.0`` is ``2``, and NaN is no value.
 
     Args:
         alone: the values that some row has alone; None means those of this column.
@@ -29,7 +30,7 @@ def values_alone(column: pa.ChunkedArray) -> frozenset[str]:
 
 
 def grouped(models: Mapping[str, pa.Table], columns: Mapping[str, str]) -> dict[str, dict[str, pa.Table]]:
-    """Label: model: its rows with that label, sorted by label.
+    """Label: model: its rows with that label, sorted by label, numbers by their size.
 
     Args:
         models: name: its rows of a results table.
@@ -41,15 +42,28 @@ def grouped(models: Mapping[str, pa.Table], columns: Mapping[str, str]) -> dict[
         labels = labels_of(table[columns[name]], alone)
         for label in dict.fromkeys(label for row in labels for label in row):
             found.setdefault(label, {})[name] = table.filter(pa.array([label in row for row in labels]))
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items(), key=lambda group: _order(group[0])))
 
 
 def _labels(cell: object, alone: frozenset[str]) -> Iterator[str]:
     if isinstance(cell, list):
-        yield from (str(value) for value in cell if value is not None)
-        if not cell:
-            yield NONE
+        yield from ([_label(value) for value in cell if value is not None] or [NONE])
     elif isinstance(cell, str) and alone.issuperset(cell.split(_SEPARATOR)):
         yield from cell.split(_SEPARATOR)
     else:
-        yield NONE if cell is None else str(cell)
+        yield _label(cell)
+
+
+def _label(value: object) -> str:
+    """The label of one value."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return NONE
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _order(label: str) -> tuple[bool, float, str]:
+    """Numbers by their size, then texts."""
+    try:
+        return False, float(label), label
+    except ValueError:
+        return True, 0.0, label

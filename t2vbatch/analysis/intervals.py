@@ -6,7 +6,7 @@ measures how often the intervals cover the true mean.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,12 +37,16 @@ TRUSTED_FROM = 5
 """With fewer prompts no interval is reliable, unless the scores are known to be normal."""
 
 
+LARGEST = 1e100
+"""A score with a larger magnitude counts as infinite: its square would overflow."""
+
+
 @dataclass(frozen=True)
 class Interval:
     """A mean and the ends of its 95% confidence interval.
 
     Attributes:
-        low, high: None for a single prompt, which shows no spread between prompts.
+        low, high: None if the prompts show no spread: a single prompt, or equal means of all prompts.
         caution: why the interval is not reliable; None if it is.
     """
 
@@ -70,9 +74,31 @@ def mean_interval(values: FloatArray, clusters: npt.NDArray[np.int64]) -> Interv
     mean, prompts = float(values.mean()), len(sums)
     if prompts < 2:
         return Interval(mean, None, None, "one prompt does not show how prompts differ")
+    if is_constant(sums / counts):
+        return Interval(mean, None, None, f"all {prompts} prompts have the same value, which shows no spread")
     error = standard_error(sums, counts)
     low, high = _ends(sums, counts, error)
     return Interval(mean, mean + low, mean + high, _caution(sums / counts))
+
+
+def share_interval(values: FloatArray, clusters: npt.NDArray[np.int64]) -> Interval:
+    """As ``mean_interval`` for values from 0 to 1, with ends from 0 to 1.
+
+    If all values are 0, or all are 1, the other end is that of Clopper and Pearson (The use of confidence or
+    fiducial limits, 1934) with each prompt as one trial.
+    """
+    found, prompts = mean_interval(values, clusters), len(np.unique(clusters))
+    if found.mean in (0.0, 1.0):
+        reach = 1 - ((1 - LEVEL) / 2) ** (1 / prompts)
+        return Interval(found.mean, max(0.0, found.mean - reach), min(1.0, found.mean + reach))
+    return within_0_and_1(found)
+
+
+def within_0_and_1(found: Interval) -> Interval:
+    """The interval of a share, which ends at 0 and 1."""
+    low = None if found.low is None else max(0.0, found.low)
+    high = None if found.high is None else min(1.0, found.high)
+    return replace(found, low=low, high=high)
 
 
 def standard_error(sums: FloatArray, counts: FloatArray) -> float:
@@ -86,7 +112,8 @@ def skewness(values: FloatArray) -> float:
     """The sample skewness m3 / m2^1.5; 0 for values that are all equal."""
     centred = values - values.mean()
     spread = float((centred**2).mean())
-    return 0.0 if _constant(values) else float((centred**3).mean()) / spread**1.5
+    # The square of a tiny spread is 0 too.
+    return 0.0 if is_constant(values) or spread**1.5 == 0 else float((centred**3).mean()) / spread**1.5
 
 
 def _ends(sums: FloatArray, counts: FloatArray, error: float) -> tuple[float, float]:
@@ -132,5 +159,6 @@ def _caution(means: FloatArray) -> str | None:
     return None
 
 
-def _constant(values: FloatArray) -> bool:
+def is_constant(values: FloatArray) -> bool:
+    """Whether all values are equal, but for rounding."""
     return float(np.ptp(values)) <= 1e-12 * float(np.abs(values).max(initial=0.0))

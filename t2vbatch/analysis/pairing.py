@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from t2vbatch.analysis.intervals import LARGEST
 from t2vbatch.errors import UsageError
 from t2vbatch.metrics.protocol import Column
 from t2vbatch.output.records import score_columns
@@ -25,6 +26,10 @@ Better = Literal["higher", "lower"] | None
 
 UNKNOWN = Column(None)
 """A score of which nothing is known."""
+
+ROUNDING = 1e-9
+"""Relative difference up to which two scores are equal. Sums of the same 64-bit numbers in another order
+differ by less, and the 32-bit numbers of networks are accurate to 6e-8 only."""
 
 _Key = tuple[str, str, int]
 _SIZE = ["width", "height"]
@@ -103,7 +108,7 @@ class ModelScores:
         sizes: width and height in pixels, NaN if unknown, shape (2, N).
         finished_us: when each sample was finished, in microseconds, NaN if unknown, shape (N,).
         scores: score: shape (N,). Failed and degenerate videos have NaN, and so has every score that is
-            not finite.
+            not finite or larger than LARGEST.
     """
 
     positions: Mapping[_Key, int]
@@ -174,7 +179,7 @@ def scores_of(table: pa.Table) -> ModelScores:
 
 
 def _usable(values: FloatArray, status: npt.NDArray[np.object_]) -> FloatArray:
-    return np.where((status == "ok") & np.isfinite(values), values, np.nan)
+    return np.where((status == "ok") & (np.abs(values) <= LARGEST), values, np.nan)
 
 
 def join(left: ModelScores, right: ModelScores, by_arrival: bool = False) -> Join:
@@ -216,6 +221,13 @@ def complete_prompts(results: pa.Table, plan: pa.Table) -> pa.Table:
 
 def _row_models(table: pa.Table) -> list[tuple[str, str]]:
     return list(zip(table["row_id"].to_pylist(), table["model"].to_pylist(), strict=True))
+
+
+def without_rounding(first: FloatArray, second: FloatArray) -> FloatArray:
+    """``first`` - ``second``, with 0 for differences that are only rounding: one part in 10^9."""
+    differences = first - second
+    rounding = np.abs(differences) <= ROUNDING * np.maximum(np.abs(first), np.abs(second))
+    return np.where(rounding, 0.0, differences)
 
 
 def paired(

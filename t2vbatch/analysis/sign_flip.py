@@ -25,28 +25,37 @@ _TRIALS = 2000
 """Simulated data sets behind a detectable difference, which is then accurate to about 2%."""
 
 
-def sign_flip_p(sums: FloatArray) -> float:
+def sign_flip_p(sums: FloatArray, tests: int = 1) -> float:
     """Two-sided p-value of the hypothesis that each of ``sums``, one per prompt, has a random sign.
 
     It is the share of sign patterns whose total is at least as far from 0 as the observed total: of all
-    patterns up to EXACT_UP_TO prompts, else of PERMUTATIONS random patterns and the observed one. The test
-    is valid for every distribution that is symmetric under the hypothesis.
+    patterns up to EXACT_UP_TO prompts, else of random patterns and the observed one. The test is valid for
+    every distribution that is symmetric under the hypothesis.
+
+    Args:
+        tests: tests that the p-value will be corrected for. A small p-value is then counted with more
+            patterns, so that its steps do not hide a difference: see ``patterns``.
     """
     if len(sums) <= EXACT_UP_TO:
-        patterns = _all_patterns(len(sums))
-        return float(_as_far(patterns, sums).mean())
+        return float(_as_far(_all_patterns(len(sums)), sums).mean())
     random = np.random.default_rng(0)
-    chunk = max(1, _CHUNK // len(sums))
-    as_far = 1
-    for start in range(0, PERMUTATIONS, chunk):
-        size = (min(chunk, PERMUTATIONS - start), len(sums))
-        as_far += int(_as_far(random.integers(0, 2, size, dtype=np.int8), sums).sum())
-    return as_far / (PERMUTATIONS + 1)
+    as_far = 1 + _count(random, sums, PERMUTATIONS)
+    more = patterns(tests) - PERMUTATIONS
+    if not more or as_far / (PERMUTATIONS + 1) * tests > 1:
+        return as_far / (PERMUTATIONS + 1)
+    return (as_far + _count(random, sums, more)) / (PERMUTATIONS + more + 1)
 
 
-def smallest_p(prompts: int) -> float:
+def patterns(tests: int) -> int:
+    """Random sign patterns behind a p-value that is corrected for this number of tests: PERMUTATIONS, or
+    enough for a corrected p-value in steps of 0.01.
+    """
+    return max(PERMUTATIONS, 100 * tests - 1)
+
+
+def smallest_p(prompts: int, tests: int = 1) -> float:
     """The smallest p-value that the test can give for this number of prompts."""
-    return 2 / 2**prompts if prompts <= EXACT_UP_TO else 1 / (PERMUTATIONS + 1)
+    return 2 / 2**prompts if prompts <= EXACT_UP_TO else 1 / (patterns(tests) + 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -69,12 +78,22 @@ def detectable_effect(prompts: int, alpha: float) -> float | None:
         None if the test cannot reach ``alpha``. Up to EXACT_UP_TO prompts it is simulated with normal
         differences, for more prompts it is the normal approximation of the power of Student's t test.
     """
-    if smallest_p(prompts) > alpha or prompts < 2:
+    if prompts < 2 or smallest_p(prompts, round(0.05 / alpha)) > alpha:
         return None
     if prompts <= EXACT_UP_TO:
         return _simulated_effect(prompts, int(alpha * 2**prompts / 2 * (1 + 1e-9)))
     quantiles = student_t(1 - alpha / 2, prompts - 1) + NormalDist().inv_cdf(POWER)
     return float(quantiles / np.sqrt(prompts))
+
+
+def _count(random: np.random.Generator, sums: FloatArray, count: int) -> int:
+    """How many of ``count`` random sign patterns have a total as far from 0 as the observed one."""
+    chunk = max(1, _CHUNK // len(sums))
+    found = 0
+    for start in range(0, count, chunk):
+        size = (min(chunk, count - start), len(sums))
+        found += int(_as_far(random.integers(0, 2, size, dtype=np.int8), sums).sum())
+    return found
 
 
 def _simulated_effect(prompts: int, allowed: int) -> float:

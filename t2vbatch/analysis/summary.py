@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.analysis.distance.result import Measured, as_json
-from t2vbatch.analysis.intervals import mean_interval
+from t2vbatch.analysis.intervals import LARGEST, mean_interval
 from t2vbatch.output.records import score_columns
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -185,7 +185,7 @@ def _counts(results: pa.Table, planned: int) -> Counts:
 
 
 def _score(column: str, results: pa.Table, counts: Counts) -> ScoreSummary:
-    finite = pc.is_finite(results[column]).fill_null(False)
+    finite = pc.less_equal(pc.abs(results[column]), LARGEST).fill_null(False)
     there = pc.and_(finite, pc.equal(results["status"], "ok"))
     missing = _missing(column, results.filter(pc.invert(there)))
     if counts.pending:

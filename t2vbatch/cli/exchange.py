@@ -119,10 +119,11 @@ def import_scores(
     store = open_store(output)
     job = store.read_job()
     with store.lease() as store:
-        records, taken = imported(store.compact(), source, model, _benchmark_prompts(store))
-        store.rewrite(records)
+        found = imported(store.compact(), source, model, _benchmark_prompts(store))
+        store.rewrite(found.records)
         rebuild(store, store.read_plan(), job)
-    typer.echo(f"{output}: {counted(taken, 'score')} imported")
+    replaced = f", of which {found.replaced:,} replaced another value" if found.replaced else ""
+    typer.echo(f"{output}: {counted(found.taken, 'score')} imported{replaced}")
 
 
 def _benchmark_prompts(store: "Store") -> dict[str, str]:

@@ -4,6 +4,7 @@ measures.
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from math import isclose
 
 from t2vbatch.analysis.intervals import Interval
 from t2vbatch.analysis.summary import Summary
@@ -93,5 +94,6 @@ def _consistent(expected: Expected, measured: Interval) -> bool:
     if expected.tolerance is not None:
         return abs(expected.value - measured.mean) <= expected.tolerance
     if measured.low is None or measured.high is None:
-        return False
+        # Without a spread only the value itself agrees, such as a rate of 100%.
+        return isclose(measured.mean, expected.value, rel_tol=1e-9)
     return measured.low <= expected.value <= measured.high

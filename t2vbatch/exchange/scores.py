@@ -4,7 +4,8 @@ import json
 import math
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
@@ -15,8 +16,24 @@ from t2vbatch.errors import UsageError
 from t2vbatch.exchange.benchmarks import RULES
 from t2vbatch.output.records import RECORDS
 
-_SCALE = {"imaging_quality": 100.0}
-"""Dimensions whose video scores VBench divides by this before it averages them."""
+_PERCENT = "imaging_quality"
+"""The dimension whose scores VBench writes from 0 to 100, and divides by 100 before it averages them."""
+
+_LARGEST = 1.0 + 1e-6
+"""All scores of VBench are at most 1."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The records with imported scores.
+
+    Attributes:
+        taken: number of imported scores; replaced: those that replaced another value.
+    """
+
+    records: pa.Table
+    taken: int
+    replaced: int
 
 
 def import_scores(
@@ -24,7 +41,7 @@ def import_scores(
     source: Path,
     model: str | None = None,
     prompts: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[pa.Table, int]:
+) -> Imported:
     """The records with VBench's scores added, as columns ``vbench_DIMENSION``.
 
     Args:
@@ -34,30 +51,30 @@ def import_scores(
         model: the model whose videos were scored; None if the records have only one model.
         prompts: row_id: the benchmark's prompt, for rows whose ``prompt`` is a rewritten one.
 
-    Returns:
-        The records, and the number of added scores.
-
     Raises:
-        UsageError: the file is not a VBench result, or its videos are not those of the records.
+        UsageError: the file is not a VBench result, has scores of another scale, or its videos are not those
+            of the records.
     """
     rows = records.to_pylist()
     models = {row["model"] for row in rows}
     if model not in models and not (model is None and len(models) == 1):
         raise UsageError("--model", model or "nothing", f"one of {', '.join(sorted(models))}")
     found = _scores(source)
-    taken = 0
+    taken = replaced = 0
     for row in rows:
         key = next((name for name in _names(row, prompts) if name in found), None)
         if model in (None, row["model"]) and key is not None:
             scores = found.pop(key)
-            row["scores"] = json.dumps(json.loads(row["scores"]) | scores)
+            before = json.loads(row["scores"])
+            replaced += sum(before.get(name) not in (None, value) for name, value in scores.items())
+            row["scores"] = json.dumps(before | scores)
             taken += len(scores)
     if found:
         other = next(iter(found))
         raise UsageError(
             str(source), f"{len(found)} videos of another run, such as {other!r}", "videos of this run"
         )
-    return pa.Table.from_pylist(rows, RECORDS), taken
+    return Imported(pa.Table.from_pylist(rows, RECORDS), taken, replaced)
 
 
 def _names(row: Mapping[str, Any], prompts: Mapping[str, str]) -> list[str]:
@@ -83,9 +100,24 @@ def _scores(source: Path) -> dict[str, dict[str, float]]:
         raise UsageError(
             str(source), f"a file that is not a VBench result ({error!r})", "VBench's eval_results JSON"
         ) from None
+    scales = _scales(source, results)
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for dimension, path, value in results:
         if math.isfinite(value):
             video = unicodedata.normalize("NFC", PurePosixPath(path).stem)
-            found[video][f"vbench_{dimension}"] = value / _SCALE.get(dimension, 1.0)
+            found[video][f"vbench_{dimension}"] = value / scales.get(dimension, 1.0)
     return found
+
+
+def _scales(source: Path, results: Sequence[tuple[str, str, float]]) -> dict[str, float]:
+    """What to divide a dimension by. Raises UsageError for scores above 1 of another dimension."""
+    largest: dict[str, float] = defaultdict(float)
+    for dimension, _, value in results:
+        if math.isfinite(value):
+            largest[dimension] = max(largest[dimension], abs(value))
+    for dimension, value in largest.items():
+        if value > (100 if dimension == _PERCENT else 1) * _LARGEST:
+            raise UsageError(
+                str(source), f"{dimension} of {value:g}", "scores of VBench, which are at most 1"
+            )
+    return {_PERCENT: 100.0} if largest[_PERCENT] > _LARGEST else {}

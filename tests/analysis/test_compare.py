@@ -1,11 +1,13 @@
 """A comparison of models: differences, missing scores, directions, groups, and the printed table."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import stats
 
 from t2vbatch.analysis.compare import Comparison, Missing, Pair, compare, compare_groups, models_by_name
 from t2vbatch.analysis.compare_text import render_comparison
@@ -16,7 +18,9 @@ from t2vbatch.output.records import results_schema
 SCHEMA = results_schema(["clip_score"], pa.schema([]))
 
 
-def rows_of(model: str, scores: dict[tuple[int, int], float | None], **changes: Any) -> list[dict[str, Any]]:
+def rows_of(
+    model: str, scores: Mapping[tuple[int, int], float | None], **changes: Any
+) -> list[dict[str, Any]]:
     """Results of one model: (row, seed): score."""
     return [
         {
@@ -286,3 +290,66 @@ def test_the_interval_of_a_win_rate_is_within_0_and_1() -> None:
     for pair in (*compared(rows_of("a", scores), rows_of("b", other)).pairs,):
         assert pair.win_rate is not None
         assert pair.win_rate.low == 0
+
+
+def test_rounding_is_a_tie() -> None:
+    """Scores that differ in the last digit are equal: 0.1 + 0.2 does not win against 0.3."""
+    first, second = (
+        dict.fromkeys([(row, 0) for row in range(20)], 0.1 + 0.2),
+        dict.fromkeys([(row, 0) for row in range(20)], 0.3),
+    )
+    (pair,) = compared(rows_of("a", first), rows_of("b", second)).pairs
+    assert (pair.p, pair.winner, pair.ties) == (1, None, 20)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e300])
+def test_a_score_without_a_usable_value_is_missing(value: float) -> None:
+    """NaN, infinity and numbers whose square overflows are missing scores, with a reason."""
+    first = noisy(20, 1, 1, 1)
+    (pair,) = compared(rows_of("a", first | {(3, 0): value}), rows_of("b", noisy(20, 1, 0, 2))).pairs
+    assert (pair.n, pair.left_out) == (19, {"a has no score": 1})
+
+
+def test_tiny_scores_are_compared() -> None:
+    """Scores whose squares vanish end in a p-value, not in a traceback."""
+    first, second = noisy(20, 1, 9, 1), noisy(20, 1, 0, 2)
+    tiny = [{key: (value or 0) * 1e-300 for key, value in one.items()} for one in (first, second)]
+    (pair,) = compared(rows_of("a", tiny[0]), rows_of("b", tiny[1])).pairs
+    assert pair.winner == "a"
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_differences_without_a_spread_have_no_interval(sequential: bool) -> None:
+    """Equal differences of all prompts give no interval of width 0, and the note says why."""
+    scores = {(row, 0): float(row) for row in range(12)}
+    rows = rows_of("a", {key: value + 1 for key, value in scores.items()}), rows_of("b", scores)
+    models = models_by_name({"out": table(*rows)})
+    comparison = compare(models, {"clip_score": Column("higher")}, sequential=sequential)
+    (pair,) = comparison.pairs
+    assert pair.difference is not None
+    assert (pair.difference.mean, pair.difference.low, pair.winner) == (1, None, "a")
+    assert "all 12 prompts have the same value" in render_comparison(comparison)
+
+
+def test_the_interval_of_a_perfect_win_rate_is_that_of_clopper_and_pearson() -> None:
+    """12 wins of 12 prompts exclude win rates below 0.025 ** (1 / 12), as scipy says."""
+    first, second = noisy(12, 3, 99, 1), noisy(12, 3, 0, 2)
+    (pair,) = compared(rows_of("a", first), rows_of("b", second)).pairs
+    exact = stats.binomtest(12, 12).proportion_ci(method="exact")
+    assert pair.win_rate is not None
+    assert (pair.win_rate.low, pair.win_rate.high) == pytest.approx((exact.low, exact.high))
+
+
+def test_a_pair_without_shared_scores_is_named() -> None:
+    """A model whose videos all failed is not compared, and the notes say so."""
+    none = dict.fromkeys(noisy(6, 1, 0, 1))
+    text = render_comparison(compared(rows_of("a", noisy(6, 1, 0, 1)), rows_of("b", none)))
+    assert "not compared, because no prompt and seed has a score of both" in text
+
+
+def test_many_models_can_still_have_a_winner() -> None:
+    """With 35 models, and so 595 tests, a large difference stays significant after correction."""
+    models = [rows_of(f"m{number:02}", noisy(20, 1, 9 * (number == 0), number)) for number in range(35)]
+    pairs = compared(*models).pairs
+    assert {pair.tests for pair in pairs} == {595}
+    assert [pair.winner for pair in pairs].count("m00") == 34

@@ -23,3 +23,14 @@ def test_models_are_grouped_by_their_own_columns() -> None:
         for label, part in found.items()
     }
     assert rows == {"x": {"a": [1, 3], "b": [4, 5]}, "y": {"a": [2, 3], "b": [5]}}
+
+
+def test_numbers_are_labels_by_their_value() -> None:
+    """``2.0`` of one output and ``2`` of another are one group, NaN is no value, and 10 comes after 2."""
+    first = pa.table({"n": pa.array([10.0, 2.0, float("nan"), 2.5])})
+    second = pa.table({"n": pa.array([2, 10, 3, None], pa.int64())})
+    found = grouped({"a": first, "b": second}, {"a": "n", "b": "n"})
+    assert list(found) == ["2", "2.5", "3", "10", "(none)"]
+    assert {label for label, part in found.items() if len(part) == 2} == {"2", "10", "(none)"}
+    lists = pa.chunked_array([[[1.0, None], [None]]])
+    assert labels_of(lists) == [("1",), ("(none)",)]

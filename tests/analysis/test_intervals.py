@@ -104,7 +104,7 @@ def test_skewed_prompts_get_the_bootstrap_t_interval() -> None:
         ([1.0, 2.0, 4.0], "3 prompts are too few"),
         ([1.0, 2.0, 4.0, 5.0, 5.5, 7.0], "about normal"),
         ([1.0] * 29 + [0.0], "29 of 30 prompts have the same value"),
-        ([1.0] * 30, "30 of 30 prompts have the same value"),
+        ([1.0] * 30, "all 30 prompts have the same value"),
     ],
 )
 def test_unreliable_intervals_have_a_caution(means: list[float], word: str) -> None:

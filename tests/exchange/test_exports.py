@@ -240,22 +240,43 @@ def records() -> pa.Table:
 def test_scores_of_vbench_become_columns(tmp_path: Path) -> None:
     """Each dimension is a score of the video that has its name; what was there stays."""
     entries = [
-        {"video_path": f"/x/a red ball.-{index}.mp4", "video_results": 0.5 + index} for index in range(2)
+        {"video_path": f"/x/a red ball.-{index}.mp4", "video_results": 0.5 + index / 4} for index in range(2)
     ]
-    (tmp_path / "results.json").write_text(json.dumps({"color": [1.0, entries]}))
-    table, taken = import_scores(records(), tmp_path / "results.json")
+    (tmp_path / "results.json").write_text(json.dumps({"color": [0.625, entries]}))
+    found = import_scores(records(), tmp_path / "results.json")
+    table, taken = found.records, found.taken
     assert taken == 2
     assert [json.loads(scores) for scores in table["scores"].to_pylist()] == [
         {"clip_score": 30.0, "vbench_color": 0.5},
-        {"clip_score": 30.0, "vbench_color": 1.5},
+        {"clip_score": 30.0, "vbench_color": 0.75},
     ]
+
+
+def test_scores_that_disagree_with_earlier_ones_are_counted(tmp_path: Path) -> None:
+    """Importing the same scores again replaces nothing; other values are counted."""
+    entries = [{"video_path": f"/x/a red ball.-{index}.mp4", "video_results": 0.5} for index in range(2)]
+    (tmp_path / "results.json").write_text(json.dumps({"color": [0.5, entries]}))
+    once = import_scores(records(), tmp_path / "results.json")
+    again = import_scores(once.records, tmp_path / "results.json")
+    entries[1]["video_results"] = 0.75
+    (tmp_path / "results.json").write_text(json.dumps({"color": [0.5, entries]}))
+    other = import_scores(once.records, tmp_path / "results.json")
+    assert (once.replaced, again.replaced, other.replaced, other.taken) == (0, 0, 1, 2)
+
+
+def test_imaging_quality_from_0_to_1_is_not_divided(tmp_path: Path) -> None:
+    """Scores of a file whose scores were divided by 100 before stay as they are."""
+    entries = [{"video_path": f"/x/a red ball.-{index}.mp4", "video_results": 0.715} for index in range(2)]
+    (tmp_path / "results.json").write_text(json.dumps({"imaging_quality": [0.715, entries]}))
+    table = import_scores(records(), tmp_path / "results.json").records
+    assert json.loads(table["scores"][0].as_py())["vbench_imaging_quality"] == 0.715
 
 
 def test_imaging_quality_is_imported_on_vbenchs_scale(tmp_path: Path) -> None:
     """VBench writes imaging quality from 0 to 100 for videos, and averages it from 0 to 1."""
     entries = [{"video_path": f"/x/a red ball.-{index}.mp4", "video_results": 71.5} for index in range(2)]
     (tmp_path / "results.json").write_text(json.dumps({"imaging_quality": [0.715, entries]}))
-    table, _ = import_scores(records(), tmp_path / "results.json")
+    table = import_scores(records(), tmp_path / "results.json").records
     assert [json.loads(scores)["vbench_imaging_quality"] for scores in table["scores"].to_pylist()] == [
         pytest.approx(0.715)
     ] * 2
@@ -268,8 +289,7 @@ def test_scores_of_long_prompts_find_their_videos(tmp_path: Path) -> None:
     long = records().set_column(at, "prompt", pa.array([prompt] * 2))
     entries = [{"video_path": f"/x/{prompt[:180]}-{index}.mp4", "video_results": index} for index in range(2)]
     (tmp_path / "results.json").write_text(json.dumps({"Mechanics": [0.5, entries]}))
-    _, taken = import_scores(long, tmp_path / "results.json")
-    assert taken == 2
+    assert import_scores(long, tmp_path / "results.json").taken == 2
 
 
 def test_rewritten_prompts_have_the_names_of_the_benchmark(tmp_path: Path) -> None:
@@ -281,8 +301,7 @@ def test_rewritten_prompts_have_the_names_of_the_benchmark(tmp_path: Path) -> No
     assert (tmp_path / "vbench" / "original of a red ball.-4.mp4").exists()
     entries = [{"video_path": "/x/original-1.mp4", "video_results": 0.5}]
     (tmp_path / "results.json").write_text(json.dumps({"color": [0.5, entries]}))
-    _, taken = import_scores(records(), tmp_path / "results.json", None, {"r": "original"})
-    assert taken == 1
+    assert import_scores(records(), tmp_path / "results.json", None, {"r": "original"}).taken == 1
 
 
 def test_scores_of_vbench_long_are_those_of_whole_videos(tmp_path: Path) -> None:
@@ -292,7 +311,8 @@ def test_scores_of_vbench_long_are_those_of_whole_videos(tmp_path: Path) -> None
     fused = [{"video_path": "/x/a red ball.-0.mp4", "inclip_score": 1.0, "video_results": 0.7}]
     content = {"temporal_flickering": [0.4, clips, videos], "subject_consistency": [0.7, fused]}
     (tmp_path / "results.json").write_text(json.dumps(content))
-    table, taken = import_scores(records(), tmp_path / "results.json")
+    found = import_scores(records(), tmp_path / "results.json")
+    table, taken = found.records, found.taken
     assert taken == 2
     assert json.loads(table["scores"][0].as_py()) == {
         "clip_score": 30.0,
@@ -307,6 +327,7 @@ def test_scores_of_vbench_long_are_those_of_whole_videos(tmp_path: Path) -> None
         ({"color": [1.0, [{"video_path": "other-0.mp4", "video_results": 1}]]}, "another run"),
         ({"color": 1.0}, "not a VBench result"),
         ({"color": [1.0]}, "not a VBench result"),
+        ({"color": [71.5, [{"video_path": "a red ball.-0.mp4", "video_results": 71.5}]]}, "color of 71.5"),
         ([], "not a VBench result"),
     ],
 )
