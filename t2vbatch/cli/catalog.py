@@ -48,6 +48,7 @@ def check_manifest(
       t2vbatch manifest check manifests/quickstart.csv
     """
     from t2vbatch.job import load_job
+    from t2vbatch.job.secrets import redacted, redacted_value
     from t2vbatch.manifest import LIMITS, OPTIONS, Options, read_manifest
     from t2vbatch.manifest import check_manifest as problems_of
 
@@ -60,10 +61,10 @@ def check_manifest(
     notes = () if problems else read_manifest(source, allow_paths, limits, options).notes
     if as_json:
         found = {"problems": [asdict(problem) for problem in problems], "notes": notes}
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        typer.echo(json.dumps(redacted_value(found), ensure_ascii=False))
     else:
         for line in (*problems, *(f"note: {note}" for note in notes)):
-            typer.echo(str(line))
+            typer.echo(redacted(str(line)))
         typer.echo(f"{source}: {counted(len(problems), 'problem')}")
     raise typer.Exit(2 if problems else 0)
 

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Iterable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from t2vbatch.errors import UsageError
-from t2vbatch.job.code_uses import CodeUse
+
+if TYPE_CHECKING:
+    from t2vbatch.job.code_uses import CodeUse
 
 AllowCode = Annotated[
     bool,
@@ -18,7 +20,7 @@ AllowCode = Annotated[
 ]
 
 
-def confirm_code(output: str, uses: Iterable[CodeUse], allowed: bool, fix: str = "") -> None:
+def confirm_code(output: str, uses: "Iterable[CodeUse]", allowed: bool, fix: str = "") -> None:
     """Return where the user allows all of these uses.
 
     Args:

@@ -39,8 +39,10 @@ _progress_log = logging.getLogger("t2vbatch.progress")
 
 def print_notes(notes: Iterable[str]) -> None:
     """Print what the user should read before the run, to stderr."""
+    from t2vbatch.job.secrets import redacted
+
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {redacted(note)}", file=sys.stderr)
 
 
 class _Lines(logging.Handler):

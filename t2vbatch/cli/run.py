@@ -122,6 +122,7 @@ def plan(
     """
     with Display(quiet=as_json) as display, display.checking():
         from t2vbatch.analysis.estimate import READ, estimate_text
+        from t2vbatch.job.secrets import redacted
         from t2vbatch.output.store import open_store
         from t2vbatch.plan.units import pending, position_count
 
@@ -133,7 +134,7 @@ def plan(
         for name, planned in prepared.plan.counts().items()
     }
     if as_json:
-        notes = list(prepared.plan.notes)
+        notes = [redacted(note) for note in prepared.plan.notes]
         found: dict[str, object] = {"output": prepared.job.output, "models": models, "notes": notes}
         if estimated:
             found["estimates"] = [asdict(one) for one in _estimates(prepared, records, units)]

@@ -1,4 +1,5 @@
-"""Values of the job's ``${NAME}`` references, so that no text that leaves the process contains them.
+"""Secrets that no text that leaves the process may contain: values of the job's ``${NAME}`` references, and
+credentials in URLs and headers, which may come from a cell of a manifest.
 
 The values are kept for the whole process, because errors come from everywhere: pipelines, metrics, storages,
 libraries. Every job that is read or unpickled adds its own. Records, failures, logs, status files and the
@@ -18,21 +19,31 @@ SHORTEST = 4
 """Characters of the shortest value that counts as a secret: a shorter one occurs in other text by chance."""
 
 _WORD = 8  # A value of fewer characters is only replaced as a whole word.
+_HIDDEN = "***"
+_CREDENTIALS = (
+    re.compile(r"(?P<kept>\w://)(?!\$\{)[^\s/?#@'\"<>\\]+(?=@)"),
+    re.compile(
+        r"(?P<kept>[?&;](?:[\w-]*(?:signature|credential|token|password|secret|api[_-]?key)|sig|key|auth"
+        r"|awsaccesskeyid)=)(?!\$\{)[^&\s'\"<>#\\]+",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(?P<kept>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE),
+)
+"""User names and passwords of URLs, signed queries such as those of S3 and Azure, and HTTP authorizations."""
+
 _known: dict[str, str] = {}
 
 
 def remember(variables: Mapping[str, str]) -> None:
     """Redact these values from now on. ``variables``: name: value."""
-    new = {name: value for name, value in variables.items() if len(value) >= SHORTEST}
-    if new.items() <= _known.items():
-        return
-    _known.update(new)
+    _known.update({name: value for name, value in variables.items() if len(value) >= SHORTEST})
     if not isinstance(logging.getLogRecordFactory(), _Redacting):
         logging.setLogRecordFactory(_Redacting(logging.getLogRecordFactory()))
 
 
 def redacted(text: str, variables: Mapping[str, str] | None = None) -> str:
-    """The text with ``${NAME}`` for every value, also where the value is quoted for a URL, JSON or HTML.
+    """The text with ``${NAME}`` for every value, also where the value is quoted for a URL, JSON or HTML, and
+    with ``***`` for credentials in URLs and headers.
 
     Args:
         variables: name: value; None: all values that the process remembers.
@@ -43,6 +54,8 @@ def redacted(text: str, variables: Mapping[str, str] | None = None) -> str:
             for form in dict.fromkeys(_forms(value)):
                 if form in text:
                     text = _replaced(text, form, f"${{{name}}}")
+    for pattern in _CREDENTIALS:
+        text = pattern.sub(rf"\g<kept>{_HIDDEN}", text)
     return text
 
 

@@ -147,6 +147,8 @@ _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0o[0-7]+)")
 _FLOAT = re.compile(
     r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SHOWN_CHARS = 80
 _OCTAL = re.compile(r"[-+]?0[0-9_]+")
 
 
@@ -217,6 +219,9 @@ class _Walk:
             JobError: aliases expand to more values than any job has, which would take hours.
         """
         self._count(node)
+        if isinstance(node, yaml.ScalarNode) and _SURROGATE.search(node.value):
+            self._refuse(node, "half of a surrogate pair", "whole characters")
+            return
         if id(node) in around:
             self._refuse(node, "a value that contains itself", "finite values")
             return
@@ -228,6 +233,7 @@ class _Walk:
             case yaml.MappingNode():
                 for key, value in self._entries(node):
                     self._note(key, (*path, key.value))
+                    self.visit(key, (*path, key.value), around)
                     self.visit(value, (*path, key.value), (*around, id(node)))
             case yaml.SequenceNode():
                 for index, item in enumerate(node.value):
@@ -240,8 +246,8 @@ class _Walk:
         """The entries with a usable key, including the entries of a merge (``<<``)."""
         seen: dict[str, yaml.Node] = {}
         for key, value in node.value:
-            self._count(key)
             if key.tag == _MERGE:
+                self._count(key)
                 sections = value.value if isinstance(value, yaml.SequenceNode) else [value]
                 for section in sections:
                     if isinstance(section, yaml.MappingNode) and section is not node:
@@ -279,7 +285,8 @@ class _Walk:
         try:
             self._loader.construct_object(node)
         except ValueError:
-            self._refuse(node, repr(node.value), "a valid number, or text in quotes")
+            found = node.value if len(node.value) <= _SHOWN_CHARS else f"{node.value[:_SHOWN_CHARS]}…"
+            self._refuse(node, repr(found), "a valid number, or text in quotes")
 
     def _refuse(self, node: yaml.Node, found: str, expected: str) -> None:
         mark = node.start_mark

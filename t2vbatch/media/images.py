@@ -29,6 +29,10 @@ _SENSOR_VALUES = (32803, 34892)
 """Values of the tag PhotometricInterpretation for a mosaic of sensor values, and for linear ones."""
 _DEFAULT_FPS = 8.0
 _HEADER_BYTES = 1 << 20
+_JPEG_SCAN = b"\xff\xda"
+_MOST_SCANS = 100
+"""Encoders write about ten. Each scan visits every block of the image and may have a hundred bytes, so that a
+file of a megabyte would take minutes."""
 
 
 def is_image(head: bytes) -> bool:
@@ -146,6 +150,8 @@ def _opened(data: bytes, limits: Limits | None) -> Image.Image:
         raise ValueError(_unknown(data)) from None
     _refuse_raw(image)
     budget.frame(*image.size)
+    if image.format in ("JPEG", "MPO") and data.count(_JPEG_SCAN) > _MOST_SCANS:
+        raise ValueError(f"a JPEG of more than {_MOST_SCANS} scans")
     tags = _colour_tags(data, str(image.format))
     # In a PNG these tags come before a profile; in an AVIF after it, but an HDR image must not pass as SDR.
     if tags and (image.format == "PNG" or "icc_profile" not in image.info or tags[1] in HDR_TRANSFERS):

@@ -241,6 +241,8 @@ def check_rows(table: pa.Table) -> None:
     Raises:
         ValueError: a value that no record has.
     """
+    if table["status"].null_count:
+        raise ValueError("status is missing")
     records = table.filter(pc.not_equal(table["status"], WITHDRAWN))
     # An earlier version may not have had one of the JSON columns.
     for name in _REQUIRED.difference(_JSON).intersection(table.column_names):
@@ -271,7 +273,8 @@ def _are_scores(found: Mapping[str, Any]) -> bool:
 def _is_video_name(name: str) -> bool:
     """Whether a name is below ``videos/``: any other would make a record name our own tables."""
     parts = name.split("/")
-    return parts[0] == "videos" and len(parts) > 1 and not {"", ".", ".."} & set(parts)
+    known = parts[0] == "videos" and len(parts) > 1 and not {"", ".", ".."} & set(parts)
+    return known and name.isprintable()
 
 
 def _fits(value: Any, kind: type) -> bool:

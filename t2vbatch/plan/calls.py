@@ -137,10 +137,14 @@ def _text(call: Mapping[str, Any]) -> str:
     return json.dumps(call, sort_keys=True, ensure_ascii=False)
 
 
+_LARGEST = 1e12
+"""A larger number is a bad row's, and may not fit a float."""
+
+
 def _cost(call: Mapping[str, Any], facts: ModelFacts) -> float:
     cost = 1.0
     for argument in _COSTS:
         value = call.get(argument, facts.signature.get(argument))
         if isinstance(value, int | float) and value > 0:
-            cost *= value
+            cost *= min(value, _LARGEST)
     return cost

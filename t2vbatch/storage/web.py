@@ -8,13 +8,16 @@ One host may have a private address: the host of a URL that the user wrote, such
 Its redirects to other hosts are checked like all others.
 """
 
+import contextlib
 import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from types import TracebackType
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -33,7 +36,8 @@ STALL_S = 30.0
 """Longest silence of a server, in seconds."""
 
 TOTAL_S = 1800.0
-"""Longest time for one file, in seconds: a server that drips must not hold a worker for days."""
+"""Longest time for one file with its redirects, in seconds: a server that sends a byte now and then must not
+hold a process for days. The headers of a proxy's answer have no such limit."""
 
 _CHUNK_BYTES = 1 << 20
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -68,8 +72,11 @@ def fetch(url: str, permits: Permits | None = None, max_bytes: int = MAX_BYTES) 
         StoreError: every other failure, with the reason.
     """
     try:
-        with _opener(url, permits).open(_request(url), timeout=STALL_S) as response:
-            return _body(response, url, max_bytes)
+        with (
+            _Deadline(TOTAL_S) as deadline,
+            _opener(url, permits, deadline).open(_request(url), timeout=STALL_S) as response,
+        ):
+            return _body(response, url, max_bytes, deadline)
     except HTTPError as error:
         error.close()
         if error.code in (404, 410):
@@ -100,6 +107,7 @@ def names_private_host(url: str) -> bool:
     host = (urlsplit(url).hostname or "").rstrip(".")
     if host == "localhost" or host.endswith((".localhost", ".localdomain", ".internal", ".local")):
         return True
+    host = host.partition("%")[0]  # The zone of an IPv6 address names a network of this machine.
     try:
         found = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
@@ -111,27 +119,63 @@ def _request(url: str) -> urllib.request.Request:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("not an http:// or https:// URL")
+    if "@" in parts.netloc:
+        raise ValueError("a URL with a user name or a password, which is not supported")
     safe = "/%:@!$&'()*+,;=~?"
     plain = parts._replace(path=quote(parts.path, safe), query=quote(parts.query, safe), fragment="")
     agent = f"t2vbatch/{__version__}"  # some hosts refuse the name of the library
     return urllib.request.Request(urlunsplit(plain), headers={"User-Agent": agent})
 
 
-def _body(response: http.client.HTTPResponse, url: str, max_bytes: int) -> bytes:
-    until = time.monotonic() + TOTAL_S
+def _body(response: http.client.HTTPResponse, url: str, max_bytes: int, deadline: "_Deadline") -> bytes:
     data = bytearray()
     while chunk := response.read1(_CHUNK_BYTES):
         data += chunk
         if len(data) > max_bytes:
             raise StoreError(f"cannot read {url}: it is longer than {max_bytes:,} bytes")
-        if time.monotonic() > until:
-            raise StoreError(f"cannot read {url}: it takes longer than {TOTAL_S:.0f} s")
+        deadline.check()
     if response.length:  # read1 ends in silence where a connection breaks
         raise StoreError(f"cannot read {url}: it ended {response.length:,} bytes early")
     return bytes(data)
 
 
-def _opener(url: str, permits: Permits | None) -> urllib.request.OpenerDirector:
+class _Deadline:
+    """A context in which connections are ended when the time is over, also while their headers drip in."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._until = seconds, time.monotonic() + seconds
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "_Deadline":
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        self.check()  # A connection that was ended gives half an answer, or errors of many kinds.
+
+    def watch(self, connection: socket.socket) -> None:
+        """End this connection too."""
+        self._sockets.append(connection)
+        self.check()
+
+    def check(self) -> None:
+        """Raise TimeoutError when the time is over."""
+        if time.monotonic() >= self._until:
+            raise TimeoutError(f"it takes longer than {self._seconds:.0f} s")
+
+    def _end(self) -> None:
+        for connection in self._sockets:
+            with contextlib.suppress(OSError):
+                # Not the method of a TLS socket, which another thread may be reading.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def _opener(url: str, permits: Permits | None, deadline: _Deadline) -> urllib.request.OpenerDirector:
     """An opener for http and https alone: urllib's usual opener follows a redirect to ftp."""
     opener = urllib.request.OpenerDirector()
     origin = None if permits else _origin(url)
@@ -147,7 +191,10 @@ def _opener(url: str, permits: Permits | None) -> urllib.request.OpenerDirector:
             urllib.request.HTTPSHandler(),
         ]
     else:
-        handlers += [urllib.request.HTTPRedirectHandler(), _GuardedHandler(permits or is_public, origin)]
+        handlers += [
+            urllib.request.HTTPRedirectHandler(),
+            _GuardedHandler(permits or is_public, origin, deadline),
+        ]
     for handler in handlers:
         opener.add_handler(handler)
     return opener
@@ -191,30 +238,32 @@ class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
 class _GuardedHandler(urllib.request.AbstractHTTPHandler):
     """Opens http and https over connections that check their address."""
 
-    def __init__(self, permits: Permits, origin: Origin | None) -> None:
+    def __init__(self, permits: Permits, origin: Origin | None, deadline: _Deadline) -> None:
         super().__init__()
-        self._permits, self._own = permits, origin
+        self._rules = permits, origin, deadline
 
     def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_guarded(http.client.HTTPConnection, self._permits, self._own), request)
+        return self.do_open(_guarded(http.client.HTTPConnection, *self._rules), request)
 
     def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_guarded(http.client.HTTPSConnection, self._permits, self._own), request)
+        return self.do_open(_guarded(http.client.HTTPSConnection, *self._rules), request)
 
     http_request = urllib.request.AbstractHTTPHandler.do_request_
     https_request = urllib.request.AbstractHTTPHandler.do_request_
 
 
 def _guarded(
-    base: type[http.client.HTTPConnection], permits: Permits, origin: Origin | None
+    base: type[http.client.HTTPConnection], permits: Permits, origin: Origin | None, deadline: _Deadline
 ) -> Callable[..., http.client.HTTPConnection]:
     class Guarded(base):  # type: ignore[misc, valid-type]
         def connect(self) -> None:
             own = _is_own(self.host, self.port, origin)
             self.sock = _connected(self.host, self.port, self.timeout, _any_address if own else permits)
+            deadline.watch(self.sock)
             if base is http.client.HTTPSConnection:
                 context = ssl.create_default_context()
                 self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
+                deadline.watch(self.sock)
 
     return Guarded
 

@@ -6,7 +6,9 @@ Each new kind of fault is printed once, and its input saved; the exit code is 1 
 
 import argparse
 import hashlib
+import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -81,38 +83,51 @@ def _fuzz(name: str, seconds: float, found: Path) -> int:
             from tests.fuzz.targets import TARGETS
     from tests.fuzz.seeds import seeds
 
-    faults = Faults(name, found)
+    faults, start = Faults(name, found), time.monotonic()
     target = faults.trying(TARGETS[name])
-    start = time.monotonic()
-    if atheris is None:
-        _edit_randomly(target, seeds(name), seconds)
-    else:
-        _guided(atheris, target, seeds(name), seconds)
-    spent = time.monotonic() - start
-    found_text = f"{len(faults.known)} kinds of fault"
-    print(f"{name}: {faults.inputs:,} inputs in {spent:.0f} s, {found_text}", flush=True)
-    return 1 if faults.known else 0
+
+    def over() -> bool:
+        return time.monotonic() - start >= seconds
+
+    def summary() -> int:
+        spent, kinds = time.monotonic() - start, len(faults.known)
+        print(f"{name}: {faults.inputs:,} inputs in {spent:.0f} s, {kinds} kinds of fault", flush=True)
+        return 1 if kinds else 0
+
+    if atheris is not None:
+        _guided(atheris, target, seeds(name), over, summary)
+    _edit_randomly(target, seeds(name), over)
+    return summary()
 
 
-def _edit_randomly(target: Callable[[bytes], None], seeds: tuple[bytes, ...], seconds: float) -> None:
+def _edit_randomly(
+    target: Callable[[bytes], None], seeds: tuple[bytes, ...], over: Callable[[], bool]
+) -> None:
     from tests.fuzz.mutate import edited, random_edits
 
-    rng, until = random.Random(0), time.monotonic() + seconds
-    while time.monotonic() < until:
+    rng = random.Random(0)
+    while not over():
         target(edited(rng.choice(seeds), random_edits(rng, seeds)))
 
 
-def _guided(atheris: Any, target: Callable[[bytes], None], seeds: tuple[bytes, ...], seconds: float) -> None:
-    """Fuzz by coverage until the time is over. The fuzzer ends its process, so a child runs it."""
+def _guided(
+    atheris: Any,
+    target: Callable[[bytes], None],
+    seeds: tuple[bytes, ...],
+    over: Callable[[], bool],
+    summary: Callable[[], int],
+) -> None:
+    """Fuzz by coverage until the time is over, and end the process: the fuzzer does not return."""
     with tempfile.TemporaryDirectory() as folder:
         for number, seed in enumerate(seeds):
             (Path(folder) / f"seed-{number}").write_bytes(seed)
-        until = time.monotonic() + seconds
 
         def timed(data: bytes) -> None:
             target(data)
-            if time.monotonic() >= until:
-                raise KeyboardInterrupt
+            if over():
+                code = summary()
+                shutil.rmtree(folder, ignore_errors=True)
+                os._exit(code)
 
         options = ["-rss_limit_mb=4096", "-timeout=120", f"-artifact_prefix={folder}/"]
         atheris.Setup([sys.argv[0], folder, *options], timed)

@@ -47,6 +47,25 @@ def test_every_form_of_a_secret_is_redacted(text: str) -> None:
     assert "s3cr3t" not in str(redacted_value({"a": [text, {"b": text}], "c": 1}))
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at https://me:s3cr3t@host/x.png: 404", "at https://***@host/x.png: 404"),
+        ("ftp://s3cr3t@host", "ftp://***@host"),
+        ("https://b.s3.amazonaws.com/x?a=1&X-Amz-Signature=s3cr3t&b=2", "&X-Amz-Signature=***&b=2"),
+        ("https://h/x?X-Amz-Credential=s3cr3t%2Faws4&X-Amz-Security-Token=s3cr3t", "Token=***"),
+        ("<a href='https://h/x?a=1&amp;sig=s3cr3t'>", "&amp;sig=***'>"),
+        ("GET /x?token=s3cr3t HTTP/1.1", "?token=*** HTTP"),
+        ("{'Authorization': 'Bearer s3cr3t.token-value'}", "Bearer ***"),
+        ("https://host/x?keyword=cat&size=9 me@host.org", "keyword=cat&size=9 me@host.org"),
+    ],
+)
+def test_credentials_of_urls_and_headers_are_redacted(text: str, shown: str) -> None:
+    """A cell of a manifest may contain them, and errors quote it."""
+    assert shown in redacted(text)
+    assert "s3cr3t" not in redacted(text)
+
+
 def test_short_values_are_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """A value of a few characters is replaced as a word alone, and a shorter one never."""
     remember({"PIN": "1234", "X": "ab"})

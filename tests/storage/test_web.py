@@ -1,14 +1,17 @@
 """Reading from the web: real servers, redirects, broken answers, and addresses that are not public."""
 
+import contextlib
 import ipaddress
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from t2vbatch.errors import StoreError
+from t2vbatch.storage import web
 from t2vbatch.storage.files import read_uri
 from t2vbatch.storage.web import Address, fetch, is_public, names_private_host
 
@@ -44,12 +47,26 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", self.server.redirect)
             self.end_headers()
+        elif kind in ("drip", "trickle"):
+            self._send_slowly(headers=kind == "drip")
+        elif kind == "round":
+            self.send_response(302)
+            self.send_header("Location", self.path)
+            self.end_headers()
         else:
             body = b"x" * 1000 if kind == "long" else self.path.encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body) + (100 if kind == "short" else 0)))
             self.end_headers()
             self.wfile.write(body)
+
+    def _send_slowly(self, headers: bool) -> None:
+        """Send headers or a body without an end, a byte at a time."""
+        self.wfile.write(b"HTTP/1.0 200 OK\r\nX: " if headers else b"HTTP/1.0 200 OK\r\n\r\n")
+        with contextlib.suppress(OSError):
+            for _ in range(600):
+                self.wfile.write(b"x")
+                time.sleep(0.1)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -261,3 +278,19 @@ def test_addresses_that_are_public(text: str) -> None:
 def test_hosts_that_say_it_themselves(url: str, private: bool) -> None:
     """A URL with a private address in any spelling is known without looking anything up."""
     assert names_private_host(url) is private
+
+
+@pytest.mark.parametrize("kind", ["drip", "trickle"])
+def test_a_server_that_sends_a_byte_now_and_then(
+    site: Site, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole answer, its headers included, has a deadline."""
+    monkeypatch.setattr(web, "TOTAL_S", 1.0)
+    with pytest.raises(StoreError, match="it takes longer than 1 s"):
+        fetch(f"{site.url}/{kind}")
+
+
+def test_a_redirect_without_an_end(site: Site) -> None:
+    """Redirects in a circle are refused."""
+    with pytest.raises(StoreError, match="infinite loop"):
+        fetch(f"{site.url}/round")
