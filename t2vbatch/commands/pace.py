@@ -5,51 +5,56 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable
 
 WINDOW_S = 600.0
 """Ten minutes: several units of a slow model, and still the present rate when workers come and go."""
 
-
-def rate_per_min(finished_s: Iterable[float], started_s: float) -> float | None:
-    """Samples per minute over the last ten minutes, or since the start where that is later.
-
-    Args:
-        finished_s: for each finished sample, the seconds since it was finished.
-        started_s: seconds since the first sample was started. The time that models take to load does not
-        count.
-
-    Returns:
-        None where no sample was finished in that time.
-    """
-    recent = sum(0 <= age <= WINDOW_S for age in finished_s)
-    return 60 * recent / max(min(started_s, WINDOW_S), 1.0) if recent else None
+_STEP_S = 1.0
+"""Samples that are finished within this time count as finished together, so that memory is bounded."""
 
 
 class Pace:
-    """When the samples of this run were finished, as far as the rate needs it."""
+    """When the samples of this run were finished, as far as the rate needs it.
 
-    def __init__(self) -> None:
+    Args:
+        clock: seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._started: float | None = None
-        self._finished: deque[float] = deque()
-        self._done = 0
+        self._finished: deque[tuple[float, int]] = deque()
+        self._recent = self._done = 0
 
     def add(self, done: int) -> None:
         """Take in how many samples are finished now."""
-        now = time.monotonic()
+        now = self._clock()
         if self._started is None:
             self._started = now
-        self._finished.extend([now] * (done - self._done))
-        self._done = max(done, self._done)
-        while self._finished and now - self._finished[0] > WINDOW_S:
-            self._finished.popleft()
+        if new := max(0, done - self._done):
+            self._done, self._recent = done, self._recent + new
+            if self._finished and now - self._finished[-1][0] < _STEP_S:
+                at, count = self._finished.pop()
+                self._finished.append((at, count + new))
+            else:
+                self._finished.append((now, new))
+        self._forget(now)
 
     def rate_per_min(self) -> float | None:
-        """Finished samples per minute."""
+        """Samples per minute over the last ten minutes, or since the start where that is later.
+
+        None where no sample was finished in that time. The time that models take to load does not count.
+        """
         if self._started is None:
             return None
-        now = time.monotonic()
-        return rate_per_min((now - at for at in self._finished), now - self._started)
+        now = self._clock()
+        self._forget(now)
+        return 60 * self._recent / max(min(now - self._started, WINDOW_S), 1.0) if self._recent else None
+
+    def _forget(self, now: float) -> None:
+        while self._finished and now - self._finished[0][0] > WINDOW_S:
+            self._recent -= self._finished.popleft()[1]
 
 
 def remaining_s(pending: int, rate: float | None) -> float | None:

@@ -17,6 +17,12 @@ _log = logging.getLogger(__name__)
 TICK_S = 0.2
 """Time between two looks at deadlines: they are seconds and more."""
 
+REPORT_S = 0.1
+"""Least time between two reports of routine progress: a person reads no faster, and a report costs more than
+several events. All other changes are reported at once."""
+
+_ROUTINE = (m.Generated, m.Finished, m.Heartbeat, m.Tick)
+
 
 class Backend(Protocol):
     """Carries out the scheduler's actions. ``events`` alone may wait."""
@@ -78,6 +84,7 @@ class _Driver:
         self._watched = self._billed = clock()
         self._left_s, self._is_spent = budget_s, False
         self._reported: m.Progress | None = None
+        self._next_report = float("-inf")
 
     def run(self, interrupts: Interrupts) -> Ending:
         handled = 0
@@ -94,7 +101,7 @@ class _Driver:
             if self._watched - ticked >= TICK_S:
                 ticked = self._watched
                 self.dispatch(m.Tick())
-        self._report()
+        self._report(at_once=True)
         spent = self._is_spent and self._scheduler.ending == "interrupted" and not interrupts.count
         return "spent" if spent else self._scheduler.ending
 
@@ -126,13 +133,15 @@ class _Driver:
         while events:
             event = events.pop(0)
             _log_event(event)
+            if not isinstance(event, _ROUTINE):
+                self._next_report = float("-inf")
             for action in self._scheduler.handle(event, self._watched):
                 events += self._act(action)
 
     def _act(self, action: Action) -> list[Event]:
         match action:
             case m.Start():
-                self._report()  # The inline engine loads the model within this call.
+                self._report(at_once=True)  # The inline engine loads the model within this call.
                 self._backend.start(action)
             case m.Stop():
                 self._backend.stop(action.worker)
@@ -179,7 +188,11 @@ class _Driver:
         found = [(position, self._callbacks.committed(position)) for position in action.positions]
         return tuple(Outcome(position, status) for position, status in found if status is not None)
 
-    def _report(self) -> None:
+    def _report(self, at_once: bool = False) -> None:
+        now = self._clock()
+        if not at_once and now < self._next_report:
+            return
+        self._next_report = now + REPORT_S
         progress = self._scheduler.progress()
         # While workers start, only the time that they take changes.
         if progress != self._reported or progress.waits_for is not None:

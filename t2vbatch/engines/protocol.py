@@ -24,7 +24,7 @@ class RunCallbacks(Generic[P]):
         payload: all that a worker needs for a position. Raises RowError where the row has none.
         committed: the status that was committed for a position, or None. Asked before a repeated attempt.
         quarantine: commits, with the number of attempts and the failure, that a position failed.
-        progress: takes the state of the run, after every change.
+        progress: takes the state of the run after changes, at most ten times a second while all goes well.
     """
 
     payload: Callable[[int], P]

@@ -31,7 +31,7 @@ from typing import Any
 
 from t2vbatch.errors import LeaseHeldError, StoreError
 from t2vbatch.output.processes import Process, State
-from t2vbatch.storage.files import Folder
+from t2vbatch.storage.files import Durable, Folder
 
 _log = logging.getLogger(__name__)
 
@@ -181,6 +181,7 @@ class Fenced:
 
     def __init__(self, folder: Folder, token: str) -> None:
         self._folder, self._token = folder, token
+        self._held = b""  # What the file of the lease held when it was last seen to be this run's.
 
     @property
     def uri(self) -> str:
@@ -219,13 +220,13 @@ class Fenced:
         self._check()
         self._folder.move(old, new)
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, durable: Durable = "name") -> None:
         self._check()
-        self._folder.write(name, data)
+        self._folder.write(name, data, durable)
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, data: bytes, durable: Durable = "name") -> bool:
         self._check()
-        return self._folder.create(name, data)
+        return self._folder.create(name, data, durable)
 
     def publish(self, name: str, local: Path) -> None:
         self._check()
@@ -236,8 +237,13 @@ class Fenced:
         self._folder.delete(name)
 
     def _check(self) -> None:
-        seen = _read(self._folder)
-        if seen is None or not seen.is_of(self._token):
+        data = _read_file(self._folder)
+        if data is not None and data[0] == self._held:
+            return
+        seen = None if data is None else _parsed(*data)
+        if data is not None and seen is not None and seen.is_of(self._token):
+            self._held = data[0]
+        else:
             now = "free" if seen is None or seen.is_free else f"held by {seen.holder()}"
             raise LeaseHeldError(
                 f"{self.uri}: the lease of this run was taken over while the run was suspended, and is now "
@@ -247,10 +253,18 @@ class Fenced:
 
 def _read(folder: Folder) -> _Seen | None:
     """What the lease file holds; None where there is no file."""
+    data = _read_file(folder)
+    return None if data is None else _parsed(*data)
+
+
+def _read_file(folder: Folder) -> tuple[bytes, str] | None:
     try:
-        data, version = folder.read_version(_NAME)
+        return folder.read_version(_NAME)
     except FileNotFoundError:
         return None
+
+
+def _parsed(data: bytes, version: str) -> _Seen:
     try:
         return _Seen(dict(json.loads(data)), version)
     except (ValueError, TypeError):

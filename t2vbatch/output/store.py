@@ -105,10 +105,11 @@ class Store:
         if earlier := self.committed(record.sample_id):
             return earlier
         draft = _draft(record.sample_id)
-        if not self.folder.create(draft, record.to_json()):
+        # A draft that a power cut destroys costs what was in progress, and find_orphan reads no damaged one.
+        if not self.folder.create(draft, record.to_json(), durable="no"):
             if record.video and (earlier := self.find_orphan(record.sample_id, record.video)):
                 return earlier
-            self.folder.write(draft, record.to_json())
+            self.folder.write(draft, record.to_json(), durable="no")
         self._place(str(record.video), local)
         return record
 

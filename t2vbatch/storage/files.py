@@ -20,11 +20,11 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from t2vbatch.storage.errors import explained
-from t2vbatch.storage.local_folder import LocalFolder
+from t2vbatch.storage.local_folder import Durable, LocalFolder
 from t2vbatch.storage.object_folder import ObjectFolder
 from t2vbatch.storage.web import fetch
 
-__all__ = ["Folder", "LocalFolder", "ObjectFolder", "local_path", "open_folder", "read_uri"]
+__all__ = ["Durable", "Folder", "LocalFolder", "ObjectFolder", "local_path", "open_folder", "read_uri"]
 
 
 class Folder(Protocol):
@@ -45,10 +45,10 @@ class Folder(Protocol):
     def size(self, name: str) -> int | None:
         """Size of the file in bytes; None if it does not exist."""
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, durable: Durable = "name") -> None:
         """Write the file ``name``, replacing an existing one."""
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, data: bytes, durable: Durable = "name") -> bool:
         """Write the file ``name`` if it does not exist; return whether this call wrote it."""
 
     def read_version(self, name: str) -> tuple[bytes, str]:

@@ -8,14 +8,19 @@ import os
 import shutil
 import stat
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from t2vbatch.storage.errors import explained
 from t2vbatch.storage.names import checked_name
 
 _STAGING = ".staging"
 _LOCK = "lock"
+
+
+Durable = Literal["name", "content", "no"]
+"""What a power cut after a write leaves: the file; the file or nothing, but no part of it; or anything."""
 
 
 class LocalFolder:
@@ -41,18 +46,22 @@ class LocalFolder:
                 return None
             return found.st_size if stat.S_ISREG(found.st_mode) else None
 
-    def write(self, name: str, data: bytes) -> None:
-        with explained("write", self._path(name)), self._written(name, data) as temporary:
-            temporary.replace(self._path(name))
-            _sync_folder(self._path(name).parent)
+    def write(self, name: str, data: bytes, durable: Durable = "name") -> None:
+        target = self._path(name)
+        with explained("write", target), self._written(target, data, durable) as temporary:
+            temporary.replace(target)
+            if durable == "name":
+                _sync_folder(target.parent)
 
-    def create(self, name: str, data: bytes) -> bool:
-        with explained("create", self._path(name)), self._written(name, data) as temporary:
+    def create(self, name: str, data: bytes, durable: Durable = "name") -> bool:
+        target = self._path(name)
+        with explained("create", target), self._written(target, data, durable) as temporary:
             try:
-                os.link(temporary, self._path(name))
+                os.link(temporary, target)
             except FileExistsError:
                 return False
-            _sync_folder(self._path(name).parent)
+            if durable == "name":
+                _sync_folder(target.parent)
             return True
 
     def read_version(self, name: str) -> tuple[bytes, str]:
@@ -96,7 +105,9 @@ class LocalFolder:
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                with self._staged(lambda staged: shutil.copyfile(local, staged)) as staged:
+                with self._staged() as staged:
+                    shutil.copyfile(local, staged)
+                    _sync(staged)
                     staged.replace(target)
                 local.unlink()
             _sync_folder(target.parent)
@@ -153,17 +164,21 @@ class LocalFolder:
         return self._root / checked_name(name)
 
     @contextlib.contextmanager
-    def _written(self, name: str, data: bytes) -> Iterator[Path]:
-        self._path(name).parent.mkdir(parents=True, exist_ok=True)
-        with self._staged(lambda staged: staged.write_bytes(data)) as temporary:
+    def _written(self, target: Path, data: bytes, durable: Durable) -> Iterator[Path]:
+        """A temporary file with this content, and the folder of ``target``."""
+        with self._staged() as temporary:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                if durable != "no":
+                    os.fsync(file.fileno())
+            target.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
 
     @contextlib.contextmanager
-    def _staged(self, fill: Callable[[Path], object]) -> Iterator[Path]:
+    def _staged(self) -> Iterator[Path]:
         temporary = self.staging() / uuid.uuid4().hex
         try:
-            fill(temporary)
-            _sync(temporary)
             yield temporary
         finally:
             temporary.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from obstore.store import from_url
 
 from t2vbatch.errors import StoreError
 from t2vbatch.storage.errors import explained
+from t2vbatch.storage.local_folder import Durable
 from t2vbatch.storage.names import checked_name
 from t2vbatch.storage.scratch import scratch_folder
 
@@ -64,11 +65,11 @@ class ObjectFolder:
             except (NotFoundError, FileNotFoundError):
                 return None
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, durable: Durable = "name") -> None:
         with explained("write", self._name(name)):
             obstore.put(self._store, checked_name(name), data)
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, data: bytes, durable: Durable = "name") -> bool:
         with explained("create", self._name(name)):
             try:
                 _repeated(lambda: obstore.put(self._store, checked_name(name), data, mode="create"))

@@ -186,9 +186,11 @@ class Finisher:
         return self._score(earlier, sample, Video(read_back.frames, earlier.fps))
 
     def _score(self, record: Record, sample: Sample, video: Video) -> Record:
-        # The poster is made here, where the frames are in memory: a report would decode every video again.
+        # The poster is made here, where the frames are in memory: a report would decode every video again. It
+        # makes a poster that a power cut destroyed.
         with stage("commit"):
-            self._store.folder.write(poster_name(str(record.frames_sha256)), poster(video))
+            name = poster_name(str(record.frames_sha256))
+            self._store.folder.write(name, poster(video), durable="content")
         with stage("score"):
             scores = self._scores(sample, self._audible(record, sample, video))
         return replace(

@@ -21,7 +21,7 @@ from t2vbatch.output import lease
 from t2vbatch.output.lease import Fenced, Lease
 from t2vbatch.output.processes import Process
 from t2vbatch.output.store import Store
-from t2vbatch.storage.files import LocalFolder
+from t2vbatch.storage.files import Durable, LocalFolder
 
 
 def _hold(root: str, held: Event) -> None:
@@ -125,8 +125,8 @@ def test_a_lease_of_another_machine_that_beats_is_respected(tmp_path: Path, quic
 class _Deaf(LocalFolder):
     """Creates the file and answers that it existed, as after a lost answer and a second request."""
 
-    def create(self, name: str, data: bytes) -> bool:
-        super().create(name, data)
+    def create(self, name: str, data: bytes, durable: Durable = "name") -> bool:
+        super().create(name, data, durable)
         return False
 
 

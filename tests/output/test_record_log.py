@@ -11,7 +11,7 @@ from t2vbatch.output import record_log
 from t2vbatch.output.folding import Folding
 from t2vbatch.output.record_log import RecordLog
 from t2vbatch.output.records import Record
-from t2vbatch.storage.files import LocalFolder
+from t2vbatch.storage.files import Durable, LocalFolder
 
 
 class _KilledError(Exception):
@@ -25,9 +25,9 @@ class _MortalFolder(LocalFolder):
         super().__init__(root)
         self.left = left
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, durable: Durable = "name") -> None:
         self._live()
-        super().write(name, data)
+        super().write(name, data, durable)
 
     def delete(self, name: str) -> None:
         self._live()

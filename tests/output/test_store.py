@@ -1,5 +1,7 @@
 """The store: records that are created once and never lost, whatever dies in between."""
 
+import hashlib
+import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -24,6 +26,29 @@ def _names(store: Store) -> list[str]:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "out"))
+
+
+def test_a_power_cut_leaves_no_record_without_its_video(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The video and its folder are on the disk before the record exists, and the record and its folder when
+    ``commit`` returns."""
+    written: list[str] = []
+
+    def fsync(handle: int) -> None:
+        written.append(os.path.relpath(Path(f"/proc/self/fd/{handle}").readlink(), store.uri))
+        real(handle)
+
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", fsync)
+    (tmp_path / "a").write_bytes(b"frames")
+    record = _record("a", video="videos/m/a.mp4", video_sha256=hashlib.sha256(b"frames").hexdigest())
+    store.publish(record, tmp_path / "a")
+    assert written == ["../a", "videos/m"]
+    assert store.committed("a") is None
+    store.commit(record)
+    assert written[2].startswith(".staging/")
+    assert written[3:] == ["records/new"]
 
 
 def test_an_output_that_is_not_there_has_no_records(store: Store) -> None:
