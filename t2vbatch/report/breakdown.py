@@ -26,6 +26,7 @@ def breakdowns(results: pa.Table, columns: Sequence[str], scores: Sequence[str])
         ``total`` counts all groups, also those beyond LARGEST. A cell is ``[mean, videos, rows]``, in the
         order of the groups.
     """
+    scores = [score for score in scores if results[score].null_count < results.num_rows]
     if not scores:
         return {}
     frame = results.select(["model", "row_id", *scores]).to_pandas()

@@ -24,6 +24,8 @@ def verdict(
     if len(board) < 2:
         return [f"{_losses(summary.counts)}{_means(board, scores)}."]
     sentences = [*_ranking(board, directed), f"{_losses(summary.counts)}."]
+    if not any(cell.value is not None for cells in board.values() for cell in cells.values()):
+        sentences.append("No video has a score.")
     if directed and (rows := _rows(summary)) and rows < FEW_ROWS:
         sentences.append(f"The comparison has only {rows} prompt{'' if rows == 1 else 's'}.")
     return sentences
@@ -71,7 +73,7 @@ def _means(board: Mapping[str, Mapping[str, Cell]], scores: Sequence[str]) -> st
 def _losses(counts: Counts) -> str:
     """Samples without a valid video; ``All N videos are ok`` without any."""
     lost = [
-        f"{number} {name}"
+        f"{number:,} {name}"
         for name in ("degenerate", "failed", "pending")
         if (number := getattr(counts, name))
     ]

@@ -199,13 +199,13 @@ def test_ten_thousand_videos_stay_interactive(page: Page, tmp_path: Path) -> Non
     page.goto(write_output(tmp_path, rows, max_videos=10_000).as_uri())
     assert page.evaluate("performance.getEntriesByType('navigation')[0].domComplete") < HANG_MS
     assert page.evaluate(CLICKED, "#view-gallery") < HANG_MS
-    expect(page.locator("#count")).to_have_text("10000 videos")
+    expect(page.locator("#count")).to_have_text("10,000 videos")
     assert page.locator(".card").count() < 300
     assert page.evaluate(TIMED, ["#sort", "spread:clip_score"]) < HANG_MS
     assert page.evaluate(TIMED, ["#search", "number 24"]) < HANG_MS
-    expect(page.locator("#count")).to_have_text("444 of 10000 videos")
+    expect(page.locator("#count")).to_have_text("444 of 10,000 videos")
     page.locator("#search").fill("")
-    expect(page.locator("#count")).to_have_text("10000 videos")
+    expect(page.locator("#count")).to_have_text("10,000 videos")
     for view in ("#view-sidebyside", "#view-vote", "#view-table", "#view-charts"):
         assert page.evaluate(CLICKED, view) < HANG_MS
 
@@ -246,3 +246,18 @@ def test_many_models_and_scores_stay_readable(page: Page, tmp_path: Path) -> Non
     page.locator("#view-gallery").click()
     names = page.locator(".card").first.locator(".score-name").all_text_contents()
     assert names == [*SCORES, "score 0", "score 1", "score 2", "score 6"]
+
+
+def test_a_group_of_failures_opens_all_of_them(page: Page, tmp_path: Path) -> None:
+    """The gallery behind a group of equal errors has its samples only; the overview lists 50 groups."""
+    rows = results(["small"], [f"prompt {number}" for number in range(90)], 1)
+    for number, row in enumerate(rows):
+        text = "out of memory" if number < 25 else f"number {number}"
+        row.update({"status": "failed", "error_type": "RowError", "error": text} | dict.fromkeys(SCORES))
+    page.goto(write_output(tmp_path, rows).as_uri())
+    expect(page.locator("#verdict")).to_contain_text("no scores")
+    expect(page.locator(".failure")).to_have_count(50)
+    expect(page.locator("#failure-list > .link")).to_contain_text("16 more samples with 16 other errors")
+    page.locator(".failure summary").first.click()
+    page.get_by_role("button", name="show all 25").click()
+    expect(page.locator("#count")).to_have_text("25 of 90 videos")

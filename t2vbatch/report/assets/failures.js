@@ -2,6 +2,7 @@
 // Samples without a valid video, grouped by their error; the gallery has each of them.
 
 const LISTED = 20; // links in each group
+const LISTED_GROUPS = 50; // groups of the overview; an error that names its row makes a group for each sample
 
 function listFailures() {
   const groups = new Map();
@@ -12,7 +13,16 @@ function listFailures() {
     groups.get(key).push(sample);
   }
   const ordered = [...groups.values()].sort((left, right) => right.length - left.length);
-  document.getElementById("failure-list").append(...ordered.map(failure));
+  const list = document.getElementById("failure-list");
+  list.append(...ordered.slice(0, LISTED_GROUPS).map(failure));
+  const rest = ordered.slice(LISTED_GROUPS).flat();
+  if (rest.length) {
+    list.append(
+      button(`${counted(rest.length)} more samples with ${counted(ordered.length - LISTED_GROUPS)} other errors: show all`, "link", () =>
+        setState({ view: "gallery", filters: { status: { is: value(rest[0], "status") } } }, { push: true }),
+      ),
+    );
+  }
   document.getElementById("failures").hidden = groups.size === 0;
 }
 
@@ -20,7 +30,7 @@ function failure(samples) {
   const box = element("details", "failure");
   const head = element("summary");
   const kind = value(samples[0], "error_type") ?? value(samples[0], "status");
-  head.append(element("b", "", `${samples.length} × ${kind}`), ` ${value(samples[0], "error") ?? ""}`);
+  head.append(element("b", "", `${counted(samples.length)} × ${kind}`), ` ${value(samples[0], "error") ?? ""}`);
   box.append(head);
   const traceback = value(samples[0], "traceback");
   if (traceback) {
@@ -32,7 +42,7 @@ function failure(samples) {
     box.append(button(`${value(sample, "model")} · ${heading(sample)}`, "link", () => openDetail(samples, sample)));
   }
   if (samples.length > LISTED) {
-    const rest = button(`show all ${samples.length} in the gallery`, "link", () =>
+    const rest = button(`show all ${counted(samples.length)} in the gallery`, "link", () =>
       setState({ view: "gallery", filters: kindFilter(samples[0]) }, { push: true }),
     );
     box.append(rest);
@@ -41,6 +51,10 @@ function failure(samples) {
 }
 
 function kindFilter(sample) {
-  const kind = value(sample, "error_type");
-  return kind === null ? { status: { is: value(sample, "status") } } : { error_type: { is: kind } };
+  const filters = {};
+  for (const name of ["status", "error_type", "error"]) {
+    const found = value(sample, name);
+    if (found !== null) filters[name] = { is: found };
+  }
+  return filters;
 }

@@ -22,7 +22,7 @@ function showView() {
   }
   const samples = sorted(matching());
   current.show(samples);
-  countOutput.textContent = samples.length === count ? `${count} videos` : `${samples.length} of ${count} videos`;
+  countOutput.textContent = samples.length === count ? `${counted(count)} videos` : `${counted(samples.length)} of ${counted(count)} videos`;
   document.getElementById("nothing").hidden = samples.length > 0 || count === 0 || state.view === "overview";
 }
 

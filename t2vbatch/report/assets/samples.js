@@ -7,6 +7,10 @@ const { count, columns, scores, extra, measures, models, breakdowns, inputs, nam
 // A column may be named like a property of every object: without a prototype, only columns are found.
 for (const named of [columns, breakdowns, inputs]) Object.setPrototypeOf(named, null);
 
+function counted(number) {
+  return number.toLocaleString("en");
+}
+
 function value(sample, name) {
   const column = columns[name];
   if (!column) return null;
