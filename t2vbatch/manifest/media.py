@@ -11,8 +11,8 @@ import json
 import os
 import posixpath
 import stat
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from t2vbatch.errors import RowError, StoreError
 from t2vbatch.media.frame_folder import frame_names, pack_frames
 from t2vbatch.storage.files import local_path, open_folder, read_uri
-from t2vbatch.storage.web import MAX_BYTES, fetch, is_public, names_private_host
+from t2vbatch.storage.web import MAX_BYTES, Permits, fetch, fetch_to, is_public, names_private_host
 
 WEB = ("http", "https")
 STORES = ("s3", "gs", "az")
@@ -65,15 +65,35 @@ class Media:
         if parts := self._parts():
             files = {f"{index}{_suffix(part.uri)}": part for index, part in enumerate(parts)}
             return pack_frames(files, lambda name: files[name].read())
-        try:
+        with self._explained():
             return self._fetched(self.uri or "")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
         except FileNotFoundError as error:
             raise RowError(f"{self.name}: no file at {self.uri}") from error
         except (StoreError, OSError, ValueError) as error:
             raise RowError(f"{self.name} at {self.uri}: {error}") from error
 
     def sha256(self) -> str:
-        """Digest of the bytes, as 64 hexadecimal digits."""
+        """Digest of the bytes, as 64 hexadecimal digits; a large file is not held in memory.
+
+        Raises:
+            RowError: as ``read``.
+        """
+        single = self.uri is not None and self.data is None and not self._parts()
+        path = local_path(self.uri) if single and self.uri else None
+        digest = hashlib.sha256()
+        with self._explained():
+            if path is not None and not path.is_dir():
+                _check_local(path, self.within)
+                with path.open("rb") as file:
+                    return hashlib.file_digest(file, "sha256").hexdigest()
+            if single and urlsplit(self.uri).scheme in WEB:
+                fetch_to(digest.update, str(self.uri), self._permits())
+                return digest.hexdigest()
         return hashlib.sha256(self.read()).hexdigest()
 
     def version(self) -> str | None:
@@ -109,13 +129,17 @@ class Media:
         if path is not None:
             return _local_bytes(path, self.within)
         if urlsplit(uri).scheme in WEB:
-            beside = self.within is not None and uri.startswith(f"{self.within}/")
-            return fetch(uri, permits=None if beside else is_public)
+            return fetch(uri, self._permits())
         if uri.endswith("/"):
             folder = open_folder(uri)
             names = _some_frames(folder.names(""))
             return pack_frames(names, folder.read)
         return read_uri(uri)
+
+    def _permits(self) -> Permits | None:
+        """Which addresses a URL may have: any beside the manifest, else public ones."""
+        beside = self.within is not None and self.uri is not None and self.uri.startswith(f"{self.within}/")
+        return None if beside else is_public
 
 
 def list_cell(paths: Sequence[str]) -> str:
@@ -216,16 +240,19 @@ def _folder_version(folder: Path) -> str:
 
 
 def _local_bytes(path: Path, within: str | None) -> bytes:
+    _check_local(path, within)
+    return _local_frames(path, within) if path.is_dir() else path.read_bytes()
+
+
+def _check_local(path: Path, within: str | None) -> None:
+    """Raise StoreError unless the path is a file or a folder that may be read."""
     if within is not None and not _inside(str(path), within):
         raise StoreError("it is outside the manifest's folder")
     found = path.stat()
-    if stat.S_ISDIR(found.st_mode):
-        return _local_frames(path, within)
-    if not stat.S_ISREG(found.st_mode):
-        raise StoreError("it is neither a file nor a folder")
-    if found.st_size > MAX_BYTES:
+    if stat.S_ISREG(found.st_mode) and found.st_size > MAX_BYTES:
         raise StoreError(f"it has more than {MAX_BYTES:,} bytes")
-    return path.read_bytes()
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        raise StoreError("it is neither a file nor a folder")
 
 
 def _local_frames(folder: Path, within: str | None) -> bytes:

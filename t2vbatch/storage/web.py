@@ -60,6 +60,18 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 def fetch(url: str, permits: Permits | None = None, max_bytes: int = MAX_BYTES) -> bytes:
     """The bytes at an ``http://`` or ``https://`` URL; redirects are followed.
 
+    Args and errors: see ``fetch_to``.
+    """
+    data = bytearray()
+    fetch_to(data.extend, url, permits, max_bytes)
+    return bytes(data)
+
+
+def fetch_to(
+    take: Callable[[bytes], object], url: str, permits: Permits | None = None, max_bytes: int = MAX_BYTES
+) -> None:
+    """Pass the bytes at a URL to ``take``, a part at a time.
+
     Args:
         url: blanks and letters beyond ASCII need no quoting.
         permits: whether an address may be connected to, such as ``is_public``. Proxies of the environment are
@@ -76,7 +88,7 @@ def fetch(url: str, permits: Permits | None = None, max_bytes: int = MAX_BYTES) 
             _Deadline(TOTAL_S) as deadline,
             _opener(url, permits, deadline).open(_request(url), timeout=STALL_S) as response,
         ):
-            return _body(response, url, max_bytes, deadline)
+            _body(response, url, max_bytes, deadline, take)
     except HTTPError as error:
         error.close()
         if error.code in (404, 410):
@@ -127,16 +139,22 @@ def _request(url: str) -> urllib.request.Request:
     return urllib.request.Request(urlunsplit(plain), headers={"User-Agent": agent})
 
 
-def _body(response: http.client.HTTPResponse, url: str, max_bytes: int, deadline: "_Deadline") -> bytes:
-    data = bytearray()
+def _body(
+    response: http.client.HTTPResponse,
+    url: str,
+    max_bytes: int,
+    deadline: "_Deadline",
+    take: Callable[[bytes], object],
+) -> None:
+    size = 0
     while chunk := response.read1(_CHUNK_BYTES):
-        data += chunk
-        if len(data) > max_bytes:
+        take(chunk)
+        size += len(chunk)
+        if size > max_bytes:
             raise StoreError(f"cannot read {url}: it is longer than {max_bytes:,} bytes")
         deadline.check()
     if response.length:  # read1 ends in silence where a connection breaks
         raise StoreError(f"cannot read {url}: it ended {response.length:,} bytes early")
-    return bytes(data)
 
 
 class _Deadline:

@@ -14,11 +14,11 @@ class Attack:
     """One attack.
 
     Attributes:
-        kind: how it is tried: ``path`` and ``uri`` as a media cell, ``address`` as the address of a host,
-            ``url`` as a URL that is fetched, ``table`` as name and bytes of a manifest, ``row`` as cells of a
-            row, ``id`` as an id, ``job`` as the text of a job file, ``image`` and ``video`` as a file of
-            ``media.py``, ``title`` as metadata of a good video, ``record`` as fields of a record, ``rows`` as
-            those of records in Parquet, ``secret`` as a cell whose credentials no output may contain.
+        kind: how it is tried: ``path``, ``uri`` and ``list`` as a media cell, ``address`` as the address of
+            a host, ``url`` as a URL that is fetched, ``table`` as name and bytes of a manifest, ``row`` as
+            cells of a row, ``id`` as an id, ``job`` as the text of a job file, ``image`` and ``video`` as a
+            file of ``media.py``, ``title`` as metadata of a good video, ``record`` as fields of a record,
+            ``rows`` as those of records in Parquet, ``secret`` as a cell whose credentials no output has.
     """
 
     kind: str
@@ -64,6 +64,30 @@ PATHS = (
     "\u202egnp.x",
     "x.png\u200b",
     "m.jsonl/x.png",
+    '["../secret", "good.png"]',
+    '["good.png", "/etc/passwd"]',
+    '["../secret"]',
+    '["link", "link"]',
+    '["good.png", ["../secret"]]',
+    '["good.png", "http://127.0.0.1/x"]',
+    '["good.png", "file:///etc/passwd"]',
+    "['good.png', '../secret']",
+    "[__import__('os').system('id'), 'good.png']",
+    "[" * 100_000,
+    '["good.png", "\\u0000"]',
+    '["good.png", ""]',
+    '["good.png", null]',
+)
+LISTS = (
+    ["../secret", "good.png"],
+    ["good.png", "folder-link/secret"],
+    ["good.png", "/etc/passwd"],
+    ["good.png", "s3://private/secret"],
+    ["good.png", ["../secret"]],
+    ["good.png", 5],
+    ["good.png", "missing.png"],
+    ["fifo.png", "good.png"],
+    ["../secret"],
 )
 URIS = (
     "file:///etc/passwd",
@@ -418,6 +442,7 @@ CORPUS = tuple(
     for kind, values in (
         ("path", PATHS),
         ("uri", URIS),
+        ("list", LISTS),
         ("address", ADDRESSES),
         ("table", TABLES),
         ("row", ROWS),

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from t2vbatch.cli import app
@@ -48,6 +49,7 @@ def _manifest(folder: Path, *rows: dict[str, Any]) -> str:
     (inside / "folder-link").symlink_to(folder)
     (inside / "loop").symlink_to(inside / "loop")
     (inside / "empty.png").touch()
+    Image.new("RGB", (8, 8)).save(inside / "good.png")
     os.mkfifo(inside / "fifo.png")
     with socket.socket(socket.AF_UNIX) as server, contextlib.chdir(inside):
         server.bind("socket.png")  # Its path would be too long for a socket.
@@ -55,7 +57,7 @@ def _manifest(folder: Path, *rows: dict[str, Any]) -> str:
     return str(inside / "m.jsonl")
 
 
-def _cell(folder: Path, value: str) -> None:
+def _cell(folder: Path, value: str | list[Any]) -> None:
     """The cell is a problem of its row, in every media column, and the good row stays."""
     good = {"id": "good", "prompt": "a"}
     for column in ("image", "last_image", "video", "control"):
@@ -205,6 +207,7 @@ def _secret(folder: Path, value: str) -> None:
 _TRIED: Mapping[str, Callable[[Path, Any], None]] = {
     "path": _cell,
     "uri": _cell,
+    "list": _cell,
     "address": _address,
     "table": _table,
     "row": _row,

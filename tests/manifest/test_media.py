@@ -5,6 +5,7 @@ import hashlib
 import os
 import pickle
 import threading
+import tracemalloc
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -286,3 +287,17 @@ def test_ids_of_media_rows(tmp_path: Path) -> None:
         read_manifest(manifest(tmp_path / name, {"image": "a.png"})).row(0).row_id for name in ("one", "two")
     ]
     assert ids[0] == ids[1]
+
+
+def test_a_large_file_is_not_held_in_memory(tmp_path: Path) -> None:
+    """The digest of a file of 300 MB takes a part of it at a time."""
+    (tmp_path / "large.mp4").touch()
+    os.truncate(tmp_path / "large.mp4", 300 << 20)
+    tracemalloc.start()
+    try:
+        digest = Media("video", str(tmp_path / "large.mp4"), within=str(tmp_path)).sha256()
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert digest == hashlib.sha256(bytes(300 << 20)).hexdigest()
+    assert peak_bytes < 50 << 20
