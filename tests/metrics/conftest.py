@@ -1,9 +1,11 @@
 """Tiny networks of the real classes with tokenizer and preprocessing, created in each test session."""
 
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sentencepiece
 import torch
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
@@ -11,8 +13,13 @@ from transformers import (
     CLIPImageProcessorPil,
     CLIPModel,
     CLIPTokenizer,
+    GemmaTokenizer,
+    PreTrainedTokenizerFast,
+    Siglip2Tokenizer,
     SiglipConfig,
     SiglipModel,
+    SiglipTokenizer,
+    T5Tokenizer,
     ViTConfig,
     ViTImageProcessorPil,
     ViTModel,
@@ -79,4 +86,77 @@ def tiny_vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     ViTModel(ViTConfig(**TOWER, **PICTURES)).save_pretrained(folder)
     ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+PHRASES = [
+    *["the", "red", "ball", "rolls", "over", "wet", "grass", "a", "blue", "cube"],
+    *["spins", "slowly", "in", "rain", "cat", "dog", "runs", "jumps"],
+]
+SIGLIP_LIMIT = 64
+
+
+@pytest.fixture(scope="session")
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SentencePiece model of whole words, with SigLIP's special tokens."""
+    folder = tmp_path_factory.mktemp("pieces")
+    words = random.Random(0)
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([" ".join(words.choices(PHRASES, k=8)) for _ in range(400)]),
+        model_prefix=str(folder / "spiece"),
+        vocab_size=60,
+        hard_vocab_limit=False,
+        pad_id=1,
+        eos_id=2,
+        unk_id=0,
+        bos_id=-1,
+        minloglevel=2,
+    )
+    return folder / "spiece.model"
+
+
+def _vocabulary(model: Path) -> list[tuple[str, float]]:
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    return [(processor.id_to_piece(at), processor.get_score(at)) for at in range(len(processor))]
+
+
+def _gemma(kind: Any, model: Path) -> Any:
+    names = [piece for piece, _ in _vocabulary(model)]
+    special = ["<pad>", "<eos>", "<bos>", "<unk>"]
+    vocabulary = {name: at for at, name in enumerate(dict.fromkeys([*special, *names]))}
+    return kind(vocab=vocabulary, merges=[])
+
+
+TOKENIZERS: dict[str, Any] = {
+    "SiglipTokenizer": lambda model: SiglipTokenizer(str(model)),
+    "T5Tokenizer": lambda model: T5Tokenizer(vocab=_vocabulary(model), extra_ids=0),
+    "GemmaTokenizer": lambda model: _gemma(GemmaTokenizer, model),
+    "Siglip2Tokenizer": lambda model: _gemma(Siglip2Tokenizer, model),
+}
+
+
+@pytest.fixture(scope="session", params=[*TOKENIZERS, "CLIPTokenizer"])
+def siglip(request: pytest.FixtureRequest, pieces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SiglipModel with a tokenizer of each class."""
+    folder = tmp_path_factory.mktemp(request.param)
+    text = {**TOWER, "vocab_size": 600, "projection_size": 32, "max_position_embeddings": SIGLIP_LIMIT}
+    config = SiglipConfig(text_config=text, vision_config={**TOWER, **PICTURES})
+    saved(folder, 3, SiglipModel, config)
+    if request.param in TOKENIZERS:
+        for file in folder.glob("*token*"):
+            file.unlink()
+        TOKENIZERS[request.param](pieces).save_pretrained(folder)
+    return folder
+
+
+def fast(folder: Path) -> Path:
+    """The folder with its tokenizer under the general class that converted checkpoints name."""
+    own = CLIPTokenizer.from_pretrained(folder)
+    names = {name: getattr(own, name) for name in ("bos_token", "eos_token", "unk_token", "pad_token")}
+    for file in folder.glob("*token*"):
+        file.unlink()
+    general = PreTrainedTokenizerFast(
+        tokenizer_object=own.backend_tokenizer, model_max_length=own.model_max_length, **names
+    )
+    general.save_pretrained(folder)
     return folder

@@ -5,80 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sentencepiece
 import torch
 from transformers import (
     AutoTokenizer,
-    GemmaTokenizer,
-    Siglip2Tokenizer,
-    SiglipConfig,
     SiglipModel,
-    SiglipTokenizer,
-    T5Tokenizer,
 )
 
 from t2vbatch.metrics.networks import load_network
 from t2vbatch.metrics.protocol import Network, Weights
-from tests.metrics.conftest import PICTURES, TOWER, saved
-
-WORDS = [
-    *["the", "red", "ball", "rolls", "over", "wet", "grass", "a", "blue", "cube"],
-    *["spins", "slowly", "in", "rain", "cat", "dog", "runs", "jumps"],
-]
-LIMIT = 64
-
-
-@pytest.fixture(scope="session")
-def pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SentencePiece model of whole words, with SigLIP's special tokens."""
-    folder = tmp_path_factory.mktemp("pieces")
-    words = random.Random(0)
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([" ".join(words.choices(WORDS, k=8)) for _ in range(400)]),
-        model_prefix=str(folder / "spiece"),
-        vocab_size=60,
-        hard_vocab_limit=False,
-        pad_id=1,
-        eos_id=2,
-        unk_id=0,
-        bos_id=-1,
-        minloglevel=2,
-    )
-    return folder / "spiece.model"
-
-
-def _vocabulary(model: Path) -> list[tuple[str, float]]:
-    processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
-    return [(processor.id_to_piece(at), processor.get_score(at)) for at in range(len(processor))]
-
-
-def _gemma(kind: Any, model: Path) -> Any:
-    names = [piece for piece, _ in _vocabulary(model)]
-    special = ["<pad>", "<eos>", "<bos>", "<unk>"]
-    vocabulary = {name: at for at, name in enumerate(dict.fromkeys([*special, *names]))}
-    return kind(vocab=vocabulary, merges=[])
-
-
-TOKENIZERS: dict[str, Any] = {
-    "SiglipTokenizer": lambda model: SiglipTokenizer(str(model)),
-    "T5Tokenizer": lambda model: T5Tokenizer(vocab=_vocabulary(model), extra_ids=0),
-    "GemmaTokenizer": lambda model: _gemma(GemmaTokenizer, model),
-    "Siglip2Tokenizer": lambda model: _gemma(Siglip2Tokenizer, model),
-}
-
-
-@pytest.fixture(scope="session", params=[*TOKENIZERS, "CLIPTokenizer"])
-def siglip(request: pytest.FixtureRequest, pieces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SiglipModel with a tokenizer of each class."""
-    folder = tmp_path_factory.mktemp(request.param)
-    text = {**TOWER, "vocab_size": 600, "projection_size": 32, "max_position_embeddings": LIMIT}
-    config = SiglipConfig(text_config=text, vision_config={**TOWER, **PICTURES})
-    saved(folder, 3, SiglipModel, config)
-    if request.param in TOKENIZERS:
-        for file in folder.glob("*token*"):
-            file.unlink()
-        TOKENIZERS[request.param](pieces).save_pretrained(folder)
-    return folder
+from tests.metrics.conftest import PHRASES, SIGLIP_LIMIT
 
 
 def loaded(folder: Path) -> Network:
@@ -90,7 +25,7 @@ def reference(folder: Path, prompt: str) -> Any:
     """The text feature of SiglipModel's own forward pass, unit length."""
     model: Any = SiglipModel.from_pretrained(folder)
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    ids = tokenizer(prompt, padding="max_length", max_length=LIMIT, truncation=True)["input_ids"]
+    ids = tokenizer(prompt, padding="max_length", max_length=SIGLIP_LIMIT, truncation=True)["input_ids"]
     with torch.no_grad():
         feature = model.get_text_features(input_ids=torch.tensor([ids])).pooler_output[0].double()
     return feature / feature.norm()
@@ -116,14 +51,14 @@ def test_chunks_hold_all_tokens_of_a_long_prompt(siglip: Path) -> None:
     prompt.
     """
     network: Any = loaded(siglip)
-    prompt = " ".join(random.Random(1).choices(WORDS, k=150))
+    prompt = " ".join(random.Random(1).choices(PHRASES, k=150))
     whole = list(network._tokenizer(prompt)["input_ids"])
     chunks = network._chunks(prompt, whole)
     content = list(network._tokenizer(prompt, add_special_tokens=False)["input_ids"])
     extra = len(whole) - len(content)
     before = whole.index(content[0])
     assert [token for chunk in chunks for token in chunk[before : len(chunk) - (extra - before)]] == content
-    assert all(len(chunk) <= LIMIT for chunk in chunks)
+    assert all(len(chunk) <= SIGLIP_LIMIT for chunk in chunks)
     text = network.text(prompt, "chunk_mean")
     assert not text.truncated
     assert text.tokens == len(whole)
