@@ -92,12 +92,10 @@ def _head(path: Path) -> bytes:
 def _not_read(head: bytes, error: av.error.FFmpegError) -> str:
     """Why the demuxer or the decoder gave up: the kind of the file if it is no video, else its own reason."""
     kind = file_kind(head)
-    if kind is None:
-        found = (
-            f"not a complete video ({error.strerror or type(error).__name__})" if head else "an empty file"
-        )
-        return f"{found}; expected {READ}"
-    return f"{kind.name}; expected {READ}" + (f"; {kind.fix}" if kind.fix else "")
+    if kind is not None:
+        return f"{kind.name}, not a complete video; expected {READ}" + (f"; {kind.fix}" if kind.fix else "")
+    reason = (error.strerror or type(error).__name__) if head else "an empty file"
+    return f"not a complete video ({reason}); expected {READ}"
 
 
 def _is_motion_jpeg(data: bytes) -> bool:
