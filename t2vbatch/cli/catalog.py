@@ -102,7 +102,11 @@ def models(
         return
     card = cards[0]
     typer.echo(f"{card.name}: {card.kind}, {card.frames} frames, {card.fps:g} fps")
-    typer.echo(f"columns: {', '.join(card.accepts)}; required: {', '.join(card.requires) or 'none'}")
+    typer.echo(
+        f"columns: {', '.join(card.accepts) or 'none'}; required: {', '.join(card.requires) or 'none'}"
+    )
+    if card.arrays:
+        typer.echo(f"columns of .npy or .safetensors files: {', '.join(card.arrays)}")
     if card.missing:
         typer.echo(f"not installed here: pip install {' '.join(card.missing)}")
     if card.single_file:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from t2vbatch.errors import ModelError, nearest
+from t2vbatch.manifest.columns import CONTENT
 from t2vbatch.models.calls.signature import FRAMES
 from t2vbatch.models.families import family
 from t2vbatch.models.pipelines import PipelineInfo, diffusers_classes
@@ -24,6 +25,9 @@ _BACKENDS = {"opencv": "cv2"}
 """Name of a package in diffusers: its import name, if the two differ."""
 
 
+_ARRAY_FILE = "a .npy file, or of a .safetensors file with one tensor"
+
+
 @dataclass(frozen=True)
 class PipelineCard:
     """What a user needs to know about one pipeline class.
@@ -33,6 +37,7 @@ class PipelineCard:
         requires, accepts: manifest columns.
         frames: the frame counts that it can make, such as ``4k+1``.
         fps: frames per second of its files, if the job does not set them.
+        arrays: columns that may name a file with an array.
         missing: packages to install before it runs on this machine.
         call: the arguments of its call that a job may set, with their defaults or None.
         single_file: whether it can be loaded from a single file in its authors' layout.
@@ -42,6 +47,7 @@ class PipelineCard:
     kind: str
     requires: tuple[str, ...]
     accepts: tuple[str, ...]
+    arrays: tuple[str, ...]
     frames: str
     fps: float
     missing: tuple[str, ...]
@@ -56,8 +62,11 @@ class PipelineCard:
             shown[name] = family(self.name).frames.nearest(shown[name])[0]
         model: dict[str, Any] = {"path": "path/or/hub-id", "pipeline": self.name, "call": shown}
         job = {"manifest": "prompts.csv", "output": "runs/example", "models": {"mine": model}}
-        columns = ", ".join(self.requires)
-        return f"# prompts.csv has the column(s) {columns}\n" + yaml.safe_dump(job, sort_keys=False)
+        # A row needs a prompt, an image or a video, whatever the model reads.
+        needed = self.requires if {*CONTENT} & {*self.requires} else ("prompt", *self.requires)
+        lines = [f"# prompts.csv has the column(s) {', '.join(needed)}"]
+        lines += [f"# {name}: the path of {_ARRAY_FILE}" for name in needed if name in self.arrays]
+        return "\n".join([*lines, yaml.safe_dump(job, sort_keys=False)])
 
 
 def missing_packages(pipeline_name: str) -> tuple[str, ...]:
@@ -104,6 +113,7 @@ def _card(info: PipelineInfo) -> PipelineCard:
         kind=f"{'+'.join(inputs) or 'latents'} to video".replace("prompt", "text"),
         requires=tuple(sorted(signature.requires)),
         accepts=tuple(sorted(signature.accepts)),
+        arrays=tuple(sorted(signature.arrays)),
         frames=str(row.frames),
         fps=float(default_fps or row.fps),
         missing=missing_packages(info.name),

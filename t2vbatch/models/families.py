@@ -117,6 +117,14 @@ FAMILIES = (
     Family("LTX", fps=25.0, frames=_8K1),
     Family("LTXI2VLong", fps=25.0, frames=_8K1, batchable=False),
     Family("LTX2", fps=24.0, frames=_8K1, needs=(_CRF,)),
+    Family(
+        "LTX2DFRTemporalRefine",
+        fps=24.0,
+        frames=_8K1,
+        needs=(_CRF,),
+        note="every row needs the array columns latents, keyframes_latents and audio_latents, which "
+        "LTX2DFRPipeline gives in diffusers with output_type='latent'; it makes 2 * num_frames - 1 frames",
+    ),
     Family("Latte"),
     Family("LucyEdit", fps=24.0, frames=_4K1),
     Family("Mochi", fps=30.0, frames=FrameRule(6, 1), fixed=True),

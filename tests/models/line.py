@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import yaml
 
@@ -32,8 +33,21 @@ def rows(models: Mapping[str, dict[str, Any]], folder: Path) -> list[dict[str, A
         also = tiny.TINY_PIPELINES[name].also if name in tiny.TINY_PIPELINES else frozenset()
         row: dict[str, Any] = {"id": name, "model": name}
         row |= {column: media[column] for column in facts.requires | also if column in media}
-        found.append(row | ({"prompt": "a red ball rolls"} if "prompt" in facts.accepts else {}))
+        row |= _arrays(name, folder)
+        # A row needs a prompt, an image or a video, whatever the model reads.
+        reads = "prompt" in facts.accepts or not {"image", "video"} & row.keys()
+        found.append(row | ({"prompt": "a red ball rolls"} if reads else {}))
     return found
+
+
+def _arrays(name: str, folder: Path) -> dict[str, str]:
+    """The columns that name the arrays of a row, which are written into ``folder``."""
+    shapes = tiny.TINY_PIPELINES[name].arrays if name in tiny.TINY_PIPELINES else {}
+    random, columns = np.random.default_rng(0), {}
+    for column, shape in shapes.items():
+        columns[column] = f"{name}-{column}.npy"
+        np.save(folder / columns[column], random.standard_normal(shape).astype(np.float32))
+    return columns
 
 
 def write(

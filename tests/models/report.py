@@ -14,7 +14,7 @@ import diffusers
 import torch
 
 from tests.models import line
-from tests.models.test_every_pipeline import ABSENT, BROKEN, FROM_LATENTS, LISTED, NEEDS, REPORT, RUNNING
+from tests.models.test_every_pipeline import ABSENT, BROKEN, LISTED, NEEDS, REPORT, RUNNING
 
 
 def main(names: Sequence[str]) -> None:
@@ -65,8 +65,6 @@ def _sound(row: dict[str, Any]) -> str:
 def _reason(name: str) -> str:
     if name in BROKEN:
         return f"fails on every call in diffusers itself: `{BROKEN[name]}`"
-    if name in FROM_LATENTS:
-        return "takes the latents of another pipeline; not run here"
     return f"needs {NEEDS[name]}, which is not here" if name in ABSENT else "failed"
 
 

@@ -4,10 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
+import yaml
 from PIL import Image
+from safetensors.numpy import save_file
 
 from t2vbatch.commands.prepare import prepare
+from t2vbatch.commands.run import run_job
+from t2vbatch.engines import engine_for
 from t2vbatch.job import load_job
+from t2vbatch.models import describe_pipeline
 from tests.models import line, tiny
 
 
@@ -90,3 +96,25 @@ def test_a_list_of_reference_images_is_a_folder_of_them(tmp_path: Path) -> None:
     assert {one["error"] for one in made.values()} == {None}
     digests = {key: one["frames_sha256"] for key, one in made.items()}
     assert digests["folder"] == digests["list"] == digests["text"] != digests["one"]
+
+
+def test_the_example_of_a_decoder_of_latents_runs(tmp_path: Path) -> None:
+    """Its rows name latents in a .npy or a .safetensors file, and both make the same video."""
+    name = "LTX2VideoDiffusionDecodePipeline"
+    example = describe_pipeline(name).example()
+    assert example.startswith(
+        "# prompts.csv has the column(s) prompt, latents\n# latents: the path of a .npy"
+    )
+    models = line.checkpoints([name], tmp_path)
+    [row] = line.rows(models, tmp_path)
+    save_file({"latents": np.load(tmp_path / row["latents"])}, tmp_path / "latents.safetensors")
+    (tmp_path / "prompts.csv").write_text(
+        f"prompt,latents,seed\na cat,{row['latents']},1\na cat,latents.safetensors,1\n"
+    )
+    job = yaml.safe_load(example)
+    job["models"]["mine"] |= {"path": models[name]["path"], "call": {"denormalize": False}}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job | {"metrics": [], "engine": "inline"}))
+    result = run_job(prepare(load_job(tmp_path / "job.yaml")), engine_for)
+    rows = pq.read_table(Path(result.output) / "results.parquet").to_pylist()
+    assert [one["status"] for one in rows] == ["ok", "ok"]
+    assert rows[0]["frames_sha256"] == rows[1]["frames_sha256"]

@@ -12,15 +12,12 @@ from tests.models import line, tiny
 BROKEN = {"EasyAnimateControlPipeline": "text_encoder_index"}
 """Classes that fail on every call in diffusers 0.42, and a word of the error."""
 
-FROM_LATENTS = {"LTX2DFRTemporalRefinePipeline", "LTX2VideoDiffusionDecodePipeline"}
-"""Second stages of other pipelines: they take the latents of the first stage."""
-
 LISTED = {card.name: card for card in list_pipelines()}
 NEEDS = {"Cosmos2_5_TransferPipeline": "torchvision", "ConsisIDPipeline": "cv2"}
 """Classes whose tiny pipelines need a package that a machine without a GPU may lack."""
 
 ABSENT = {name for name, package in NEEDS.items() if name in LISTED and find_spec(package) is None}
-RUNNING = sorted(LISTED.keys() - BROKEN.keys() - FROM_LATENTS - ABSENT)
+RUNNING = sorted(LISTED.keys() - BROKEN.keys() - ABSENT)
 REPORT = Path(__file__).with_name("PIPELINES.md")
 
 

@@ -24,6 +24,7 @@ class TinyPipeline:
         call: arguments that keep the video small.
         frames, size: the number of frames and the (height, width) of its video.
         also: optional manifest columns that its row has.
+        arrays: column: shape of the array that its row names.
         components: name: class of the components that a checkpoint cannot hold. They are saved beside the
             checkpoint, and the job names them.
     """
@@ -33,6 +34,7 @@ class TinyPipeline:
     frames: int = 5
     size: tuple[int, int] = (16, 16)
     also: frozenset[str] = frozenset()
+    arrays: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     components: Mapping[str, str] = field(default_factory=dict)
 
 

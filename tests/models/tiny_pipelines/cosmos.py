@@ -85,7 +85,7 @@ def cosmos2_5_transfer() -> dict[str, Any]:
     control = diffusers.CosmosControlNetModel(
         n_controlnet_blocks=2,
         in_channels=18,
-        latent_channels=17,
+        latent_channels=18,
         model_channels=32,
         num_attention_heads=2,
         attention_head_dim=16,

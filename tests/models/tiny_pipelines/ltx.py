@@ -181,6 +181,32 @@ def ltx2_upsampler() -> dict[str, Any]:
     return {"vae": ltx2_vae(), "latent_upsampler": upsampler}
 
 
+def ltx2_refine() -> dict[str, Any]:
+    module: Any = import_module("diffusers.pipelines.ltx2")
+    upsampler = module.LTX2LatentUpsamplerModel(
+        in_channels=4, mid_channels=32, num_blocks_per_stage=1, spatial_upsample=False, temporal_upsample=True
+    )
+    return {
+        **ltx2(keyframes=True),
+        "scheduler": diffusers.LTXEulerAncestralRFScheduler(),
+        "temporal_latent_upsampler": upsampler,
+    }
+
+
+def ltx2_decoder() -> dict[str, Any]:
+    decoder = diffusers.LTX2VideoDiffusionDecoderModel(
+        latent_channels=4,
+        patch_size=2,
+        decoder_head_dim=8,
+        decoder_stage_channels=(64, 32, 16, 16, 8),
+        decoder_stage_depths=(1, 1, 1, 1, 1),
+        decoder_stage_kernels=((3, 3, 3),) * 4,
+        decoder_stage5_kernel=(3, 3, 3),
+        decoder_t_emb_dim=16,
+    )
+    return {"diffusion_decoder": decoder, "scheduler": flow(), "vae": None}
+
+
 def sana_wm() -> dict[str, Any]:
     transformer = diffusers.SanaWMTransformer3DModel(
         in_channels=4,
@@ -239,6 +265,27 @@ TINY_PIPELINES: Mapping[str, TinyPipeline] = {
     ),
     "LTX2LatentUpsamplePipeline": TinyPipeline(
         ltx2_upsampler, {"height": 16, "width": 16, "num_frames": 9}, frames=9, size=(32, 32)
+    ),
+    "LTX2DFRTemporalRefinePipeline": TinyPipeline(
+        ltx2_refine,
+        {
+            "height": 32,
+            "width": 32,
+            "num_frames": 17,
+            "keyframe_positions": [8, 16],
+            "sigmas": [0.9, 0.4],
+            "max_sequence_length": 16,
+        },
+        frames=33,
+        size=(32, 32),
+        arrays={
+            "latents": (1, 4, 3, 4, 4),
+            "keyframes_latents": (1, 4, 2, 4, 4),
+            "audio_latents": (1, 2, 17, 2),
+        },
+    ),
+    "LTX2VideoDiffusionDecodePipeline": TinyPipeline(
+        ltx2_decoder, {"denormalize": False}, frames=17, size=(64, 64), arrays={"latents": (1, 4, 3, 4, 4)}
     ),
     "SanaWMPipeline": _nine(sana_wm, {**_NINE, "action": "w-8", "intrinsics": [16.0, 16.0, 16.0, 12.0]}),
 }
