@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t2vbatch.cli.display import Display
-from t2vbatch.cli.run import Json
-from t2vbatch.cli.words import counted
+from t2vbatch.cli.run import Json, line_width, terminal_width
+from t2vbatch.cli.words import counted, hanging, reflowed
 from t2vbatch.errors import RunError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from t2vbatch.metrics.program_file import ProgramFile
+    from t2vbatch.models import PipelineCard
+
+_LIST_COLUMNS = 80
+"""Columns that the list of pipelines needs for one line each."""
 
 manifest_app = typer.Typer(
     help="Check manifests, and import prompt lists.",
@@ -92,13 +98,7 @@ def models(
         typer.echo(json.dumps([asdict(card) for card in cards]))
         return
     if name is None:
-        typer.echo(f"{'pipeline':46} {'video from':22} frames fps")
-        for card in cards:
-            inputs = card.kind.removesuffix(" to video")
-            typer.echo(f"{card.name:46} {inputs:22} {card.frames:>6} {card.fps:3g}")
-            if card.missing:
-                typer.echo(f"    not installed: {', '.join(card.missing)}")
-        typer.echo(f"{len(cards)} pipelines; t2vbatch models PIPELINE shows one")
+        typer.echo(_pipeline_list(cards, line_width()))
         return
     card = cards[0]
     typer.echo(f"{card.name}: {card.kind}, {card.frames} frames, {card.fps:g} fps")
@@ -115,6 +115,18 @@ def models(
     for argument, default in card.call.items():
         typer.echo(f"  {argument}: {default}")
     typer.echo(f"\nexample job:\n{card.example()}")
+
+
+def _pipeline_list(cards: "Sequence[PipelineCard]", width: int) -> str:
+    """One line for each pipeline, or two in a narrow terminal."""
+    name_width, gap = (46, " ") if width >= _LIST_COLUMNS else (0, "\n  ")
+    lines = [f"{'pipeline':{name_width}}{gap}{'video from':22} frames fps"]
+    for card in cards:
+        inputs = card.kind.removesuffix(" to video")
+        lines.append(f"{card.name:{name_width}}{gap}{inputs:22} {card.frames:>6} {card.fps:3g}")
+        if card.missing:
+            lines.append(f"    not installed: {', '.join(card.missing)}")
+    return "\n".join([*lines, f"{len(cards)} pipelines; t2vbatch models PIPELINE shows one"])
 
 
 def metrics(
@@ -160,7 +172,10 @@ def metrics(
         typer.echo(json.dumps(texts))
         return
     for key, text in texts.items():
-        typer.echo(f"{key:20} {text.splitlines()[0] if text else ''}" if name is None else f"{key}\n\n{text}")
+        if name is None:
+            typer.echo(hanging(f"{key:20} ", text.splitlines()[0] if text else "", line_width()))
+        else:
+            typer.echo(f"{key}\n\n{reflowed(text, terminal_width())}")
 
 
 def _described(program: "ProgramFile") -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t2vbatch.cli.display import Display, print_notes
-from t2vbatch.cli.words import counted, fitted
+from t2vbatch.cli.words import counted, fitted, hanging
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +46,7 @@ UpdateModels = Annotated[
     typer.Option("--update-models", help="Use the newest commit of each hub revision, not the pinned one."),
 ]
 
+_UNLIMITED = 100_000
 _SHOWN_SAMPLES = 5
 
 
@@ -148,7 +149,8 @@ def plan(
         typer.echo(f"{name}: {counted(counts['planned'], 'sample')}, {counts['pending']:,} to generate")
     for position in positions[:_SHOWN_SAMPLES]:
         sample = prepared.plan.planned(position)
-        typer.echo(f"  {sample.sample_id[:12]}  seed {sample.seed}  {sample.video}  {sample.prompt or ''}")
+        facts = f"seed {sample.seed}  {sample.video}  {sample.prompt or ''}"
+        typer.echo(hanging(f"  {sample.sample_id[:12]}  ", facts, line_width()))
     if len(positions) > _SHOWN_SAMPLES:
         typer.echo(f"  and {len(positions) - _SHOWN_SAMPLES:,} more")
     if estimated:
@@ -221,6 +223,11 @@ def _outcome(result: "Result") -> str:
     if counts.pending:
         lines.append(f"{counts.pending:,} pending; a run without --limit and --only generates them")
     return "\n".join(lines)
+
+
+def line_width() -> int:
+    """Columns of the terminal. A line in a file or a pipe stays one line, for programs that read lines."""
+    return get_terminal_size(fallback=(_UNLIMITED, 24)).columns
 
 
 def terminal_width() -> int:

@@ -1,6 +1,10 @@
 """Numbers and lines of text, the same in every command.  [pure]"""
 
+from itertools import groupby
 from textwrap import wrap
+
+_LEAST_COLUMNS = 20
+"""Columns that a text beside its head needs."""
 
 
 def counted(count: int, noun: str) -> str:
@@ -27,3 +31,40 @@ def fitted(text: str, width: int) -> str:
         is_sentence = len(line) > width and "  " not in line.strip()
         lines += wrap(line, width, break_long_words=False, break_on_hyphens=False) if is_sentence else [line]
     return "\n".join(lines)
+
+
+def hanging(head: str, text: str, width: int) -> str:
+    """The head and the text beside it, broken at spaces; further lines begin below the text.
+
+    Where that leaves too little room, the text begins below the head.
+    """
+    if width - len(head) < _LEAST_COLUMNS and len(head) + len(text) > width:
+        return "\n".join([head.rstrip(), *_broken(text, width, "  ", "  ")])
+    return "\n".join(_broken(text, width, head, " " * len(head))) or head.rstrip()
+
+
+def reflowed(text: str, width: int) -> str:
+    """A docstring in lines of this width. An indented line continues the line before it."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if line.startswith(" ") and lines and lines[-1]:
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line)
+    paragraphs = [
+        "\n".join("\n".join(_broken(line, width, "", "    ")) for line in part)
+        for full, part in groupby(lines, key=bool)
+        if full
+    ]
+    return "\n\n".join(paragraphs)
+
+
+def _broken(text: str, width: int, first: str, rest: str) -> list[str]:
+    return wrap(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,28 @@
+"""Lines of text that fit a terminal."""
+
+import pytest
+
+from t2vbatch.cli.words import hanging, reflowed
+
+_TEXT = "How well the frames match the prompt, by a network that has seen many pairs."
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 100, 200])
+def test_a_description_is_broken_at_spaces(width: int) -> None:
+    """No line is longer than the terminal, no word is cut, and further lines begin below the text."""
+    lines = hanging(f"{'clip_score':15} ", _TEXT, width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert " ".join(" ".join(lines).split()) == f"clip_score {_TEXT}"
+    if 60 <= width < 80:
+        assert lines[1].startswith(" " * 16)
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_a_docstring_keeps_its_paragraphs(width: int) -> None:
+    """Indented lines continue a line; empty lines separate paragraphs."""
+    text = f"Title.\n\nDefinition: {_TEXT}\n    {_TEXT}\nSource: a paper."
+    shown = reflowed(text, width)
+    assert shown.startswith("Title.\n\nDefinition: ")
+    assert shown.endswith("\nSource: a paper.")
+    assert max(map(len, shown.splitlines())) <= width
+    assert shown.split() == text.split()
