@@ -10,6 +10,9 @@ from pathlib import Path, PurePosixPath
 from t2vbatch.errors import ManifestError, Problem
 from t2vbatch.manifest.media import refusal
 
+_STEM_BYTES, _SUFFIX_CHARS = 200, 10
+"""Together, with a number that tells two equal names apart, less than the 255 bytes of most file systems."""
+
 
 class KeptMedia:
     """Copies of media in a folder that is not yet in its place.
@@ -26,7 +29,7 @@ class KeptMedia:
 
     def keep(self, name: str, data: bytes) -> str:
         """Store ``data`` under ``name``, or a free name like it; returns the path for the manifest."""
-        free = self._free(PurePosixPath(name.replace("\\", "/")).name or "media")
+        free = self._free(_usable(PurePosixPath(name.replace("\\", "/")).name or "media"))
         (self._staging / free).write_bytes(data)
         return f"{self._folder.name}/{free}"
 
@@ -90,6 +93,13 @@ def staged(target: Path, images: Path, source: Path, leave: Callable[[str], None
 def media_folder(target: Path) -> Path:
     """The folder of the copies for a manifest."""
     return target.with_suffix("")
+
+
+def _usable(name: str) -> str:
+    """The name, short enough for every file system and without characters that no manifest may contain."""
+    path = PurePosixPath("".join(letter if letter.isprintable() else "_" for letter in name))
+    stem = path.stem.encode(errors="replace")[:_STEM_BYTES].decode(errors="ignore")
+    return f"{stem}{path.suffix[:_SUFFIX_CHARS]}"
 
 
 def _folded(name: str) -> str:

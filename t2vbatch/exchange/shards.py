@@ -66,7 +66,9 @@ def _is_content(member: tarfile.TarInfo, shard: Path, media: KeptMedia) -> bool:
     name = PurePosixPath(member.name).name
     if member.isdir():
         return False
-    if not member.isfile() or name.startswith(".") or "." not in name or member.size > _MOST_BYTES:
+    # A sparse file of a few bytes expands to any size.
+    usable = member.isfile() and not member.issparse() and member.size <= _MOST_BYTES
+    if not usable or name.startswith(".") or "." not in name:
         media.leave_out(f"{shard.name}: {member.name}: not a file of a sample")
         return False
     return True

@@ -17,8 +17,9 @@ class Attack:
         kind: how it is tried: ``path``, ``uri`` and ``list`` as a media cell, ``address`` as the address of
             a host, ``url`` as a URL that is fetched, ``table`` as name and bytes of a manifest, ``row`` as
             cells of a row, ``id`` as an id, ``job`` as the text of a job file, ``image`` and ``video`` as a
-            file of ``media.py``, ``title`` as metadata of a good video, ``record`` as fields of a record,
-            ``rows`` as those of records in Parquet, ``secret`` as a cell whose credentials no output has.
+            file of ``media.py``, ``title`` as metadata of a good video, ``member`` as one of a shard,
+            ``record`` as fields of a record, ``rows`` as those of records in Parquet, ``secret`` as a cell
+            whose credentials no output has.
     """
 
     kind: str
@@ -426,6 +427,23 @@ TITLES = (
     "x" * 60_000,
     "a\nStream #0:0: Video: none\n[error] moov atom not found",
 )
+MEMBERS: tuple[dict[str, Any], ...] = (
+    {"name": "/tmp/outside.png"},
+    {"name": "../outside.png"},
+    {"name": "a/../../outside.png"},
+    {"name": "b.png", "type": b"2", "linkname": "/etc/passwd"},
+    {"name": "b.png", "type": b"1", "linkname": "../secret"},
+    {"name": "b.png", "type": b"2", "linkname": "../secret"},
+    {"name": "b.png", "type": b"3", "devmajor": 1, "devminor": 5},
+    {"name": "b.png", "type": b"6"},
+    {"name": "b.png", "type": b"S", "size": 0},
+    {"name": "good.png"},
+    {"name": "good.PNG"},
+    {"name": ".hidden.png"},
+    {"name": "b\n.png"},
+    {"name": "b\\..\\c.png"},
+    {"name": "x" * 300 + ".png"},
+)
 SECRETS = (
     "https://me:s3cr3t@host.invalid/x.png",
     "https://s3cr3t@host.invalid/x.png",
@@ -455,6 +473,7 @@ CORPUS = tuple(
         ("title", TITLES),
         ("rows", RECORD_ROWS),
         ("secret", SECRETS),
+        ("member", MEMBERS),
     )
     for value in values
 )

@@ -1,12 +1,14 @@
 """Every attack of the corpus is refused by one message, reads nothing outside, and harms no other row."""
 
 import contextlib
+import io
 import ipaddress
 import json
 import os
 import re
 import resource
 import socket
+import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from typer.testing import CliRunner
 
 from t2vbatch.cli import app
 from t2vbatch.errors import BrokenInputError, EncodeError, ManifestError, StoreError, UsageError
+from t2vbatch.exchange.imports import import_manifest
 from t2vbatch.job import VideoFile, parse_job
 from t2vbatch.job.secrets import redacted
 from t2vbatch.manifest import Options, check_manifest, read_manifest
@@ -191,6 +194,35 @@ def _rows(folder: Path, value: dict[str, Any]) -> None:
         open_store(str(folder)).records()
 
 
+def _member(folder: Path, value: dict[str, Any]) -> None:
+    """The good sample of the shard is a row; the other one writes and reads nothing outside."""
+    inside = folder / "set"
+    inside.mkdir()
+    (folder / "secret").write_bytes(SECRET)
+    with tarfile.open(inside / "shard.tar", "w") as tar:
+        for name, data in (("good.txt", b"a cat"), ("good.png", b"pixels")):
+            _add(tar, {"name": name}, data)
+        _add(tar, value, b"others")
+    import_manifest(inside / "shard.tar", "webdataset", inside / "m.jsonl")
+    rows = [json.loads(line) for line in (inside / "m.jsonl").read_text("utf-8").splitlines()]
+    assert (rows[0]["id"], rows[0]["prompt"]) == ("good", "a cat")
+    assert (inside / rows[0]["image"]).read_bytes() == b"pixels"
+    assert {path.name for path in folder.iterdir()} == {"set", "secret"}
+    assert {path.name for path in inside.iterdir()} <= {"shard.tar", "m.jsonl", "m"}
+    files = [path for path in inside.rglob("*") if path.is_file()]
+    assert not any(path.is_symlink() or SECRET in path.read_bytes() for path in files)
+    for row in rows:
+        assert "image" not in row or (inside / row["image"]).resolve().is_relative_to(inside)
+
+
+def _add(tar: tarfile.TarFile, fields: dict[str, Any], data: bytes) -> None:
+    member = tarfile.TarInfo()
+    member.size = len(data)
+    for name, field in fields.items():
+        setattr(member, name, field)
+    tar.addfile(member, io.BytesIO(data))
+
+
 def _secret(folder: Path, value: str) -> None:
     """The credentials of a URL are in no file of the output but the plan, which later runs read."""
     _manifest(folder, {"id": "good", "prompt": "a"}, {"id": "bad", "prompt": "b", "image": value})
@@ -220,6 +252,7 @@ _TRIED: Mapping[str, Callable[[Path, Any], None]] = {
     "title": _title,
     "rows": _rows,
     "secret": _secret,
+    "member": _member,
 }
 
 
