@@ -19,7 +19,7 @@ from t2vbatch.models.checkpoints.settings import DENOISERS
 MOST_BYTES = 1 << 30
 """Most memory of the machine for kept encodings: those of some hundred prompts by a large T5."""
 
-_ENCODING = re.compile(r"encode_prompt|_get_(\w+_)?prompt_embeds")
+_ENCODING = re.compile(r"_?encode_prompt|_get_(\w+_)?prompt_embeds")
 _ENCODER = re.compile(r"text_encoder(_\d+)?")
 _PLAIN = (str, int, float, bool, type(None), torch.device, torch.dtype)
 
