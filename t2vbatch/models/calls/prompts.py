@@ -28,6 +28,17 @@ class EncodedError(Exception):
     """Ends a call that was made for its encodings alone."""
 
 
+class ParkedEncoder:
+    """Takes the place of a text encoder that is off the device: calls read its config and its dtype.
+
+    With None in its place, LTX-2 would choose another compression of its input image, and EasyAnimate another
+    dtype.
+    """
+
+    def __init__(self, encoder: Any) -> None:
+        self.config, self.dtype = encoder.config, encoder.dtype
+
+
 class PromptCache:
     """The kept encodings of one loaded pipeline.
 
@@ -147,10 +158,10 @@ class PromptCache:
                 self._remove()
 
     def _remove(self) -> None:
-        # A pipeline takes the device of its first part for its own: a parked encoder must not be a part.
+        # A pipeline takes the device of its first part for its own: a parked encoder must not be a network.
         for name, part in self._parked.items():
             part.to("cpu")
-            setattr(self._pipeline, name, None)
+            setattr(self._pipeline, name, ParkedEncoder(part))
 
 
 def _is_plain(value: Any) -> bool:

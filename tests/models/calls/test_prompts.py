@@ -14,6 +14,7 @@ from t2vbatch.manifest import Media
 from t2vbatch.models import inspect_model, load_model
 from t2vbatch.models.calls import prompts
 from t2vbatch.models.calls.diffusers_model import DiffusersModel
+from t2vbatch.models.calls.prompts import ParkedEncoder
 from t2vbatch.models.calls.signature import read_signature
 from t2vbatch.models.families import family
 from t2vbatch.models.protocol import Request
@@ -101,10 +102,10 @@ def test_a_parked_encoder_makes_the_same_bytes(name: str, tmp_path: Path) -> Non
     parked = _section(name, tmp_path / "weights", speed={"text_encoder": "precompute"})
     requests = _requests(name, plain, tmp_path)[::2]
     first, second = _model(plain), _model(parked)
-    assert second._pipeline.text_encoder is None
+    assert isinstance(second._pipeline.text_encoder, ParkedEncoder)
     for request in requests:
         assert first.generate([request])[0].sha256() == second.generate([request])[0].sha256()
-    assert second._pipeline.text_encoder is None
+    assert isinstance(second._pipeline.text_encoder, ParkedEncoder)
     assert inspect_model("mine", plain).identity == inspect_model("mine", parked).identity
 
 
@@ -130,7 +131,7 @@ def _compare_ahead(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ahead = _model(section)
     ahead.encode_ahead([request] for request in requests)
     count = ahead._prompts.encodings
-    assert ahead._pipeline.text_encoder is None
+    assert isinstance(ahead._pipeline.text_encoder, ParkedEncoder)
     made = [ahead.generate([request])[0].sha256() for request in requests]
     plain = _plain(_section(name, folder / "weights"), monkeypatch)
     assert made == [plain.generate([request])[0].sha256() for request in requests]
