@@ -9,7 +9,7 @@ PIP := python -m pip --disable-pip-version-check
 # What `make wheel-test` makes: the wheel, an environment for it, and a copy of the tests without the source tree.
 WHEEL := .wheel
 
-.PHONY: install run test faults soak fuzz bench lint workflows wheel-test constraints reference format clean
+.PHONY: install run test faults soak fuzz bench bench-gpu lint workflows wheel-test constraints reference format clean
 
 install: $(READY)
 
@@ -73,6 +73,11 @@ fuzz: install
 # Measures what everything around the models costs, and writes the table with the machine's description.
 bench: install
 	$(BIN)/python -m tests.benchmarks $(ONLY)
+
+# Needs a CUDA device: the benchmark of large models, at most eight minutes, then the tests.
+bench-gpu: install
+	$(BIN)/python -m tests.benchmarks.gpu
+	$(BIN)/python -m pytest tests/gpu
 
 format: install
 	$(BIN)/ruff format .
