@@ -224,7 +224,12 @@ def test_manifest_check_takes_a_job_with_its_limits(folder: Path, quick: Command
 
 def test_metrics_and_models_are_listed(folder: Path, quick: Command) -> None:
     """Each is shown in full by name; for an unknown name the message suggests the nearest."""
-    assert "clip_temporal" in quick("metrics").stdout
+    names = quick("metrics").stdout
+    assert "clip_temporal" in names
+    assert "videoscore2" in names
+    program = quick("metrics", "videoscore2").stdout
+    assert "Tried with" in program
+    assert "transformers==" in program
     assert "range" in quick("metrics", "clip_score").stdout.lower()
     listed = quick("models", "--json")
     assert {"WanPipeline", "CogVideoXPipeline"} <= {card["name"] for card in json.loads(listed.stdout)}

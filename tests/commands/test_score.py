@@ -3,9 +3,11 @@
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -15,11 +17,46 @@ from t2vbatch.commands.score import score_output
 from t2vbatch.engines import Ending, engine_for
 from t2vbatch.errors import UsageError
 from t2vbatch.job import Job, Model, VideoFile
+from t2vbatch.media.audio import Audio
+from t2vbatch.media.video import Video
+from t2vbatch.models.fake import FakeModel
+from t2vbatch.models.protocol import Request
+from tests.endpoint import use_this_python
 
 PIXELS: dict[str, dict[str, Any]] = {"flicker": {}, "motion": {}, "motion_flow": {}}
 
 
-def made(folder: Path, metrics: dict[str, Any], faults: Sequence[str] = ()) -> str:
+LOUD = """# /// script
+# requires-python = ">=3.10"
+# dependencies = []
+#
+# [tool.t2vbatch]
+# audio = true
+# yields = {loud = "higher"}
+# ///
+import array, json, sys, wave
+
+for line in sys.stdin:
+    with wave.open(json.loads(line)["audio"]) as file:
+        samples = array.array("h", file.readframes(file.getnframes()))
+    print(json.dumps({"loud": sum(map(abs, samples)) / len(samples)}), flush=True)
+"""
+
+
+class SoundingModel(FakeModel):
+    """The fake model with a tone."""
+
+    def generate(self, requests: Sequence[Request]) -> list[Video]:
+        tone = (9000 * np.sin(np.arange(16000) / 10)).astype(np.int16)[None]
+        return [replace(video, audio=Audio(tone, 16000)) for video in super().generate(requests)]
+
+
+def made(
+    folder: Path,
+    metrics: dict[str, Any],
+    faults: Sequence[str] = (),
+    pipeline: str = "t2vbatch.models.fake:FakeModel",
+) -> str:
     """The output of a small run; the rows in ``faults`` fail."""
     rows = [{"id": name, "prompt": f"a {name} ball"} for name in ("red", "green", *faults)]
     for row in rows[2:]:
@@ -28,7 +65,7 @@ def made(folder: Path, metrics: dict[str, Any], faults: Sequence[str] = ()) -> s
     job = Job(
         manifest=str(folder / "rows.jsonl"),
         output=str(folder / "out"),
-        models={"fake": Model(path="anything", pipeline="t2vbatch.models.fake:FakeModel", fps=24000 / 1001)},
+        models={"fake": Model(path="anything", pipeline=pipeline, fps=24000 / 1001)},
         metrics=metrics,
         engine="inline",
         video=VideoFile(),
@@ -50,6 +87,23 @@ def test_scoring_afterwards_gives_the_runs_own_numbers(tmp_path: Path) -> None:
     assert score_output(second, PIXELS, engine_for).made == 2
     assert scores(first, *PIXELS) == scores(second, *PIXELS)
     assert scores(first, "frames_sha256") == scores(second, "frames_sha256")
+
+
+def test_a_program_reads_the_sound_in_a_run_and_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program with ``audio = true`` gets the sound as decoded from the file, the same both times."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    program = tmp_path / "loud.py"
+    program.write_text(LOUD)
+    use_this_python(program, tmp_path / "cache", monkeypatch)
+    metric, sounding = {"loud": {"program": str(program)}}, "tests.commands.test_score:SoundingModel"
+    first = made(tmp_path / "a", dict(metric), pipeline=sounding)
+    second = made(tmp_path / "b", {}, pipeline=sounding)
+    score_output(second, metric, engine_for)
+    assert scores(first, "loud") == scores(second, "loud")
+    assert scores(first, "loud")[0][0] == pytest.approx(9000 * 2 / np.pi, rel=0.1)
 
 
 def test_only_what_is_missing_is_scored(tmp_path: Path) -> None:

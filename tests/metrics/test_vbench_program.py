@@ -1,0 +1,93 @@
+"""The program vbench: what it gives to VBench's package, and the package where its environment is made.
+
+``t2vbatch metrics vbench --install`` makes the environment.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from t2vbatch.media.video import decode
+from t2vbatch.metrics.environments import is_made, python_of
+from t2vbatch.metrics.process import Process
+from t2vbatch.metrics.program_file import find_program
+from t2vbatch.metrics.programs.vbench import write_video
+from t2vbatch.metrics.protocol import UnscorableError
+
+PROGRAM = find_program("vbench")
+
+STAND_IN = {
+    "__init__.py": "",
+    "utils.py": "def init_submodules(names):\n    return {name: {'path': name} for name in names}\n",
+    "color.py": """
+import json
+
+LOADED = []
+
+class DenseCaptioning:
+    def __init__(self, device):
+        LOADED.append(device)
+
+def compute_color(info, device, submodules):
+    DenseCaptioning(device)
+    (entry,) = json.load(open(info))
+    assert entry["dimension"] == ["color"] and submodules == {"path": "color"}, entry
+    print("libraries print")
+    return len(LOADED) + len(entry["auxiliary_info"]["color"]), []
+""",
+}
+"""A package with the functions of VBench that the program calls."""
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    """A file with 9 frames of noise, with odd sides."""
+    np.save(tmp_path / "f.npy", np.random.default_rng(0).integers(0, 256, (9, 60, 81, 3)).astype(np.uint8))
+    return tmp_path / "f.npy"
+
+
+def test_vbench_reads_the_exact_frames(frames: Path, tmp_path: Path) -> None:
+    """The file is lossless, and has the name from which VBench takes the prompt."""
+    video = write_video(
+        {"frames": str(frames), "fps": 8.0, "prompt": "a person is/was " + "x" * 300}, tmp_path
+    )
+    assert video.name.startswith("a person is was xxx")
+    assert video.name.endswith("-0.mp4")
+    assert len(video.name) < 255
+    assert np.array_equal(decode(video).frames, np.load(frames))
+
+
+def test_a_dimension_is_scored_for_its_prompts_with_one_loaded_network(
+    frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a stand-in for the package: its entry for the prompt is passed on, and the network loads once."""
+    package = tmp_path / "package" / "vbench"
+    package.mkdir(parents=True)
+    for name, text in STAND_IN.items():
+        (package / name).write_text(text)
+    listed = [{"prompt_en": "a red car", "dimension": ["color"], "auxiliary_info": {"color": "red"}}]
+    (package / "VBench_full_info.json").write_text(json.dumps(listed))
+    environment = {**os.environ, "PYTHONPATH": str(package.parent)}
+    process = Process("vbench", [sys.executable, str(PROGRAM.path), "--device", "cpu"], environment)
+    request: dict[str, Any] = {"frames": str(frames), "fps": 8.0, "columns": ["vbench_color"]}
+    for _ in range(2):
+        assert process.ask(request | {"prompt": "a red car"}, 240)["vbench_color"] == 1 + len("red")
+    with pytest.raises(UnscorableError, match="VBench does not list this prompt"):
+        process.ask(request | {"prompt": "a blue car"}, 240)
+    process.close()
+
+
+@pytest.mark.skipif(not is_made(PROGRAM), reason="the environment of vbench is not made")
+def test_temporal_flickering_is_what_vbench_defines(frames: Path) -> None:
+    """The package's value is one minus the mean absolute difference of neighbouring frames."""
+    process = Process("vbench", [str(python_of(PROGRAM)), str(PROGRAM.path), "--device", "cpu"])
+    request = {"frames": str(frames), "fps": 8.0, "prompt": "x", "columns": ["vbench_temporal_flickering"]}
+    found = process.ask(request, 240)["vbench_temporal_flickering"]
+    difference = np.abs(np.diff(np.load(frames).astype(np.float64), axis=0)).mean()
+    assert found == pytest.approx((255 - difference) / 255, abs=1e-5)
+    process.close()
