@@ -30,16 +30,22 @@ def certify(
         int, typer.Option(min=0, metavar="K", help="Also make K random samples again and compare the bytes.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="Which K samples: the same seed chooses the same.")] = 0,
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Sign with this Ed25519 private key, such as ~/.ssh/id_ed25519."),
+    ] = None,
     allow_code: AllowCode = False,
 ) -> None:
     """Write a certificate: digests of job, plan, videos and scores, versions, and what verify found.
 
-    It is not signed. Keep the printed digest, or sign the file with a tool of your own.
+    A changed certificate no longer fits its digest. Without --key anyone can write a new one: keep the
+    printed digest elsewhere. With --key (needs t2vbatch[sign]) it proves that the holder of the key wrote it.
 
     \b
     Examples:
       t2vbatch certify runs/quickstart
       t2vbatch certify runs/quickstart --deep 3 --certificate quickstart.json
+      t2vbatch certify runs/quickstart --key ~/.ssh/id_ed25519
     """
     from t2vbatch.commands.certify import certify as certified
     from t2vbatch.engines import engine_for
@@ -55,7 +61,7 @@ def certify(
         confirm_code(output, [*model_code(job), *surroundings(job)], allow_code)
     with Display(quiet=False) as display:
         display.wait("reading every video")
-        content = certified(store, deep, seed, engine_for)
+        content = certified(store, deep, seed, engine_for, key)
     if certificate is None:
         store.write_json("certificate.json", content)
     else:
@@ -70,20 +76,25 @@ def certify(
 def check(
     certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="The file that certify wrote.")],
     output: Output,
+    public_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The public key that must have signed the certificate."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check an output against a certificate: its digests, and every video.
 
-    Exit code 1 if anything differs.
+    Exit code 1 if anything differs; 2 if the certificate was changed, or is not signed by --public-key.
 
     \b
-    Example:
+    Examples:
       t2vbatch check quickstart.json runs/quickstart
+      t2vbatch check quickstart.json runs/quickstart --public-key author.pub
     """
     from t2vbatch.commands.certify import check as checked
     from t2vbatch.output.store import open_store
 
-    found = list(checked(certificate, open_store(output)))
+    found = list(checked(certificate, open_store(output), public_key))
     problems = [one for one in found if one is not None]
     right = len(found) - len(problems)
     if as_json:

@@ -3,8 +3,8 @@ elsewhere.
 
 It holds digests of the job, the plan, the videos and the scores, the versions and devices of the run, and
 the results of ``verify`` and of a check that made random samples again. Its own digest covers all of it,
-so that a change of the file is found. It is not signed: whoever can replace the output can also make a new
-certificate. Keep the certificate's digest elsewhere, or sign the file with a tool of your own.
+so that a change of the file is found. Whoever can replace the output can also make a new certificate, so
+keep its digest elsewhere, or sign it with a key (``commands/signing.py``).
 """
 
 import hashlib
@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from t2vbatch import __version__
 from t2vbatch.commands.reproduce import reproduce
+from t2vbatch.commands.signing import check_signature, sign
 from t2vbatch.commands.verify import VerifyProblem, verify
 from t2vbatch.engines import Engine
 from t2vbatch.errors import UsageError
@@ -29,18 +30,23 @@ from t2vbatch.output.store import Store
 FORM = "t2vbatch certificate 1"
 
 
-def certify(store: Store, deep: int, seed: int, engine: Callable[[Job], Engine]) -> dict[str, Any]:
+def certify(
+    store: Store, deep: int, seed: int, engine: Callable[[Job], Engine], key: Path | None = None
+) -> dict[str, Any]:
     """The certificate of an output, as plain values.
 
     Args:
         deep: number of random samples to make again and compare; 0 for none.
         seed: which samples: the same seed chooses the same.
         engine: makes the engine that makes samples again.
+        key: an Ed25519 private key that signs the certificate.
 
     Raises:
-        UsageError: the folder has no run.
+        UsageError: the folder has no run, or the key cannot sign.
         RunError: samples could not be made again.
     """
+    if key is not None:
+        sign("", key)  # A wrong key is found before the videos are read.
     models = sorted(store.read_job().models)
     records = _planned_records(store)
     content: dict[str, Any] = {
@@ -57,17 +63,21 @@ def certify(store: Store, deep: int, seed: int, engine: Callable[[Job], Engine])
         "verify": _outcome(verify(store)),
         "made_again": _outcome(reproduce(store, deep, engine, seed)) if deep else None,
     }
-    return content | {"digest": _digest(content)}
+    digest = _digest(content)
+    return content | {"digest": digest} | ({} if key is None else {"signature": sign(digest, key)})
 
 
-def check(certificate: Path, store: Store) -> Iterator[VerifyProblem | None]:
+def check(certificate: Path, store: Store, public_key: Path | None = None) -> Iterator[VerifyProblem | None]:
     """Compare an output with a certificate, and every video with its record; None stands for a video that
     is right.
 
+    Args:
+        public_key: the key that must have signed the certificate; None accepts every certificate.
+
     Raises:
-        UsageError: the file is no certificate, or the folder has no run.
+        UsageError: the file is no certificate, is not signed by the key, or the folder has no run.
     """
-    content = _read(certificate)
+    content = _read(certificate, public_key)
     found = digests(store)
     for name, value in found.items():
         if content.get(name) != value:
@@ -145,7 +155,7 @@ def _outcome(found: Iterable[VerifyProblem | None]) -> dict[str, Any]:
     }
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, public_key: Path | None) -> dict[str, Any]:
     expected = "a file that t2vbatch certify wrote"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -155,9 +165,11 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(str(path), "a file that is not JSON", expected) from None
     if not isinstance(content, dict) or content.get("form") != FORM:
         raise UsageError(str(path), "another kind of file", expected)
-    claimed = content.pop("digest", None)
+    claimed, signature = content.pop("digest", None), content.pop("signature", None)
     if claimed != _digest(content):
         raise UsageError(str(path), "a certificate that was changed after it was written", expected)
+    if public_key is not None:
+        check_signature(signature, str(claimed), public_key, str(path))
     return content
 
 

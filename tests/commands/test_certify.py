@@ -2,14 +2,16 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from t2vbatch.cli import app
-from t2vbatch.commands.certify import certify, check
+from t2vbatch.commands.certify import _digest, certify, check
 from t2vbatch.commands.score import score_output
 from t2vbatch.engines import engine_for
 from t2vbatch.errors import UsageError
@@ -97,3 +99,44 @@ def test_the_commands_print_the_digests_and_exit_by_the_outcome(output: Path, tm
     (video,) = (output / "videos/fake").glob("red-*")
     video.unlink()
     assert runner.invoke(app, ["check", str(certificate), str(output)]).exit_code == 1
+
+
+def new_key(folder: Path, name: str) -> Path:
+    """A new Ed25519 key of ssh-keygen in a file; its public key is in NAME.pub."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    return folder / name
+
+
+@pytest.mark.skipif(which("ssh-keygen") is None, reason="ssh-keygen is not installed")
+def test_a_signature_names_who_certified(output: Path, tmp_path: Path) -> None:
+    """Only the key that signed is accepted; without a key every certificate is."""
+    author, other = new_key(tmp_path, "author"), new_key(tmp_path, "other")
+    store = open_store(str(output))
+    signed, plain = tmp_path / "signed.json", written(output, tmp_path / "plain.json")
+    content = certify(store, 0, 0, engine_for, author)
+    signed.write_text(json.dumps(content))
+    assert [one for one in check(signed, store, author.with_suffix(".pub")) if one] == []
+    assert problems(signed, output) == []
+    with pytest.raises(UsageError, match="another key"):
+        list(check(signed, store, other.with_suffix(".pub")))
+    with pytest.raises(UsageError, match="without a signature"):
+        list(check(plain, store, author.with_suffix(".pub")))
+    forged = json.loads(plain.read_text()) | {"signature": content["signature"]}
+    forged["created_at"] = "2020-01-01"
+    del forged["digest"]
+    forged["digest"] = _digest({key: value for key, value in forged.items() if key != "signature"})
+    plain.write_text(json.dumps(forged))
+    with pytest.raises(UsageError, match="another key or certificate"):
+        list(check(plain, store, author.with_suffix(".pub")))
+
+
+@pytest.mark.parametrize("content", [None, "no key", "-----BEGIN OPENSSH PRIVATE KEY-----\nx"])
+def test_a_file_that_is_no_key_is_rejected(output: Path, tmp_path: Path, content: str | None) -> None:
+    """A missing file and other files are one message, for signing and for checking."""
+    key = tmp_path / "key"
+    if content is not None:
+        key.write_text(content)
+    with pytest.raises(UsageError, match="key"):
+        certify(open_store(str(output)), 0, 0, engine_for, key)
+    with pytest.raises(UsageError, match="key"):
+        list(check(written(output, tmp_path / "c.json"), open_store(str(output)), key))
