@@ -35,6 +35,9 @@ WAIT_S = 0.1
 """Longest wait for an answer. Python delivers signals between two waits, and two within one wait count as
 one; a second Ctrl-C should count."""
 
+FEW_CALLS = 32
+"""Up to this number of calls in progress, a second look for more answers costs as much as the next wait."""
+
 MAX_FINISH_THREADS = 8
 """Most threads that ``workers.finish: auto`` gives a worker: with eight, videos are finished faster than any
 model generates them."""
@@ -182,8 +185,9 @@ class ActorPool:
         if not self._calls:
             time.sleep(WAIT_S)
             return
-        ray.wait(list(self._calls), timeout=WAIT_S)
-        ready, _ = ray.wait(list(self._calls), num_returns=len(self._calls), timeout=0)
+        ready, _ = ray.wait(list(self._calls), timeout=WAIT_S)
+        if ready and len(self._calls) > FEW_CALLS:
+            ready, _ = ray.wait(list(self._calls), num_returns=len(self._calls), timeout=0)
         for call in ready:
             yield self._answer(self._calls.pop(call), call)
 

@@ -29,6 +29,7 @@ from t2vbatch.errors import BrokenInputError, EncodeError
 from t2vbatch.media.budget import Budget
 from t2vbatch.media.colours import SCALE_EXACT, matrix_option, tagged_conversion
 from t2vbatch.media.images import decode_animation, is_image
+from t2vbatch.media.packed import packed_pixels
 from t2vbatch.media.reading import Colour, Reading
 from t2vbatch.media.truncation import truncated
 from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
@@ -117,13 +118,21 @@ def _video(file: Path | bytes, how: Reading, form: str | None = None) -> Decoded
         raise ValueError(f"a damaged video: {reason}")
     source = io.BytesIO(file) if isinstance(file, bytes) else str(file)
     options = {"format_whitelist": CONTAINERS, **_decoder_options(budget)}
-    with av.open(source, "r", form, options=options, timeout=budget.seconds) as container:
-        stream = _shown_stream(container)
-        budget.frame(stream.width, stream.height)
-        budget.frames(stream.frames, stream.width, stream.height)
-        frames = _collected(_shown(container, stream, budget, how.background), stream.frames, budget)
-        rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(1)
-        return Decoded(frames, float(rate))
+    try:
+        with av.open(source, "r", options=options, timeout=budget.seconds) as container:
+            return _container_frames(container, budget, how.background)
+    except av.error.ExitError:
+        budget.time()  # The library stops at the deadline, and does not give the reason.
+        raise
+
+
+def _container_frames(container: InputContainer, budget: Budget, background: Colour) -> Decoded:
+    stream = _shown_stream(container)
+    budget.frame(stream.width, stream.height)
+    budget.frames(stream.frames, stream.width, stream.height)
+    frames = _collected(_shown(container, stream, budget, background), stream.frames, budget)
+    rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(1)
+    return Decoded(frames, float(rate))
 
 
 def _decoder_options(budget: Budget) -> dict[str, str]:
@@ -163,6 +172,7 @@ def _decoded(container: InputContainer, stream: VideoStream, budget: Budget) -> 
     decoder.options = {**decoder.options, **_decoder_options(budget)}
     for packet in container.demux(stream):
         if packet.is_corrupt:
+            budget.time()  # A packet that the deadline cut is corrupt too.
             raise ValueError("a damaged video: a part of a frame is missing")
         for frame in decoder.decode(packet if packet.size else None):
             if frame.is_corrupt:
@@ -261,7 +271,7 @@ class _Converter:
                 yield self._pixels(converted)
 
     def _pixels(self, converted: VideoFrame) -> Array:
-        pixels = np.asarray(converted.to_ndarray(), np.uint8)
+        pixels = packed_pixels(converted, 4 if self._alpha else 3)
         alpha = pixels[..., 3] if self._alpha else None
         if self._colours:
             pixels = self._colours.applied(pixels[..., :3])

@@ -25,6 +25,7 @@ from av.video.frame import VideoFrame
 from t2vbatch.errors import EncodeError, StoreError
 from t2vbatch.job import VideoFile
 from t2vbatch.media.colours import BT709, SCALE_EXACT, TV_RANGE
+from t2vbatch.media.packed import packed_pixels
 
 Frames = Iterable[npt.NDArray[np.uint8]]
 """Frames of shape (H, W, 3), RGB."""
@@ -130,10 +131,8 @@ class _Filters:
 
     def _raw(self, pixels: npt.NDArray[np.uint8], index: int) -> VideoFrame:
         # A copy into ffmpeg's own memory, whose rows end with the padding that its filters read beyond them.
-        height, width = self._shape.height, self._shape.width
-        frame = VideoFrame(width, height, "rgb24")
-        rows = np.frombuffer(memoryview(frame.planes[0]), np.uint8).reshape(height, -1)
-        rows[:, : 3 * width] = pixels.reshape(height, -1)
+        frame = VideoFrame(self._shape.width, self._shape.height, "rgb24")
+        packed_pixels(frame, 3)[:] = pixels
         frame.pts, frame.duration, frame.time_base = index, 1, 1 / self._shape.rate
         return frame
 

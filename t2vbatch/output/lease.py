@@ -44,10 +44,11 @@ _PATIENCE_S = 12 * _BEAT_S
 
 @dataclass(frozen=True)
 class _Seen:
-    """What ``lease.json`` holds: its fields, and the version of the file."""
+    """What ``lease.json`` holds: its fields, the version of the file, and its bytes."""
 
     fields: Mapping[str, Any]
     version: str
+    data: bytes
 
     @property
     def is_free(self) -> bool:
@@ -181,7 +182,8 @@ class Fenced:
 
     def __init__(self, folder: Folder, token: str) -> None:
         self._folder, self._token = folder, token
-        self._held = b""  # What the file of the lease held when it was last seen to be this run's.
+        # What the file of the lease held when it was last seen to be this run's.
+        self._held: bytes | None = None
 
     @property
     def uri(self) -> str:
@@ -236,13 +238,19 @@ class Fenced:
         self._check()
         self._folder.delete(name)
 
+    def _is_unchanged(self) -> bool:
+        """Whether the file holds the bytes that it held when the lease was last seen to be this run's."""
+        try:
+            return self._folder.read(_NAME) == self._held
+        except FileNotFoundError:
+            return False
+
     def _check(self) -> None:
-        data = _read_file(self._folder)
-        if data is not None and data[0] == self._held:
+        if self._is_unchanged():
             return
-        seen = None if data is None else _parsed(*data)
-        if data is not None and seen is not None and seen.is_of(self._token):
-            self._held = data[0]
+        seen = _read(self._folder)
+        if seen is not None and seen.is_of(self._token):
+            self._held = seen.data
         else:
             now = "free" if seen is None or seen.is_free else f"held by {seen.holder()}"
             raise LeaseHeldError(
@@ -253,23 +261,15 @@ class Fenced:
 
 def _read(folder: Folder) -> _Seen | None:
     """What the lease file holds; None where there is no file."""
-    data = _read_file(folder)
-    return None if data is None else _parsed(*data)
-
-
-def _read_file(folder: Folder) -> tuple[bytes, str] | None:
     try:
-        return folder.read_version(_NAME)
+        data, version = folder.read_version(_NAME)
     except FileNotFoundError:
         return None
-
-
-def _parsed(data: bytes, version: str) -> _Seen:
     try:
-        return _Seen(dict(json.loads(data)), version)
+        return _Seen(dict(json.loads(data)), version, data)
     except (ValueError, TypeError):
         # A torn file can only come from outside. It names no process, so its version shows whether one lives.
-        return _Seen({}, version)
+        return _Seen({}, version, data)
 
 
 def _content(fields: Mapping[str, Any]) -> bytes:
