@@ -17,11 +17,12 @@ from t2vbatch.commands.repeats import Repeats
 from t2vbatch.commands.run import Result, refuse, run_job
 from t2vbatch.commands.score import score_output
 from t2vbatch.commands.verify import verify
-from t2vbatch.engines import engine_for
+from t2vbatch.engines import Ending, Engine, engine_for
 from t2vbatch.errors import UsageError
-from t2vbatch.job import load_job
+from t2vbatch.job import Job, load_job
 from t2vbatch.models.fake import FakeModel
 from t2vbatch.output.store import open_store
+from t2vbatch.plan.units import EVERYTHING, Selection
 
 FAKE = "t2vbatch.models.fake:FakeModel"
 
@@ -51,13 +52,32 @@ class Edits:
         columns = list(dict.fromkeys(column for row in rows for column in row))
         lines = [",".join(columns), *(",".join(str(row.get(one, "")) for one in columns) for row in rows)]
         (self.folder / "rows.csv").write_text("\n".join(lines) + "\n")
-        fake = {"path": "some/repository", "pipeline": FAKE, **changes.pop("spec", {})}
+        fake = self.fake(**changes.pop("spec", {}))
         job = {"manifest": "rows.csv", "output": "out", "metrics": [], "engine": "inline"}
         (self.folder / "job.yaml").write_text(yaml.safe_dump(job | {"models": {model: fake}} | changes))
         return self
 
-    def run(self, remake: Callable[[Repeats], bool] = refuse, update_models: bool = False) -> Result:
-        return run_job(prepare(load_job(self.folder / "job.yaml"), update_models), engine_for, remake=remake)
+    @staticmethod
+    def fake(**spec: Any) -> dict[str, Any]:
+        return {"path": "some/repository", "pipeline": FAKE, **spec}
+
+    def rename_manifest(self, name: str) -> None:
+        self.write(manifest=name)
+        (self.folder / "rows.csv").rename(self.folder / name)
+
+    def link_output(self, name: str) -> None:
+        self.write(output=name)
+        (self.folder / name).symlink_to(self.folder / "out")
+
+    def run(
+        self,
+        remake: Callable[[Repeats], bool] = refuse,
+        update_models: bool = False,
+        selection: Selection = EVERYTHING,
+        engine: Callable[[Job], Engine] = engine_for,
+    ) -> Result:
+        prepared = prepare(load_job(self.folder / "job.yaml"), update_models)
+        return run_job(prepared, engine, remake=remake, selection=selection)
 
     @property
     def out(self) -> str:
@@ -95,6 +115,14 @@ _EDITS: dict[str, tuple[Callable[[Edits], object], int, int]] = {
     "a key of the call": (lambda e: e.write(spec={"call": {"num_frames": 4}}), 3, 3),
     "the seed": (lambda e: e.write(seed=1), 3, 3),
     "the video's quality": (lambda e: e.write(video={"crf": 30}), 3, 3),
+    "the video's format": (lambda e: e.write(video={"format": "gif"}), 3, 3),
+    "the frame rate": (lambda e: e.write(spec={"fps": 4.0}), 3, 3),
+    "the order of the rows": (lambda e: e.write(e.rows()[::-1]), 0, 0),
+    "a metric is added": (lambda e: e.write(metrics=["flicker"]), 0, 0),
+    "a second model": (lambda e: e.write(models={"m": e.fake(), "n": e.fake(call={"num_frames": 4})}), 3, 0),
+    "another model": (lambda e: e.write(models={"n": e.fake(call={"num_frames": 4})}), 3, 3),
+    "the manifest is renamed": (lambda e: e.rename_manifest("other.csv"), 0, 0),
+    "the output has another path": (lambda e: e.link_output("link"), 0, 0),
 }
 
 
@@ -108,6 +136,60 @@ def test_an_edit_keeps_everything_and_going_back_makes_nothing(edits: Edits, nam
     edits.write()
     assert edits.run().made == 0
     assert edits.counts()[0] == 3 + made
+
+
+def test_fewer_samples_come_back(edits: Edits) -> None:
+    """From three samples a row to two and back: the third ones are superseded, and come back."""
+    assert edits.write(samples=3).run().made == 6
+    assert edits.write(samples=2).run().made == 0
+    assert edits.counts() == (9, 3)
+    assert edits.write(samples=3).run().made == 0
+    assert edits.counts() == (9, 0)
+
+
+def test_edits_in_a_row_keep_every_version(edits: Edits) -> None:
+    """Two edits of one prompt give three versions of its sample; each comes back without generation."""
+    versions = [[{"id": "r0", "prompt": prompt}, *edits.rows()[1:]] for prompt in ("r0", "x", "y")]
+    assert [edits.write(rows).run().made for rows in versions] == [0, 1, 1]
+    assert edits.counts() == (5, 2)
+    for rows in (versions[1], versions[0], versions[2]):
+        assert edits.write(rows).run().made == 0
+        assert edits.counts() == (5, 2)
+        prompts = open_store(edits.out).read_table("results.parquet")["prompt"].to_pylist()
+        assert prompts == [row["prompt"] for row in rows]
+
+
+def test_a_changed_note_is_in_the_tables_without_a_new_video(edits: Edits) -> None:
+    """A column that no call reads is not part of a sample."""
+    for note in ("n", "m"):
+        assert edits.write(edits.rows(note=note)).run().made == 0
+        assert open_store(edits.out).read_table("results.parquet")["note"].to_pylist() == [note] * 3
+
+
+@pytest.mark.parametrize("selection", [Selection(limit=1), Selection(rows=frozenset({"new0"}))])
+def test_a_part_of_the_pending_samples_supersedes_no_others(edits: Edits, selection: Selection) -> None:
+    """A run of one of two new rows keeps all current videos, and leaves the other row pending."""
+    rows = [*edits.rows(), {"id": "new0", "prompt": "x"}, {"id": "new1", "prompt": "y"}]
+    found = edits.write(rows).run(selection=selection)
+    assert (found.made, found.summary.counts.pending) == (1, 1)
+    assert edits.counts() == (4, 0)
+    assert edits.run().made == 1
+
+
+class _Interrupted:
+    """An engine that is interrupted before it makes anything."""
+
+    def run(self, units: Any, job: Job, factories: Any, callbacks: Any) -> Ending:
+        return "interrupted"
+
+
+def test_an_interrupt_after_an_edit_loses_nothing(edits: Edits) -> None:
+    """Ctrl-C before the first new video: the old ones are superseded, and come back without generation."""
+    edits.write(spec={"call": {"num_frames": 4}})
+    assert edits.run(engine=lambda job: _Interrupted()).ending == "interrupted"
+    assert edits.counts() == (3, 3)
+    assert edits.write().run().made == 0
+    assert edits.counts() == (3, 0)
 
 
 def test_a_column_of_whole_numbers_that_becomes_one_of_floats(edits: Edits) -> None:

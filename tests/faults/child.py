@@ -1,4 +1,4 @@
-"""Runs of a job in processes that fork from one which has imported everything.
+"""Commands in processes that fork from one which has imported everything.
 
 Importing torch takes longer than generating these samples, and a fault needs two runs or more. The process
 that forks has started no thread, opened no file and drawn no random number: it is in the state of
@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -46,15 +46,15 @@ class Running:
 
 @contextmanager
 def started(
-    job: Path, log: Path, environment: Mapping[str, str], point: str = "", nth: int = 1
+    arguments: Sequence[str], log: Path, environment: Mapping[str, str], point: str = "", nth: int = 1
 ) -> Iterator[Running]:
-    """``t2vbatch run JOB``, ended with the block at the latest; its output is appended to ``log``.
+    """``t2vbatch`` with these arguments, ended with the block at the latest; its output goes to ``log``.
 
     Args:
         environment: variables in addition to this process's own.
         point: of ``points.POINTS``, where a fault fails at the ``nth`` pass; empty for none.
     """
-    process = _FORKS.Process(target=_run, args=(job, log, dict(environment), point, nth))
+    process = _FORKS.Process(target=_run, args=(list(arguments), log, dict(environment), point, nth))
     process.start()
     running = Running(process)
     try:
@@ -64,12 +64,12 @@ def started(
         process.join()
 
 
-def _run(job: Path, log: Path, environment: Mapping[str, str], point: str, nth: int) -> None:
+def _run(arguments: list[str], log: Path, environment: Mapping[str, str], point: str, nth: int) -> None:
     with log.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.environ.update(environment)
     if point:
         points.arm_run(point, nth, log.with_name("injected"))
-    sys.argv = ["t2vbatch", "run", str(job)]
+    sys.argv = ["t2vbatch", *arguments]
     cli.command()

@@ -98,9 +98,15 @@ class JobUnderTest:
         with self.started(point, nth) as process:
             return process.wait(PATIENCE_S)
 
+    def prune(self, point: str = "", nth: int = 1) -> int:
+        """Delete the superseded samples in a process, and return its exit code."""
+        arguments = ["prune", str(self.out), "--yes"]
+        with started(arguments, self.folder / "log", self.environment, point, nth) as process:
+            return process.wait(PATIENCE_S)
+
     def started(self, point: str = "", nth: int = 1) -> AbstractContextManager[Running]:
         """A run in progress, which ends with the block at the latest. Its output goes to ``log``."""
-        return started(self.job, self.folder / "log", self.environment, point, nth)
+        return started(["run", str(self.job)], self.folder / "log", self.environment, point, nth)
 
     def log(self) -> str:
         """The output of all runs so far."""

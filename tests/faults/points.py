@@ -9,6 +9,7 @@ from typing import Any
 from t2vbatch.commands import run
 from t2vbatch.models.fake import FakeModel
 from t2vbatch.output.folding import Folding
+from t2vbatch.output.lease import Lease
 from t2vbatch.output.record_log import RecordLog
 from t2vbatch.output.store import Store
 from t2vbatch.storage.files import LocalFolder
@@ -42,6 +43,19 @@ POINTS: Mapping[str, Point] = {
     "before folding": Point(RecordLog, "_fold"),
     "during folding": Point(RecordLog, "_delete"),
     "after folding": Point(RecordLog, "_fold", after=True),
+    "before a video is superseded": Point(LocalFolder, "move", about="videos/"),
+    "after a video is superseded": Point(LocalFolder, "move", after=True, about="videos/"),
+    "before a video comes back": Point(LocalFolder, "move", about="superseded/"),
+    "after a video comes back": Point(LocalFolder, "move", after=True, about="superseded/"),
+    "before a superseded video is deleted": Point(LocalFolder, "delete", about="superseded/"),
+    "after a superseded video is deleted": Point(LocalFolder, "delete", after=True, about="superseded/"),
+    "before the records are pruned": Point(RecordLog, "rewrite"),
+    "while the records are pruned": Point(LocalFolder, "delete", about="records/"),
+    "after the records are pruned": Point(RecordLog, "rewrite", after=True),
+    "before the lease is taken": Point(LocalFolder, "create", actions.suspend, about="lease.json"),
+    "after the lease is taken": Point(LocalFolder, "create", actions.suspend, True, "lease.json"),
+    "before the lease is replaced": Point(LocalFolder, "replace", actions.suspend, about="lease.json"),
+    "before the lease is released": Point(Lease, "__exit__", actions.suspend),
     "storage fails": Point(LocalFolder, "create", actions.fail_storage, about="records/"),
     "storage fails after it has written": Point(
         LocalFolder, "create", actions.fail_storage, True, "records/"

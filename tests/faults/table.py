@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults.actions import die
+from tests.faults.edits import edited_at, pruned_at
 from tests.faults.faults import (
     Inject,
     at,
@@ -31,6 +32,13 @@ from tests.faults.faults import (
     torn_files,
 )
 from tests.faults.invariants import GOOD_ROWS
+from tests.faults.leases import (
+    dead_lease,
+    lease_lost_at_a_beat,
+    lease_of_another_version,
+    two_drivers,
+    two_waiting_drivers,
+)
 from tests.faults.points import POINTS
 
 
@@ -75,7 +83,19 @@ _BIG = {"id": "big", "prompt": "x [fault:oom_unless_offload]"}
 _NAMELESS = [{"prompt": f"prompt {index}"} for index in range(8)]
 _TWO = {"engine": "ray", "workers": {"count": 2}}
 
-_KILLS = [name for name, point in POINTS.items() if point.action is die]
+_EDITS = ("before a video is superseded", "after a video is superseded")
+_EDITS += ("before a video comes back", "after a video comes back")
+_PRUNES = ("before a superseded video is deleted", "after a superseded video is deleted")
+_PRUNES_RECORDS = (
+    "before the records are pruned",
+    "while the records are pruned",
+    "after the records are pruned",
+)
+_KILLS = [
+    name
+    for name, point in POINTS.items()
+    if point.action is die and name not in {*_EDITS, *_PRUNES, *_PRUNES_RECORDS}
+]
 _IN_DRIVER = {
     "before compaction": 1,
     "during compaction": 3,
@@ -110,6 +130,16 @@ FAULTS: tuple[Fault, ...] = (
     Fault("a model fails alike at every sample", fails_alike),
     Fault("second driver", second_driver, quick=True),
     Fault("suspended driver", suspended_driver),
+    *(Fault(f"killed {point}", edited_at(point, nth)) for point in _EDITS for nth in (1, 3)),
+    *(Fault(f"prune killed {point}", pruned_at(point, nth), 2) for point in _PRUNES for nth in (1, 3)),
+    *(Fault(f"prune killed {point}", pruned_at(point, 1), 2) for point in _PRUNES_RECORDS),
+    Fault("two drivers: before the lease is taken", two_drivers("before the lease is taken", 0), quick=True),
+    Fault("two drivers: after the lease is taken", two_drivers("after the lease is taken", 1)),
+    Fault("two drivers: before the lease is released", two_drivers("before the lease is released", 1)),
+    Fault("two drivers take a dead one's lease", two_drivers("before the lease is replaced", 0, dead_lease)),
+    Fault("two drivers take a silent one's lease", two_waiting_drivers),
+    Fault("a lease that is lost while it is renewed", lease_lost_at_a_beat),
+    Fault("a lease with unknown fields", lease_of_another_version, quick=True),
     Fault("a row raises", nothing, job=_bad("raise"), failed=_BAD),
     Fault("a row's call has a wrong signature", nothing, job=_bad("type_error"), failed=_WRONG),
     Fault("a row exits", nothing, job=_bad("exit") | _RAY, failed=_BAD),
