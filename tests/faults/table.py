@@ -83,8 +83,12 @@ _BIG = {"id": "big", "prompt": "x [fault:oom_unless_offload]"}
 _NAMELESS = [{"prompt": f"prompt {index}"} for index in range(8)]
 _TWO = {"engine": "ray", "workers": {"count": 2}}
 
-_EDITS = ("before a video is superseded", "after a video is superseded")
-_EDITS += ("before a video comes back", "after a video comes back")
+_EDITS = (
+    "before a video is superseded",
+    "after a video is superseded",
+    "before a video comes back",
+    "after a video comes back",
+)
 _PRUNES = ("before a superseded video is deleted", "after a superseded video is deleted")
 _PRUNES_RECORDS = (
     "before the records are pruned",
