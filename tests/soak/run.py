@@ -106,7 +106,7 @@ def _write_job(work: Path, rows: list[dict[str, Any]], output: str, engine: str)
         "metrics": [],
         "engine": engine,
         "models": {name: fake | {"call": call | _CALL} for name, call in _MODELS.items()},
-        "workers": {"count": 3, "timeout_s": 120.0, "finish": 2},
+        "workers": {"count": 3, "timeout_s": 60.0, "finish": 2},
     }
     path = work / f"{engine}.yaml"
     path.write_text(yaml.safe_dump(job))

@@ -38,14 +38,20 @@ def local_header(path: Path) -> Mapping[str, Tensor]:
         whole = 8 + length + max((entry["data_offsets"][1] for entry in found.values()), default=0)
         if whole > path.stat().st_size:
             raise ValueError(f"{path.stat().st_size} of {whole} bytes")
-        return {name: Tensor(str(entry["dtype"]), tuple(entry["shape"])) for name, entry in found.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return {name: Tensor(str(entry["dtype"]), _shape(entry["shape"])) for name, entry in found.items()}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
             str(path),
             f"an incomplete or invalid safetensors file ({error})",
             "a complete file",
             "download it again",
         ) from None
+
+
+def _shape(listed: list[int]) -> tuple[int, ...]:
+    if not all(isinstance(side, int) and side >= 0 for side in listed):
+        raise ValueError(f"the shape {str(listed)[:80]}")
+    return tuple(listed)
 
 
 def hub_header(repo: str, commit: str, name: str) -> Mapping[str, Tensor]:
