@@ -217,9 +217,12 @@ def closest(word: str, known: Collection[str]) -> str | None:
 
 
 def nearest(word: str, known: Collection[str]) -> str:
-    """A sentence that names the known word most like ``word``, or lists what is known."""
+    """A sentence that names the known word most like ``word``, or those that begin with it, or all."""
     if close := closest(word, known):
         return f"did you mean {close!r}?"
+    begins = [name for name in sorted(known) if word and name.casefold().startswith(word.casefold())]
+    if begins:
+        return f"did you mean one of {', '.join(begins[:_LISTED])}?"
     shown = sorted(known)[:_LISTED]
     more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
     return f"known: {', '.join(shown)}{more}" if known else ""

@@ -1,6 +1,8 @@
 """``t2vbatch score``, ``compare``, ``vbench`` and ``sheet``: scores, comparisons, totals, contact sheets."""
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from shutil import get_terminal_size
@@ -100,7 +102,8 @@ def score(
     scorer = None if clip is None else Clip(path=clip, revision=None)
     with Display(quiet=as_json) as display:
         display.wait("reading the output")
-        result = score_output(output, asked, engine_for, scorer, renew, display.show)
+        with _blaming_option(names or ()):
+            result = score_output(output, asked, engine_for, scorer, renew, display.show)
     if as_json:
         shown = {"scored": result.made, "ending": result.ending, "summary": result.summary.to_json()}
         typer.echo(json.dumps(shown, ensure_ascii=False))
@@ -109,6 +112,18 @@ def score(
         typer.echo(fitted(render_text(result.summary, width, timing=False), width))
         typer.echo(f"{counted(result.made, 'video')} scored")
     raise typer.Exit(0 if result.ending == "finished" else 130)
+
+
+@contextmanager
+def _blaming_option(names: Sequence[str]) -> Iterator[None]:
+    """Name --metrics, and no line of the output's job.yaml, in an error of a metric that the user typed."""
+    try:
+        yield
+    except UsageError as error:
+        name = next((name for name in names if error.where.endswith(f"metrics.{name}")), None)
+        if name is None:
+            raise
+        raise UsageError(f"--metrics {name}", error.found, error.expected, error.fix) from None
 
 
 def compare(

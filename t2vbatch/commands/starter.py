@@ -56,7 +56,12 @@ def starter(job: Path, model: str, prompts: Path, output: str) -> Starter:
         model: hub id, local folder or ``bundled:shapes``.
         prompts: the manifest, relative to the folder of the job unless it is absolute.
         output: folder or URI, relative to the folder of the job.
+
+    Raises:
+        UsageError: there is no such bundled model.
     """
+    if model.startswith("bundled:") and model != BUNDLED:
+        raise UsageError(f"--model {model}", "no such bundled model", BUNDLED)
     settings: dict[str, object] = {"path": model}
     if model != BUNDLED:
         settings["dtype"] = "bfloat16"

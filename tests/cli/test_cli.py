@@ -366,6 +366,20 @@ def test_a_run_with_nothing_to_do_loads_no_torch(folder: Path) -> None:
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
+def test_a_beginning_names_what_begins_with_it(quick: Command) -> None:
+    """A part of a name is answered with the names that begin with it."""
+    shown = quick("models", "Wan").stderr
+    assert "WanPipeline" in shown
+    assert "AllegroPipeline" not in shown
+
+
+def test_an_unknown_bundled_model_is_refused(quick: Command) -> None:
+    """There is one bundled model, so another name is a slip of the keyboard and no Hub id."""
+    done = quick("init", "new.yaml", "--model", "bundled:shape", "--prompts", "rows.csv")
+    assert done.returncode == 2
+    assert "bundled:shapes" in done.stderr
+
+
 def test_help_loads_no_library_of_data(folder: Path) -> None:
     """Importing the command line loads neither pyarrow nor pydantic: commands import what they need."""
     code = "import sys, t2vbatch.cli; print(*{'pyarrow', 'numpy', 'pydantic', 'pandas'} & set(sys.modules))"

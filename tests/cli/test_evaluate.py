@@ -128,6 +128,17 @@ def test_score_asks_before_it_runs_a_program_of_the_output(tmp_path: Path) -> No
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_metric_that_was_typed_is_blamed_on_its_option(tmp_path: Path) -> None:
+    """An unknown metric of --metrics names the option, and no line of the output's job.yaml."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    job = Job(manifest="m.csv", output=folder, models={"slow": Model(path="bundled:shapes")}, metrics={})
+    open_store(folder).write_job(job)
+    error = CliRunner().invoke(app, ["score", folder, "--metrics", "motio"]).exception
+    assert isinstance(error, UsageError)
+    assert error.where == "--metrics motio"
+    assert "motion" in error.expected
+
+
 def test_compare_plans_the_next_comparison(tmp_path: Path) -> None:
     """--plan shows how many prompts reach the goal, in text and JSON."""
     folder = output(tmp_path / "a", slow=1, fast=0)
