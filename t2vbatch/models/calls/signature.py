@@ -14,7 +14,7 @@ from typing import Any, get_args, get_type_hints
 
 from t2vbatch.canonical import NotCanonicalError, canonical
 from t2vbatch.manifest.columns import NAMED
-from t2vbatch.models.calls.value_kinds import Kinds, kinds_of
+from t2vbatch.models.calls.value_kinds import Kinds, details_of, kinds_of
 from t2vbatch.models.families import family
 
 MEDIA: Mapping[str, tuple[str, ...]] = {
@@ -275,7 +275,8 @@ def _kinds(
     settable: frozenset[str], parameters: Mapping[str, inspect.Parameter], hints: Mapping[str, Any]
 ) -> dict[str, Kinds]:
     """The kinds of values of each parameter that a job can set."""
-    return {name: kinds_of(name, hints.get(name), _default(parameters[name])) for name in sorted(settable)}
+    kinds = {name: kinds_of(name, hints.get(name), _default(parameters[name])) for name in sorted(settable)}
+    return {name: kind | details_of(name, hints.get(name), kind) for name, kind in kinds.items()}
 
 
 def _default(parameter: inspect.Parameter) -> Any:

@@ -9,7 +9,11 @@ from typing import Any, Literal, Union, get_args, get_origin
 from t2vbatch.job import Limits
 
 Kinds = frozenset[str]
-"""Some of ``whole``, ``number``, ``boolean``, ``text``, ``list`` and ``object``; empty: any value."""
+"""Some of ``whole``, ``number``, ``boolean``, ``text``, ``list`` and ``object``; empty: any value.
+
+With ``list`` there may be the kinds of its items, such as ``whole items``, and their number (``2 items``).
+With ``text`` there may be the choices, such as ``=auto``.
+"""
 
 ANY: Kinds = frozenset()
 LIST: Kinds = frozenset({"list"})
@@ -46,6 +50,14 @@ NO_LIMIT = 2**62
 """A limit from here on is not shown: it stands for a job whose limits are not known yet."""
 
 # Annotated as int in some pipelines, though a fraction is as good.
+_FRACTIONAL_ITEMS = ("timesteps", "sigmas")
+_INT64 = 2**63
+_PLURALS: Mapping[str, str] = {
+    "whole": "whole numbers",
+    "number": "numbers",
+    "boolean": "true or false",
+    "text": "texts",
+}
 _FRACTIONAL = ("fps", "frame_rate", "target_fps")
 
 
@@ -68,17 +80,32 @@ def kinds_of(name: str, annotation: Any, default: Any = None) -> Kinds:
     return kinds
 
 
+def details_of(name: str, annotation: Any, kinds: Kinds) -> Kinds:
+    """The kinds of the items of a list, or the choices of a text, that belong to the kinds of an argument."""
+    if "list" in kinds:
+        return _items(name, annotation)
+    return _choices(annotation) if "text" in kinds else ANY
+
+
 def suited(value: Any, kinds: Kinds) -> Any:
     """The value in the form that the call takes: a whole float as an integer, a list written as text."""
     if "whole" in kinds and "number" not in kinds and isinstance(value, float) and value.is_integer():
         return int(value)
-    if kinds == {"text"} and isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, list) and "whole items" in kinds and "number items" not in kinds:
+        return [int(one) if isinstance(one, float) and one.is_integer() else one for one in value]
+    if (
+        "text" in kinds
+        and not kinds & set(_WORDS) - {"text"}
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+    ):
         return str(value)
     if "list" in kinds and "text" not in kinds and isinstance(value, str) and value.lstrip()[:1] == "[":
         try:
-            return json.loads(value)
+            listed = json.loads(value)
         except ValueError:
             return value
+        return suited(listed, kinds) if isinstance(listed, list) else listed
     return value
 
 
@@ -97,7 +124,9 @@ def argument_problem(name: str, value: Any, kinds: Kinds, limits: Limits) -> tup
             return _shown(value), f"a whole number from 1 to {most:,}; limits.{key} in the job raises this"
     if kinds and not _suits(value, kinds):
         return _shown(value), _either(kinds)
-    return None
+    if "whole" in kinds and "number" not in kinds and isinstance(value, int | float) and abs(value) >= _INT64:
+        return _shown(value), "a whole number of 64 bits"
+    return _list_problem(value, kinds) or _choice_problem(value, kinds)
 
 
 def size_problem(call: Mapping[str, Any], limits: Limits) -> tuple[str, str, str] | None:
@@ -123,6 +152,55 @@ def _annotated(annotation: Any) -> list[str | None]:
     if annotation is NoneType:
         return [""]
     return [_TYPES.get(origin or annotation)]
+
+
+def _items(name: str, annotation: Any) -> Kinds:
+    """The kinds of the items of all lists in a type, and their number; nothing if some may be anything."""
+    if get_origin(annotation) in (Union, UnionType):
+        members = [part for part in get_args(annotation) if (get_origin(part) or part) in (list, tuple)]
+    else:
+        members = [annotation]
+    inner = [part for member in members for part in get_args(member) if part is not Ellipsis]
+    found = {_TYPES.get(part) for part in inner}
+    if not found or not found <= {"whole", "number", "text", "boolean"} or not all(map(get_args, members)):
+        return ANY
+    if name in _FRACTIONAL_ITEMS:
+        found = {"number"}
+    fixed = (
+        len(inner) > 1
+        and len(members) == 1
+        and get_origin(members[0]) is tuple
+        and Ellipsis not in get_args(members[0])
+    )
+    return frozenset([*(f"{kind} items" for kind in found), *([f"{len(inner)} items"] if fixed else [])])
+
+
+def _choices(annotation: Any) -> Kinds:
+    """The texts that a Literal allows; nothing for a type that also takes any text."""
+    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    literals = [member for member in members if get_origin(member) is Literal]
+    if not literals or str in members:
+        return ANY
+    return frozenset(f"={choice}" for member in literals for choice in get_args(member))
+
+
+def _list_problem(value: Any, kinds: Kinds) -> tuple[str, str] | None:
+    allowed = {kind.removesuffix(" items") for kind in kinds if kind.endswith(" items")}
+    count = next((int(one) for one in allowed if one.isdecimal()), None)
+    items = frozenset(one for one in allowed if not one.isdecimal())
+    if not isinstance(value, list | tuple) or not items:
+        return None
+    if all(one is None or _suits(one, items) for one in value) and count in (None, len(value)):
+        return None
+    plural = " or ".join(_PLURALS[kind] for kind in _PLURALS if kind in items)
+    return _shown(value), f"a list of {plural}" if count is None else f"a list of {count} {plural}"
+
+
+def _choice_problem(value: Any, kinds: Kinds) -> tuple[str, str] | None:
+    choices = sorted(kind[1:] for kind in kinds if kind.startswith("="))
+    if not choices or str(value) in choices:
+        return None
+    return _shown(value), f"one of {', '.join(choices)}"
 
 
 def _suits(value: Any, kinds: Kinds) -> bool:

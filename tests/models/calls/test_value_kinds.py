@@ -9,7 +9,7 @@ import torch
 from t2vbatch.job import Limits
 from t2vbatch.models.calls.check import UNLIMITED
 from t2vbatch.models.calls.signature import read_signature
-from t2vbatch.models.calls.value_kinds import argument_problem, kinds_of, size_problem, suited
+from t2vbatch.models.calls.value_kinds import argument_problem, details_of, kinds_of, size_problem, suited
 
 
 @pytest.mark.parametrize(
@@ -160,3 +160,78 @@ def test_a_limit_that_is_not_known_yet_is_not_shown() -> None:
     """A model's own call is checked before the job's limits are known."""
     problem = argument_problem("num_frames", "lots", frozenset({"whole"}), UNLIMITED)
     assert problem == ("the text 'lots'", "a whole number of at least 1")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "kinds"),
+    [
+        (tuple[int, int], {"list", "whole items", "2 items"}),
+        (tuple[int, int] | None, {"list", "whole items", "2 items"}),
+        (tuple[int, ...], {"list", "whole items"}),
+        (tuple[int], {"list", "whole items"}),  # diffusers writes it for any number of items
+        (list[float], {"list", "number items"}),
+        (list[str] | None, {"list", "text items"}),
+        (float | list[float], {"number", "list", "number items"}),
+        (list[int] | list[float], {"list", "whole items", "number items"}),
+        (list[int] | list[list[int]], {"list"}),
+        (list[int] | list, {"list"}),
+        (list[Any], {"list"}),
+        (Literal["a", "b"], {"text", "=a", "=b"}),
+        (Literal["a"] | None, {"text", "=a"}),
+        (Literal["a"] | str, {"text"}),
+    ],
+)
+def test_kinds_of_items_and_choices(annotation: Any, kinds: set[str]) -> None:
+    """Items are known if no list in the type may hold anything; choices if the type takes no other text."""
+    found = kinds_of("x", annotation)
+    assert found | details_of("x", annotation, found) == kinds
+
+
+SIDES = {"list", "whole items", "2 items"}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "value", "said"),
+    [
+        (SIDES, [1, 2, 3], "a list of 2 whole numbers"),
+        (SIDES, [1], "a list of 2 whole numbers"),
+        (SIDES, [], "a list of 2 whole numbers"),
+        (SIDES, [1, 2.5], "a list of 2 whole numbers"),
+        (SIDES, [1, "2"], "a list of 2 whole numbers"),
+        (SIDES, [1, True], "a list of 2 whole numbers"),
+        (SIDES, [1, [2]], "a list of 2 whole numbers"),
+        (SIDES, "[1, 2, 3]", "a list of 2 whole numbers"),
+        (SIDES, 5, "a list"),
+        ({"list", "number items"}, [0.5, "x"], "a list of numbers"),
+        ({"list", "text items"}, ["a", 1], "a list of texts"),
+        ({"number", "list", "number items"}, ["x"], "a list of numbers"),
+        ({"text", "=a", "=b"}, "c", "one of a, b"),
+        ({"whole"}, 10**30, "a whole number of 64 bits"),
+    ],
+)
+def test_items_and_choices_are_checked(kinds: set[str], value: Any, said: str) -> None:
+    """The message names what the argument takes."""
+    suits = suited(value, frozenset(kinds))
+    problem = argument_problem("x", suits, frozenset(kinds), Limits())
+    assert problem is not None
+    assert problem[1] == said
+
+
+@pytest.mark.parametrize(
+    ("kinds", "value", "expected"),
+    [
+        (SIDES, [512.0, 768], [512, 768]),
+        (SIDES, "[512, 768.0]", [512, 768]),
+        ({"list", "number items"}, [1, 0.5], [1, 0.5]),
+        ({"list", "whole items", "number items"}, [1.0, 0.5], [1.0, 0.5]),
+        ({"text", "=a", "=b"}, "b", "b"),
+        ({"text", "=1"}, 1, "1"),
+        ({"number", "list", "number items"}, 0.5, 0.5),
+    ],
+)
+def test_items_come_in_the_form_of_the_call(kinds: set[str], value: Any, expected: Any) -> None:
+    """Whole floats are whole numbers in a list too."""
+    found = suited(value, frozenset(kinds))
+    assert found == expected
+    assert [type(one) for one in [found]] == [type(expected)]
+    assert argument_problem("x", found, frozenset(kinds), Limits()) is None
