@@ -1,5 +1,6 @@
 """Compares the models of finished runs: reads their results, directions of scores and groups of prompts."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ def compare_outputs(
         raise UsageError(
             " ".join(outputs), f"one model, {', '.join(models)}", "two models or more", "name another output"
         )
+    notes += _same_prompts(results)
     columns = known_columns(_jobs(outputs))
     agreement = correlations(models)
     if by is None:
@@ -140,6 +142,21 @@ def _repeated(outputs: Sequence[str], results: Mapping[str, pa.Table]) -> list[s
                 f"{output}: compared before with {before} prompts, now with {prompts}; a comparison that is"
                 " repeated every 10 prompts finds a false winner in one run of five; --sequential prevents"
                 " that"
+            )
+    return notes
+
+
+def _same_prompts(results: Mapping[str, pa.Table]) -> list[str]:
+    """A note for each output in which several rows have one prompt: each row is a unit of the tests."""
+    notes = []
+    for output, table in results.items():
+        rows = set(zip(table["row_id"].to_pylist(), table["prompt"].to_pylist(), strict=True))
+        prompts = Counter(prompt for _, prompt in rows if prompt)
+        repeated = sum(count for count in prompts.values() if count > 1)
+        if repeated:
+            notes.append(
+                f"{output}: {repeated} rows share their prompt with another row and count as separate"
+                " prompts; if they differ in nothing but their seeds, use samples instead of rows"
             )
     return notes
 

@@ -180,6 +180,16 @@ def test_a_sequential_comparison_takes_complete_prompts(tmp_path: Path) -> None:
     assert "valid however often" in typed("compare", folder, "--sequential").stdout
 
 
+def test_compare_names_rows_with_one_prompt(tmp_path: Path) -> None:
+    """Rows that repeat a prompt are units of their own, and a note says so."""
+    folder = output(tmp_path / "a", slow=1, fast=0)
+    results = pq.read_table(f"{folder}/results.parquet")
+    prompts = [f"prompt {int(row[1:]) % 20}" for row in results["row_id"].to_pylist()]
+    at = results.column_names.index("prompt")
+    pq.write_table(results.set_column(at, "prompt", pa.array(prompts)), f"{folder}/results.parquet")
+    assert "8 rows share their prompt with another row" in typed("compare", folder).stderr
+
+
 def test_compare_shows_correlations(tmp_path: Path) -> None:
     """--correlations adds a table, and a list in JSON."""
     folder = output(tmp_path / "a", slow=1, fast=0)
