@@ -88,7 +88,7 @@ def _measured(
             failure.error_type,
             failure.error,
         ),
-        progress=watch,
+        progress=lambda now: watch(replace(now, measuring="batch sizes")),
     )
     try:
         if engine(job).run(units, job, factories, callbacks) == "interrupted":

@@ -136,7 +136,7 @@ class StatusWriter:
             "rate_per_min": self.pace.rate_per_min(),
             "waits_for": self.waits_for,
             "waits_since": self.waits_since,
-            "this_run": asdict(progress),
+            "this_run": {name: value for name, value in asdict(progress).items() if name != "measuring"},
         }
 
     def _counts(self, progress: Progress) -> Counts:

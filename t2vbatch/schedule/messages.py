@@ -232,6 +232,7 @@ class Progress:
         loading: workers that load their model, by model.
         unplaced: workers that no node has room for yet.
         needs: the resources that each of the unplaced workers needs.
+        measuring: what the workers measure, for people; empty: they generate the samples of the run.
     """
 
     ok: int
@@ -245,10 +246,13 @@ class Progress:
     loading: Mapping[str, int] = field(default_factory=dict)
     unplaced: int = 0
     needs: str = ""
+    measuring: str = ""
 
     @property
     def waits_for(self) -> str | None:
         """What the run waits for, for people; None once a worker is ready or no unit is pending."""
+        if self.measuring and not self.starting:
+            return f"measuring {self.measuring}"
         if self.workers or not self.pending:
             return None
         loads = [f"{model} on {_workers(count)}" for model, count in self.loading.items()]

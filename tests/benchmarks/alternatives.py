@@ -130,9 +130,15 @@ def _write_job(folder: Path, videos: int, changes: Mapping[str, Any]) -> Path:
 
 
 def _seconds(module: list[str]) -> float:
-    start = time.perf_counter()
-    subprocess.run(**_process(module), check=True)
-    return time.perf_counter() - start
+    # A file: processes that Ray leaves for a moment would keep a pipe open.
+    with tempfile.TemporaryFile("w+") as errors:
+        start = time.perf_counter()
+        done = subprocess.run(**{**_process(module), "stderr": errors}, check=False)
+        seconds = time.perf_counter() - start
+        if done.returncode:
+            errors.seek(0)
+            sys.exit(f"{' '.join(module)} ended with code {done.returncode}:\n{errors.read()}")
+    return seconds
 
 
 def _to_first_video(job: Path) -> float:

@@ -97,6 +97,15 @@ def test_the_number_is_measured_once_and_kept(tmp_path: Path) -> None:
     assert _calls(tmp_path)[11:] == ["16 50"]
 
 
+def test_a_measurement_is_no_progress_of_the_run(tmp_path: Path) -> None:
+    """Until the run begins, what is shown is that batch sizes are measured, and no count of samples."""
+    shown: list[str | None] = []
+    prepared = prepare(_job(tmp_path, limit=2))
+    run_job(prepared, engine_for, lambda now: shown.append(now.waits_for))
+    assert "measuring batch sizes" in shown
+    assert None not in shown[: shown.index("measuring batch sizes")]
+
+
 def test_the_identity_is_that_of_the_number(tmp_path: Path) -> None:
     """A job with auto and a job with the measured number plan the same samples."""
     auto = _run(prepare(_job(tmp_path, limit=4)))
