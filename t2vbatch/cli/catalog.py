@@ -110,7 +110,7 @@ def models(
     if card.missing:
         typer.echo(f"not installed here: pip install {' '.join(card.missing)}")
     if card.single_file:
-        typer.echo("the checkpoint may be a single file; then the job also needs config:")
+        typer.echo("the checkpoint may be a single file; the job then needs the key config")
     typer.echo("call:")
     for argument, default in card.call.items():
         typer.echo(f"  {argument}: {default}")

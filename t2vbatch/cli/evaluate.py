@@ -236,7 +236,7 @@ def vbench(
         typer.echo(totals_table(models, found.published).render("text", terminal_width()))
         missing = dict.fromkeys(name for lines in models.values() for line in lines for name in line.missing)
         if missing:
-            typer.echo(f"no total without scores of: {', '.join(missing)}")
+            typer.echo(f"no total, because these scores are missing: {', '.join(missing)}")
 
 
 def sheet(
