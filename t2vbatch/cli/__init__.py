@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 
 
-_STARTING = frozenset({"run", "score", "distance", "demo", "reproduce"})
+_STARTING = frozenset({"run", "score", "distance", "judge", "demo", "reproduce"})
 """Commands that start workers: an error before that says that nothing was started."""
 
 

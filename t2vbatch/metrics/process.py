@@ -4,6 +4,7 @@ A request has an ``id``; an answer may repeat it, and must for a pair. The progr
 closed, so it never outlives the process that started it.
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -85,7 +86,9 @@ class Process:
     def close(self) -> None:
         """Close the input, which tells the program to end; end it if it does not."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            # Closing sends what a program that ended did not read.
+            self._process.stdin.close()
         try:
             self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:

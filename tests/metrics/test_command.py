@@ -1,6 +1,7 @@
 """A metric of an external program, with programs that answer, fail, crash and hang."""
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from t2vbatch.job import Clip
 from t2vbatch.media.audio import Audio
 from t2vbatch.media.video import Video
 from t2vbatch.metrics.command import CommandScore
+from t2vbatch.metrics.process import Process
 from t2vbatch.metrics.protocol import Evidence, ProgramError, UnscorableError
 from t2vbatch.metrics.registry import build_metric
 from t2vbatch.metrics.scorer import Scorer, is_lost
@@ -73,6 +75,18 @@ def test_a_program_that_fails_costs_one_score(metric: Callable[..., Any], body: 
     for _ in range(2):
         with pytest.raises((ProgramError, UnscorableError), match=reason):
             built.score(evidence())
+
+
+def test_a_program_that_ended_before_the_question_is_named(tmp_path: Path) -> None:
+    """The question cannot be sent; the reason has the exit code and the last line of the errors."""
+    program = tmp_path / "once.py"
+    program.write_text("import sys\nprint('{}', flush=True)\nsys.exit('one is enough')\n")
+    process = Process("once", [sys.executable, str(program)])
+    assert process.ask({}, 60) == {}
+    while process.alive():
+        time.sleep(0.05)
+    with pytest.raises(ProgramError, match="once exited with code 1: one is enough"):
+        process.ask({"frames": "x" * 100_000}, 60)
 
 
 def test_only_a_failure_of_the_program_is_tried_again(metric: Callable[..., Any]) -> None:

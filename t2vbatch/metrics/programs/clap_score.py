@@ -79,7 +79,9 @@ class Judge:
         with self._torch.no_grad():
             heard = self._heard(windows, rate)
             tokens = self._tokenizer(text, truncation=True, return_tensors="pt").to(self._device)
-            read = unit(pooled(self._model.get_text_features(**tokens)))[0]
+            # Some tokenizers add type ids, which the model does not take.
+            asked = {name: tokens[name] for name in ("input_ids", "attention_mask")}
+            read = unit(pooled(self._model.get_text_features(**asked)))[0]
         return {"clap_score": 100 * float((heard * read).sum())}
 
     def _heard(self, windows: Sequence[Any], rate: int) -> Any:
