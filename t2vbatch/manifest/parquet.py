@@ -17,6 +17,9 @@ from t2vbatch.manifest.raw import BATCH_BYTES, BATCH_ROWS, Batch, Raw
 from t2vbatch.manifest.sources import File
 from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
 
+_BUFFER_BYTES = 1 << 20
+"""Pages are read through a buffer: without one, Arrow reads a whole column of a row group at once."""
+
 # What pyarrow raises on truncated or malicious files; ArrowInvalid is a ValueError too.
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError)
 
@@ -27,7 +30,7 @@ def read_parquet(files: Sequence[File], problems: Problems, limits: Limits) -> R
     rows = size = 0
     for file in files:
         with file.open() as binary, _explained(file, problems):
-            parquet = pq.ParquetFile(binary)
+            parquet = _buffered(binary)
             own = list(parquet.schema_arrow.names)
             rows += int(parquet.metadata.num_rows)
             size += _real_size(parquet, _repeating(parquet), binary)
@@ -47,7 +50,7 @@ def read_parquet(files: Sequence[File], problems: Problems, limits: Limits) -> R
 def _batches(files: Sequence[File], problems: Problems) -> Iterator[Batch]:
     for file in files:
         with file.open() as binary, _explained(file, problems):
-            parquet = pq.ParquetFile(binary, read_dictionary=_repeating(pq.ParquetFile(binary)))
+            parquet = pq.ParquetFile(binary, read_dictionary=_repeating(_buffered(binary)))
             for batch in parquet.iter_batches(batch_size=_batch_rows(parquet.metadata)):
                 # Readers of an array trust its offsets and text, so those of a file are checked first.
                 batch.validate(full=True)
@@ -69,6 +72,10 @@ def _real_size(parquet: pq.ParquetFile, repeating: list[str], binary: BinaryIO) 
 def _repeating(parquet: pq.ParquetFile) -> list[str]:
     """The text and binary columns that a file stores as a dictionary: few bytes there, many in memory."""
     schema, metadata = parquet.schema_arrow, parquet.metadata
+    for group in range(metadata.num_row_groups):
+        # The description of a damaged column ends the process where the metadata alone are asked for it; a
+        # reader of its first row raises.
+        next(parquet.iter_batches(batch_size=1, row_groups=[group]), None)
     flat = [field.name for field in schema if _is_bytes(field.type)]
     stored = {
         chunk.path_in_schema
@@ -77,6 +84,10 @@ def _repeating(parquet: pq.ParquetFile) -> list[str]:
         if "RLE_DICTIONARY" in chunk.encodings or "PLAIN_DICTIONARY" in chunk.encodings
     }
     return [name for name in flat if name in stored]
+
+
+def _buffered(binary: BinaryIO) -> pq.ParquetFile:
+    return pq.ParquetFile(binary, buffer_size=_BUFFER_BYTES)
 
 
 def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

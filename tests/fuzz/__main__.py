@@ -24,7 +24,7 @@ class Faults:
     """The faults found so far, each by the line that raised."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        self._folder = folder / name
+        self.folder = folder / name
         self.known: set[str] = set()
         self.inputs = 0
 
@@ -47,8 +47,8 @@ class Faults:
         if place in self.known:
             return
         self.known.add(place)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        (self._folder / hashlib.sha256(data).hexdigest()[:12]).write_bytes(data)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / hashlib.sha256(data).hexdigest()[:12]).write_bytes(data)
         print(f"{place}: {str(error)[:300]}", flush=True)
 
 
@@ -95,7 +95,8 @@ def _fuzz(name: str, seconds: float, found: Path) -> int:
         return 1 if kinds else 0
 
     if atheris is not None:
-        _guided(atheris, target, seeds(name), over, summary)
+        faults.folder.mkdir(parents=True, exist_ok=True)
+        _guided(atheris, target, seeds(name), over, summary, faults.folder)
     _edit_randomly(target, seeds(name), over)
     return summary()
 
@@ -116,8 +117,13 @@ def _guided(
     seeds: tuple[bytes, ...],
     over: Callable[[], bool],
     summary: Callable[[], int],
+    kept: Path,
 ) -> None:
-    """Fuzz by coverage until the time is over, and end the process: the fuzzer does not return."""
+    """Fuzz by coverage until the time is over, and end the process: the fuzzer does not return.
+
+    Args:
+        kept: where the fuzzer saves an input that ends the process.
+    """
     with tempfile.TemporaryDirectory() as folder:
         for number, seed in enumerate(seeds):
             (Path(folder) / f"seed-{number}").write_bytes(seed)
@@ -129,7 +135,7 @@ def _guided(
                 shutil.rmtree(folder, ignore_errors=True)
                 os._exit(code)
 
-        options = ["-rss_limit_mb=4096", "-timeout=120", f"-artifact_prefix={folder}/"]
+        options = ["-rss_limit_mb=4096", "-timeout=120", f"-artifact_prefix={kept}/"]
         atheris.Setup([sys.argv[0], folder, *options], timed)
         atheris.Fuzz()
 

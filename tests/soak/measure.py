@@ -104,8 +104,9 @@ class Growth:
         return f"{self.name:44} {self.begin:10.1f} {self.end:10.1f} {self.slack:8.1f} {verdict:>6}"
 
 
-WARM_S = 60.0
-"""A process has imported everything and filled its caches and pools after this time."""
+WARM_S, LIFE_S = 120.0, 600.0
+"""A worker has loaded its model after WARM_S, also on a busy machine. One that lived less than LIFE_S shows
+no growth, as in a short soak."""
 
 
 def growths(measures: Sequence[Measure], planned: int) -> list[Growth]:
@@ -146,7 +147,9 @@ def _of_oldest_worker(measures: Sequence[Measure]) -> list[Growth]:
         for usage in moment.workers:
             lives.setdefault(usage.pid, []).append(usage)
     oldest = max(lives.values(), key=lambda life: life[-1].age_s)
-    warm = [usage for usage in oldest if usage.age_s >= WARM_S] or oldest
+    if oldest[-1].age_s < LIFE_S:
+        return []
+    warm = [usage for usage in oldest if usage.age_s >= WARM_S]
     size = max(1, len(warm) // 5)
 
     def of(name: str, value: str, slack: float, scale: float = 1.0) -> Growth:
