@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
@@ -19,7 +20,8 @@ def die() -> None:
 
 def suspend() -> None:
     """SIGSTOP: the process lives, and answers nothing."""
-    os.kill(os.getpid(), signal.SIGSTOP)
+    # A signal to the process may be delivered to another thread, and this one would go on meanwhile.
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
 def kill_the_node() -> None:

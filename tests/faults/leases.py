@@ -62,7 +62,8 @@ def lease_lost_at_a_beat(job: JobUnderTest, number: int) -> None:
         first.send_signal(signal.SIGCONT)
         # 0: all samples were finished, and the driver was releasing the lease.
         assert first.wait(PATIENCE_S) in (0, 1), job.log()
-        assert job.store.folder.read("lease.json") == after, "the successor's lease was overwritten"
+        found = job.store.folder.read("lease.json")
+        assert found == after, f"the successor's lease was overwritten: {found!r}"
 
 
 def lease_of_another_version(job: JobUnderTest, number: int) -> None:
