@@ -10,7 +10,7 @@ from t2vbatch.errors import ManifestError, Problem
 from t2vbatch.job import COLUMNS, LIMITS, Columns, Limits
 from t2vbatch.manifest.bad_rows import by_index, with_ids
 from t2vbatch.manifest.build import build_table
-from t2vbatch.manifest.columns import MEDIA, SETTINGS, arrange, name_columns
+from t2vbatch.manifest.columns import CANONICAL, MEDIA, SETTINGS, arrange, name_columns
 from t2vbatch.manifest.lines import read_csv, read_jsonl, read_text
 from t2vbatch.manifest.media_checks import Access, verify_media
 from t2vbatch.manifest.parquet import read_parquet
@@ -136,11 +136,8 @@ def _settings(table: pa.Table) -> Iterator[str]:
     """A sentence for each column that sets a size, a length, steps or a seed, with the number of rows."""
     for name in SETTINGS:
         if name in table.column_names and (rows := len(table) - table.column(name).null_count):
-            how = (
-                f"sets the {name} of {rows:,} rows"
-                if name in ("seed", "samples")
-                else f"sets {name} for {rows:,} rows"
-            )
+            of_rows = "1 row" if rows == 1 else f"{rows:,} rows"
+            how = f"sets the {name} of {of_rows}" if name in CANONICAL else f"sets {name} for {of_rows}"
             yield f"column {name!r} {how}; columns: {{ignore: [{name}]}} in the job leaves it out"
 
 

@@ -101,9 +101,9 @@ def prune(store: Store, found: Superseded) -> None:
     for name in records["video"].drop_null().to_pylist():
         # A crash may have left it under its current name.
         files += [superseded_name(name), name]
-    folders = [name for name in files if "." not in name.rpartition("/")[2].rpartition("~")[2]]
-    files += [frame for name in folders for frame in store.folder.names(name)]
-    delete_many(store.folder, [name for name in files if name not in set(folders)])
+    folders = {name for name in files if "." not in name.rpartition("/")[2].rpartition("~")[2]}
+    frames = [frame for name in sorted(folders) for frame in store.folder.names(name)]
+    delete_many(store.folder, [*(name for name in files if name not in folders), *frames])
     kept = store.records()
     store.rewrite(kept.filter(pc.invert(pc.is_in(kept["sample_id"], found.sample_ids))))
 
