@@ -29,6 +29,8 @@ def published_digests(store: Store, job: Job) -> Digests:
     versions = list(map_many(store.folder, store.folder.version, [*_TABLES, *_PAGE]))
     names = sorted(store.folder.names("report"))
     return {
-        "sources": digest([__version__, store.name, plan, dump_job(job), *store.log.names()]),
+        "sources": digest(
+            [__version__, store.name, plan, dump_job(job), store.read_scorers(), *store.log.names()]
+        ),
         "files": digest([versions, names]),
     }

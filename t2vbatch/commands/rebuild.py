@@ -14,6 +14,7 @@ from t2vbatch.job import Job
 from t2vbatch.media.degenerate import ignored_seeds
 from t2vbatch.metrics import metric_columns
 from t2vbatch.metrics.registry import known_columns
+from t2vbatch.output.scored_by import count_outdated, without_outdated
 from t2vbatch.output.store import Store
 from t2vbatch.output.tables import make_metadata, make_results
 from t2vbatch.plan import Plan
@@ -34,7 +35,8 @@ def refresh(store: Store, plan: Plan, job: Job) -> Summary:
 def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
     """Write results.parquet, metadata.parquet, summary.json and the report. The caller holds the lease."""
     records = store.compact()
-    results = make_results(plan, records, metric_columns(job))
+    shown = without_outdated(records, store.read_scorers())
+    results = make_results(plan, shown, metric_columns(job))
     summary = _summary(store, plan, results)
     store.write_table("results.parquet", results)
     store.write_table("metadata.parquet", make_metadata(results))
@@ -52,6 +54,11 @@ def _summary(store: Store, plan: Plan, results: pa.Table) -> Summary:
     """The summary of the results, after the warnings about them."""
     for sentence in ignored_seeds(results):
         _log.warning("%s", sentence)
+    for column, count_of in count_outdated(results).items():
+        why = "was computed with other options or weights than those of the job"
+        _log.warning(
+            "%s of %d videos %s; to compute it again: t2vbatch score %s", column, count_of, why, store.uri
+        )
     return summarize(results, plan.counts(), valid_distances(store, results))
 
 

@@ -22,6 +22,7 @@ from t2vbatch.engines import Ending, Engine, Progress, RunCallbacks
 from t2vbatch.errors import StoreError, T2VBatchError, UsageError
 from t2vbatch.exchange.trackers import check_trackers, track
 from t2vbatch.job import Job
+from t2vbatch.metrics.identity import score_identities
 from t2vbatch.output.folding import Folding
 from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store, open_store
@@ -99,6 +100,7 @@ def run_job(
         records = store.records(_READ)
         _ask(store, prepared, records, remake)
         store.write_job(job)
+        store.write_scorers(score_identities(job))
         store.write_plan(plan)
         sort_videos(store, plan, records)
         if plan.bad:

@@ -8,7 +8,7 @@ the records together. After an interruption the next call scores the missing vid
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from t2vbatch.canonical import digest
 from t2vbatch.commands.rebuild import rebuild
 from t2vbatch.commands.run import Result, Watch
 from t2vbatch.engines import Ending, Engine, RunCallbacks
@@ -24,12 +25,14 @@ from t2vbatch.job import Clip, Job
 from t2vbatch.manifest import Media
 from t2vbatch.media.reading import Reading, reading_of
 from t2vbatch.media.video import Video, decode, decode_audio
-from t2vbatch.metrics import check_metrics, metric_columns
-from t2vbatch.metrics.scorer import Scorer, Scores, is_lost, load_metrics, scorer_identity
+from t2vbatch.metrics import check_metrics
+from t2vbatch.metrics.identity import score_identities
+from t2vbatch.metrics.scorer import Scorer, Scores, is_lost, load_metrics
 from t2vbatch.models import set_up_torch
 from t2vbatch.models.calls.inputs import read_image
 from t2vbatch.models.pins import using_pins
 from t2vbatch.output.records import RECORDS
+from t2vbatch.output.scored_by import Scorers, outdated_columns
 from t2vbatch.output.store import Store, open_store
 from t2vbatch.plan import Plan, Unit
 from t2vbatch.worker.protocol import Failure, Outcome, Work
@@ -70,18 +73,20 @@ def score_output(
     asked = job if metrics is None else job.model_copy(update={"metrics": dict(metrics)})
     with store.lease() as store:
         plan = store.read_plan()
-        cache = ScoreCache(store, scorer_identity(asked))
-        records, columns = store.compact(), metric_columns(asked)
-        unscored = _unscored(plan, records, () if renew else columns)
+        scorers = score_identities(asked)
+        cache = ScoreCache(store, digest(scorers))
+        records = store.compact()
+        unscored = _unscored(plan, records, {} if renew else scorers)
         missing = [position for position in unscored if not cache.has(plan.planned(position).sample_id)]
         ending: Ending = "finished"
         if missing:
             units = {_FOLDER: [Unit(_FOLDER, (position,), 1.0) for position in missing]}
             factories = {_FOLDER: VideoScorerFactory(asked, cache)}
-            callbacks = _callbacks(plan, job, records, cache, columns, watch)
+            callbacks = _callbacks(plan, job, records, cache, scorers, watch)
             ending = engine(job).run(units, job, factories, callbacks)
         if ending == "finished":
             store.rewrite(_merged(records, cache))
+            store.write_scorers(scorers)
             store.write_job(job)
             cache.clear()
         summary = rebuild(store, plan, job)
@@ -179,7 +184,7 @@ class ScoreCache:
 
 
 def _callbacks(
-    plan: Plan, job: Job, records: pa.Table, cache: ScoreCache, columns: Sequence[str], watch: Watch
+    plan: Plan, job: Job, records: pa.Table, cache: ScoreCache, scorers: Scorers, watch: Watch
 ) -> RunCallbacks[VideoToScore]:
     ids = records["sample_id"].combine_chunks()
 
@@ -196,7 +201,7 @@ def _callbacks(
     def quarantine(position: int, attempts: int, failure: Failure) -> None:
         # The video stays as it is; only its scores are missing, and the record says why.
         reason = f"{failure.error_type}: {failure.error}"
-        scores = Scores(dict.fromkeys(columns), dict.fromkeys(columns, reason), None, None)
+        scores = Scores(dict.fromkeys(scorers), dict.fromkeys(scorers, reason), None, None, scorers)
         cache.keep(plan.planned(position).sample_id, scores, 0.0)
 
     return RunCallbacks(
@@ -223,22 +228,24 @@ def _job(store: Store, metrics: Mapping[str, Mapping[str, Any]] | None, clip: Cl
     return job.model_copy(update=update | ({"clip": clip} if clip else {}))
 
 
-def _unscored(plan: Plan, records: pa.Table, columns: Sequence[str]) -> list[int]:
-    """Plan positions of the videos that lack one of the columns, or of all videos if ``columns`` is empty.
+def _unscored(plan: Plan, records: pa.Table, scorers: Scorers) -> list[int]:
+    """Plan positions of the videos that lack a score of these scorers, or of all videos if there are none.
 
-    A score that was lost to an exception is lacking. One that the metric does not define for the video is
-    not.
+    A score that was lost to an exception is lacking, and so is one with other options or weights. One that
+    the metric does not define for the video is not.
     """
-    pairs = zip(records["scores"].to_pylist(), records["score_errors"].to_pylist(), strict=True)
+    texts = (records["scores"].to_pylist(), records["score_errors"].to_pylist())
+    outdated = outdated_columns(records["scored_by"], scorers)
     lacking = [
-        not columns or _lacks(json.loads(scores), json.loads(errors), columns) for scores, errors in pairs
+        not scorers or bool(others) or _lacks(json.loads(scores), json.loads(errors), scorers)
+        for scores, errors, others in zip(*texts, outdated, strict=True)
     ]
     videos = records.filter(pc.and_(pa.array(lacking, pa.bool_()), pc.is_valid(records["video"])))
     positions = pc.index_in(videos["sample_id"], plan.table["sample_id"].combine_chunks())
     return sorted(position for position in positions.to_pylist() if position is not None)
 
 
-def _lacks(scores: Mapping[str, Any], errors: Mapping[str, str], columns: Sequence[str]) -> bool:
+def _lacks(scores: Mapping[str, Any], errors: Mapping[str, str], columns: Iterable[str]) -> bool:
     return any(column not in scores or is_lost(errors.get(column, "")) for column in columns)
 
 
@@ -260,6 +267,7 @@ def _rescored(row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any
     changed = {
         "scores": json.dumps(json.loads(row["scores"]) | found["values"]),
         "score_errors": json.dumps(kept | found["errors"], ensure_ascii=False),
+        "scored_by": json.dumps(json.loads(row["scored_by"] or "{}") | found["scored_by"], sort_keys=True),
         "score_s": found["score_s"],
     }
     if found["prompt_tokens"] is not None:

@@ -223,7 +223,8 @@ class Metric(Protocol):
     A plug-in's metric may draw from the global random numbers: it is called with a state of its own, and
     never while a model generates. A class attribute ``DRAWS = False`` declares that it draws none; then it is
     called while the next video is generated. An attribute ``needs_audio = True`` asks for the sound: without
-    it, ``evidence.video.audio`` is None.
+    it, ``evidence.video.audio`` is None. An attribute ``VERSION`` is part of what identifies its scores:
+    raise it whenever the values change, and ``t2vbatch score`` computes earlier scores again.
 
     The class is called with the job's options as keyword arguments. Its docstring states definition, source,
     range, direction, cost and weights; ``t2vbatch metrics NAME`` prints it.

@@ -4,25 +4,22 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 from PIL import Image
-from pydantic import BaseModel
 
-from t2vbatch.canonical import digest
 from t2vbatch.job import Job
 from t2vbatch.job.secrets import redacted_value
 from t2vbatch.media.video import Video
+from t2vbatch.metrics.identity import score_identities
 from t2vbatch.metrics.networks import load_network
 from t2vbatch.metrics.protocol import Evidence, Metric, Network, UnscorableError, Weights
 from t2vbatch.metrics.registry import job_metrics
-from t2vbatch.metrics.weights import locate
 from t2vbatch.models.determinism import own_random_state
 from t2vbatch.models.pins import using_pins
 
 _RAISED = re.compile(r"[A-Z]\w*(Error|Exception|Exit|Interrupt): ")
-_PLACES = {"path", "revision", "processor", "head"}
 
 
 @dataclass(frozen=True)
@@ -34,19 +31,30 @@ class Scores:
         errors: column: reason, for exactly the columns whose value is None.
         prompt_tokens: number of tokens of the prompt by the scorer's tokenizer; None if no metric reads it.
         prompt_truncated: whether the scorer dropped tokens of the prompt.
+        scored_by: column: the digest of what decided its value, see ``metrics.identity``.
     """
 
     values: Mapping[str, float | None]
     errors: Mapping[str, str]
     prompt_tokens: int | None
     prompt_truncated: bool | None
+    scored_by: Mapping[str, str] = field(default_factory=dict)
 
 
 class Scorer:
-    """Loaded metrics. The scores of a video depend only on that video, its prompt and its image."""
+    """Loaded metrics. The scores of a video depend only on that video, its prompt and its image.
 
-    def __init__(self, metrics: Mapping[str, Metric], networks: Mapping[Weights, Network]) -> None:
-        self.metrics, self._networks = metrics, networks
+    Args:
+        identities: column: digest, see ``metrics.identity``.
+    """
+
+    def __init__(
+        self,
+        metrics: Mapping[str, Metric],
+        networks: Mapping[Weights, Network],
+        identities: Mapping[str, str] | None = None,
+    ) -> None:
+        self.metrics, self._networks, self._identities = metrics, networks, dict(identities or {})
         self._one_at_a_time = threading.Lock()
 
     @property
@@ -91,9 +99,9 @@ class Scorer:
             values |= found
             errors |= why
         if not evidence.readings:
-            return Scores(values, redacted_value(errors), None, None)
+            return Scores(values, redacted_value(errors), None, None, self._identities)
         reading = evidence.readings[0]
-        return Scores(values, redacted_value(errors), reading.tokens, reading.truncated)
+        return Scores(values, redacted_value(errors), reading.tokens, reading.truncated, self._identities)
 
 
 def load_metrics(job: Job, device: str = "cpu") -> Scorer:
@@ -105,23 +113,8 @@ def load_metrics(job: Job, device: str = "cpu") -> Scorer:
     metrics = job_metrics(job)
     needed = dict.fromkeys(weights for metric in metrics.values() for weights in metric.weights)
     with using_pins(job.pins):
-        return Scorer(metrics, {weights: load_network(weights, device) for weights in needed})
-
-
-def scorer_identity(job: Job) -> str:
-    """Digest of everything that determines the scores of a video: metrics, options, weights."""
-    with using_pins(job.pins):
-        return digest(_identities(job))
-
-
-def _identities(job: Job) -> dict[str, object]:
-    parts: dict[str, object] = {}
-    for (name, metric), asked in zip(job_metrics(job).items(), job.metrics.values(), strict=True):
-        # Weights are identified by content, so moving them does not change the identity.
-        options = metric.model_dump(exclude=_PLACES) if isinstance(metric, BaseModel) else asked
-        weights = [locate(weights).identity() for weights in metric.weights]
-        parts[name] = {"options": options, "weights": weights}
-    return parts
+        networks = {weights: load_network(weights, device) for weights in needed}
+    return Scorer(metrics, networks, score_identities(job))
 
 
 def _draws(metric: Metric) -> bool:

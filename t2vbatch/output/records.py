@@ -70,10 +70,10 @@ RESULTS = pa.schema(
 )
 """The fixed columns. ``call``, ``versions`` and ``score_errors`` are JSON objects; times are UTC."""
 
-RECORDS = RESULTS.append(pa.field("scores", pa.string()))
-"""The columns of many records in one table: those of the results, and the scores as one JSON object."""
+RECORDS = RESULTS.append(pa.field("scores", pa.string())).append(pa.field("scored_by", pa.string()))
+"""The columns of many records in one table: those of the results, the scores and their scorers as JSON."""
 
-_JSON = ("call", "versions", "score_errors", "scores")
+_JSON = ("call", "versions", "score_errors", "scores", "scored_by")
 _MESSAGES = ("error", "traceback", "score_errors", "retry_reason")
 _TIMES = ("started_at", "finished_at")
 _PYTHON: Mapping[str, type] = {"string": str, "int64": int, "double": float, "bool": bool}
@@ -115,6 +115,7 @@ class Record:
         started_at, finished_at: ISO 8601, UTC.
         scores: metric column: value, or None where there is none.
         score_errors: metric column: why it has no value.
+        scored_by: metric column: the digest of the metric, its options and weights that computed the score.
         retry_reason: what was degenerate about the first answer, where this is the one in float32 that
             ``retry_degenerate`` asks for; None for all others.
         audio_rate_hz, audio_channels: of the sound in the file; None where it has none.
@@ -164,6 +165,7 @@ class Record:
     finished_at: str | None = None
     scores: Mapping[str, float | None] = field(default_factory=dict)
     score_errors: Mapping[str, str] = field(default_factory=dict)
+    scored_by: Mapping[str, str] = field(default_factory=dict)
     retry_reason: str | None = None
     audio_rate_hz: int | None = None
     audio_channels: int | None = None

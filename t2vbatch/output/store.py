@@ -7,6 +7,7 @@ What is in it, and who writes it::
     superseded/MODEL/...              videos of samples that the plan no longer names; see ``superseded``
     records/...                       one record a finished sample, written last; see ``record_log``
     job.yaml, plan.parquet            the job and the plan of the last run
+    scorers.json                      what computes each score now; see ``scored_by``
     results.parquet, metadata.parquet, summary.json, report/    made from records; they may be deleted
     status.json, lease.json           the state of the run that is going on, or of the last one
 
@@ -39,6 +40,7 @@ from t2vbatch.media.video import digest_file
 from t2vbatch.output.lease import Fenced, Lease
 from t2vbatch.output.record_log import RecordLog
 from t2vbatch.output.records import Record
+from t2vbatch.output.scored_by import Scorers
 from t2vbatch.plan import Plan
 from t2vbatch.plan.media import Hints
 from t2vbatch.plan.parquet_file import DamagedFileError, read_parquet
@@ -46,7 +48,7 @@ from t2vbatch.plan.stored import OtherPlanError, dump_plan, load_hints, load_pla
 from t2vbatch.storage.files import Folder, open_folder
 from t2vbatch.storage.many import delete_many
 
-_DRAFTS = "drafts"
+_DRAFTS, _SCORERS = "drafts", "scorers.json"
 _REQUIRED = {"plan.parquet": ("sample_id",), "results.parquet": ("row_id", "model", "status")}
 """Columns without which no command can use a table."""
 
@@ -237,6 +239,19 @@ class Store:
         with contextlib.suppress(FileNotFoundError, OtherPlanError, DamagedFileError):
             return load_hints(self.folder.read("plan.parquet"))
         return Hints()
+
+    def write_scorers(self, scorers: Scorers) -> None:
+        """Write what computes each score now; columns that it does not name stay as they are."""
+        before = self.read_scorers()
+        if dict(before) != (now := {**before, **scorers}):
+            self.write_json(_SCORERS, now)
+
+    def read_scorers(self) -> Scorers:
+        """What computes each score now; empty where no scorer was written."""
+        with contextlib.suppress(FileNotFoundError):
+            found = self.read_json(_SCORERS)
+            return {str(name): str(value) for name, value in dict(found).items()}
+        return {}
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Write a Parquet file, whole or not at all."""

@@ -197,6 +197,7 @@ class Finisher:
             record,
             scores=scores.values,
             score_errors=scores.errors,
+            scored_by=scores.scored_by,
             prompt_tokens=scores.prompt_tokens,
             prompt_truncated=scores.prompt_truncated,
         )

@@ -15,7 +15,8 @@ from t2vbatch.commands.run import run_job
 from t2vbatch.commands.score import score_output
 from t2vbatch.engines import engine_for
 from t2vbatch.job import load_job
-from t2vbatch.metrics.scorer import load_metrics, scorer_identity
+from t2vbatch.metrics.identity import scorer_identity
+from t2vbatch.metrics.scorer import load_metrics
 from t2vbatch.models.shapes import CLIP, PIPELINE
 from t2vbatch.output.store import open_store
 

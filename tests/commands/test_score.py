@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,13 @@ for line in sys.stdin:
     with wave.open(json.loads(line)["audio"]) as file:
         samples = array.array("h", file.readframes(file.getnframes()))
     print(json.dumps({"loud": sum(map(abs, samples)) / len(samples)}), flush=True)
+"""
+
+
+CONSTANT = """
+import sys
+for line in sys.stdin:
+    print('{{"loud": {0}}}', flush=True)
 """
 
 
@@ -178,3 +186,34 @@ def test_a_folder_without_a_run_is_rejected(tmp_path: Path) -> None:
     """A folder without a run is rejected."""
     with pytest.raises(UsageError, match=r"job\.yaml"):
         score_output(str(tmp_path), None, engine_for)
+
+
+def test_scores_of_another_scorer_are_outdated(tmp_path: Path) -> None:
+    """A mean never mixes two scorers: values of the other one are missing until ``score`` renews them."""
+    metrics: dict[str, Any] = {"flicker": {}, "loud": {"command": [sys.executable, "-c", CONSTANT.format(1)]}}
+    metrics["loud"]["yields"] = {"loud": "higher"}
+    output = made(tmp_path, metrics)
+    before = scores(output, "row_id", "flicker", "loud")
+    assert [row[2] for row in before] == [1.0, 1.0]
+    other = {**metrics, "loud": {**metrics["loud"], "command": [sys.executable, "-c", CONSTANT.format(2)]}}
+
+    made(tmp_path, other, ["blue"])
+    mixed = scores(output, "row_id", "flicker", "loud", "score_errors")
+    assert [row[:3] for row in mixed[:2]] == [(row[0], row[1], None) for row in before]
+    assert all("t2vbatch score" in json.loads(row[3])["loud"] for row in mixed[:2])
+
+    made(tmp_path, metrics)  # The job is put back: its scores are valid again.
+    assert scores(output, "row_id", "flicker", "loud") == before
+
+    made(tmp_path, other)
+    assert score_output(output, None, engine_for).made == 2
+    assert [row[0] for row in scores(output, "loud")] == [2.0, 2.0]
+    assert score_output(output, None, engine_for).made == 0
+
+
+def test_a_time_limit_does_not_outdate_scores(tmp_path: Path) -> None:
+    """Options that change no value are not part of a scorer."""
+    loud = {"command": [sys.executable, "-c", CONSTANT.format(1)], "yields": {"loud": "higher"}}
+    output = made(tmp_path, {"loud": loud})
+    made(tmp_path, {"loud": {**loud, "timeout_s": 5.0}})
+    assert scores(output, "loud") == [(1.0,), (1.0,)]

@@ -11,8 +11,8 @@ import pytest
 from t2vbatch.errors import MetricError
 from t2vbatch.job import Clip, Job, Model
 from t2vbatch.metrics import METRICS, check_metrics, job_clip, job_metrics, metric_columns
+from t2vbatch.metrics.identity import scorer_identity
 from t2vbatch.metrics.registry import known_columns
-from t2vbatch.metrics.scorer import scorer_identity
 
 
 def job(
