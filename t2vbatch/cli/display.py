@@ -95,7 +95,7 @@ class Display:
             transient=True,
         )
         self._line = self._bar.add_task("", total=None, details="", visible=False)
-        self._pace = Pace()
+        self._pace = Pace(time.monotonic)
         self._printed_at = time.monotonic()
         self._waits_for: str | None = None
         self._waits_since = 0.0

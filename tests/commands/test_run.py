@@ -20,7 +20,7 @@ from t2vbatch.commands.prepare import prepare
 from t2vbatch.commands.run import Result, run_job
 from t2vbatch.commands.status import Status, read_status
 from t2vbatch.commands.verify import verify
-from t2vbatch.engines import Progress, engine_for
+from t2vbatch.engines import Progress, engine_for, loop
 from t2vbatch.errors import JobError, LeaseHeldError
 from t2vbatch.job import load_job
 from t2vbatch.output.store import open_store
@@ -305,6 +305,7 @@ def test_a_killed_driver_costs_what_was_being_made(tmp_path: Path) -> None:
 def test_status_tells_of_a_run_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who writes, with how many workers, and how long ago it was heard."""
     monkeypatch.setattr(status_file, "_EVERY_S", 0.0)
+    monkeypatch.setattr(loop, "REPORT_S", 0.0)
     seen: list[Status] = []
 
     def look(progress: Progress) -> None:
@@ -321,8 +322,9 @@ def test_status_tells_of_a_run_that_goes_on(tmp_path: Path, monkeypatch: pytest.
     assert 0 <= status.heard_s < 60
 
 
-def test_a_run_that_lost_its_lease_stops_writing(tmp_path: Path) -> None:
+def test_a_run_that_lost_its_lease_stops_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends with the new holder's name, and leaves everything as the new holder has it."""
+    monkeypatch.setattr(loop, "REPORT_S", 0.0)
     out = tmp_path / "out"
     holder = {"host": "elsewhere", "machine": "another", "pid": 1, "born": "1"}
     taken = holder | {"token": "t", "started_at": "then", "beat": 3}

@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
 
 from t2vbatch.errors import RowError, StoreError
 from t2vbatch.models.fake import FakeModel
+from t2vbatch.storage import object_folder
 
 
 def die() -> None:
@@ -49,8 +51,12 @@ def make_faulty() -> None:
 
 
 def fill_scratch() -> None:
-    """From now on this process cannot write temporary files, as on a full disk."""
+    """From now on this process cannot write temporary files, as on a full disk.
+
+    Videos for an object store are written there before they are uploaded.
+    """
     tempfile.tempdir = "/proc/full-disk"
+    vars(object_folder)["scratch_folder"] = lambda: Path(tempfile.gettempdir())
 
 
 def set_clock(days: int) -> Callable[[], None]:

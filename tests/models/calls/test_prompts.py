@@ -30,8 +30,12 @@ SOME = ["AnimateDiffPipeline", "HunyuanVideoPipeline", "WanPipeline"]
 NOT_KEPT = {"HunyuanVideoImageToVideoPipeline", "SanaWMPipeline"}
 """Classes that encode a prompt with an image, or set their guidance only after the first encoding."""
 
-EMBEDDING = {family(name).prefix: name for name in RUNNING if read_signature(getattr(diffusers, name)).embeds}
-"""A class that takes embeddings of each family."""
+EMBEDDING = {
+    family(name).prefix: name
+    for name in RUNNING
+    if read_signature(getattr(diffusers, name)).embeds and not tiny.TINY_PIPELINES[name].arrays
+}
+"""A class of each family that takes embeddings, and no arrays, which these requests lack."""
 
 
 def _section(name: str, folder: Path, **changes: Any) -> Model:
