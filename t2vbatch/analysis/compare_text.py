@@ -105,7 +105,7 @@ def _row(pair: Pair) -> tuple[str, ...]:
         f"{pair.n}",
         "-" if pair.detectable is None else f"{pair.detectable:.2g}",
         "-" if pair.win_rate is None else f"{interval_of(pair.win_rate, scale=100)} %",
-        "-" if pair.effect is None else f"{pair.effect:+.2f}",
+        "-" if pair.effect is None else f"{pair.effect:+z.2f}",
     )
 
 
@@ -156,7 +156,7 @@ def _missing(pairs: Sequence[Pair]) -> list[str]:
 
 
 def _bounds(pair: Pair) -> str:
-    return "" if pair.bounds is None else f"; bounds {pair.bounds[0]:+.4g} to {pair.bounds[1]:+.4g}"
+    return "" if pair.bounds is None else f"; bounds {pair.bounds[0]:+z.4g} to {pair.bounds[1]:+z.4g}"
 
 
 def _limits(pairs: Sequence[Pair]) -> list[str]:

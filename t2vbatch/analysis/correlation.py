@@ -115,5 +115,5 @@ def _correlation(model: str, means: Mapping[str, FloatArray], first: str, second
 
 def _text(interval: Interval | None) -> str:
     if interval is None or interval.low is None or interval.high is None:
-        return "-" if interval is None else f"{interval.mean:+.2f}"
-    return f"{interval.mean:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+        return "-" if interval is None else f"{interval.mean:+z.2f}"
+    return f"{interval.mean:+z.2f} [{interval.low:+z.2f}, {interval.high:+z.2f}]"

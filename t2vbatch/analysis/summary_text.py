@@ -80,9 +80,10 @@ def interval_text(score: ScoreSummary | Interval) -> str:
     if score.mean is None:
         return "-"
     if score.low is None or score.high is None:
-        return f"{score.mean:.4g}"
+        return f"{score.mean:z.4g}"
     digits = digits_for(score.high - score.low)
-    return f"{score.mean:.{digits}f} [{score.low:.{digits}f}, {score.high:.{digits}f}]"
+    # The z leaves out the sign of a zero.
+    return f"{score.mean:z.{digits}f} [{score.low:z.{digits}f}, {score.high:z.{digits}f}]"
 
 
 def digits_for(width: float) -> int:

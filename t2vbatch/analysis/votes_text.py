@@ -18,8 +18,8 @@ def render_votes(summary: VoteSummary, form: Format = "text", width: int = 120) 
 def _strengths(summary: VoteSummary) -> Table:
     rows = []
     for one in summary.strengths:
-        ends = "" if one.low is None else f" [{one.low:+.2f}, {one.high:+.2f}]"
-        rows.append((one.model, f"{one.strength:+.2f}{ends}", f"{one.votes}"))
+        ends = "" if one.low is None else f" [{one.low:+z.2f}, {one.high:+z.2f}]"
+        rows.append((one.model, f"{one.strength:+z.2f}{ends}", f"{one.votes}"))
     return Table(("model", "strength [95%]", "votes"), rows, frozenset({1, 2}))
 
 

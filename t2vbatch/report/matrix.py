@@ -71,4 +71,4 @@ def _cell(pairs: Mapping[tuple[str, str], Pair], row: str, column: str) -> Cell 
         result = "open" if open_rank(pair) == "undecided" else ""
     test = "not tested" if pair.p_holm is None else p_clause(pair.p_holm)
     details = f"{pair.first} - {pair.second}: {difference_text(pair)}, {test}, {pair.n:,} videos"
-    return Cell(f"{mean:+.{digits_for(width)}f}", result, pair.winner or "", details)
+    return Cell(f"{mean:+z.{digits_for(width)}f}", result, pair.winner or "", details)

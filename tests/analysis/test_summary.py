@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from t2vbatch.analysis.intervals import Interval
 from t2vbatch.analysis.summary import Summary, summarize
-from t2vbatch.analysis.summary_text import render_text
+from t2vbatch.analysis.summary_text import interval_text, render_text
 from t2vbatch.output.records import results_schema
 
 SCHEMA = results_schema(["clip_score"], pa.schema([("category", pa.string())]))
@@ -195,3 +196,8 @@ def test_the_mean_lies_in_its_interval(values: list[float], rows: int) -> None:
         slack = 1e-9 * max(map(abs, values), default=0)
         assert score.low <= score.mean + slack
         assert score.mean - slack <= score.high
+
+
+def test_a_number_that_rounds_to_zero_has_no_sign() -> None:
+    """A difference of -0.00001 is no negative zero."""
+    assert interval_text(Interval(-1e-5, -0.02, 0.02)) == "0.000 [-0.020, 0.020]"
