@@ -269,9 +269,7 @@ class Limits(Section):
     """
 
     rows: int = Field(10_000_000, ge=1, description="rows of the manifest")
-    samples: int = Field(
-        10_000_000, ge=1, description="samples that the manifest's column `samples` asks for, in all rows"
-    )
+    samples: int = Field(10_000_000, ge=1, description="samples of all rows, for each model")
     columns: int = Field(1_000, ge=1, description="columns of the manifest")
     nesting: int = Field(32, ge=1, description="depth of nested lists and objects in one cell")
     prompt_chars: int = Field(

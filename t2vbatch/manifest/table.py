@@ -112,6 +112,13 @@ class Manifest:
             return np.full(len(self), default, np.int64)
         return np.asarray(pc.fill_null(self.table["samples"], default).to_numpy(), np.int64)
 
+    def sample_count(self, default: int) -> int:
+        """The samples of all rows, as in ``samples``, without an array of them."""
+        if "samples" not in self.table.column_names:
+            return len(self) * default
+        column = self.table["samples"]
+        return int(pc.sum(column).as_py() or 0) + int(column.null_count) * default
+
     def _row(self, cells: Mapping[str, Any]) -> Row:
         models = cells.get("model")
         extra = {

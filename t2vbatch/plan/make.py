@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.canonical import NotCanonicalError, canonical, digest
-from t2vbatch.errors import ModelError, Problem
+from t2vbatch.errors import JobError, ModelError, Problem
 from t2vbatch.job import Job
 from t2vbatch.manifest import Manifest
 from t2vbatch.media.video import suffix
@@ -51,11 +51,15 @@ def make_plan(
         ManifestError: bad rows, which name unknown models, lack an input that a model needs, or have values
             without a canonical form; all of them. With ``on_bad_row: record`` they become ``Plan.bad``.
         ModelError: a call argument that a model does not take.
+        JobError: more samples than ``limits.samples``.
     """
     makers = {name: _Maker.of(name, job, facts) for name, facts in models.items()}
     calls = {
         name: distinct_calls(manifest, maker.call, maker.facts, job.limits) for name, maker in makers.items()
     }
+    count = manifest.sample_count(job.samples)
+    if count > job.limits.samples:
+        raise JobError("samples", f"{count:,} samples in all rows", job.limits.bound("samples"))
     bad = BadRows(manifest, job.on_bad_row, job.limits.problems)
     rows = _rows(manifest, models, calls, job, known, bad)
     pairs = _pairs(manifest, list(makers))

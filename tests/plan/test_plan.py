@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t2vbatch.errors import ManifestError, ModelError, RowError
+from t2vbatch.errors import JobError, ManifestError, ModelError, RowError
 from t2vbatch.job import Job, parse_job
 from t2vbatch.manifest import read_manifest
 from t2vbatch.models.protocol import FrameRule, ModelFacts
@@ -58,6 +58,13 @@ def test_every_row_model_and_index_is_one_sample(tmp_path: Path) -> None:
     assert len(plan) == len(set(_ids(plan))) == len(set(plan.table["video"].to_pylist())) == 12
     assert plan.table.schema == PLAN
     assert plan.counts() == {"a": 6, "b": 6}
+
+
+@pytest.mark.parametrize("samples", [6_000_000, 10**12, 2**63])
+def test_a_job_of_too_many_samples_is_refused(tmp_path: Path, samples: int) -> None:
+    """By the number in all rows, before anything of that size is made."""
+    with pytest.raises(JobError, match=r"samples in all rows[^$]*limits\.samples"):
+        _plan(tmp_path, [{"prompt": "one"}, {"prompt": "two"}], _job(samples=samples))
 
 
 def test_position_and_neighbours_do_not_count(tmp_path: Path) -> None:
