@@ -127,6 +127,7 @@ def _record() -> Record:
     fields = dict.fromkeys(RECORDS.names)
     fields |= {"sample_id": "s", "row_id": "r", "model": "m", "sample_index": 0, "seed": 1, "status": "ok"}
     fields |= {"attempts": 1, "call": {}, "versions": {}, "score_errors": {}, "scores": {"x": 0.5}}
+    fields |= {"scored_by": {}}
     return Record.from_json(json.dumps(fields | {"video": "videos/m/r-0.mp4"}).encode())
 
 
