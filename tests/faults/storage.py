@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import obstore
 from moto.server import ThreadedMotoServer
+from obstore.store import from_url
 
 SLOW_S = 2.0
 """How much later a slow answer comes."""
@@ -118,6 +120,16 @@ def faulty_s3(seed: int) -> Iterator[tuple[Faulty, Mapping[str, str]]]:
     bucket.request("PUT", "/bucket")
     bucket.getresponse().read()
     bucket.close()
+    # All servers of a process share one storage, so the bucket may hold the files of an earlier test.
+    store = from_url(
+        "s3://bucket",
+        endpoint=environment["AWS_ENDPOINT_URL"],
+        access_key_id="id",
+        secret_access_key="secret",
+        region="us-east-1",
+        client_options={"allow_http": True},
+    )
+    obstore.delete(store, [entry["path"] for page in obstore.list(store) for entry in page])
     try:
         yield proxy, environment
     finally:
