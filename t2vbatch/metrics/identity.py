@@ -4,7 +4,6 @@ A record keeps the digest of each of its scores, so that values of two scorers n
 """
 
 import hashlib
-from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -29,11 +28,6 @@ def score_identities(job: Job) -> dict[str, str]:
     return {column: digests[name] for name, metric in metrics.items() for column in metric.columns}
 
 
-def scorer_identity(job: Job) -> str:
-    """The digest of what decides all scores of the job."""
-    return digest(score_identities(job))
-
-
 def _identity(job: Job, name: str, metric: Metric) -> dict[str, object]:
     options = metric.model_dump(exclude=_NOT_IDENTITY) if isinstance(metric, BaseModel) else job.metrics[name]
     identity: dict[str, object] = {
@@ -43,6 +37,6 @@ def _identity(job: Job, name: str, metric: Metric) -> dict[str, object]:
     }
     if program := getattr(metric, "program", None):
         # The text and not the place: the same program may be elsewhere on another machine.
-        text = Path(find_program(program).path).read_bytes()
+        text = find_program(program).path.read_bytes()
         identity |= {"options": {**options, "program": hashlib.sha256(text).hexdigest()}}
     return identity

@@ -15,7 +15,7 @@ from t2vbatch.commands.run import run_job
 from t2vbatch.commands.score import score_output
 from t2vbatch.engines import engine_for
 from t2vbatch.job import load_job
-from t2vbatch.metrics.identity import scorer_identity
+from t2vbatch.metrics.identity import score_identities
 from t2vbatch.metrics.scorer import load_metrics
 from t2vbatch.models.shapes import CLIP, PIPELINE
 from t2vbatch.output.store import open_store
@@ -98,7 +98,7 @@ def test_scores_stay_with_the_old_weights(hub: Hub, tmp_path: Path) -> None:
     hub.move("org/clip")
     again = _prepared(tmp_path, **asked)
     assert run_job(again, engine_for).made == 0
-    before = scorer_identity(again.job)
+    before = score_identities(again.job)
     found = score_output(str(tmp_path / "out"), {"clip_temporal": {}}, engine_for, renew=True)
     assert found.made == 2
     assert found.summary.models[0].scores == first.summary.models[0].scores
@@ -106,7 +106,7 @@ def test_scores_stay_with_the_old_weights(hub: Hub, tmp_path: Path) -> None:
     hub.add("org/clip", CLIP, NEW, projection_dim=512)
     updated = _prepared(tmp_path, update_models=True, **asked)
     assert updated.job.pins == {"org/clip@main": NEW}
-    assert scorer_identity(updated.job) != before
+    assert score_identities(updated.job) != before
 
 
 def test_a_metric_that_score_adds_is_pinned(hub: Hub, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from t2vbatch.errors import MetricError
 from t2vbatch.job import Clip, Job, Model
 from t2vbatch.metrics import METRICS, check_metrics, job_clip, job_metrics, metric_columns
-from t2vbatch.metrics.identity import scorer_identity
+from t2vbatch.metrics.identity import score_identities
 from t2vbatch.metrics.registry import known_columns
 
 
@@ -105,11 +105,11 @@ def test_the_identity_depends_on_content_and_options_not_on_paths(tiny_clip: Pat
     moved.mkdir()
     for file in tiny_clip.iterdir():
         (moved / file.name).write_bytes(file.read_bytes())
-    identity = scorer_identity(job(tiny_clip))
-    assert scorer_identity(job(moved)) == identity
-    assert scorer_identity(job(tiny_clip, [{"clip_score": {"frames": 4}}, "clip_temporal"])) != identity
+    identity = score_identities(job(tiny_clip))
+    assert score_identities(job(moved)) == identity
+    assert score_identities(job(tiny_clip, [{"clip_score": {"frames": 4}}, "clip_temporal"])) != identity
     (moved / "model.safetensors").write_bytes(b"")
-    assert scorer_identity(job(moved)) != identity
+    assert score_identities(job(moved)) != identity
 
 
 def test_a_metric_of_another_package_is_known_by_its_entry_point(tmp_path: Path) -> None:
