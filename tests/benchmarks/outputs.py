@@ -17,6 +17,8 @@ from t2vbatch.output.records import RECORDS, Record
 from t2vbatch.output.store import Store, open_store
 from t2vbatch.plan import Plan
 
+_JSON_FIELDS = ("call", "versions", "scores", "score_errors", "scored_by")
+
 
 def job_of(work: Path, output: str, rows: int, models: int = 1) -> Job:
     """A job of as many fake models."""
@@ -54,7 +56,8 @@ def records_of(plan: Plan, count: int) -> pa.Table:
     }
     plain = {"status": "ok", "attempts": 1, "bytes": 1, "fps": 8.0}
     plain |= {"num_frames": 8, "width": 64, "height": 64, "generate_s": 1.0, "duration_s": 1.0}
-    plain |= {"versions": "{}", "scores": '{"flicker": 0.5, "motion": 1.5}', "score_errors": "{}"}
+    plain |= {"versions": "{}", "scores": '{"flicker": 0.5, "motion": 1.5}'}
+    plain |= dict.fromkeys(("score_errors", "scored_by"), "{}")
     for field in RECORDS:
         if field.name in plain:
             given[field.name] = pa.array(np.full(count, plain[field.name]))
@@ -85,7 +88,7 @@ def write_small(store: Store, records: pa.Table) -> None:
     known = {field.name for field in dataclasses.fields(Record)}
     for batch in records.to_batches(max_chunksize=10_000):
         for row in batch.to_pylist():
-            row |= {name: json.loads(row[name]) for name in ("call", "versions", "scores", "score_errors")}
+            row |= {name: json.loads(row[name]) for name in _JSON_FIELDS}
             row |= {name: row[name].isoformat() for name in ("started_at", "finished_at")}
             data = Record(**{name: value for name, value in row.items() if name in known}).to_json()
             (folder / f"{row['sample_id']}.json").write_bytes(data)
