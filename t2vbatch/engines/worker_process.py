@@ -4,6 +4,7 @@ Exceptions become events here, in the worker's process, because some libraries' 
 """
 
 import platform
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -29,6 +30,16 @@ SCRATCH_BYTES = 1 << 20
 
 _PERMANENT = (TypeError, ImportError, AttributeError, NameError, NotImplementedError)
 """Errors of code and signatures: the same call raises them again."""
+
+_OF_CALLS = (ValueError, RuntimeError, IndexError, KeyError, AssertionError, ZeroDivisionError)
+"""Errors that shapes and values raise. Subclasses do not count: those of torch are errors of the device."""
+
+_OF_THE_MACHINE = re.compile(
+    r"cuda|cudnn|cublas|cusolver|cusparse|cufft|nvrtc|nccl|rocm|triton|\b(hip|mps|xpu|gpu)\b|device|driver|"
+    r"memory|alloc|mmap|timed?[ -]?out|connect|network|socket|\bfiles?\b|disk|i/o|temporar|unavailable|busy",
+    re.IGNORECASE,
+)
+"""Words of errors that may be gone at the next attempt."""
 
 
 class WorkerProcess:
@@ -123,8 +134,13 @@ def failed(worker: int, key: int, error: BaseException) -> Event:
         case InputError():
             return m.Failed(worker, key, "input", Failure.of(error))
         case _:
-            charge: m.Charge = "permanent" if is_permanent(error) else "row"
-            return m.Failed(worker, key, charge, Failure.of(error))
+            return m.Failed(worker, key, _charge(error), Failure.of(error))
+
+
+def _charge(error: BaseException) -> m.Charge:
+    if is_permanent(error):
+        return "permanent"
+    return "call" if is_of_the_call(error) else "row"
 
 
 def is_permanent(error: BaseException) -> bool:
@@ -132,13 +148,27 @@ def is_permanent(error: BaseException) -> bool:
     return any(isinstance(cause, _PERMANENT) for cause in _causes(error))
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def is_of_the_call(error: BaseException) -> bool:
+    """Whether the call's own values may have raised the error, and nothing shows a fault of the machine.
+
+    An error of shapes counts. An error of the device, of a file or of the network does not count, and neither
+    does an error that was raised while one of those was handled.
+    """
+    known = any(type(cause) in _OF_CALLS for cause in _causes(error))
+    return known and not any(
+        isinstance(cause, OSError | EOFError | MemoryError) or _OF_THE_MACHINE.search(str(cause))
+        for cause in _causes(error, handled=True)
+    )
+
+
+def _causes(error: BaseException, handled: bool = False) -> Iterator[BaseException]:
+    """The error and its causes; with ``handled`` also the errors that were handled when they were raised."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
         yield cause
-        cause = cause.__cause__
+        cause = cause.__cause__ or (cause.__context__ if handled else None)
 
 
 def scratch_problem() -> NodeError | None:

@@ -49,6 +49,7 @@ class _History:
     charges: int = 0
     losses: int = 0
     refunded: bool = False
+    error: tuple[str, str] | None = None
 
 
 class Charges:
@@ -68,6 +69,15 @@ class Charges:
         history = self._of(position)
         history.charges += 1
         return history.charges
+
+    def repeats(self, position: int, failure: Failure) -> bool:
+        """Whether the call of this sample raised the same error before, letter by letter; remembers this one.
+
+        A refund forgets the error: the worker was at fault.
+        """
+        history, error = self._of(position), (failure.error_type, failure.error)
+        repeated, history.error = history.error == error, error
+        return repeated
 
     def lose(self, position: int) -> int:
         """Count a loss of the sample with its node; returns its losses so far."""
@@ -107,6 +117,7 @@ class Charges:
             if history := self._histories.get(position):
                 history.charges -= 1
                 history.refunded = True
+                history.error = None
 
     def _of(self, position: int) -> _History:
         return self._histories.setdefault(position, _History())

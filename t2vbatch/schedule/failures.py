@@ -59,6 +59,11 @@ class Failures:
         elif event.charge == "permanent":
             self._note_failure(attempt, event.failure, worker)
             self._charge(attempt, event.failure, permanent=True)
+        elif event.charge == "call":
+            self._note_failure(attempt, event.failure, worker)
+            alone = len(attempt.positions) == 1
+            repeated = alone and self._charges.repeats(attempt.positions[0], event.failure)
+            self._charge(attempt, event.failure, worker, event.key, permanent=repeated)
         else:
             self._note_failure(attempt, event.failure, worker)
             self._charge(attempt, event.failure, worker, event.key)

@@ -11,9 +11,9 @@ from t2vbatch.worker.protocol import Failure, Outcome
 Ending = Literal["finished", "interrupted", "spent"]
 """``spent``: the budget ended the run, with samples pending."""
 
-Charge = Literal["row", "memory", "timeout", "input", "broken_input", "permanent"]
-"""Why a call failed: the row, the device's memory, the worker's own deadline; an input that is missing or
-broken; or an error that no repetition changes, such as a TypeError."""
+Charge = Literal["row", "call", "memory", "timeout", "input", "broken_input", "permanent"]
+"""Why a call failed: the row; the values of the call, such as a shape; the device's memory; the worker's own
+deadline; an input that is missing or broken; or an error that no repetition changes, such as a TypeError."""
 
 Death = Literal["crash", "infrastructure"]
 """Whether the process died by itself, or was lost with its node."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from t2vbatch.engines.worker_process import WorkerProcess
 from t2vbatch.errors import (
@@ -40,6 +41,11 @@ def _caused(error: Exception, cause: Exception) -> Exception:
     return error
 
 
+def _while_handling(handled: Exception, error: Exception) -> Exception:
+    error.__context__ = handled
+    return error
+
+
 def _process(error: BaseException) -> WorkerProcess:
     def factory(name: str, device: str, memory: Sequence[str] = ()) -> _Raises:
         return _Raises(error)
@@ -63,7 +69,19 @@ _WORK: Work[Any] = Work(7, (0,), (None,), (1,))
     ("error", "charge"),
     [
         (RowError("x"), "row"),
-        (ValueError("x"), "row"),
+        (ValueError("height has to be divisible by 8 but is 65"), "call"),
+        (RuntimeError("The size of tensor a (4) must match the size of tensor b (5)"), "call"),
+        (_caused(RowError("KeyError: x"), KeyError("x")), "call"),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), "row"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"), "row"),
+        (RuntimeError("Expected all tensors to be on the same device"), "row"),
+        (RuntimeError("unable to open file </dev/shm/1>: Input/output error"), "row"),
+        (torch.AcceleratorError("unspecified launch failure"), "row"),
+        (
+            _caused(RowError("ValueError: no weights"), _caused(ValueError("no weights"), OSError("EIO"))),
+            "row",
+        ),
+        (_while_handling(OSError("reset by peer"), ValueError("no answer")), "row"),
         (InputError("no image"), "input"),
         (BrokenInputError("not an image"), "broken_input"),
         (MemoryExceededError("x"), "memory"),

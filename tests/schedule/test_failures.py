@@ -21,6 +21,50 @@ def test_three_charges_quarantine() -> None:
     assert harness.scheduler.progress() == m.Progress(1, 0, 1, 0, 0, 0, 0)
 
 
+def _calls_fail(harness: Harness, *errors: str) -> None:
+    """One sample fails in its call with these errors, one after another."""
+    for key, error in enumerate(errors, 1):
+        harness.send(m.Failed(1, key, "call", Failure("RowError", error)))
+
+
+def test_an_error_of_the_call_that_comes_twice_is_enough() -> None:
+    """A shape error with the same text is not tried a third time."""
+    harness = Harness({"x": units(1)})
+    harness.started()
+    _calls_fail(harness, "tensor a (4), tensor b (5)", "tensor a (4), tensor b (5)")
+    assert m.Quarantine(0, 2, Failure("RowError", "tensor a (4), tensor b (5)")) in harness.actions
+
+
+def test_an_error_of_the_call_that_changes_is_tried_three_times() -> None:
+    """Only an equal text shows that the error depends on the call alone."""
+    harness = Harness({"x": units(1)})
+    harness.started()
+    _calls_fail(harness, "tensor a (4)", "tensor a (5)")
+    assert harness.given == [m.Generate(1, 3, (0,), (3,), True)]
+
+
+def test_errors_of_calls_in_a_batch_are_counted_alone() -> None:
+    """A batch that failed shows nothing about each of its samples: each is tried twice by itself."""
+    harness = Harness({"x": [Unit("x", (0, 1), 1.0)]})
+    harness.started()
+    _calls_fail(harness, "tensor a", "tensor a")
+    assert not [action for action in harness.all if isinstance(action, m.Quarantine)]
+
+
+def test_a_faulty_worker_is_replaced_before_its_errors_count_as_those_of_calls() -> None:
+    """Where every sample fails on one worker of two, the samples are refunded and start anew on another."""
+    harness = Harness({"x": units(3, 2, 1, 1)}, workers=2)
+    harness.started(1)
+    harness.started(2)
+    bad = Failure("RowError", "tensor a")
+    for key in (1, 3, 4):
+        harness.send(m.Failed(1, key, "call", bad))
+    harness.finished(2, 2)
+    for work in harness.given:
+        harness.send(m.Failed(2, work.key, "call", bad))
+    assert not [action for action in harness.all if isinstance(action, m.Quarantine)]
+
+
 def test_failed_row_is_tried_after_the_others() -> None:
     """A failed row waits until the others were tried, and is marked as a retry."""
     harness = Harness({"x": units(3, 2, 1)})
