@@ -43,7 +43,7 @@ Only = Annotated[
 
 UpdateModels = Annotated[
     bool,
-    typer.Option("--update-models", help="Use the newest commit of each hub revision, not the pinned one."),
+    typer.Option("--update-models", help="Use the newest commit of each Hub revision, not the pinned one."),
 ]
 
 _UNLIMITED = 100_000

@@ -37,7 +37,7 @@ def init(
     """
     from t2vbatch.commands.starter import BUNDLED, starter, write
 
-    model = model or _ask("Model (hub id, folder, or bundled:shapes)", BUNDLED)
+    model = model or _ask("Model (Hub id, folder, or bundled:shapes)", BUNDLED)
     prompts = prompts or Path(
         _ask(
             "Prompts (file; one prompt per line, CSV, JSON Lines or Parquet)", str(job.parent / "prompts.txt")

@@ -29,7 +29,7 @@ def pin(model: Model, pins: Pins) -> Model:
 
 
 def find_pins(job: Job, facts: Mapping[str, ModelFacts]) -> dict[str, str]:
-    """The commit of every hub revision that the job's models name."""
+    """The commit of every Hub revision that the job's models name."""
     pins = {}
     for name, known in facts.items():
         commits: dict[str, set[str]] = {}

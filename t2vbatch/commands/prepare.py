@@ -39,7 +39,7 @@ def prepare(job: Job, update_models: bool = False) -> Prepared:
     """Check the job and plan it.
 
     Args:
-        update_models: look up again what the hub revisions mean, instead of using the pins of the output.
+        update_models: look up again what the Hub revisions mean, instead of using the pins of the output.
 
     Raises:
         UsageError: the problem, with file and line of the job; a CombinedJobError for several.

@@ -53,7 +53,7 @@ def starter(job: Path, model: str, prompts: Path, output: str) -> Starter:
     """A job file, and example prompts if ``prompts`` does not exist.
 
     Args:
-        model: hub id, local folder or ``bundled:shapes``.
+        model: Hub id, local folder or ``bundled:shapes``.
         prompts: the manifest, relative to the folder of the job unless it is absolute.
         output: folder or URI, relative to the folder of the job.
 

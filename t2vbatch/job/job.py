@@ -259,7 +259,7 @@ class _Locator:
         return uri if path is None else str((self._start(key) / path.expanduser()).resolve())
 
     def model_path(self, uri: str, *key: str | int) -> str:
-        """A path or a hub id. A hub id looks like a relative path; if such a folder exists, it is a path."""
+        """A path or a Hub id. A Hub id looks like a relative path; if such a folder exists, it is a path."""
         path = local_path(uri)
         if path is None or uri.startswith("bundled:"):
             return uri

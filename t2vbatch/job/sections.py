@@ -17,11 +17,11 @@ class Section(BaseModel):
 class Model(Section):
     """One model of the job: its weights, how they are loaded, how the pipeline is called."""
 
-    path: str = Field(description="hub id, local folder, single file of weights, or bundled:shapes")
+    path: str = Field(description="Hub id, local folder, single file of weights, or bundled:shapes")
     config: str | None = Field(
-        None, description="for a single file: hub id or folder in diffusers' layout with the file's config"
+        None, description="for a single file: Hub id or folder in diffusers' layout with the file's config"
     )
-    revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
+    revision: str | None = Field(None, description="branch, tag or commit of the Hub repository")
     variant: str | None = Field(None, description="file variant, such as fp16")
     dtype: Literal["float32", "float16", "bfloat16"] = Field(
         "float32", description="precision of weights and arithmetic"
@@ -161,8 +161,8 @@ class Ray(Section):
 class Clip(Section):
     """The CLIP model that scores videos."""
 
-    path: str = Field(description="hub id or local folder of a transformers CLIPModel, or bundled:shapes")
-    revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
+    path: str = Field(description="Hub id or local folder of a transformers CLIPModel, or bundled:shapes")
+    revision: str | None = Field(None, description="branch, tag or commit of the Hub repository")
     view: Literal["center", "squash", "tiles"] = Field(
         "center",
         description="what CLIP sees of a frame: the middle square, the whole frame squashed, or square tiles",

@@ -26,8 +26,8 @@ class Aesthetic(Options):
     """
 
     head: str = Field(description="file of the linear head, .pth or .safetensors")
-    path: str = Field("openai/clip-vit-large-patch14", description="hub id or folder of a CLIPModel")
-    revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
+    path: str = Field("openai/clip-vit-large-patch14", description="Hub id or folder of a CLIPModel")
+    revision: str | None = Field(None, description="branch, tag or commit of the Hub repository")
     frames: int = Field(16, ge=1, description="frames to score, spread evenly from the first to the last")
     resize: Literal["processor", "vbench"] = Field(
         "processor",

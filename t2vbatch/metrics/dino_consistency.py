@@ -25,8 +25,8 @@ class DinoConsistency(Options):
         too.
     """
 
-    path: str = Field("facebook/dino-vitb16", description="hub id or folder of a vision transformer")
-    revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
+    path: str = Field("facebook/dino-vitb16", description="Hub id or folder of a vision transformer")
+    revision: str | None = Field(None, description="branch, tag or commit of the Hub repository")
     frames: int | None = Field(16, ge=2, description="frames to score, spread evenly; null: all frames")
     resize: Literal["processor", "vbench"] = Field(
         "processor",

@@ -16,8 +16,8 @@ class Options(BaseModel):
 class ClipOptions(Options):
     """Options of a metric that uses CLIP's image encoder."""
 
-    path: str = Field(description="hub id or folder of a transformers CLIPModel; default: the job's clip")
-    revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
+    path: str = Field(description="Hub id or folder of a transformers CLIPModel; default: the job's clip")
+    revision: str | None = Field(None, description="branch, tag or commit of the Hub repository")
     frames: int = Field(16, ge=1, description="frames to score, spread evenly from the first to the last")
 
     view: Literal["center", "squash", "tiles"] = Field(

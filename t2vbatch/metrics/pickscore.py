@@ -21,11 +21,11 @@ class PickScore(Options):
     Weights: yuvalkirstain/PickScore_v1 with the processor of laion/CLIP-ViT-H-14-laion2B-s32B-b79K.
     """
 
-    path: str = Field("yuvalkirstain/PickScore_v1", description="hub id or folder of a CLIPModel")
-    revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
+    path: str = Field("yuvalkirstain/PickScore_v1", description="Hub id or folder of a CLIPModel")
+    revision: str | None = Field(None, description="branch, tag or commit of the Hub repository")
     processor: str | None = Field(
         "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
-        description="hub id or folder of the tokenizer and the image processor; null: those of the model",
+        description="Hub id or folder of the tokenizer and the image processor; null: those of the model",
     )
     frames: int = Field(16, ge=1, description="frames to score, spread evenly from the first to the last")
     columns: ClassVar[Mapping[str, Column]] = {"pickscore": Column("higher")}

@@ -57,9 +57,9 @@ class Weights:
 
     Attributes:
         kind: the family of the network, which decides how it is loaded and which methods it has.
-        path: a hub id or a local folder; for a head or a TorchScript network, a file.
-        revision: branch, tag or commit of the hub repository.
-        processor: hub id or folder of the tokenizer and the image processor, if they are not at ``path``.
+        path: a Hub id or a local folder; for a head or a TorchScript network, a file.
+        revision: branch, tag or commit of the Hub repository.
+        processor: Hub id or folder of the tokenizer and the image processor, if they are not at ``path``.
     """
 
     kind: Kind

@@ -22,8 +22,8 @@ class SiglipScore(Options):
     Weights: google/siglip-so400m-patch14-384, or the option ``path``. Its text encoder reads 64 tokens.
     """
 
-    path: str = Field("google/siglip-so400m-patch14-384", description="hub id or folder of a SiglipModel")
-    revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
+    path: str = Field("google/siglip-so400m-patch14-384", description="Hub id or folder of a SiglipModel")
+    revision: str | None = Field(None, description="branch, tag or commit of the Hub repository")
     frames: int = Field(16, ge=1, description="frames to score, spread evenly from the first to the last")
     long_text: Literal["truncate", "chunk_mean"] = Field(
         "truncate",

@@ -1,6 +1,6 @@
 """Finds the trained network of a metric, checks its kind, and identifies it by content.
 
-Reads folders and the hub before a run starts, and loads no network.
+Reads folders and the Hub before a run starts, and loads no network.
 """
 
 import hashlib
@@ -34,8 +34,8 @@ class Located:
     """Weights that exist.
 
     Attributes:
-        path: local folder or hub id, as ``from_pretrained`` takes it; for a head or TorchScript, a file.
-        commit: the hub commit that ``revision`` means; None for local files.
+        path: local folder or Hub id, as ``from_pretrained`` takes it; for a head or TorchScript, a file.
+        commit: the Hub commit that ``revision`` means; None for local files.
         processor_path, processor_commit: the same for the tokenizer and image processor.
     """
 
@@ -57,7 +57,7 @@ class Located:
         return self.processor_path, {"revision": self.processor_commit} if self.processor_commit else {}
 
     def identity(self) -> list[Any]:
-        """What identifies the weights: hub commits, or the digests of all files."""
+        """What identifies the weights: Hub commits, or the digests of all files."""
         parts = [(self.path, self.commit), (self.processor_path, self.processor_commit)]
         return [_identity(path, commit) for path, commit in parts if path is not None]
 
@@ -66,7 +66,7 @@ def locate(weights: Weights) -> Located:
     """Find the weights and check their kind.
 
     Raises:
-        MetricError: the weights are missing or of another kind, or the hub is unreachable.
+        MetricError: the weights are missing or of another kind, or the Hub is unreachable.
     """
     where = f"the {weights.kind} weights {weights.path!r}"
     if weights.kind == "head":
@@ -95,7 +95,7 @@ def kind_at(path: str, kinds: Sequence[Kind], where: str) -> Kind:
         where: the user's name of the path, for errors.
 
     Raises:
-        MetricError: the model is of another kind or missing, or the hub is unreachable.
+        MetricError: the model is of another kind or missing, or the Hub is unreachable.
     """
     config, _ = _find(str(CLIP) if path == BUNDLED else path, "config.json", None, where)
     found = _kind(config)
@@ -118,12 +118,12 @@ def _torchscript(path: str, where: str) -> Located:
 
 
 def _find(path: str, name: str, revision: str | None, where: str) -> tuple[Path, str | None]:
-    """A file of a local folder, or a file of a hub repository together with its commit."""
-    # A hub id never starts with a slash, so an absolute path is local even if it does not exist.
+    """A file of a local folder, or a file of a Hub repository together with its commit."""
+    # A Hub id never starts with a slash, so an absolute path is local even if it does not exist.
     if Path(path).exists() or Path(path).is_absolute():
         return Path(path) / name, None
     file = _downloaded(path, name, pinned_revision(path, revision), where)
-    # The hub's cache names the folder of each commit after the commit.
+    # The Hub's cache names the folder of each commit after the commit.
     commit = file.parent.name
     note_commit(path, revision, commit)
     return file, commit
@@ -143,21 +143,21 @@ def _downloaded(path: str, name: str, revision: str | None, where: str) -> Path:
     from t2vbatch.models import hub_reachable
 
     try:
-        # The hub's client retries an unreachable hub for half a minute and prints warnings.
+        # The Hub's client retries an unreachable Hub for half a minute and prints warnings.
         offline = not hub_reachable()
         return Path(hf_hub_download(path, name, revision=revision, local_files_only=offline))
     except LocalEntryNotFoundError:
-        found = "neither a local folder nor in the hub's cache, and the hub cannot be reached"
+        found = "neither a local folder nor in the Hub's cache, and the Hub cannot be reached"
     except RevisionNotFoundError:
-        found = f"no revision {revision!r} on the hub"
+        found = f"no revision {revision!r} on the Hub"
     except RepositoryNotFoundError:
-        found = "neither a local folder nor a repository on the hub that this login can read"
+        found = "neither a local folder nor a repository on the Hub that this login can read"
     except (EntryNotFoundError, HFValidationError):
         found = f"a repository without {name}"
     raise MetricError(
         where,
         found,
-        "a hub id such as openai/clip-vit-large-patch14, or a local folder",
+        "a Hub id such as openai/clip-vit-large-patch14, or a local folder",
         "download it on a machine with network access, then set path to its folder",
     )
 

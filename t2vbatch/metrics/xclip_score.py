@@ -21,8 +21,8 @@ class XClipScore(Options):
     Weights: microsoft/xclip-base-patch32, or the option ``path``.
     """
 
-    path: str = Field("microsoft/xclip-base-patch32", description="hub id or folder of an XCLIPModel")
-    revision: str | None = Field(None, description="branch, tag or commit of the hub repository")
+    path: str = Field("microsoft/xclip-base-patch32", description="Hub id or folder of an XCLIPModel")
+    revision: str | None = Field(None, description="branch, tag or commit of the Hub repository")
     columns: ClassVar[Mapping[str, Column]] = {"xclip_score": Column("higher", 0, 100)}
 
     @property

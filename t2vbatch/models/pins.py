@@ -1,8 +1,8 @@
-"""Pinned revisions of hub repositories: which commit a revision means, wherever it is looked up.
+"""Pinned revisions of Hub repositories: which commit a revision means, wherever it is looked up.
 
 ``main`` of a repository moves with every change of its read-me. A run writes the commit of each revision into
 the job.yaml of its output, and the next run uses it again. Models, components, LoRAs, configs, scorers and
-backbones are looked up in different rooms; both functions of the hub that resolve a revision ask this module.
+backbones are looked up in different rooms; both functions of the Hub that resolve a revision ask this module.
 """
 
 from collections.abc import Iterator, Mapping

@@ -153,7 +153,7 @@ def _code(plugin: Any) -> dict[str, Any]:
 
 
 def _content(path: str) -> str:
-    """Digest of the files at a local path; any other name, such as a hub id, is its own identity."""
+    """Digest of the files at a local path; any other name, such as a Hub id, is its own identity."""
     place = Path(path).expanduser()
     if place.is_dir():
         names = [file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file()]

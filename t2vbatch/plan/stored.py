@@ -1,4 +1,4 @@
-"""A plan as one Parquet file: what an output needs, when manifest, media, models and hub are elsewhere.
+"""A plan as one Parquet file: what an output needs, when manifest, media, models and Hub are elsewhere.
 
 The file has one line a sample: the columns of PLAN, then those of its row. ``columns`` holds the manifest's
 other columns in one struct, so that no name of theirs meets one of the plan's. What all samples of a model

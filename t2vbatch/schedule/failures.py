@@ -21,7 +21,7 @@ MEMORY_STREAK = 3
 attempt costs its time."""
 
 START_PAUSE_S = 5.0
-"""Longest pause after a failed start. Ten failed starts against an unreachable hub should take more than a
+"""Longest pause after a failed start. Ten failed starts against an unreachable Hub should take more than a
 second and less than an hour."""
 
 

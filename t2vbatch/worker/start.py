@@ -80,7 +80,7 @@ class _Loader:
 def _is_lasting(error: Exception, spec: Model) -> bool:
     """Whether loading again cannot help: every part is a local file, and the system reported no error itself.
 
-    A hub may answer the next time, and so may a disk that gave an error number.
+    The Hub may answer the next time, and so may a disk that gave an error number.
     """
     parts = [*spec.loras, spec.ip_adapter or {}, *(part for part in spec.components.values() if part)]
     paths = [spec.path, spec.config, *(part.get("path") for part in parts)]

@@ -33,7 +33,7 @@ def test_init_keeps_prompts_that_exist(tmp_path: Path) -> None:
 
 
 def test_init_takes_paths_from_where_it_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The job may be written into another folder; a local model stays a path and no hub id."""
+    """The job may be written into another folder; a local model stays a path and no Hub id."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.txt").write_text("a cat\n")
     (tmp_path / "jobs").mkdir()

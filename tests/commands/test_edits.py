@@ -28,7 +28,7 @@ FAKE = "t2vbatch.models.fake:FakeModel"
 
 
 class HubModel(FakeModel):
-    """A fake whose identity names a commit of a repository that moves, as a hub model's does."""
+    """A fake whose identity names a commit of a repository that moves, as a Hub model's does."""
 
     COMMITS: Mapping[str, str] = {"main": "aaaa"}
 

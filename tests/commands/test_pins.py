@@ -25,7 +25,7 @@ FAKE = {"path": "x", "pipeline": "t2vbatch.models.fake:FakeModel"}
 
 
 class Hub:
-    """A hub whose repositories are in the client's cache; ``main`` moves as on the real one."""
+    """A Hub whose repositories are in the client's cache; ``main`` moves as on the real one."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -51,7 +51,7 @@ class Hub:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    """A forged hub without repositories, and no network."""
+    """A forged Hub without repositories, and no network."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     return Hub(tmp_path / "hub")

@@ -1,4 +1,4 @@
-"""Commands about a finished run need its output alone: no manifest, media, models or hub."""
+"""Commands about a finished run need its output alone: no manifest, media, models or Hub."""
 
 import json
 import shutil
@@ -74,7 +74,7 @@ def output(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     ],
 )
 def test_a_command_about_a_run_needs_its_output_alone(output: Path, command: str) -> None:
-    """It ends with success in a moved output, without manifest, media, model and hub."""
+    """It ends with success in a moved output, without manifest, media, model and Hub."""
     places = {"OUT": str(output), "FOLDER": str(output.parent), "CLIP": str(CLIP)}
     for name, place in places.items():
         command = command.replace(name, place)

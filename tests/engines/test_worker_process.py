@@ -127,7 +127,7 @@ def test_a_full_scratch_disk_is_the_nodes_failure(tmp_path: Path, monkeypatch: p
 
 
 def test_a_permanent_error_while_loading_is_marked() -> None:
-    """An ImportError is permanent; an OSError, as of an unreachable hub, is not."""
+    """An ImportError is permanent; an OSError, as of an unreachable Hub, is not."""
     for error, permanent in ((ImportError("x"), True), (OSError("x"), False)):
         event = WorkerProcess(1).load(_refuses(error), "x-1", "cpu", ())
         assert isinstance(event, m.StartFailed)

@@ -82,7 +82,7 @@ def test_a_folder_without_a_model_is_rejected(tmp_path: Path, content: str | Non
 
 
 def test_an_unreachable_hub_id_is_rejected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without network access and a cached copy, the error says that the hub cannot be reached."""
+    """Without network access and a cached copy, the error says that the Hub cannot be reached."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(MetricError, match="cannot be reached"):

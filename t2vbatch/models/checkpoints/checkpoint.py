@@ -30,7 +30,7 @@ class Checkpoint:
 
     @property
     def commit(self) -> str | None:
-        """Commit of the hub repository that ``path`` names; None for local files."""
+        """Commit of the Hub repository that ``path`` names; None for local files."""
         return self.source.commit if self.file is None else self.file.source.commit
 
     def identity(self, variant: str | None) -> dict[str, Any]:
