@@ -119,7 +119,7 @@ def _notes(summary: Summary, timing: bool) -> list[str]:
         videos = "1 video" if summary.timing.videos == 1 else f"{summary.timing.videos:,} videos"
         notes.append(f"{videos} in {summary.timing.busy_s:.1f} s: {rate:.1f} per minute")
     if timing and summary.timing.busy_share is not None:
-        notes.append(f"{summary.timing.busy_share:.0%} of the workers' time was in the pipeline's calls")
+        notes.append(f"{summary.timing.busy_share:.0%} of the workers' time was spent in pipeline calls")
     return notes
 
 

@@ -47,7 +47,7 @@ def check_manifest(
 ) -> None:
     """List every problem of a manifest.
 
-    Each with row, column, what was found and what is expected.
+    Shows each problem with its row, its column, what was found and what is expected.
 
     \b
     Example:

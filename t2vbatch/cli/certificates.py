@@ -27,9 +27,10 @@ def certify(
         typer.Option(metavar="FILE", help="Where to write; default: certificate.json in the output."),
     ] = None,
     deep: Annotated[
-        int, typer.Option(min=0, metavar="K", help="Also make K random samples again and compare the bytes.")
+        int,
+        typer.Option(min=0, metavar="K", help="Also generate K random samples again and compare the bytes."),
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Which K samples: the same seed chooses the same.")] = 0,
+    seed: Annotated[int, typer.Option(help="Which K samples; the same seed selects the same ones.")] = 0,
     key: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Sign with this Ed25519 private key, such as ~/.ssh/id_ed25519."),
@@ -38,8 +39,8 @@ def certify(
 ) -> None:
     """Write a certificate: digests of job, plan, videos and scores, versions, and what verify found.
 
-    A changed certificate no longer fits its digest. Without --key anyone can write a new one: keep the
-    printed digest elsewhere. With --key (needs t2vbatch[sign]) it proves that the holder of the key wrote it.
+    A certificate that was changed does not match its digest. Without --key anyone can write a new one, so
+    keep the printed digest elsewhere. A signature (--key, needs t2vbatch[sign]) proves who wrote it.
 
     \b
     Examples:
@@ -107,7 +108,7 @@ def check(
 
 
 def reproduce(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
-    """Make a published number again: run the job, score it, and compare with its expected values.
+    """Reproduce a published number: run the job, score it, and compare with its expected values.
 
     Prints expected and measured values, whether they agree, and the digest of the dataset, which another
     machine of the same kind confirms. Exit code 1 if a value does not agree, 3 if a sample failed.

@@ -63,7 +63,7 @@ def score(
         str | None, typer.Option(metavar="PATH", help="The CLIP model; default: the job's.")
     ] = None,
     renew: Annotated[
-        bool, typer.Option("--renew", help="Also score videos that have these scores already.")
+        bool, typer.Option("--renew", help="Compute the scores again where they exist.")
     ] = False,
     job: Annotated[
         str | None, typer.Option(metavar="JOB", help="Take the metrics from this job file.")
@@ -147,9 +147,8 @@ def compare(
     """Compare the models of one run, or of several, on the prompts and seeds that they share.
 
     Failed and degenerate videos have missing scores. With --votes, it also shows win rates and strengths
-    of the models by the votes of people or of a judge, and how often each score agrees with them. An
-    ordinary comparison counts once, with a number of prompts that you decided before; --sequential may be
-    repeated at any time.
+    of the models by the votes of people or of a judge, and how often each score agrees with them. Without
+    --sequential, decide the number of prompts beforehand and compare once; with it, compare at any time.
 
     \b
     Examples:
@@ -218,7 +217,7 @@ def vbench(
 ) -> None:
     """Show VBench's scores of a run: dimensions, groups and total, with intervals by prompt.
 
-    From the scores that import-scores read, with the constants of VBench, VBench-I2V and VBench-2.0.
+    Uses the scores that import-scores imported, and the constants of VBench, VBench-I2V and VBench-2.0.
 
     \b
     Example:

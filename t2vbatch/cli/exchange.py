@@ -38,7 +38,8 @@ def import_manifest(
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace an existing target, and equal names in its folder.")
+        bool,
+        typer.Option("--force", help="Replace an existing target, and files with equal names in its folder."),
     ] = False,
 ) -> None:
     """Convert another tool's prompt list into a manifest.
@@ -62,7 +63,7 @@ def import_manifest(
 
 def export(
     output: Output,
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The folder to write; it must not exist.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A new or empty folder.")],
     layout: Annotated[
         str,
         typer.Option(
@@ -74,7 +75,7 @@ def export(
     partial: Annotated[
         bool,
         typer.Option(
-            "--partial", help="Copy the videos that exist, even if some are missing or there are two of one."
+            "--partial", help="Copy the videos that exist, even if some are missing or equal to each other."
         ),
     ] = False,
 ) -> None:
@@ -173,5 +174,5 @@ def _trackers(store: "Store", names: list[str] | None) -> "dict[str, Tracker]":
 
     known = {str(name): tracker for name, tracker in store.read_job().trackers.items()}
     if not names and not known:
-        raise UsageError("--to", "no tracker, here and in the run's job", "wandb or mlflow")
+        raise UsageError("--to", "no tracker, neither in the command nor in the run's job", "wandb or mlflow")
     return {name: known.get(name, Tracker()) for name in names} if names else known

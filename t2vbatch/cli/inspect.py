@@ -32,12 +32,12 @@ _CLEAR = "\x1b[H\x1b[2J"
 
 def status(
     output: Output,
-    watch: Annotated[bool, typer.Option("--watch", help="Show it again until the run ends.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh the display until the run ends.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show how far an output is.
+    """Show the progress of a run.
 
-    Reads the output's files only, so it works from any machine that can read them, also during a run.
+    Reads the files of the output only, so it works on any machine that can read them, also during a run.
 
     \b
     Examples:
@@ -133,8 +133,8 @@ def verify(
     """Re-read every video and check it against its record.
 
     Checks digest, size, number of frames and decoding; with --deep, that the model still generates the same
-    bytes. The exit code is 1 if there is a problem; with --repair, if one is left. --deep and --repair use
-    the output's own job: if it names plug-ins, pickles, programs or a cluster, they ask first.
+    bytes. The exit code is 1 if there is a problem; with --repair, if a problem remains. --deep and --repair
+    use the output's own job, and ask you before they use its plug-ins, pickles, programs or cluster.
 
     \b
     Examples:
@@ -207,8 +207,8 @@ def prune(
 ) -> None:
     """Delete the finished samples that the output's plan no longer names.
 
-    Nothing else deletes a finished sample: until then it comes back, without being generated, when the job or
-    the manifest names it again. First lists how many there are, their size, and why they are left over.
+    No other command deletes a finished sample: it comes back, without being generated again, when the job or
+    the manifest names it again. prune first shows the number of these samples, their size and the reasons.
 
     \b
     Examples:

@@ -41,7 +41,7 @@ def judge(
     timeout_s: Annotated[float, typer.Option(min=0.1, help="Time limit for one answer, in seconds.")] = 600,
     as_json: Json = False,
 ) -> None:
-    """Let a program compare the videos of each two models, and save its votes.
+    """Let a program compare the videos of every two models, and save its votes.
 
     Each pair is asked twice, with the positions swapped. compare --votes FILE shows win rates, strengths, and
     how often the judge agrees with itself. A video that failed or is degenerate loses without a question. The

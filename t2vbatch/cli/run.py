@@ -61,7 +61,10 @@ def run(
     limit: Limit = None,
     only: Only = None,
     remake: Annotated[
-        bool, typer.Option("--remake", help="Generate finished samples again where a model or library moved.")
+        bool,
+        typer.Option(
+            "--remake", help="Generate finished samples again if a model, a library or a file changed."
+        ),
     ] = False,
     update_models: UpdateModels = False,
     log_file: LogFile = None,
@@ -109,7 +112,8 @@ def plan(
     as_json: Json = False,
     update_models: UpdateModels = False,
     estimated: Annotated[
-        bool, typer.Option("--estimate", help="Show hours, cost and disk, by the samples finished so far.")
+        bool,
+        typer.Option("--estimate", help="Estimate hours, cost and disk from the samples finished so far."),
     ] = False,
 ) -> None:
     """Check a job and show what a run would generate.

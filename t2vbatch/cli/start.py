@@ -27,8 +27,7 @@ def init(
 ) -> None:
     """Write a job file.
 
-    Asks for what is not given as an option. Where the prompts do not exist yet, it writes a few as an
-    example.
+    Asks for each value that no option gives. If the file of prompts does not exist, it writes an example.
 
     \b
     Examples:
@@ -54,7 +53,9 @@ def init(
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")] = Path("t2vbatch-demo"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to create.")] = Path(
+        "t2vbatch-demo"
+    ),
 ) -> None:
     """Make 24 videos with the bundled model.
 

@@ -94,7 +94,7 @@ def read_votes(files: Sequence[Path], outputs: Sequence[str]) -> VoteSummary:
     better = {name: column.better for name, column in known_columns(_jobs(outputs)).items()}
     summary = summarize_votes(votes, models_by_name(read_results(outputs)), better)
     if not summary.votes:
-        found = f"{len(votes)} votes, none on models, rows and seeds of {' '.join(outputs)}"
+        found = f"{len(votes)} votes, none for the models, rows and seeds of {' '.join(outputs)}"
         names = " ".join(str(file) for file in files)
         raise UsageError(f"--votes {names}", found, "votes that were saved from the report of these outputs")
     return summary
@@ -135,7 +135,7 @@ def _repeated(outputs: Sequence[str], results: Mapping[str, pa.Table]) -> list[s
             if table.num_rows < planned and before is None:
                 notes.append(
                     f"{output}: {table.num_rows} of {planned} samples are finished; repeated comparisons of a"
-                    " growing run find false winners; use --sequential, or decide before which one counts"
+                    " growing run find false winners; use --sequential, or decide beforehand which one counts"
                 )
         if before is not None:
             notes.append(

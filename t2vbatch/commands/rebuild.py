@@ -55,7 +55,7 @@ def _summary(store: Store, plan: Plan, results: pa.Table) -> Summary:
     for sentence in ignored_seeds(results):
         _log.warning("%s", sentence)
     for column, count_of in count_outdated(results).items():
-        why = "was computed with other options or weights than those of the job"
+        why = "was computed with options or weights that differ from the job's"
         _log.warning(
             "%s of %d videos %s; to compute it again: t2vbatch score %s", column, count_of, why, store.uri
         )

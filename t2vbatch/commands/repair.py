@@ -46,9 +46,9 @@ def _check_planned(store: Store, damaged: list[str], planned: set[str]) -> None:
     if lost := [sample_id for sample_id in damaged if sample_id not in planned]:
         raise UsageError(
             store.uri,
-            f"{len(lost)} of {len(damaged)} damaged videos whose samples manifest and models no longer give",
+            f"{len(lost)} of {len(damaged)} damaged videos, whose samples are no longer in the plan",
             "the manifest and the models of the last run",
-            "bring them back, or run the job to make what they give now",
+            "restore the manifest and the models, or run the job to generate the new samples",
         )
 
 

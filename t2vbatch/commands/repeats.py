@@ -41,8 +41,8 @@ class Repeats:
     causes: Mapping[str, int]
 
     def __str__(self) -> str:
-        cost = f"{self.hours:.1f} worker hours by their records"
-        first = f"{self.count:,} finished samples would be made again, {cost}"
+        cost = f"which took {self.hours:.1f} worker hours"
+        first = f"{self.count:,} finished samples would be generated again, {cost}"
         return "\n".join([first, *(f"  {cause}: {count:,} samples" for cause, count in self.causes.items())])
 
 
@@ -120,13 +120,13 @@ class _Causes:
             return None
         if line is None:
             # A record of a version with other identities; or a sample that an earlier edit superseded.
-            return None if self.before else "this version of t2vbatch identifies samples in another way"
+            return None if self.before else "this version of t2vbatch computes sample identities differently"
         if self._edited(new["model"]) or _places(new) != _places(line):
             return None
         if new["call"] != line["call"]:
             return f"the defaults of model {new['model']} changed"
         if names := _changed_files(new, line):
-            return f"the content of their {names} changed under the same name"
+            return f"the content of files in column {names} changed under the same name"
         return self._moved(new["model"])
 
     def _edited(self, model: str) -> bool:

@@ -66,7 +66,7 @@ def _by_id(records: pa.Table) -> dict[str, dict[str, Any]]:
 def _difference(
     store: Store, before: Mapping[str, Any], after: Mapping[str, Any] | None
 ) -> VerifyProblem | None:
-    place = f"{store.uri}/{before['video']}, made again"
+    place = f"{store.uri}/{before['video']}, generated again"
     if after is None:
         return VerifyProblem(place, "no record: the run was interrupted", "the same video")
     for name in _COMPARED:

@@ -147,7 +147,7 @@ def _ask(store: Store, prepared: Prepared, records: pa.Table, remake: Callable[[
             store.uri,
             str(repeats),
             "the revisions, versions and files of the last run",
-            "make them again with --remake; or return to what they were made with, such as a revision",
+            "use --remake to generate them again, or restore what changed, such as a revision",
         )
 
 
@@ -218,7 +218,7 @@ def _withdrawn(store: Store, plan: Plan, records: pa.Table, lost: set[str], retr
         bad = pc.is_in(records["sample_id"], pa.array(list(plan.bad), pa.string()))
         again = pc.or_(again, pc.and_not(failed, bad))
     if lost:
-        _log.warning("%d videos are missing or damaged, and are made again", len(lost))
+        _log.warning("%d videos are missing or damaged and will be generated again", len(lost))
     store.discard(records.filter(again)["sample_id"].to_pylist())
     return records.filter(pc.invert(again))
 

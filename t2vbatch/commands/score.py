@@ -217,7 +217,7 @@ def _image(plan: Plan, position: int) -> Media | None:
     try:
         return plan.sample(position).media["image"]
     except RowError as error:
-        _log.warning("scored without its image: %s", error)
+        _log.warning("a video is scored without the image of its row: %s", error)
         return None
 
 

@@ -57,7 +57,9 @@ def check_signature(signature: Mapping[str, Any] | None, digest: str, public_key
     except (InvalidSignature, ValueError):
         signer = str(signature.get("public_key"))[:80]
         raise UsageError(
-            where, f"a signature of another key or certificate (it names {signer})", f"one of {public_key}"
+            where,
+            f"a signature of another key or certificate (it names {signer})",
+            f"a signature by the key in {public_key}",
         ) from None
 
 
@@ -93,7 +95,7 @@ def _public(key: Path) -> "Ed25519PublicKey":
         found = None
     if not isinstance(found, Ed25519PublicKey):
         expected = "an Ed25519 public key, such as the .pub file of ssh-keygen"
-        raise UsageError(str(key), "a file that is no such key", expected)
+        raise UsageError(str(key), "a file that is not an Ed25519 public key", expected)
     return found
 
 
@@ -102,7 +104,7 @@ def _read(key: Path, expected: str) -> bytes:
         raise UsageError(
             str(key),
             "no package cryptography",
-            "the package that signs and checks",
+            "the package that signs and checks certificates",
             "pip install 't2vbatch[sign]'",
         )
     try:

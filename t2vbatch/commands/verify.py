@@ -65,13 +65,13 @@ def _results(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[Ver
     finished = pc.sum(pc.is_in(planned["sample_id"], records["sample_id"])).as_py() or 0
     if results.num_rows != finished:
         yield VerifyProblem(
-            place, f"{results.num_rows} rows", f"{finished}, as many as samples have a record"
+            place, f"{results.num_rows} rows", f"{finished} rows, one for each sample with a record"
         )
         return
     order = pc.index_in(results["sample_id"], records["sample_id"])
     if order.null_count:
         yield VerifyProblem(
-            place, f"{order.null_count} samples without a record", "only samples that have one"
+            place, f"{order.null_count} samples without a record", "only samples with a record"
         )
         return
     recorded = records.take(order)
@@ -83,7 +83,7 @@ def _results(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[Ver
         # because in Arrow null does not equal null.
         if results[name].to_pylist() != recorded[name].to_pylist():
             yield VerifyProblem(
-                place, f"other values in column {name!r} than in the records", "equal values; run again"
+                place, f"values in column {name!r} that differ from the records", "equal values; run again"
             )
 
 
@@ -93,7 +93,7 @@ def _video(store: Store, record: dict[str, Any]) -> VerifyProblem | None:
         with store.video(record["video"]) as path:
             sha256, size = digest_file(path)
             if size != record["bytes"]:
-                return VerifyProblem(place, f"{size} bytes", f"{record['bytes']}")
+                return VerifyProblem(place, f"{size} bytes", f"{record['bytes']} bytes")
             if sha256 != record["video_sha256"]:
                 return VerifyProblem(place, f"content {sha256[:16]}…", f"{record['video_sha256'][:16]}…")
             video = decode(path)
@@ -106,7 +106,7 @@ def _video(store: Store, record: dict[str, Any]) -> VerifyProblem | None:
         shape = (record["num_frames"], record["height"], record["width"], 3)
         return VerifyProblem(place, f"frames of shape {video.frames.shape}", f"the recorded frames, {shape}")
     if sound != record["audio_sha256"]:
-        return VerifyProblem(place, "other sound than recorded", "the recorded sound")
+        return VerifyProblem(place, "sound that differs from the record", "the recorded sound")
     return None
 
 
@@ -118,7 +118,7 @@ def _ignored_seeds(store: Store, planned: pa.Table, records: pa.Table) -> Iterat
     for name in ("status", "frames_sha256"):
         finished = finished.append_column(name, records[name].take(found.drop_null()))
     for sentence in ignored_seeds(finished):
-        yield VerifyProblem(store.uri, sentence, "other frames for other seeds")
+        yield VerifyProblem(store.uri, sentence, "different frames for different seeds")
 
 
 def _orphan_files(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[VerifyProblem]:
@@ -126,4 +126,6 @@ def _orphan_files(store: Store, planned: pa.Table, records: pa.Table) -> Iterato
     known = set(records["video"].drop_null().to_pylist()) | set(planned["video"].to_pylist())
     for name in sorted(store.folder.names("videos")):
         if name not in known and name.rpartition("/")[0] not in known:
-            yield VerifyProblem(f"{store.uri}/{name}", "a file that no record names", "none; delete it")
+            yield VerifyProblem(
+                f"{store.uri}/{name}", "a file that no record names", "only recorded files; delete it"
+            )

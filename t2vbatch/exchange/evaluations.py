@@ -97,9 +97,9 @@ def export_evaluations(
     results = results.filter(pc.is_valid(results["status"]))
     pending = plan.num_rows - results.num_rows
     if pending and not partial:
-        found = f"{pending} of {plan.num_rows} samples are pending"
+        found = f"{pending} pending samples of {plan.num_rows}"
         raise UsageError(
-            "the export", found, "a result of every sample", "run the job to completion, or use --partial"
+            "the export", found, "a result for every sample", "run the job to completion, or use --partial"
         )
     order = pc.index_in(results["sample_id"], plan["sample_id"].combine_chunks())
     results = results.take(pc.sort_indices(order))

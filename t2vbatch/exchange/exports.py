@@ -166,7 +166,7 @@ def _complete(plan: pa.Table, results: pa.Table) -> None:
     if missing or not plan.num_rows:
         raise UsageError(
             "the export",
-            f"{len(missing)} of {plan.num_rows} videos are missing or not ok: {_some(missing)}",
+            f"{len(missing)} of {plan.num_rows} videos missing or not ok: {_some(missing)}",
             "every planned video",
             "run the job to completion, or export with --partial",
         )
@@ -184,9 +184,9 @@ def _existing(folder: Folder, results: pa.Table) -> None:
     if lost:
         raise UsageError(
             "the export",
-            f"{len(lost)} files of ok videos do not exist: {_some(lost)}",
+            f"{len(lost)} missing files of ok videos: {_some(lost)}",
             "every file",
-            "t2vbatch verify lists what is wrong; run the job again to make them",
+            "t2vbatch verify lists the problems; run the job again to generate the videos",
         )
 
 
@@ -232,11 +232,11 @@ def _nameable(names: list[str], folds_case: bool) -> None:
     if folds_case:
         folded = Counter(name.casefold() for name in found)
         same = [name for name in found if folded[name.casefold()] > 1]
-        wrong += [f"{name!r} is also another name, because this disk ignores case" for name in same]
+        wrong += [f"{name!r} equals another name on this disk, which ignores case" for name in same]
     wrong += [f"{name!r} contains a slash" for name in found if "/" in name]
     wrong += [f"{name[:40]!r}... is longer than 255 bytes" for name in found if len(name.encode()) > 255]
     if wrong:
-        raise UsageError("the export", _some(wrong), "prompts that make different file names")
+        raise UsageError("the export", _some(wrong), "prompts that give different file names")
 
 
 def _metadata(results: pa.Table) -> pa.Table:

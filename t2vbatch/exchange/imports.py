@@ -88,7 +88,9 @@ def vbench(source: Path, media: KeptMedia, rewritten: Path | None = None) -> Ite
         raise _wrong(source, "entries without a text prompt_en", "VBench's full-info JSON")
     texts = [None] * len(entries) if rewritten is None else _prompts(rewritten)
     if len(texts) != len(entries):
-        raise _wrong(rewritten or source, f"{len(texts)} prompts", f"one for each of {len(entries)} entries")
+        raise _wrong(
+            rewritten or source, f"{len(texts)} prompts", f"one prompt for each of the {len(entries)} entries"
+        )
     found: dict[tuple[str, str], Row] = {}
     for entry, text in zip(entries, texts, strict=True):
         image, prompt = entry.get("image_name"), entry["prompt_en"]

@@ -84,16 +84,16 @@ class Job(Section):
         description="stop: refuse the manifest; record: record bad rows as failed and generate the others; "
         "null: stop, but record rows whose remote media cannot be read",
     )
-    columns: Columns = Field(COLUMNS, description="changes of the manifest's columns")
+    columns: Columns = Field(COLUMNS, description="columns of the manifest to rename or to leave out")
     media: MediaAccess = Field(MEDIA_ACCESS, description="which remote media the cells may name")
-    limits: Limits = Field(LIMITS, description="upper bounds of what the manifest may contain")
+    limits: Limits = Field(LIMITS, description="upper bounds of manifests, inputs and calls")
     output: str = Field(description="the output folder; path or URI")
     seed: int = Field(0, description="base of all derived seeds")
     samples: int = Field(1, ge=1, description="videos per row and model")
     models: dict[str, Model] = Field(min_length=1, description="name: model")
     pins: dict[str, str] = Field(
         default_factory=dict,
-        description="REPOSITORY@REVISION: commit of it; a run writes them into its output's job.yaml",
+        description="REPOSITORY@REVISION: commit; a run writes its pins into the output's job.yaml",
     )
     metrics: Annotated[dict[str, dict[str, Any]], BeforeValidator(_named_options)] = Field(
         {"clip_score": {}, "clip_temporal": {}}, description="names, or {name: {options}}"
@@ -116,7 +116,7 @@ class Job(Section):
     ray: Ray = Field(Ray(), description="which Ray cluster runs the job")
     trackers: Annotated[dict[Literal["wandb", "mlflow"], Tracker], BeforeValidator(_named_options)] = Field(
         default_factory=dict,
-        description="wandb, mlflow: experiment trackers; their failure never fails a run",
+        description="wandb, mlflow: experiment trackers; a tracker that fails does not fail the run",
     )
 
     @property

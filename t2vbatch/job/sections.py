@@ -91,7 +91,12 @@ class VideoFile(Section):
     format: Literal["mp4", "webm", "gif", "png"] = Field(
         "mp4", description="file format; png: a folder of frames; gif: without sound"
     )
-    crf: int = Field(18, ge=0, le=63, description="constant rate factor: smaller is better and larger")
+    crf: int = Field(
+        18,
+        ge=0,
+        le=63,
+        description="constant rate factor: a smaller number gives better quality and larger files",
+    )
     odd_sides: Literal["pad", "crop", "keep"] = Field(
         "pad",
         description="mp4 with an odd width or height: pad repeats the last column or row, crop removes it; "
@@ -109,8 +114,8 @@ class Workers(Section):
         "auto", description="GPUs per worker; auto: 1 if the machine has GPUs, else 0"
     )
     cpus: int = Field(1, ge=1, description="CPU cores, and torch threads, per worker")
-    min: int = Field(0, ge=0, description="least workers of a model while it has work")
-    max: int | None = Field(None, ge=1, description="most workers of a model")
+    min: int = Field(0, ge=0, description="minimum number of workers of a model while it has work")
+    max: int | None = Field(None, ge=1, description="maximum number of workers of a model")
     timeout_s: Annotated[float, Field(gt=0, strict=False)] | None = Field(
         None, description="deadline of one unit in seconds; null: no deadline"
     )
@@ -235,7 +240,8 @@ class Report(Section):
     max_videos: int = Field(
         5000,
         ge=1,
-        description="samples on the page; more: all failures, the extremes and an even sample of the rest",
+        description="maximum number of samples on the page; a larger run shows all failures, the extremes "
+        "and an even sample of the rest",
     )
 
 
@@ -286,10 +292,10 @@ class Limits(Section):
     media_decode_s: Annotated[float, Field(gt=0, strict=False)] = Field(
         600.0, description="seconds that decoding one input may take"
     )
-    height: int = Field(16_384, ge=1, description="most pixels of a video's height")
-    width: int = Field(16_384, ge=1, description="most pixels of a video's width")
-    num_frames: int = Field(100_000, ge=1, description="most frames of a video")
-    num_inference_steps: int = Field(2_000, ge=1, description="most denoising steps of a call")
+    height: int = Field(16_384, ge=1, description="height of a video in pixels")
+    width: int = Field(16_384, ge=1, description="width of a video in pixels")
+    num_frames: int = Field(100_000, ge=1, description="frames of a video")
+    num_inference_steps: int = Field(2_000, ge=1, description="denoising steps of a call")
     video_bytes: int = Field(64 << 30, ge=1, description="bytes of one video's frames before encoding")
     problems: int = Field(
         1_000, ge=1, description="how many problems are listed in full; the rest are counted"

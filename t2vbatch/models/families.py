@@ -88,8 +88,8 @@ FAMILIES = (
         frames=_8K1,
         rounds=False,
         needs=(Need("cv2"),),
-        note="a face is kept only with the array columns id_cond and id_vit_hidden, which diffusers' "
-        "consisid_utils makes with the packages insightface, facexlib and consisid_eva_clip",
+        note="the face of the image is kept only with the array columns id_cond and id_vit_hidden, which "
+        "diffusers' consisid_utils makes with the packages insightface, facexlib and consisid_eva_clip",
     ),
     Family("Cosmos", fps=30.0, frames=_8K1, needs=_COSMOS),
     Family("Cosmos2", fps=16.0, frames=_4K1, needs=_COSMOS),

@@ -159,7 +159,7 @@ class Lease:
     def _held_by(self, seen: _Seen, suspended: bool = False) -> LeaseHeldError:
         advice = "wait for it, or end it"
         if suspended:
-            advice = f"it is suspended: let it go on (kill -CONT {seen.fields['pid']}), or end it"
+            advice = f"it is suspended: resume it (kill -CONT {seen.fields['pid']}), or end it"
         return LeaseHeldError(
             f"{self._folder.uri} is being written by another run: {seen.holder()}; {advice}"
         )

@@ -13,7 +13,7 @@ import pyarrow as pa
 Scorers = Mapping[str, str]
 """Score column: the digest of what decides its values, see ``metrics.identity``."""
 
-OUTDATED = "computed with other options or weights than those of the job; t2vbatch score computes it again"
+OUTDATED = "computed with options or weights that differ from the job's; t2vbatch score computes it again"
 
 
 def outdated_columns(scored_by: pa.ChunkedArray, scorers: Scorers) -> list[frozenset[str]]:

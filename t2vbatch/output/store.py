@@ -228,7 +228,7 @@ class Store:
         except FileNotFoundError:
             raise no_run_here(self, "plan.parquet") from None
         except OtherPlanError as error:
-            fix = "run the job again; the videos that are there stay"
+            fix = "run the job again; it keeps the videos that exist"
             found = f"a plan that cannot be used: {error}"
             raise UsageError(where, found, "a plan of this version", fix) from None
         except DamagedFileError as error:

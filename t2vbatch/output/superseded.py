@@ -132,7 +132,7 @@ def _reasons(plan: Plan, records: pa.Table) -> dict[str, int]:
     masks = {
         "the manifest no longer has their rows": pc.invert(has_row),
         "the job no longer has their models": pc.and_(has_row, pc.invert(has_model)),
-        "the job makes fewer samples a row": pc.and_(pc.and_(has_row, has_model), pc.invert(is_index)),
+        "the job makes fewer samples per row": pc.and_(pc.and_(has_row, has_model), pc.invert(is_index)),
         "another version of the same sample is in the plan": pc.and_(pc.and_(has_row, has_model), is_index),
     }
     counts = {reason: int(pc.sum(mask).as_py() or 0) for reason, mask in masks.items()}

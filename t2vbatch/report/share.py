@@ -107,7 +107,7 @@ def check_target(target: Path) -> None:
     """Raise UsageError unless the page can be shared to this path."""
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UsageError(
-            f"--share {target}", "it exists", "a new or empty folder, or a new file with the ending .zip"
+            f"--share {target}", "it exists", "a new or empty folder, or a new file that ends in .zip"
         )
     check_writable(f"--share {target}", target.parent)
 

@@ -209,7 +209,7 @@ def test_a_moved_revision_is_pinned_until_models_are_updated(
     assert open_store(edits.out).read_job().pins == {"some/repository@main": "aaaa"}
     monkeypatch.setattr(HubModel, "COMMITS", {"main": "bbbb"})
     assert edits.run().made == 0
-    with pytest.raises(UsageError, match=r"11 finished samples would be made again(.|\n)*aaaa -> bbbb"):
+    with pytest.raises(UsageError, match=r"11 finished samples would be generated again(.|\n)*aaaa -> bbbb"):
         edits.run(update_models=True)
     assert edits.counts() == (11, 0)
     assert edits.run(lambda repeats: repeats.count == 11, update_models=True).made == 11

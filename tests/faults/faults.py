@@ -75,7 +75,7 @@ def suspended_driver(job: JobUnderTest, number: int) -> None:
         job.wait_for_records(3)
         first.send_signal(signal.SIGSTOP)
         assert job.run() == 1, job.log()
-        assert "it is suspended: let it go on" in job.log()
+        assert "it is suspended: resume it" in job.log()
         lease = job.store.read_json("lease.json")
         job.store.write_json("lease.json", lease | {"machine": "another"})
         assert job.run() == 0, job.log()

@@ -93,7 +93,7 @@ def test_a_living_process_keeps_its_lease_however_silent_it_is(
     with _holder(tmp_path) as holder:
         assert holder.pid is not None
         os.kill(holder.pid, signal.SIGSTOP)
-        with pytest.raises(LeaseHeldError, match=f"suspended: let it go on .kill -CONT {holder.pid}"):
+        with pytest.raises(LeaseHeldError, match=f"suspended: resume it .kill -CONT {holder.pid}"):
             Lease(LocalFolder(tmp_path)).__enter__()
         os.kill(holder.pid, signal.SIGCONT)
         with pytest.raises(LeaseHeldError, match="wait for it, or end it"):

@@ -161,7 +161,7 @@ def _guess(where: str, path: str, file: SingleFile) -> str:
     if not tensors:
         raise ModelError(
             where,
-            f"{path}, whose header does not tell its model",
+            f"{path}, whose header does not name its model",
             "a file with its configs",
             "set config: to a folder or a repository of the Hub",
         )

@@ -152,7 +152,7 @@ def test_verify_listens(folder: Path, tmp_path: Path) -> None:
     wrong = pa.array(["0" * 64] * records.num_rows)
     store.rewrite(records.set_column(column, "audio_sha256", wrong))
     findings = [finding for finding in verify(store) if finding and finding.place.endswith(".mp4")]
-    assert [finding.found for finding in findings] == ["other sound than recorded"] * len(RATES)
+    assert [finding.found for finding in findings] == ["sound that differs from the record"] * len(RATES)
 
 
 def test_a_sound_that_a_job_turns_off_is_not_made(tmp_path: Path) -> None:
