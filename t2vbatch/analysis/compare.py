@@ -42,15 +42,17 @@ class Pair:
 
     Attributes:
         better: the better direction of the score. A score without a direction is not tested.
-        n: number of pairs of videos; rows: number of their prompts.
+        n: number of pairs of videos.
+        rows: number of their prompts.
         left_out: reason: number of videos of either model that are not among them.
         filled: number of missing scores that ``--missing`` replaced.
         first_mean, second_mean: means over the pairs.
         difference: mean paired difference with its 95% interval, clustered by prompt.
         bounds: the mean difference with all missing scores at their worst and at their best for ``first``;
             None if no score is missing or another policy treats them.
-        p: two-sided sign-flip p-value over prompts, the largest that the bounds allow; p_holm: corrected
-            for all tests of this command. smallest_p: the smallest p that this number of prompts can give.
+        p: two-sided sign-flip p-value over prompts, the largest that the bounds allow.
+        p_holm: ``p`` corrected for all tests of this command.
+        smallest_p: the smallest p that this number of prompts can give.
         wins, ties, losses: pairs in which the video of ``first`` is better, equal, worse.
         win_rate: the share of wins, ties counted as half, with its 95% interval, clustered by prompt.
         effect: mean difference of prompts in standard deviations between prompts (Cohen's d of paired data).

@@ -17,7 +17,8 @@ class Vote:
         winner: ``left``, ``right`` or None for a tie.
         left_share: the probability that left is better, by a judge that gives one.
         answers: of a judge that was asked twice, the share of left shown first, and shown second.
-        judge: the name of the program that voted; None for a person. settings: a digest of its settings.
+        judge: the name of the program that voted; None for a person.
+        settings: a digest of the program's settings; None for a person.
     """
 
     row_id: str

@@ -22,8 +22,8 @@ class PairedTest:
     Attributes:
         p: total difference of each prompt, number of tests -> two-sided p-value, before correction.
         smallest_p: number of prompts, number of tests -> the smallest p-value that the test can give.
-        interval: differences and their prompts -> mean with a 95% interval. share: the same for values from
-            0 to 1.
+        interval: differences and their prompts -> mean with a 95% interval.
+        share: the same for values from 0 to 1.
         detectable: number of prompts, significance level -> what the test detects with 80% power, in
             standard deviations between prompts; None if that is unknown or nothing.
         by_arrival: whether prompts must be in the order in which they were finished.

@@ -84,7 +84,8 @@ def components(differences: npt.NDArray[np.float64], prompts: npt.NDArray[np.int
     """Variance components by analysis of variance: Searle et al., Variance Components, 1992, section 3.6.
 
     Args:
-        differences: one paired difference per video, shape (N,); prompts: the prompt of each.
+        differences: one paired difference per video, shape (N,).
+        prompts: the index of the prompt of each difference, shape (N,).
 
     Returns:
         None for fewer than two prompts. With one video per prompt ``between`` holds both parts.

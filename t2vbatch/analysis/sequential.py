@@ -53,7 +53,8 @@ def confidence_sequence(sums: FloatArray, counts: FloatArray) -> tuple[float | N
     It has every difference that the test does not reject.
 
     Args:
-        sums: as for ``e_value``; counts: the pairs of videos of each prompt.
+        sums: as for ``e_value``.
+        counts: the number of pairs of videos of each prompt.
 
     Returns:
         None for an end that the data do not bound.

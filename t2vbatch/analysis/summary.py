@@ -43,7 +43,8 @@ class ScoreSummary:
     """One score of one model.
 
     Attributes:
-        n: number of videos with the score; rows: number of their manifest rows.
+        n: number of videos with the score.
+        rows: number of the manifest rows of these videos.
         missing: reason: number of planned samples without the score; n + missing = planned.
         mean, low, high: the mean and its 95% interval, clustered by row; None if n is 0, and no interval for
             a single row.

@@ -69,7 +69,8 @@ class VoteSummary:
     """What the votes say of the models.
 
     Attributes:
-        votes: number of votes that are counted; unmatched: number whose videos the outputs do not have.
+        votes: number of votes that are counted.
+        unmatched: number of votes whose videos the outputs do not have.
         groups: sets of models that votes connect; strengths of different sets are not comparable.
         judges: how consistent each program is that voted.
     """

@@ -23,7 +23,8 @@ class Judgement:
     """What one call of the command will do, or did.
 
     Attributes:
-        total: number of pairs; before: pairs that the file has already.
+        total: number of pairs.
+        before: number of pairs that the file has already.
         decided: pairs that need no question, because exactly one of their videos failed or is degenerate.
         pending: the pairs to ask about.
         failed: reason: number of pairs that the program could not judge.

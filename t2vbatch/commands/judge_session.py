@@ -34,7 +34,8 @@ class Judge:
     """A program that compares two videos.
 
     Attributes:
-        program: its name or path. timeout_s: the time limit for one answer.
+        program: its name or path.
+        timeout_s: the time limit for one answer.
     """
 
     program: str

@@ -203,13 +203,12 @@ def _callbacks(
 
 
 def _withdrawn(store: Store, plan: Plan, records: pa.Table, lost: set[str], retry_failed: bool) -> pa.Table:
-    """The records that stay; those of samples that are made again are withdrawn.
+    """The records that stay; the records of samples that are generated again are withdrawn.
 
     Args:
         lost: samples whose video is missing or damaged.
-        retry_failed: also those that an earlier run gave up on. The record of a bad row stays, because no
-            retry
-            changes the row.
+        retry_failed: whether to generate the samples again that an earlier run gave up on. The record of a
+            bad row stays, because no retry changes the row.
     """
     again = pc.is_in(records["sample_id"], pa.array(list(lost), pa.string()))
     if retry_failed:

@@ -19,12 +19,10 @@ class Status:
         writer: the process that writes the output now, by its lease; None where there is none.
         steps: denoising steps that the workers reported; the number grows while a long call goes on.
         heard_s: seconds since the run last wrote its status, by this machine's clock.
-        starting: what the workers are being started for, such as ``loading wan on 2 workers``; None once one
-            of them is ready.
-        starting_s: for how many seconds.
+        starting: what the run waits for, such as ``loading wan on 2 workers``; None once a worker is ready.
+        starting_s: seconds that the run has waited for it.
         rate_per_min: samples that the active run finishes per minute, as its own display shows it; None
-            without
-            an active run.
+            without an active run.
         eta_s: seconds until nothing is pending at that rate; None without an active run.
     """
 

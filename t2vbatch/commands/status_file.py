@@ -90,9 +90,8 @@ class StatusWriter:
 
     Attributes:
         before: the counts when the run began.
-        exact: whether each pending sample has a record of its own. Equal samples share one, and then the
-            progress of
-            the run does not tell the counts.
+        exact: whether each pending sample has a record of its own. Equal samples share a record, so the
+            counts do not follow from the progress of the run.
     """
 
     store: Store

@@ -99,7 +99,7 @@ class ActorPool:
     """Starts, feeds and ends actors. Every call in progress is a reference whose result is an event.
 
     Attributes:
-        needs: the resources of one worker, for people.
+        needs: the resources of one worker, as text for messages.
         finish_threads: units that a worker finishes at the same time.
         budget_s: seconds of all workers together that the job's budget allows; None: no limit.
     """

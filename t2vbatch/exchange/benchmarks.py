@@ -20,7 +20,8 @@ class VideoRules:
     """The rules of one package.
 
     Attributes:
-        videos: videos per prompt; many: dimension: videos per prompt of this dimension.
+        videos: videos per prompt.
+        many: dimension: videos per prompt of this dimension.
         many_first: ``many`` applies only to the first dimension of a prompt.
         name_chars: characters of the prompt in a file name; None for the whole prompt.
         least_s: shortest allowed video in seconds.

@@ -37,11 +37,14 @@ class Evaluation:
     """One model of a run.
 
     Attributes:
-        task: the name of the run; dataset: its manifest.
-        model: the model's name in the job; settings: its path, revision, dtype and call.
+        task: the name of the run.
+        dataset: the manifest of the run.
+        model: the model's name in the job.
+        settings: the model's path, revision, dtype and call.
         rows: rows of results.parquet in the order of the plan.
         planned: number of its samples in the plan.
-        scores: the score columns; better: score: its better direction.
+        scores: the score columns.
+        better: score: its better direction.
         videos: the folder or URI that the paths of videos are relative to.
     """
 
@@ -80,8 +83,8 @@ def export_evaluations(
     Args:
         plan, results: as in plan.parquet and results.parquet.
         partial: write them even if samples are pending.
-        settings: model: its ``settings`` in Evaluation. shared: ``task``, ``dataset``, ``better`` and
-            ``videos`` of Evaluation.
+        settings: model: its ``settings`` in Evaluation.
+        shared: ``task``, ``dataset``, ``better`` and ``videos`` of Evaluation.
 
     Returns:
         The number of samples.

@@ -28,7 +28,8 @@ class Imported:
     """The records with imported scores.
 
     Attributes:
-        taken: number of imported scores; replaced: those that replaced another value.
+        taken: number of imported scores.
+        replaced: number of imported scores that replaced another value.
     """
 
     records: pa.Table

@@ -14,9 +14,8 @@ class Aesthetic(Options):
 
     Definition: a linear head rates the unit-length CLIP L/14 feature of each sampled frame; the score is the
         mean over these frames.
-    Source: LAION-Aesthetics predictor V1, which VBench's aesthetic_quality
-        uses too. VBench divides it by 10, takes every
-        frame, and resizes without antialiasing (``resize: vbench``).
+    Source: LAION-Aesthetics predictor V1, which VBench's aesthetic_quality uses too. VBench divides it by 10,
+        takes every frame, and resizes without antialiasing (``resize: vbench``).
     Range: unbounded; about 1 to 10.
     Direction: higher is better.
     Cost: one CLIP L/14 pass per frame (CPU: about 2 s). clip_score uses the same pass if CLIP L/14 is the

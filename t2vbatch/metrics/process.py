@@ -1,4 +1,4 @@
-"""A running program that answers JSON lines: one request a line, one answer a line.
+"""A running program that answers JSON lines: one request per line, one answer per line.
 
 A request has an ``id``; an answer may repeat it, and must for a pair. The program ends when its input is
 closed, so it never outlives the process that started it.

@@ -131,7 +131,7 @@ class Lease:
         if seen is None:
             return False
         if seen.is_of(self.token):
-            return True  # The storage did as asked, and its answer was lost.
+            return True  # The storage replaced the file, but its answer was lost.
         if not seen.is_free:
             self._wait_for_death(seen)
         return self._replace(seen, **self._fields)

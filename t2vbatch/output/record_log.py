@@ -126,7 +126,7 @@ class RecordLog:
         raise StoreError(f"{self._folder.uri}/records changed {_LISTINGS} times while it was read; try again")
 
     def names(self) -> list[str]:
-        """The names of all files of the log, sorted. No file changes under its name but a small record."""
+        """The names of all files of the log, sorted. Only a small record changes under its name."""
         return sorted(self._folder.names(_FOLDER))
 
     # For the driver, under the lease.
@@ -158,7 +158,7 @@ class RecordLog:
         return sum(1 for _ in self._folder.names(_NEW))
 
     def fold(self, keep: Collection[str] = ()) -> None:
-        """Move the small records to a segment, but for the samples in ``keep``.
+        """Move the small records to a segment, except those of the samples in ``keep``.
 
         The small segments at the end of the log go into the new one, so that their number stays low.
         """
@@ -169,7 +169,7 @@ class RecordLog:
             listing = self._fold(listing, small[start : start + SEGMENT_ROWS])
 
     def withdraw(self, sample_ids: Iterable[str]) -> None:
-        """Say that these samples have no record, so that they are generated again."""
+        """Mark that these samples have no record, so that they are generated again."""
         ids = list(sample_ids)
         if ids:
             self.fold()
@@ -193,7 +193,7 @@ class RecordLog:
         return table
 
     def rewrite(self, records: pa.Table) -> None:
-        """Put these records in the place of all; for changes of finished records, such as new scores."""
+        """Replace all records by these, after a change of finished records such as new scores."""
         listing = self._list()
         self._write("base", listing.next_generation, records)
         self._delete([*listing.void, *(segment.name for segment in listing.segments), *listing.small])

@@ -1,7 +1,7 @@
 """The record of a finished sample, and the table of all records.  [pure]
 
-A record is written once, by the worker that finished the sample. ``results.parquet`` has one row a
-planned sample: the fields of ``RESULTS``, one float column a score, the manifest's other columns.
+A record is written once, by the worker that finished the sample. ``results.parquet`` has one row per finished
+sample of the plan: the fields of ``RESULTS``, one float column per score, the manifest's other columns.
 """
 
 import builtins
@@ -111,21 +111,23 @@ class Record:
         prompt_tokens: tokens of the prompt by the scorer's tokenizer, special ones included, before any cut.
         prompt_truncated: whether the scorer read only the beginning of the prompt.
         frames_sha256: digest of the decoded frames (see Video.sha256), as a reader of the file gets them.
-        peak_memory_bytes: most device memory that the pipeline call held; the process's on CPU.
+        peak_memory_bytes: most device memory that the pipeline call used; the process's on a CPU.
         started_at, finished_at: ISO 8601, UTC.
         scores: metric column: value, or None where there is none.
         score_errors: metric column: why it has no value.
         scored_by: metric column: the digest of the metric, its options and weights that computed the score.
-        retry_reason: what was degenerate about the first answer, where this is the one in float32 that
-            ``retry_degenerate`` asks for; None for all others.
-        audio_rate_hz, audio_channels: of the sound in the file; None where it has none.
+        retry_reason: why the first video was degenerate, if this one is the retry in float32 that
+            ``retry_degenerate`` asks for; None for all other videos.
+        audio_rate_hz, audio_channels: sample rate and channels of the sound in the file; None without sound.
         audio_sha256: digest of that sound (see Audio.sha256), as a reader of the file gets it.
-        wait_s: seconds of the worker before the pipeline's call in which no call ran: the model was loaded,
-            or the call before had ended. Inputs are read in this time.
-        generate_s: seconds of the pipeline's call for each of its samples. convert_s: seconds of turning its
-        output into frames. encode_s, verify_s, commit_s, score_s: seconds of writing the file, of reading it
-        back and checking it,
-            of publishing it with its poster, and of scoring it.
+        wait_s: seconds in which the worker's loaded model ran no call before this one; inputs are read then.
+            This time and the next two are those of the call, divided by the number of its samples.
+        generate_s: seconds of the pipeline's call.
+        convert_s: seconds of converting the output of the call into frames.
+        encode_s: seconds of writing the file.
+        verify_s: seconds of reading the file back and checking it.
+        commit_s: seconds of publishing the file with its poster.
+        score_s: seconds of scoring the file.
     """
 
     sample_id: str

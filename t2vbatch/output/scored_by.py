@@ -1,6 +1,6 @@
 """Which scores of the records the present scorer computed.  [pure]
 
-The job may name other options or weights than when a video was scored. A mean over both would be a number of
+The job may name other options or weights than when a video was scored. A mean over both would describe
 neither, so a table has no value for an outdated score; its record keeps it.
 """
 

@@ -5,21 +5,21 @@ What is in it, and who writes it::
     drafts/SAMPLE_ID.json             what a worker is about to publish; deleted once the record exists
     videos/MODEL/ROW-INDEX~ID.mp4     the current videos; a worker publishes one before its record
     superseded/MODEL/...              videos of samples that the plan no longer names; see ``superseded``
-    records/...                       one record a finished sample, written last; see ``record_log``
+    records/...                       one record per finished sample, written last; see ``record_log``
     job.yaml, plan.parquet            the job and the plan of the last run
     scorers.json                      what computes each score now; see ``scored_by``
     results.parquet, metadata.parquet, summary.json, report/    made from records; they may be deleted
     status.json, lease.json           the state of the run that is going on, or of the last one
 
 A sample is finished when its record exists, and not before. The process may die at any line of this module:
-the next attempt takes over a video that its draft describes, makes one without a draft again, and two copies
-of one record are one record.
+the next attempt takes over a video that its draft describes, generates a video without a draft again, and
+two copies of one record are one record.
 
 Two attempts at one sample can overlap, because a worker that cannot be reached may still run. Where the
 pipeline gives the same bytes twice, as it should, their order does not matter. Where it does not, the file
 and its record must still come from one attempt: an attempt that finds a record, or another attempt's
-published draft, leaves both alone and uses them; where two published at the same moment, the record becomes
-that of the file which stayed.
+published draft, leaves both alone and uses them; if two attempts publish at the same moment, the record is
+that of the file that remains.
 """
 
 import contextlib
@@ -58,9 +58,8 @@ class Store:
 
     Args:
         lease: the token of the lease under which the folder is written. After that lease is lost, every
-            method
-            that writes raises LeaseHeldError. None is for readers, and for a folder that no other process
-            knows.
+            method that writes raises LeaseHeldError. None is for readers, and for a folder that no other
+            process uses.
     """
 
     def __init__(self, uri: str, lease: str | None = None) -> None:
@@ -193,7 +192,7 @@ class Store:
         return table
 
     def rewrite(self, records: pa.Table) -> None:
-        """Put these records in the place of all; for changes of finished records, such as new scores."""
+        """Replace all records by these, after a change of finished records such as new scores."""
         self.log.rewrite(records)
 
     def write_job(self, job: Job) -> None:
@@ -235,7 +234,7 @@ class Store:
             raise StoreError(f"{where} is damaged ({error}); run the job again") from error
 
     def read_hints(self) -> Hints:
-        """What the next plan may use of the last one; no hints where there is none that can be read."""
+        """What the next plan may reuse from the last one; no hints if the output has no readable plan."""
         with contextlib.suppress(FileNotFoundError, OtherPlanError, DamagedFileError):
             return load_hints(self.folder.read("plan.parquet"))
         return Hints()

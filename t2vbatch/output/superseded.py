@@ -66,8 +66,8 @@ class Superseded:
 
     Attributes:
         sample_ids: finished samples that the plan does not name.
-        reasons: why, and how many samples for each reason.
-        bytes: of their videos.
+        reasons: reason: number of samples.
+        bytes: the size of their videos.
         orphans: files in ``superseded/`` that no record names.
     """
 
@@ -124,7 +124,7 @@ def _move(store: Store, names: tuple[str, str]) -> bool:
 
 
 def _reasons(plan: Plan, records: pa.Table) -> dict[str, int]:
-    """Why the plan does not name these samples, in words: how many."""
+    """Reason why the plan does not name these samples: number of samples."""
     rows, models = plan.table["row_id"], plan.table["model"].cast(pa.string())
     has_row, has_model = pc.is_in(records["row_id"], rows), pc.is_in(records["model"], models)
     most = pc.max(plan.table["sample_index"]).as_py() or 0

@@ -22,15 +22,15 @@ _METADATA += ["num_frames", "width", "height", "fps", "duration_s"]
 
 
 def make_results(plan: Plan, records: pa.Table, metrics: Sequence[str]) -> pa.Table:
-    """One row a finished sample of the plan, in the plan's order.
+    """One row per finished sample of the plan, in the plan's order.
+
+    The plan says which sample a row is, and the record what it became: equal samples share a record, and a
+    model that was renamed keeps its videos. A column of the manifest whose name the results use themselves
+    becomes ``manifest_NAME``.
 
     Args:
         records: any records, with the schema RECORDS; those of samples that are not in the plan are left out.
-        metrics: score columns to have at least, so that the table's columns do not depend on what was scored.
-
-    The plan says which sample a row is, and the record what it became: equal samples share a record, and a
-    model that was renamed keeps its videos. A column of the manifest whose name the results
-    use themselves becomes ``manifest_NAME``.
+        metrics: score columns of the job; the table has them even if no video was scored.
     """
     found = pc.index_in(plan.table["sample_id"], records["sample_id"])
     planned = plan.table.filter(pc.is_valid(found))
@@ -57,7 +57,7 @@ def _renamed(extra: Sequence[str], taken: set[str]) -> list[str]:
 
 
 def make_metadata(results: pa.Table) -> pa.Table:
-    """``file_name``, what made it, its scores and the manifest's columns, for every video that is ok."""
+    """One row per ok video: ``file_name``, what generated it, its scores and the manifest's columns."""
     ok = results.filter(pc.equal(results["status"], "ok"))
     others = [name for name in results.column_names if name not in RESULTS.names]
     table = ok.select(["video", *_METADATA, *others])

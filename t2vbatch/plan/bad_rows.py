@@ -13,7 +13,7 @@ class BadRows:
 
     Args:
         policy: the job's ``on_bad_row``.
-        limit: most problems of a refusal that are listed.
+        limit: the largest number of problems that a refusal lists.
 
     Attributes:
         problems: index of a row: why its samples are recorded as failed.
@@ -26,11 +26,11 @@ class BadRows:
 
     @property
     def full(self) -> bool:
-        """Whether enough problems for a refusal are known, so that no other row needs planning."""
+        """Whether as many problems are known as a refusal lists, so that no further row needs a check."""
         return len(self._refused) >= self._limit
 
     def add(self, row: int, problem: Problem, remote: bool = False) -> None:
-        """Add the problem of one row. ``remote``: it is a file on another machine that cannot be read."""
+        """Add the problem of one row. ``remote``: whether it is an unreadable file on another machine."""
         if self._policy == "record" or (self._policy is None and remote):
             self.problems[row] = problem
         else:

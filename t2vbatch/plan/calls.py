@@ -20,7 +20,7 @@ _COSTS = ("num_frames", "video_length", "height", "width", "num_inference_steps"
 
 @dataclass(frozen=True)
 class CallProblem:
-    """Why no sample can be planned with a call; ``column`` is None where it is not one argument's value."""
+    """Why no sample can be planned with a call. ``column`` is None if not a single argument is the cause."""
 
     column: str | None
     found: str
@@ -34,8 +34,8 @@ class DistinctCalls:
     Attributes:
         of_row: for each row of the manifest, the index of its call.
         texts: the calls, as JSON.
-        costs: of one sample: frames x pixels x steps.
-        problems: of each call, or None.
+        costs: the cost of one sample of each call: frames x pixels x steps.
+        problems: the problem of each call, or None.
     """
 
     of_row: npt.NDArray[np.int64]
@@ -45,10 +45,10 @@ class DistinctCalls:
 
 
 def normal_call(call: Mapping[str, Any], facts: ModelFacts) -> dict[str, Any]:
-    """The call in the one form that its identity stands for.
+    """The call in the one form that identities are computed from.
 
-    Numbers of one value are one number: a float where the pipeline's own default is one, else an integer
-    where they have no fraction.
+    Equal numbers get one type: float if the pipeline's own default is a float, else integer if they have no
+    fraction.
     """
     suited = suited_call(call, facts)
     return {name: _normal(value, facts.signature.get(name)) for name, value in suited.items()}
@@ -57,10 +57,10 @@ def normal_call(call: Mapping[str, Any], facts: ModelFacts) -> dict[str, Any]:
 def distinct_calls(
     manifest: Manifest, call: Mapping[str, Any], facts: ModelFacts, limits: Limits
 ) -> DistinctCalls:
-    """The calls of every row. Raises nothing: a call that cannot be planned has a problem.
+    """The calls of every row. A call that cannot be planned has a problem; nothing is raised.
 
     Args:
-        call: the model's call, over which a row's columns are laid.
+        call: the model's call; the columns of a row override its arguments.
     """
     columns = [name for name in manifest.columns.names if name in facts.parameters]
     firsts, of_row = _groups(manifest.table.select(columns), len(manifest))
@@ -138,7 +138,7 @@ def _text(call: Mapping[str, Any]) -> str:
 
 
 _LARGEST = 1e12
-"""A larger number is a bad row's, and may not fit a float."""
+"""The largest count that enters a cost. A row with a larger one is bad, and the cost may not fit a float."""
 
 
 def _cost(call: Mapping[str, Any], facts: ModelFacts) -> float:

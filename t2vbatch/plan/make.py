@@ -44,12 +44,12 @@ def make_plan(
     """Plan every sample of the job.
 
     Args:
-        known: digests of media from the plan before, which are not read again where they did not change.
-        digits: see Plan.fan_out; more are taken where this plan needs more.
+        known: digests of media from the previous plan; files that did not change are not read again.
+        digits: the least value of ``Plan.fan_out``; a larger plan gets more digits.
 
     Raises:
-        ManifestError: bad rows, which name unknown models, lack an input that a model needs, or have values
-            without a canonical form; all of them. With ``on_bad_row: record`` they become ``Plan.bad``.
+        ManifestError: all bad rows: they name unknown models, lack an input that a model needs, or have
+            values without a canonical form. With ``on_bad_row: record`` they become ``Plan.bad``.
         ModelError: a call argument that a model does not take.
         JobError: more samples than ``limits.samples``.
     """
@@ -190,7 +190,7 @@ class _Content:
     def digests(self, reads: frozenset[str]) -> Digests:
         """The digest of each row's content, as a model that reads these columns sees it.
 
-        That of a bad row is of its problem, so that a corrected row is another sample.
+        The digest of a bad row covers its problem, so that the corrected row becomes another sample.
         """
         digests = row_digests(
             self.rows["prompt"], self.rows["negative_prompt"], digests_of(self.rows, reads)

@@ -92,17 +92,17 @@ class MediaReader:
 
 
 def media_columns(manifest: Manifest, facts: Iterable[ModelFacts]) -> frozenset[str]:
-    """The columns of a manifest that may name files: those of media, and arguments that take arrays."""
+    """The columns of a manifest that may name files: media columns, and arguments that take arrays."""
     named = frozenset(MEDIA).union(*(one.arrays for one in facts))
     return named & frozenset(manifest.table.column_names)
 
 
 @dataclass(frozen=True)
 class Hints:
-    """What the next plan may use of the last one.
+    """What the next plan may reuse from the last one.
 
     Attributes:
-        media: the digests of its media.
+        media: the digests of the last plan's media.
         images: URI of each image that was checked: the version that the storage reported for it then.
         fan_out: see Plan.
     """
@@ -130,7 +130,7 @@ def _images(file: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def digests_of(rows: pa.Table, read: frozenset[str]) -> list[dict[str, str]] | None:
-    """Of each row, the digest of each of its files in these columns; None where no row has files."""
+    """For each row, the digest of each of its files in these columns; None if no row has files."""
     if rows["media"].null_count == rows.num_rows:
         return None
     return [
@@ -148,7 +148,7 @@ def _text(manifest: Manifest, name: str) -> pa.ChunkedArray:
 def _in_order(
     threads: ThreadPoolExecutor, describe: Callable[[Media], Any], rows: list[list[Media]]
 ) -> Iterator[list[tuple[Media, Any]]]:
-    """The files of each row with what is found of them; many are read at a time."""
+    """The files of each row with their descriptions, in order; many files are read at the same time."""
     found = threads.map(describe, [item for media in rows for item in media])
     for media in rows:
         yield [(item, next(found)) for item in media]

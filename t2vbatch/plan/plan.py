@@ -1,8 +1,8 @@
 """A plan: every sample of a job, before anything runs.
 
-Two Arrow tables hold it, so that a million samples stay small: one line a sample, and one line a row of the
-manifest. What a worker needs of one sample is put together when it is handed out. Equal manifests, jobs and
-models give equal plans, whatever the output holds already.
+Two Arrow tables hold it, so that a million samples stay small: one line per sample, and one line per row of
+the manifest. What a worker needs for one sample is assembled when the sample is dispatched. Equal manifests,
+jobs and models give equal plans, whatever the output holds already.
 """
 
 import json
@@ -56,7 +56,7 @@ ROWS = pa.schema(
 
 @dataclass(frozen=True)
 class Sample:
-    """One video to make, with everything that a worker needs to make and record it.
+    """One video to generate, with everything that a worker needs to generate and record it.
 
     Attributes:
         digests: media column: SHA-256 of the bytes that were planned.
@@ -77,7 +77,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Unit:
-    """The samples that one pipeline call makes together, by their positions in the plan.
+    """The samples that one pipeline call generates together, by their positions in the plan.
 
     Attributes:
         cost: frames x pixels x steps of one sample; units are sorted by it, the longest first.
@@ -108,14 +108,15 @@ class Plan:
     """Every sample of a job.
 
     Attributes:
-        table: one line a sample, with the schema PLAN, in the order of rows, models, indices.
-        rows: one line a row, with the schema ROWS.
-        extra: the manifest's other columns, one line a row.
+        table: one line per sample, with the schema PLAN, in the order of rows, models, indices.
+        rows: one line per row of the manifest, with the schema ROWS.
+        extra: the manifest's other columns, one line per row.
         models: name: what decides the pixels of its samples.
         fan_out: digits of the identity that name the sub-folder of a video; see ``plan.names``.
-        manifest: what the plan was made of, for bytes that it holds itself; None in a plan read from an
-            output. bad: sample_id: why its row cannot be generated. The run records these samples as failed.
-            notes: sentences that the user should read: columns that look misspelt, rows that were merged.
+        manifest: the manifest of the plan, for media whose bytes are in the manifest itself; None in a plan
+            that was read from an output.
+        bad: sample_id: why its row cannot be generated. The run records these samples as failed.
+        notes: sentences that the user should read: columns that look misspelt, rows that were merged.
     """
 
     table: pa.Table

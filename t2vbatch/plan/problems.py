@@ -41,7 +41,7 @@ def row_problems(
 
 
 def place_of(manifest: Manifest, row: Row) -> Problem:
-    """A problem of this row, whose column and reason are still to be said."""
+    """A problem of this row; the caller adds the column and the reason."""
     return Problem(f"{manifest.source}, row with id {row.row_id!r}", None, None, "", "")
 
 
@@ -81,7 +81,7 @@ def _unknown_models(manifest: Manifest, facts: Mapping[str, ModelFacts]) -> Mask
 
 
 def _given(manifest: Manifest, column: str) -> Mask:
-    """Rows that have a value there."""
+    """Rows that have a value in this column."""
     if column not in manifest.table.column_names:
         return np.zeros(len(manifest), bool)
     return np.asarray(pc.is_valid(manifest.table[column]).to_numpy())

@@ -69,7 +69,7 @@ def row_digests(
 def sample_ids(
     models: Digests, calls: Digests, rows: Digests, seeds: npt.NDArray[np.int64]
 ) -> pa.ChunkedArray:
-    """The identity of every sample, as 64 hexadecimal digits; all arguments have one line a sample."""
+    """The identity of every sample, as 64 hexadecimal digits; all arguments have one line per sample."""
     chunks = []
     for start in range(0, len(seeds), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)

@@ -1,7 +1,7 @@
 """A plan as one Parquet file: what an output needs, when manifest, media, models and Hub are elsewhere.
 
-The file has one line a sample: the columns of PLAN, then those of its row. ``columns`` holds the manifest's
-other columns in one struct, so that no name of theirs meets one of the plan's. What all samples of a model
+The file has one line per sample: the columns of PLAN, then those of its row. ``columns`` holds the manifest's
+other columns in one struct, so that their names cannot collide with the plan's. What all samples of a model
 share is in the file's metadata.
 """
 
@@ -22,7 +22,7 @@ from t2vbatch.plan.sample_ids import VERSION
 
 _KEY = b"t2vbatch"
 _EXTRA = "columns"
-_AT_ONCE = 131_072  # Samples of one row repeat its content; so many lines of it are in memory at a time.
+_AT_ONCE = 131_072  # Lines in memory at a time: samples of one row repeat its content.
 
 
 class OtherPlanError(ValueError):
@@ -74,7 +74,7 @@ def _restored(table: pa.Table, about: Mapping[str, Any]) -> Plan:
 
 
 def load_hints(data: bytes) -> Hints:
-    """What the next plan may use of a stored one.
+    """What the next plan may reuse from a stored one.
 
     Raises:
         OtherPlanError: another version of this program wrote it.

@@ -16,13 +16,15 @@ class Cell:
     """One score of one model.
 
     Attributes:
-        mean: the mean as text; ``-`` without a value. interval: ``[low, high]`` or empty.
+        mean: the mean as text; ``-`` without a value.
+        interval: ``[low, high]`` or empty.
         value: the mean as a number, for sorting.
         best: the mean is the best of all models.
         rank: ``significant``: best, and significantly better than every other model; ``tied``: not
             significantly different from the best; ``undecided``: worse than the best, but missing scores
             could reverse that; otherwise empty.
-        basis: ``over 7 of 8`` if samples have no score; otherwise empty. reasons: why they have none.
+        basis: ``over 7 of 8`` if samples have no score; otherwise empty.
+        reasons: why these samples have no score.
         few: the number of rows if it is below FEW_ROWS, else None.
         low, centre, high: position of the interval on the axis of the score, in percent.
     """

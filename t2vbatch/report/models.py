@@ -17,7 +17,8 @@ class ModelFacts:
     Attributes:
         date: day of the first video, ISO 8601, UTC; empty without a record.
         busy: time in which at least one worker had a sample, as text.
-        devices: the distinct devices. gpu_hours: time in the pipeline call on GPUs, in hours; None on a CPU.
+        devices: the distinct devices.
+        gpu_hours: time in the pipeline call on GPUs, in hours; None on a CPU.
         per_minute: videos per minute of busy time.
         busy_share: share of the workers' time in the pipeline call, from 0 to 1; None without a record.
     """

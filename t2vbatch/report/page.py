@@ -52,7 +52,7 @@ def write_report(
     """Write ``report/`` into an output folder, and return the name of its page, relative to the folder.
 
     Args:
-        results: one row a finished sample, as in results.parquet; rows without a status are skipped.
+        results: one row per finished sample, as in results.parquet; rows without a status are skipped.
         summary: the summary of the same results.
         title: the page's title; None: the name of the output folder.
         settings: model: its section of the job; the page lists the keys that differ.

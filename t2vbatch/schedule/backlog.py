@@ -18,10 +18,10 @@ class Attempt:
     """One attempt at a unit, or at its remaining samples.
 
     Attributes:
-        positions: of its samples in the plan.
+        positions: positions of its samples in the plan.
         offload_level: an index of OFFLOAD_LEVELS.
-        alone: its process died: it needs a fresh worker without other units.
-        retried: a worker had it before.
+        alone: whether its process died, so that it needs a fresh worker without other units.
+        retried: whether a worker had it before.
     """
 
     model: str
@@ -33,7 +33,7 @@ class Attempt:
 
 @dataclass
 class _Returned:
-    """Requeued attempts: for now, for after all others, or for a fresh worker."""
+    """Requeued attempts: those before untried units, those after them, and those for a fresh worker."""
 
     soon: deque[Attempt] = field(default_factory=deque)
     later: deque[Attempt] = field(default_factory=deque)
@@ -47,13 +47,13 @@ class Backlog:
     """The waiting units of one model, in the order given: the longest first.
 
     Attributes:
-        offload_level: at which units are tried first.
-        positions: how many samples wait.
+        offload_level: the level at which units are tried first.
+        position_count: the number of samples that wait.
     """
 
     def __init__(self, model: str, units: Sequence[Unit]) -> None:
         self._model, self._units = model, units
-        self.positions = position_count(units)
+        self.position_count = position_count(units)
         self._next = 0
         self._returned = [_Returned() for _ in OFFLOAD_LEVELS]
         self.offload_level = 0
@@ -79,13 +79,13 @@ class Backlog:
             attempt = returned.later.popleft()
         else:
             return None
-        self.positions -= len(attempt.positions)
+        self.position_count -= len(attempt.positions)
         return attempt
 
     def requeue(self, attempt: Attempt, soon: bool = False) -> None:
         """Put an attempt back: with ``soon`` before untried units, else after them."""
         attempt = replace(attempt, offload_level=max(attempt.offload_level, self.offload_level), retried=True)
-        self.positions += len(attempt.positions)
+        self.position_count += len(attempt.positions)
         returned = self._returned[attempt.offload_level]
         queue = returned.alone if attempt.alone else returned.soon if soon else returned.later
         queue.append(attempt)
@@ -96,7 +96,7 @@ class Backlog:
             left = self._returned[self.offload_level]
             self.offload_level += 1
             for attempt in (*left.soon, *left.later, *left.alone):
-                self.positions -= len(attempt.positions)
+                self.position_count -= len(attempt.positions)
                 self.requeue(attempt)
             self._returned[self.offload_level - 1] = _Returned()
 

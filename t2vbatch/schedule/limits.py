@@ -25,7 +25,7 @@ class Limits:
         load_s: seconds that a worker may take to load its model; None for no limit.
         finish_threads: units that a worker finishes at the same time.
         held_bytes: bytes of generated frames that a worker may hold before it generates more.
-        needs: the resources of a worker, for people.
+        needs: the resources of a worker, as text for messages.
     """
 
     workers: int

@@ -48,7 +48,7 @@ class StartFailed:
 
 @dataclass(frozen=True)
 class Generated:
-    """The frames of this unit, so many bytes, are in the worker's memory."""
+    """The frames of this unit are in the worker's memory, where they take ``held_bytes``."""
 
     worker: int
     key: int
@@ -79,7 +79,7 @@ class NodeFailed:
     """A worker cannot work because of its node's scratch, disk or memory, or its access to the output.
 
     ``key``: the unit that failed with it; None while the worker loaded its model. ``host``: the node's name
-    for people.
+    in messages.
     """
 
     worker: int
@@ -185,8 +185,8 @@ class Avoid:
 class Generate:
     """Give a unit to a worker.
 
-    ``retried``: there was an earlier attempt, whose record may exist although it was not reported: look
-    first.
+    ``retried``: there was an earlier attempt. Its record may exist although it was not reported, so look for
+    the record first.
     """
 
     worker: int
@@ -232,7 +232,7 @@ class Progress:
         loading: workers that load their model, by model.
         unplaced: workers that no node has room for yet.
         needs: the resources that each of the unplaced workers needs.
-        measuring: what the workers measure, for people; empty: they generate the samples of the run.
+        measuring: what the workers measure, as text; empty if they generate the samples of the run.
     """
 
     ok: int
@@ -250,7 +250,7 @@ class Progress:
 
     @property
     def waits_for(self) -> str | None:
-        """What the run waits for, for people; None once a worker is ready or no unit is pending."""
+        """What the run waits for, as text; None once a worker is ready or no unit is pending."""
         if self.measuring and not self.starting:
             return f"measuring {self.measuring}"
         if self.workers or not self.pending:

@@ -53,7 +53,7 @@ class WorkerPool:
         return iter(list(self.workers.values()))
 
     def count(self, model: str) -> int:
-        """Workers of this model, also those that are leaving: they still take their place."""
+        """Workers of this model, including those that are leaving, whose resources are still in use."""
         return sum(worker.model == model for worker in self.workers.values())
 
     def resize(self, cluster: Cluster) -> None:

@@ -64,7 +64,7 @@ class Scheduler(Failures):
             degenerate=self._counts["degenerate"],
             failed=self._counts["failed"],
             running=sum(len(attempt.positions) for attempt in self._running.values()),
-            pending=sum(model.backlog.positions for model in self._models.values()),
+            pending=sum(model.backlog.position_count for model in self._models.values()),
             workers=ready,
             starting=len(starting),
             loading=dict(Counter(worker.model for worker in starting if worker not in unplaced)),

@@ -37,9 +37,10 @@ class WorkerState:
         generating: key of the unit it generates.
         finishing: keys of the generated units, in the order in which they are finished.
         held: bytes of frames of the units in ``finishing``, by key.
-        largest_bytes: of any unit so far.
+        largest_bytes: bytes of frames of the largest unit so far.
         placed: its process runs, on ``node``.
-        load_until, generate_until, finish_until: when what is in progress is overdue; the last by key.
+        load_until, generate_until: when the load or the generation in progress is overdue.
+        finish_until: the same for each unit that is being finished, by key.
         last_seen: time of its last event.
         steps: denoising steps that it reported.
         streak: samples charged on it since it last succeeded, by the keys of their units.

@@ -82,7 +82,7 @@ class Generated:
     Attributes:
         results: for each sample the model's output, or the draft record of a video that an earlier attempt
             published before its process died.
-        seconds: of the stages ``wait``, ``generate`` and ``convert``, for each sample that was generated.
+        seconds: the time per sample of the stages ``wait``, ``generate`` and ``convert``.
     """
 
     work: Work[Sample]
@@ -96,7 +96,7 @@ class Finisher:
     """Turns generated videos into committed records. Several threads may do so at the same time.
 
     Args:
-        random_state: held while the model generates; a metric that draws random numbers waits for it.
+        random_state: a lock, held while the model generates; a metric that draws random numbers waits for it.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ class BatchTimes:
 
     @staticmethod
     def read(store: Store, key: str) -> "BatchTimes":
-        """What a worker wrote under this key; nothing measured where none did."""
+        """What a worker wrote under this key; no times if no worker wrote any."""
         with contextlib.suppress(FileNotFoundError):
             found = store.read_json(result_name(key))
             seconds = {int(size): value for size, value in found["seconds"].items()}

@@ -26,9 +26,9 @@ class Work(Generic[P_co]):
 
     Attributes:
         key: identifies this attempt; unique within a run.
-        positions: of the payloads in the run.
+        positions: positions of the payloads in the run.
         payloads: what the worker needs for each position: a sample to generate, a video to score.
-        attempts: of each position: 1 at first, plus one for every charged failure.
+        attempts: number of the attempt at each position: 1 at first, plus one for every charged failure.
     """
 
     key: int
@@ -57,7 +57,7 @@ class Outcome:
     """The result of an attempt at one sample.
 
     With ``ok`` and ``degenerate`` the sample has a record in the store. With ``failed`` it has none; the
-    failure is charged to this sample alone, also where its unit had several.
+    failure is charged to this sample alone, even if its unit had several.
     """
 
     position: int
@@ -82,7 +82,7 @@ class WorkerLike(Protocol[P_contra]):
     def finish(self, key: int) -> tuple[Outcome, ...]:
         """Encode, verify, score and commit the unit under this key.
 
-        Returns one outcome a sample. The frames are freed also where this raises.
+        Returns one outcome per sample. The frames are freed even if this raises.
         """
 
 

@@ -43,7 +43,7 @@ class _Loader:
         self._how = reading_of(job, model)
 
     def load(self, memory: Sequence[str]) -> VideoModel:
-        """The model with these memory settings. Raises ModelError, NodeError or what may not be lasting."""
+        """The model with these memory settings. Raises ModelError, NodeError, or an error that may pass."""
         where = f"models.{self._model}"
         try:
             with self._job.with_location(where):
@@ -78,7 +78,7 @@ class _Loader:
 
 
 def _is_lasting(error: Exception, spec: Model) -> bool:
-    """Whether loading again cannot help: every part is a local file, and the system reported no error itself.
+    """Whether loading again cannot help: every part is a local file, and the system reported no error.
 
     The Hub may answer the next time, and so may a disk that gave an error number.
     """

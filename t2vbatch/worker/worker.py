@@ -126,7 +126,6 @@ class Worker:
         convert = stages.get("convert", 0.0)
         totals = {"wait": wait, "generate": end - start - convert, "convert": convert}
         seconds |= {name: total / max(1, samples) for name, total in totals.items()}
-        self._idle_since = end
 
     def _generate_videos(self, samples: Sequence[Sample]) -> Sequence[ModelOutput]:
         if not samples:

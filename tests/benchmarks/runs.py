@@ -27,9 +27,13 @@ class Measured:
     """One run.
 
     Attributes:
-        wall_s: of the command. span_s: from the start of the first worker to the last record; the rest is the
-        command's start and end. cpu_s: of all processes, the driver's included. driver_cpu_s: of the driver.
-        driver_bytes: largest resident size of the driver. seconds: of each stage, over all samples.
+        wall_s: wall time of the command.
+        span_s: time from the start of the first worker to the last record; the rest is the command's start
+            and end.
+        cpu_s: CPU time of all processes, the driver included.
+        driver_cpu_s: CPU time of the driver.
+        driver_bytes: largest resident size of the driver.
+        seconds: stage: its seconds, summed over all samples.
     """
 
     samples: int

@@ -139,7 +139,7 @@ def test_an_edit_keeps_everything_and_going_back_makes_nothing(edits: Edits, nam
 
 
 def test_fewer_samples_come_back(edits: Edits) -> None:
-    """From three samples a row to two and back: the third ones are superseded, and come back."""
+    """From three samples per row to two and back: the third ones are superseded, and come back."""
     assert edits.write(samples=3).run().made == 6
     assert edits.write(samples=2).run().made == 0
     assert edits.counts() == (9, 3)

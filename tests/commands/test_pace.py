@@ -44,7 +44,7 @@ def test_a_burst_at_the_start_is_no_rate_of_thousands() -> None:
 
 
 def test_samples_that_are_finished_together_are_counted_together() -> None:
-    """A thousand samples a second are all in the rate."""
+    """The rate counts all of a thousand samples per second."""
     run = _Run()
     run.finish(*(index / 1000 for index in range(1, 60_001)))
     assert run.pace.rate_per_min() == 60_000

@@ -1,10 +1,9 @@
 """A model that does what its prompt says, and records in plain files: both work across processes.
 
 A prompt is a verb: ``ok``, ``raise``, ``exit``, ``segfault``, ``hang``, ``stop`` (as by SIGSTOP), ``oom``,
-``refuse`` (an error that stops the job), ``degenerate``, ``broken-node`` (the
-node of the first call has a full disk from then on). ``once:VERB`` does it the first time only,
-``finish:VERB`` does it in ``finish``, ``after:VERB`` after the commit; ``slow:SECONDS`` sleeps, and
-``steps:SECONDS`` does so in steps.
+``refuse`` (an error that stops the job), ``degenerate``, ``broken-node`` (the node of the first call has a
+full disk from then on). ``once:VERB`` does it the first time only, ``finish:VERB`` does it in ``finish``,
+``after:VERB`` after the commit; ``slow:SECONDS`` sleeps, and ``steps:SECONDS`` does so in steps.
 """
 
 import contextlib

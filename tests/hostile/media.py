@@ -187,7 +187,7 @@ def y4m_size() -> bytes:
 
 
 def y4m_rate() -> bytes:
-    """A raw video with two billion frames a second and no frame."""
+    """A raw video with two billion frames per second and no frame."""
     return b"YUV4MPEG2 W8 H8 F2000000000:1 Ip A1:1 C420\n"
 
 

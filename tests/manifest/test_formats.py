@@ -70,7 +70,7 @@ def test_row_by_number_is_the_row_in_order(tmp_path: Path, kind: str) -> None:
 
 
 def test_text(tmp_path: Path) -> None:
-    """A text file is one prompt a line, as it stands there; blank lines and line endings do not count."""
+    """A text file has one prompt per line, taken as it is; blank lines and line endings do not count."""
     source = write(tmp_path / "m.txt", "\ufeffa cat\r\n\n  \na dog, running \nlast")
     assert [row.prompt for row in read_manifest(source)] == ["a cat", "a dog, running ", "last"]
 

@@ -42,10 +42,10 @@ class Fvd(DistanceKind):
         of one feature vector per video. The backbone encodes ``frames`` frames, starting with the first,
         every ``stride``-th frame. Shorter videos are left out and counted.
     Source: Unterthiner et al., Towards Accurate Generative Models of Video, 2018 (arXiv:1812.01717). Most
-        published FVD values use StyleGAN-V's I3D export (arXiv:2112.14683) with ``frames: 16``;
-        its code divides covariances by n and starts the clips of real videos at random frames (``divisor:
-        n``, ``start: random``). I3D
-        depends on content more than on motion; Ge et al., CVPR 2024 (arXiv:2404.12391), use VideoMAE instead.
+        published FVD values use StyleGAN-V's I3D export (arXiv:2112.14683) with ``frames: 16``; its code
+        divides covariances by n and starts the clips of real videos at random frames (``divisor: n``,
+        ``start: random``). I3D depends on content more than on motion; Ge et al., CVPR 2024
+        (arXiv:2404.12391), use VideoMAE instead.
     Range: 0 and up. Two distances are comparable only if backbone, frames, stride, size, reference and the
         number of videos are the same, because a smaller set has a larger distance. Below 2,048 videos it
         has a warning, and an extrapolation as in FID-infinity (arXiv:1911.07023) from 3 videos per feature

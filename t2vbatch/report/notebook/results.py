@@ -33,7 +33,7 @@ class Results:
     reasons, and a few playing videos.
 
     Attributes:
-        table: results.parquet, one row a finished sample.
+        table: results.parquet, one row per finished sample.
         summary: the content of summary.json.
 
     Raises:
