@@ -29,8 +29,8 @@ _ENCODER = "image_encoder"
 
 
 @dataclass(frozen=True)
-class _Adapter:
-    """Where an adapter's files are. ``encoder``: the folder of the image encoder."""
+class Adapter:
+    """Where an adapter's files are. ``encoder``: the folder of the image encoder in the same source."""
 
     file: SingleFile
     encoder: str
@@ -68,7 +68,7 @@ def ip_adapter_identity(where: str, spec: Model, own_encoder: bool) -> dict[str,
     """
     if spec.ip_adapter is None:
         return None
-    found = _find(where, spec, spec.ip_adapter.get("revision"))
+    found = find_adapter(where, spec, spec.ip_adapter.get("revision"))
     scale = float(found.scale) if isinstance(found.scale, int) else found.scale
     identity: dict[str, Any] = {"scale": scale, "weights": found.file.identity()}
     if not own_encoder:
@@ -96,7 +96,7 @@ def add_ip_adapter(pipeline: Any, spec: Model, planned: Mapping[str, Any] | None
     if spec.ip_adapter is None or planned is None:
         return
     revision = planned["weights"].get("commit", spec.ip_adapter.get("revision"))
-    found = _find("ip_adapter", spec, revision)
+    found = find_adapter("ip_adapter", spec, revision)
     path = found.file.fetched("ip_adapter.weight_name")
     try:
         if pipeline.image_encoder is None:
@@ -110,7 +110,8 @@ def add_ip_adapter(pipeline: Any, spec: Model, planned: Mapping[str, Any] | None
         raise ModelError("ip_adapter", f"{path}, which {kind} cannot load: {error}") from error
 
 
-def _find(where: str, spec: Model, revision: str | None) -> _Adapter:
+def find_adapter(where: str, spec: Model, revision: str | None) -> Adapter:
+    """The files of the job's adapter. Raises ModelError."""
     given = spec.ip_adapter or {}
     folder, name = str(given.get("subfolder", "")), str(given["weight_name"])
     refuse_pickle(f"{where}.weight_name", name, spec.allow_pickle)
@@ -119,10 +120,10 @@ def _find(where: str, spec: Model, revision: str | None) -> _Adapter:
     encoder = str(given.get(_ENCODER, _ENCODER))
     # As in diffusers, a name without a slash is a folder beside the weights.
     place = encoder if "/" in encoder else (PurePosixPath(folder) / encoder).as_posix()
-    return _Adapter(SingleFile(source, inside), place, given.get("scale", 1.0))
+    return Adapter(SingleFile(source, inside), place, given.get("scale", 1.0))
 
 
-def _add_encoder(pipeline: Any, spec: Model, found: _Adapter) -> None:
+def _add_encoder(pipeline: Any, spec: Model, found: Adapter) -> None:
     transformers: Any = import_module("transformers")
     torch: Any = import_module("torch")
     source = found.file.source

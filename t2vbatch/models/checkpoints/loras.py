@@ -32,7 +32,7 @@ def check_lora(where: str, given: Mapping[str, Any]) -> None:
 
 def lora_identity(where: str, given: Mapping[str, Any], allow_pickle: bool) -> dict[str, Any]:
     """Everything that decides the effect of a LoRA. Raises ModelError if its file does not exist."""
-    file = _find(where, given, given.get("revision"), allow_pickle)
+    file = find_lora(where, given, given.get("revision"), allow_pickle)
     return {"weight": float(given.get("weight", 1.0)), "weights": file.identity()}
 
 
@@ -56,13 +56,14 @@ def add_loras(pipeline: Any, spec: Model, planned: list[Mapping[str, Any]]) -> N
     for index, (given, identity) in enumerate(zip(spec.loras, planned, strict=True)):
         name, where = str(given.get("name", f"lora{index}")), f"loras[{index}]"
         revision = identity["weights"].get("commit", given.get("revision"))
-        file = _find(where, given, revision, spec.allow_pickle)
+        file = find_lora(where, given, revision, spec.allow_pickle)
         _add(pipeline, where, file.fetched(f"{where}.path"), name)
         weights[name] = float(given.get("weight", 1.0))
     pipeline.set_adapters(list(weights), list(weights.values()))
 
 
-def _find(where: str, given: Mapping[str, Any], revision: str | None, allow_pickle: bool) -> SingleFile:
+def find_lora(where: str, given: Mapping[str, Any], revision: str | None, allow_pickle: bool) -> SingleFile:
+    """The file of an entry of ``loras:``. Raises ModelError."""
     key, path, name = f"{where}.path", given["path"], str(given.get("file", _FILE))
     if is_single_file(path):
         return open_file(key, path, revision, allow_pickle)

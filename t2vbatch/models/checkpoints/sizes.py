@@ -3,8 +3,8 @@
 This module also reports a network without readable weights at once; the libraries report it after minutes.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,6 +17,8 @@ from t2vbatch.models.checkpoints.components import Component, find_components, i
 from t2vbatch.models.checkpoints.folders import INDEX
 from t2vbatch.models.checkpoints.header import local_header
 from t2vbatch.models.checkpoints.hub import hub_reachable, hub_sizes
+from t2vbatch.models.checkpoints.ip_adapters import find_adapter
+from t2vbatch.models.checkpoints.loras import find_lora
 from t2vbatch.models.checkpoints.single_file import SingleFile
 from t2vbatch.models.checkpoints.sources import (
     PICKLES,
@@ -61,6 +63,7 @@ def part_sizes(spec: Model, facts: ModelFacts) -> tuple[PartSize, ...]:
     found = [
         _component(name, part, spec) for name, part in components.items() if part and is_network(part.kind)
     ]
+    found += [*_loras(spec, facts.identity["loras"]), *_ip_adapter(spec, facts.identity.get("ip_adapter"))]
     if checkpoint.file is not None:
         return (_file(checkpoint.file.name, checkpoint.file, NUMBER_BYTES[spec.dtype]), *found)
     return (*_own(checkpoint, facts, spec, frozenset(components)), *found)
@@ -108,6 +111,33 @@ def _component(name: str, part: Component, spec: Model) -> PartSize:
     return _folder(f"{part.where}.path", name, files, part.subfolder, variant, dtype, spec.allow_pickle)
 
 
+def _loras(spec: Model, planned: Sequence[Mapping[str, Any]]) -> Iterator[PartSize]:
+    """Args: planned: the identities of the LoRAs; the commits in them are loaded."""
+    for index, (given, identity) in enumerate(zip(spec.loras, planned, strict=True)):
+        where, revision = f"loras[{index}]", identity["weights"].get("commit")
+        file = find_lora(where, given, revision, spec.allow_pickle)
+        yield _added(where, file, spec)
+
+
+def _ip_adapter(spec: Model, planned: Mapping[str, Any] | None) -> Iterator[PartSize]:
+    """The adapter, and its image encoder where the model has none of its own."""
+    if planned is None:
+        return
+    found = find_adapter("ip_adapter", spec, planned["weights"].get("commit"))
+    yield _added("ip_adapter", found.file, spec)
+    if "image_encoder" in planned:
+        files = _Files.of(found.file.source)
+        yield _folder(
+            "ip_adapter.path", "image_encoder", files, found.encoder, None, spec.dtype, spec.allow_pickle
+        )
+
+
+def _added(name: str, file: SingleFile, spec: Model) -> PartSize:
+    """Weights beside those of the model. They may keep the smaller numbers of their file."""
+    own, file_bytes = _file(name, file, NUMBER_BYTES[spec.dtype]), _file_bytes(file)
+    return replace(own, loaded_bytes=min(own.loaded_bytes, file_bytes))
+
+
 def _folder(
     where: str,
     name: str,
@@ -134,9 +164,12 @@ def _folder(
 
 
 def _file(name: str, file: SingleFile, number_bytes: int) -> PartSize:
+    return _sum(name, file.source, {file.name: _file_bytes(file)}, number_bytes)
+
+
+def _file_bytes(file: SingleFile) -> int:
     path, at = file.cached(), file.source
-    size = path.stat().st_size if path else hub_sizes(at.location, str(at.commit)).get(file.name, 0)
-    return _sum(name, at, {file.name: size}, number_bytes)
+    return path.stat().st_size if path else hub_sizes(at.location, str(at.commit)).get(file.name, 0)
 
 
 def _sum(name: str, source: Source, files: Mapping[str, int], number_bytes: int) -> PartSize:

@@ -15,34 +15,12 @@ from t2vbatch.errors import ManifestError, ModelError
 from t2vbatch.job import Job, Model, load_job
 from t2vbatch.models import inspect_model, load_model
 from tests.models import line, tiny
-from tests.models.tiny_parts import clip_vision, diffusers
+from tests.models.tiny_parts import clip_vision
 
 Checkpoint = Callable[[str], Path]
 
 NAME = "AnimateDiffPipeline"
 WEIGHTS = "ip-adapter.safetensors"
-
-
-@pytest.fixture
-def adapter(checkpoint: Checkpoint, tmp_path: Path) -> Path:
-    """An adapter in its authors' layout, for a tiny AnimateDiff: ``models/``, with an image encoder."""
-    unet = diffusers.AnimateDiffPipeline.from_pretrained(checkpoint(NAME)).unet
-    torch.manual_seed(5)
-    tensors = {
-        "image_proj.proj.weight": torch.randn(4 * 32, 32),
-        "image_proj.proj.bias": torch.zeros(4 * 32),
-        "image_proj.norm.weight": torch.ones(32),
-        "image_proj.norm.bias": torch.zeros(32),
-    }
-    layers = [name for name in unet.attn_processors if "motion" not in name and "attn2" in name]
-    for index, name in enumerate(layers):
-        width = unet.get_submodule(name.removesuffix(".processor")).to_q.out_features
-        for kind in ("k", "v"):
-            tensors[f"ip_adapter.{2 * index + 1}.to_{kind}_ip.weight"] = torch.randn(width, 32)
-    folder = tmp_path / "adapter" / "models"
-    clip_vision().save_pretrained(folder / "image_encoder")
-    save_file(tensors, folder / WEIGHTS)
-    return folder.parent
 
 
 def _given(adapter: Path, **more: Any) -> dict[str, Any]:

@@ -13,24 +13,8 @@ from t2vbatch.job import Model
 from t2vbatch.models import inspect_model, load_model
 from t2vbatch.models.protocol import Request
 from tests.models import tiny
-from tests.models.tiny_parts import diffusers
 
 Checkpoint = Callable[[str], Path]
-
-
-@pytest.fixture
-def lora(checkpoint: Checkpoint, tmp_path: Path) -> Path:
-    """A LoRA of rank 1 for the first attention layers of a tiny Wan."""
-    transformer = diffusers.WanTransformer3DModel.from_pretrained(
-        checkpoint("WanPipeline"), subfolder="transformer"
-    )
-    weights = {}
-    for name, layer in transformer.named_modules():
-        if isinstance(layer, torch.nn.Linear) and "attn1.to_" in name:
-            weights[f"transformer.{name}.lora_A.weight"] = torch.ones(1, layer.in_features)
-            weights[f"transformer.{name}.lora_B.weight"] = torch.ones(layer.out_features, 1)
-    save_file(weights, tmp_path / "pytorch_lora_weights.safetensors")
-    return tmp_path / "pytorch_lora_weights.safetensors"
 
 
 def _spec(folder: Path, *loras: dict[str, Any], **more: Any) -> Model:

@@ -17,7 +17,10 @@ from t2vbatch.errors import MemoryExceededError, ModelError, NodeError
 from t2vbatch.job import Model, load_job
 from t2vbatch.models import inspect_model, load_model
 from t2vbatch.models.checkpoints import hub, sizes
+from t2vbatch.models.checkpoints.ip_adapters import Adapter
 from t2vbatch.models.checkpoints.memory_check import MemoryProblem, check_room, memory_problems
+from t2vbatch.models.checkpoints.single_file import SingleFile
+from t2vbatch.models.checkpoints.sources import Source
 from tests.models import original, tiny
 from tests.models.tiny_parts import diffusers
 
@@ -71,6 +74,54 @@ def test_a_single_file_counts_alone(checkpoint: Checkpoint, tmp_path: Path) -> N
         component = {"class": "WanTransformer3DModel", "path": str(path)}
         found = _parts(_spec(checkpoint("WanPipeline"), components={"transformer": component}))
         assert found["transformer"] == _numbers(transformer) * 4
+
+
+def test_added_weights_count(checkpoint: Checkpoint, lora: Path) -> None:
+    """A LoRA counts in the smaller of its own dtype and the job's."""
+    given = [{"path": str(lora)}]
+    numbers = sum(weight.numel() for weight in load_file(lora).values())
+    for dtype, size in (("float32", 4), ("bfloat16", 2)):
+        found = _parts(_spec(checkpoint("WanPipeline"), dtype=dtype, loras=given))
+        assert found["loras[0]"] == numbers * size
+    save_file({"half": torch.zeros(10_000, dtype=torch.float16)}, lora)
+    assert 20_000 <= _parts(_spec(checkpoint("WanPipeline"), loras=given))["loras[0]"] < 21_000
+
+
+def test_an_ip_adapter_counts_with_its_encoder(checkpoint: Checkpoint, adapter: Path) -> None:
+    """The image encoder counts only where the model has none of its own."""
+    folder, weights = checkpoint("AnimateDiffPipeline"), "ip-adapter.safetensors"
+    given = {"path": str(adapter), "subfolder": "models", "weight_name": weights}
+    plain = _parts(tiny.model("AnimateDiffPipeline", folder))
+    more = _parts(tiny.model("AnimateDiffPipeline", folder, ip_adapter=given))
+    numbers = {
+        "ip_adapter": load_file(adapter / "models" / weights),
+        "image_encoder": load_file(adapter / "models" / "image_encoder" / "model.safetensors"),
+    }
+    sizes_of = {name: 4 * sum(one.numel() for one in of.values()) for name, of in numbers.items()}
+    assert more == plain | sizes_of
+
+
+def test_added_weights_are_counted_before_they_are_downloaded(
+    checkpoint: Checkpoint, lora: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is too small for a LoRA and an adapter of the Hub is named with their repositories."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=29 * GIB))
+    _memory(monkeypatch, total=1000 * GIB, available=1000 * GIB)
+    spec = tiny.model(
+        "AnimateDiffPipeline",
+        checkpoint("AnimateDiffPipeline"),
+        loras=[{"path": str(lora)}],
+        ip_adapter={"path": str(adapter), "subfolder": "models", "weight_name": "ip-adapter.safetensors"},
+    )
+    facts = inspect_model("mine", spec)
+    files = ("a.safetensors", "image_encoder/model.safetensors")
+    monkeypatch.setattr(sizes, "hub_sizes", lambda repo, commit: dict.fromkeys(files, 10 * GIB))
+    on_hub = SingleFile(Source("org/added", COMMIT), "a.safetensors")
+    monkeypatch.setattr(sizes, "find_lora", lambda *_: on_hub)
+    monkeypatch.setattr(sizes, "find_adapter", lambda *_: Adapter(on_hub, "image_encoder", 1.0))
+    (problem,) = memory_problems(spec, facts, "cpu")
+    assert "30.0 GiB to download of org/added, and 29.0 GiB free" in problem.found
 
 
 def _memory(monkeypatch: pytest.MonkeyPatch, total: int, available: int) -> None:
