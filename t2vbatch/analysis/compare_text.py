@@ -22,14 +22,20 @@ _HEADER = (
     "win rate [95%]",
     "effect",
 )
-_OPTIONAL = (10, 9, 7, 8, 3)
-"""The columns that a narrow terminal leaves out, in this order: effect, win rate, n, detectable, means."""
+_OPTIONAL = (9, 8, 6, 7, 2, 5)
+"""The columns that a narrow terminal leaves out, in this order: effect, win rate, n, detectable, means,
+win/tie/loss."""
 
 
 def render_comparison(comparison: Comparison, form: Format = "text", width: int = 120) -> str:
     """The pairs as a table, followed by notes on winners, missing scores and the limits of the tests."""
     rows = [_row(pair) for pair in comparison.pairs]
-    table = Table(_HEADER, rows, frozenset(range(3, len(_HEADER))), _OPTIONAL).render(form, width)
+    if form == "text":
+        header, *rows = (_joined(row) for row in (_HEADER, *rows))
+        numbers = frozenset(range(2, len(header)))
+        table = Table(header, rows, numbers, _OPTIONAL, heading=0).render(form, width)
+    else:
+        table = Table(_HEADER, rows, frozenset(range(3, len(_HEADER)))).render(form)
     comment = "% " if form == "latex" else ""
     return "\n".join([table, "", *(f"{comment}{note}" for note in _notes(comparison))])
 
@@ -58,6 +64,12 @@ def render_plan(comparison: Comparison, goal: Goal, form: Format = "text", width
         notes.append("with one video per prompt the two parts of the variance cannot be separated")
     comment = "% " if form == "latex" else ""
     return "\n".join([table, "", *(f"{comment}{note}" for note in notes)])
+
+
+def _joined(row: tuple[str, ...]) -> tuple[str, ...]:
+    """The row with both models in one cell, which a terminal folds better than two."""
+    score, first, second, *rest = row
+    return score, f"{first} - {second}", *rest
 
 
 def _prompts(count: int | None) -> str:
@@ -90,7 +102,7 @@ def interval_of(interval: Interval, sign: str = "", scale: float = 1.0) -> str:
     if low is None or high is None:
         return f"{mean:{sign}.4g}"
     digits = digits_for(high - low)
-    return f"{mean:{sign}.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{mean:{sign}z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
 
 
 def _row(pair: Pair) -> tuple[str, ...]:
@@ -98,7 +110,7 @@ def _row(pair: Pair) -> tuple[str, ...]:
         pair.score,
         pair.first,
         pair.second,
-        "-" if pair.first_mean is None else f"{pair.first_mean:.4g} / {pair.second_mean:.4g}",
+        _means(pair),
         difference_text(pair),
         p_text(pair.p_holm),
         f"{pair.wins}/{pair.ties}/{pair.losses}",
@@ -109,17 +121,28 @@ def _row(pair: Pair) -> tuple[str, ...]:
     )
 
 
+def _means(pair: Pair) -> str:
+    """Both means, to the digits of their difference."""
+    if pair.first_mean is None:
+        return "-"
+    interval = pair.difference
+    if interval is None or interval.low is None or interval.high is None:
+        return f"{pair.first_mean:.4g} / {pair.second_mean:.4g}"
+    digits = digits_for(interval.high - interval.low)
+    return f"{pair.first_mean:z.{digits}f} / {pair.second_mean:z.{digits}f}"
+
+
 def _notes(comparison: Comparison) -> list[str]:
     tests = max((pair.tests for pair in comparison.pairs), default=0)
     sequential = any(pair.sequential for pair in comparison.pairs)
     return [
+        *_winners(comparison.pairs),
         "difference: first - second, on the prompts and seeds of both; prompts are the units of intervals and"
         f" tests; p (Holm) is corrected for {_counted(tests, 'test')}",
         "sequential test: p and intervals are valid however often this comparison is repeated while the run"
         " grows"
         if sequential
         else "detectable: the true difference that this many prompts and tests find in 4 of 5 cases",
-        *_winners(comparison.pairs),
         *cautions(comparison),
     ]
 

@@ -96,8 +96,16 @@ def digits_for(width: float) -> int:
 
 def _cells(score: ScoreSummary) -> tuple[str, ...]:
     missing = ", ".join(f"{count} {reason}" for reason, count in score.missing.items())
-    median = "-" if score.median is None else f"{score.median:.4g}"
-    return score.column, interval_text(score), median, f"{score.n}", missing or "0"
+    return score.column, interval_text(score), _median_text(score), f"{score.n}", missing or "0"
+
+
+def _median_text(score: ScoreSummary) -> str:
+    """The median to the digits of the mean beside it."""
+    if score.median is None:
+        return "-"
+    if score.low is None or score.high is None:
+        return f"{score.median:z.4g}"
+    return f"{score.median:z.{digits_for(score.high - score.low)}f}"
 
 
 def _subject(one: Measured) -> str:

@@ -1,12 +1,14 @@
 """A small table of text as people paste it: terminal, Markdown, LaTeX.  [pure]
 
-In a terminal a number is never wrapped or cut. A table that is too wide folds its names first, then leaves
-out the columns that it may, and then puts the values of each row below each other.
+In a terminal a number is never wrapped or cut. A table that is too wide folds its names first, then turns
+one column into headings, then leaves out the columns that it may, and then puts the values of each row below
+each other.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from textwrap import wrap
 from typing import Literal
 
@@ -15,6 +17,7 @@ from rich.cells import cell_len
 Format = Literal["text", "markdown", "latex"]
 
 _GAP = "  "
+_INDENT = "  "
 _SHORTEST_FOLD = 20
 """Columns of text are folded to no fewer characters than this; shorter lines are hard to read as a name."""
 
@@ -39,12 +42,15 @@ class Table:
     Attributes:
         numbers: indices of the columns that hold numbers: aligned to the right, never wrapped.
         optional: indices of the columns that a narrow terminal may leave out, the first of them first.
+        heading: index of the column whose values a narrow terminal may show as headings; rows of one value
+            are neighbours.
     """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     numbers: frozenset[int] = frozenset()
     optional: Sequence[int] = ()
+    heading: int | None = None
 
     def render(self, form: Format, width: int = 100) -> str:
         """The table in one of the three forms; ``width`` is that of the terminal, in columns."""
@@ -60,10 +66,37 @@ class Table:
         shown = list(range(len(self.header)))
         for dropped in (None, *self.optional):
             shown = [index for index in shown if index != dropped]
-            if widths := self._widths(shown, width):
+            lines = self._table(shown, width) or self._headed(shown, width)
+            if lines:
                 left_out = [name for index, name in enumerate(self.header) if index not in shown]
-                return "\n".join([*self._grid(shown, widths), *_left_out(left_out, width)])
+                return "\n".join([*lines, *_left_out(left_out, width)])
         return "\n\n".join(self._stacked(row, width) for row in self.rows)
+
+    def _table(self, shown: Sequence[int], width: int) -> list[str]:
+        """Header, rule and rows; no line if the columns do not fit."""
+        widths = self._widths(shown, width)
+        if widths is None:
+            return []
+        lines = [*self._lines(self.header, shown, widths), _rule(widths)]
+        for row in self.rows:
+            lines += self._lines(row, shown, widths)
+        return lines
+
+    def _headed(self, shown: Sequence[int], width: int) -> list[str]:
+        """The table with one column as headings, each above its indented rows; no line if it does not fit."""
+        if self.heading is None:
+            return []
+        shown = [index for index in shown if index != self.heading]
+        widths = self._widths(shown, width - len(_INDENT))
+        if widths is None:
+            return []
+        lines = [f"{_INDENT}{line}" for line in self._lines(self.header, shown, widths)]
+        lines.append(f"{_INDENT}{_rule(widths)}")
+        heading = self.heading
+        for name, rows in groupby(self.rows, key=lambda row: row[heading]):
+            lines += _folded(name, width)
+            lines += [f"{_INDENT}{line}" for row in rows for line in self._lines(row, shown, widths)]
+        return lines
 
     def _widths(self, shown: Sequence[int], width: int) -> list[int] | None:
         """The width of each shown column; None where they do not fit, however the names are folded."""
@@ -82,13 +115,6 @@ class Table:
             widths[widest] -= 1
             over -= 1
         return widths
-
-    def _grid(self, shown: Sequence[int], widths: Sequence[int]) -> list[str]:
-        lines = self._lines(self.header, shown, widths)
-        lines.append("─" * (sum(widths) + len(_GAP) * (len(widths) - 1)))
-        for row in self.rows:
-            lines += self._lines(row, shown, widths)
-        return lines
 
     def _lines(self, row: Sequence[str], shown: Sequence[int], widths: Sequence[int]) -> list[str]:
         """One row as lines: more than one where a name is folded."""
@@ -124,6 +150,10 @@ class Table:
         head, *body = (" & ".join(map(_latex_cell, line)) + r" \\" for line in [self.header, *self.rows])
         begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
         return "\n".join([begin, r"\toprule", head, r"\midrule", *body, r"\bottomrule", end])
+
+
+def _rule(widths: Sequence[int]) -> str:
+    return "─" * (sum(widths) + len(_GAP) * (len(widths) - 1))
 
 
 def _left_out(names: Sequence[str], width: int) -> list[str]:

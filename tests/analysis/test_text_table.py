@@ -46,3 +46,22 @@ def test_a_name_is_folded_where_people_would_break_it() -> None:
     table = Table(("model", "mean"), [("wan-2.2-t2v-a14b-few-steps", "1.5" * 10)], frozenset({1}))
     cells = [line[:20].rstrip() for line in table.render("text", 53).splitlines()[2:]]
     assert cells == ["wan-2.2-t2v-", "a14b-few-steps"] or cells == ["wan-2.2-t2v-a14b-", "few-steps"]
+
+
+def test_a_column_becomes_headings_where_that_saves_the_others() -> None:
+    """Rows of one score stand below its name, and no column is left out."""
+    rows = [
+        ("clip_score", "a - b", "1" * 20),
+        ("clip_score", "a - c", "2" * 20),
+        ("motion", "b - c", "3" * 20),
+    ]
+    table = Table(("score", "pair", "difference"), rows, frozenset({2}), heading=0)
+    assert table.render("text", 30).splitlines() == [
+        "  pair             difference",
+        "  ───────────────────────────",
+        "clip_score",
+        f"  a - b  {'1' * 20}",
+        f"  a - c  {'2' * 20}",
+        "motion",
+        f"  b - c  {'3' * 20}",
+    ]
