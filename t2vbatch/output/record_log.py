@@ -17,6 +17,7 @@ A file is deleted only after a newer file holds its records, so a reader that mi
 the holder of the lease folds, withdraws and rewrites.
 """
 
+import contextlib
 import io
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -27,7 +28,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from t2vbatch.errors import StoreError
-from t2vbatch.output.records import RECORDS, WITHDRAWN, Record, Status, check_rows, to_table
+from t2vbatch.output.record_table import read_records, to_table
+from t2vbatch.output.records import RECORDS, WITHDRAWN, Record, Status, check_rows
 from t2vbatch.plan.parquet_file import read_parquet
 from t2vbatch.storage.files import Folder
 from t2vbatch.storage.many import delete_many, map_many
@@ -78,7 +80,8 @@ class _Reading:
 
     columns: Sequence[str]
     segments: dict[str, pa.Table] = field(default_factory=dict)
-    small: dict[str, Record] = field(default_factory=dict)
+    small: list[pa.Table] = field(default_factory=list)
+    small_names: set[str] = field(default_factory=set)
 
 
 class RecordLog:
@@ -222,9 +225,13 @@ class RecordLog:
         for segment in listing.segments:
             if segment.name not in reading.segments:
                 reading.segments[segment.name] = self._read_segment(segment.name, reading.columns)
-        self._read_all_small([name for name in listing.small if name not in reading.small], reading)
+        self._read_all_small([name for name in listing.small if name not in reading.small_names], reading)
         segments = [reading.segments[segment.name] for segment in listing.segments]
-        small = to_table(reading.small[name] for name in listing.small).select(reading.columns)
+        small = pa.concat_tables([RECORDS.empty_table().select(reading.columns), *reading.small])
+        if small.num_rows > len(listing.small):
+            # A fold moved the others to a segment since they were read.
+            ids = pa.array([_sample_id(name) for name in listing.small], pa.string())
+            small = small.filter(pc.is_in(small["sample_id"], ids))
         return _merge(segments, small)
 
     def _read_segment(self, name: str, columns: Sequence[str]) -> pa.Table:
@@ -240,11 +247,26 @@ class RecordLog:
             ) from error
 
     def _read_all_small(self, names: Sequence[str], reading: _Reading) -> None:
-        reading.small |= zip(names, map_many(self._folder, self._read_small, names), strict=True)
+        for start in range(0, len(names), SEGMENT_ROWS):
+            part = names[start : start + SEGMENT_ROWS]
+            table = self._read_small_files(part, list(map_many(self._folder, self._folder.read, part)))
+            reading.small.append(table.select(reading.columns))
+            reading.small_names.update(part)
+
+    def _read_small_files(self, names: Sequence[str], files: Sequence[bytes]) -> pa.Table:
+        with contextlib.suppress(ValueError):
+            table = read_records(files)
+            if table["sample_id"].to_pylist() == [_sample_id(name) for name in names]:
+                return table
+        return to_table(map(self._parsed, names, files))
 
     def _read_small(self, name: str) -> Record:
+        return self._parsed(name, self._folder.read(name))
+
+    def _parsed(self, name: str, data: bytes) -> Record:
+        """The record in a small file. Raises StoreError with the name of a damaged one."""
         try:
-            record = Record.from_json(self._folder.read(name))
+            record = Record.from_json(data)
             if name != _small_name(record.sample_id):
                 raise ValueError(f"it is the record of sample {record.sample_id[:80]!r}")
             return record

@@ -7,7 +7,8 @@ sample of the plan: the fields of ``RESULTS``, one float column per score, the m
 import builtins
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
@@ -73,9 +74,9 @@ RESULTS = pa.schema(
 RECORDS = RESULTS.append(pa.field("scores", pa.string())).append(pa.field("scored_by", pa.string()))
 """The columns of many records in one table: those of the results, the scores and their scorers as JSON."""
 
-_JSON = ("call", "versions", "score_errors", "scores", "scored_by")
+JSON_FIELDS = ("call", "versions", "score_errors", "scores", "scored_by")
 _MESSAGES = ("error", "traceback", "score_errors", "retry_reason")
-_TIMES = ("started_at", "finished_at")
+TIMES = ("started_at", "finished_at")
 _PYTHON: Mapping[str, type] = {"string": str, "int64": int, "double": float, "bool": bool}
 _KINDS = {column.name: _PYTHON.get(str(column.type), str) for column in RECORDS}
 """The Python type of each column in the JSON of a record; times are text there."""
@@ -93,8 +94,7 @@ def _finite(text: str) -> float:
 # Made once: json.dumps and json.loads would make them at each of a million calls.
 _decode = json.JSONDecoder(parse_float=_finite, parse_constant=_finite).decode
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-_encode_sorted = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
-_REQUIRED = {"sample_id", "row_id", "model", "sample_index", "seed", "status", "attempts", *_JSON}
+REQUIRED = {"sample_id", "row_id", "model", "sample_index", "seed", "status", "attempts", *JSON_FIELDS}
 WITHDRAWN = "withdrawn"
 """The status of a row that says that its sample has no record."""
 
@@ -219,20 +219,20 @@ def _check(record: Record) -> None:
     for name, kind in _KINDS.items():
         value = getattr(record, name)
         if value is None:
-            if name in _REQUIRED:
+            if name in REQUIRED:
                 raise ValueError(f"{name} is missing")
-        elif name in _JSON:
+        elif name in JSON_FIELDS:
             if not isinstance(value, dict):
                 raise ValueError(f"{name} is not a mapping")
-        elif name in _TIMES:
+        elif name in TIMES:
             datetime.fromisoformat(value).astimezone(UTC)
         elif not _fits(value, kind):
             raise ValueError(f"{name} is {value!r}, which is not {RECORDS.field(name).type}")
-    if record.video is not None and not _is_video_name(record.video):
+    if record.video is not None and not is_video_name(record.video):
         raise ValueError(f"video is {record.video[:80]!r}, which is not below videos/")
     if record.status not in get_args(Status):
         raise ValueError(f"status is {record.status!r}")
-    if not _are_scores(record.scores):
+    if not are_scores(record.scores):
         raise ValueError("scores holds a value that is not a number")
 
 
@@ -249,10 +249,10 @@ def check_rows(table: pa.Table) -> None:
         raise ValueError("status is missing")
     records = table.filter(pc.not_equal(table["status"], WITHDRAWN))
     # An earlier version may not have had one of the JSON columns.
-    for name in _REQUIRED.difference(_JSON).intersection(table.column_names):
+    for name in REQUIRED.difference(JSON_FIELDS).intersection(table.column_names):
         if records[name].null_count:
             raise ValueError(f"{name} is missing")
-    for name in {"status", "video", *_JSON}.intersection(table.column_names):
+    for name in {"status", "video", *JSON_FIELDS}.intersection(table.column_names):
         for value in table[name].unique().drop_null().to_pylist():
             _check_text(name, value)
 
@@ -260,21 +260,21 @@ def check_rows(table: pa.Table) -> None:
 def _check_text(name: str, value: str) -> None:
     if name == "status" and value not in (*get_args(Status), WITHDRAWN):
         raise ValueError(f"status is {value!r}")
-    if name == "video" and not _is_video_name(value):
+    if name == "video" and not is_video_name(value):
         raise ValueError(f"video is {value[:80]!r}, which is not below videos/")
-    if name in _JSON:
+    if name in JSON_FIELDS:
         found = _decode(value)
         if not isinstance(found, dict):
             raise ValueError(f"{name} is not a mapping")
-        if name == "scores" and not _are_scores(found):
+        if name == "scores" and not are_scores(found):
             raise ValueError("scores holds a value that is not a number")
 
 
-def _are_scores(found: Mapping[str, Any]) -> bool:
+def are_scores(found: Mapping[str, Any]) -> bool:
     return all(value is None or _fits(value, float) for value in found.values())
 
 
-def _is_video_name(name: str) -> bool:
+def is_video_name(name: str) -> bool:
     """Whether a name is below ``videos/``: any other would make a record name our own tables."""
     parts = name.split("/")
     known = parts[0] == "videos" and len(parts) > 1 and not {"", ".", ".."} & set(parts)
@@ -284,13 +284,9 @@ def _is_video_name(name: str) -> bool:
 def _fits(value: Any, kind: type) -> bool:
     """Whether Arrow takes the value for a column of this type, without guessing."""
     if type(value) is int:
-        return kind is float or (kind is int and -(2**63) <= value < 2**63)
+        most = sys.float_info.max if kind is float else 2**63 - 1
+        return kind in {int, float} and -most - 1 <= value <= most
     return type(value) is kind
-
-
-def to_table(records: Iterable[Record]) -> pa.Table:
-    """Many records as one table with the schema RECORDS."""
-    return pa.Table.from_pylist([_flat(record) for record in records], RECORDS)
 
 
 def results_schema(scores: Sequence[str], extra: pa.Schema) -> pa.Schema:
@@ -315,8 +311,3 @@ def extra_columns(schema: pa.Schema) -> list[str]:
 def _plain(kind: pa.DataType) -> bool:
     binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
     return not pa.types.is_nested(kind) and not binary
-
-
-def _flat(record: Record) -> dict[str, Any]:
-    row = vars(record) | {name: _encode_sorted(getattr(record, name)) for name in _JSON}
-    return row | {name: row[name] and datetime.fromisoformat(row[name]) for name in _TIMES}

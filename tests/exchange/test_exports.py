@@ -15,7 +15,8 @@ from t2vbatch.errors import UsageError
 from t2vbatch.exchange import export, import_scores
 from t2vbatch.job import VideoFile
 from t2vbatch.media.video import Video, decode, digest_file, encode
-from t2vbatch.output.records import Record, results_schema, to_table
+from t2vbatch.output.record_table import to_table
+from t2vbatch.output.records import Record, results_schema
 from t2vbatch.plan import PLAN
 from t2vbatch.storage.files import open_folder
 

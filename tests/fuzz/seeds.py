@@ -19,7 +19,8 @@ from t2vbatch.manifest import read_manifest
 from t2vbatch.media.video import Video, encode
 from t2vbatch.models.fake import FakeModel
 from t2vbatch.models.plugins import plugin_facts
-from t2vbatch.output.records import RECORDS, Record, to_table
+from t2vbatch.output.record_table import to_table
+from t2vbatch.output.records import RECORDS, Record
 from t2vbatch.plan import make_plan
 from t2vbatch.plan.stored import dump_plan
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2vbatch.output.records import RECORDS, Record, to_table
+from t2vbatch.output.record_table import read_records, to_table
+from t2vbatch.output.records import RECORDS, Record
 
 _RECORD: dict[str, Any] = {
     "sample_id": "s",
@@ -73,3 +74,43 @@ def test_a_wrong_type_is_named(change: dict[str, Any]) -> None:
 def test_an_earlier_record_without_later_fields_is_one() -> None:
     """Fields that were added since are what they are by default."""
     assert Record.from_json(json.dumps(_RECORD).encode()).retry_reason is None
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.dictionaries(st.sampled_from([*RECORDS.names, "unknown"]), _VALUES, max_size=4))
+def test_many_records_are_read_as_each_one(changes: dict[str, Any]) -> None:
+    """The quick reader gives the rows of the exact one, or refuses."""
+    files = [json.dumps(_RECORD | {"sample_id": "t"}).encode(), json.dumps(_RECORD | changes).encode()]
+    try:
+        quick = read_records(files)
+    except ValueError:
+        return
+    assert quick.equals(to_table(map(Record.from_json, files)))
+
+
+def test_many_whole_records_are_read_at_once() -> None:
+    """Records of every kind of value are no exception that only the exact reader takes."""
+    full = {
+        "prompt": "a ball \u2028 rolls",
+        "prompt_truncated": False,
+        "video": "videos/a.mp4",
+        "fps": 8,
+        "duration_s": 0.5,
+        "versions": {"torch": "2", "ray": "1"},
+        "finished_at": "2026-01-02T03:04:05.678901+02:00",
+        "scores": {"b": 1, "a": None, "c": 1e-300},
+    }
+    files = [json.dumps(_RECORD | {"sample_id": str(number)} | full).encode() for number in range(3)]
+    assert read_records(files).equals(to_table(map(Record.from_json, files)))
+
+
+@pytest.mark.parametrize("number", ["1e999", "NaN", "-Infinity", "1" * 400])
+@pytest.mark.parametrize("name", ["fps", "scores"])
+def test_a_number_that_no_table_holds_is_refused(name: str, number: str) -> None:
+    """By both readers."""
+    value = number if name == "fps" else f'{{"a": {number}}}'
+    data = json.dumps(_RECORD)[:-1].encode() + f', "{name}": {value}}}'.encode()
+    with pytest.raises(ValueError, match=r"."):
+        read_records([data])
+    with pytest.raises(ValueError, match=r"."):
+        to_table([Record.from_json(data)])
