@@ -13,6 +13,7 @@ from t2vbatch.exchange.kept_media import KeptMedia, media_folder, staged
 from t2vbatch.exchange.shards import webdataset
 from t2vbatch.manifest.text import BadText, decode_text
 from t2vbatch.media.frame_folder import SUFFIXES
+from t2vbatch.storage.inputs import is_inside
 from t2vbatch.storage.writable import check_writable
 
 Row = dict[str, Any]
@@ -145,7 +146,7 @@ def captions(source: Path, media: KeptMedia) -> Iterator[Row]:
         if file.suffix.lower() in SUFFIXES:
             row: Row = {"id": file.name if file.stem in used else file.stem}
             used.add(file.stem)
-            row["image"] = media.keep(file.name, file.read_bytes())
+            row["image"] = media.copied(file)
             text = texts.get(file.stem)
             yield row | ({"prompt": _decoded(text).strip()} if text else {})
         elif file.suffix.lower() != ".txt":
@@ -205,10 +206,12 @@ def _visible(folder: Path, media: KeptMedia) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             media.leave_out(f"{path.name}: a hidden file")
-        elif path.is_file():
-            yield path
-        else:
+        elif not path.is_file():
             media.leave_out(f"{path.name}: not a file")
+        elif not is_inside(str(path), str(folder)):
+            media.leave_out(f"{path.name}: a link to a file outside the folder")
+        else:
+            yield path
 
 
 def _decoded(file: Path) -> str:

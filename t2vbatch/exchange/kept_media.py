@@ -5,11 +5,15 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
-from t2vbatch.errors import ManifestError, Problem
+from t2vbatch.errors import ManifestError, Problem, StoreError
 from t2vbatch.manifest.media import refusal
+from t2vbatch.storage.inputs import open_input
 
+_PART_BYTES = 1 << 20
 _STEM_BYTES, _SUFFIX_CHARS = 200, 10
 """Together, with a number that tells two equal names apart, less than the 255 bytes of most file systems."""
 
@@ -22,15 +26,25 @@ class KeptMedia:
     """
 
     def __init__(self, folder: Path, staging: Path, images: Path, source: Path) -> None:
-        self._folder, self._staging, self._images, self._source = folder, staging, images, source
+        self._folder, self._images, self._source = folder, images, source
+        self._staging, self._drafts, self._numbers = staging / "media", staging / "drafts", count()
+        self._staging.mkdir()
+        self._drafts.mkdir()
         self._names: dict[str, str] = {}
         self._by_path: dict[Path, str] = {}
         self.left_out: list[str] = []
 
-    def keep(self, name: str, data: bytes) -> str:
-        """Store ``data`` under ``name``, or a free name like it; returns the path for the manifest."""
+    def draft(self, file: BinaryIO) -> Path:
+        """A copy of a file that may be kept; it is never in memory as a whole."""
+        path = self._drafts / str(next(self._numbers))
+        with path.open("wb") as copy:
+            shutil.copyfileobj(file, copy, _PART_BYTES)
+        return path
+
+    def keep(self, name: str, file: Path) -> str:
+        """Move a draft to ``name``, or a free name like it; returns the path for the manifest."""
         free = self._free(_usable(PurePosixPath(name.replace("\\", "/")).name or "media"))
-        (self._staging / free).write_bytes(data)
+        file.rename(self._staging / free)
         return f"{self._folder.name}/{free}"
 
     def named(self, name: str) -> str:
@@ -46,14 +60,22 @@ class KeptMedia:
         if (reason := refusal(name, str(self._images), allow_paths=False)) is not None:
             expected = f"a file below {self._images}; --images FOLDER names another folder"
             raise self._problem(f"{reason}, {name[:200]!r}", expected)
-        path = self._images / name
+        try:
+            return self.copied(self._images / name)
+        except (OSError, ValueError, StoreError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise self._problem(f"no image {name[:200]!r} ({reason})", "an image file") from None
+
+    def copied(self, path: Path) -> str:
+        """Copy a file, once; returns the path for the manifest.
+
+        Raises:
+            StoreError: it is not a regular file, or too large.
+        """
         real = path.resolve()
         if real not in self._by_path:
-            try:
-                self._by_path[real] = self.keep(path.name, path.read_bytes())
-            except (OSError, ValueError) as error:
-                reason = getattr(error, "strerror", None) or str(error)
-                raise self._problem(f"no image {name[:200]!r} ({reason})", "an image file") from None
+            with open_input(real) as file:
+                self._by_path[real] = self.keep(path.name, self.draft(file))
         return self._by_path[real]
 
     def leave_out(self, what: str) -> None:

@@ -6,27 +6,36 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from t2vbatch.errors import UsageError
 from t2vbatch.exchange.kept_media import KeptMedia
+from t2vbatch.exchange.tar_files import opened_tar
 from t2vbatch.manifest.columns import ALIASES, CANONICAL, VIDEO_SUFFIXES
 from t2vbatch.manifest.text import BadText, decode_text
+from t2vbatch.media.frame_folder import tar_members
+from t2vbatch.storage.web import MAX_BYTES
 
 Row = dict[str, Any]
+Content = bytes | Path | None
+Files = dict[str, Content]
+"""Extension: text, a draft of media, or None where the import does not use the file."""
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "avif")
 """Extensions that are a row's image, the first of them that a key has."""
 
 _VIDEOS = tuple(suffix.removeprefix(".") for suffix in VIDEO_SUFFIXES)
+_MEDIA = (*IMAGES, *_VIDEOS)
 _PROMPTS = ("prompt", "caption", "text", "prompt_en")
-_MOST_BYTES = 4 << 30
+_TEXTS = ("json", "txt")
+_TEXT_BYTES = 4 << 20
+"""Most bytes of a prompt or of a JSON file; a prompt has some hundreds."""
 
 
 def webdataset(source: Path, media: KeptMedia) -> Iterator[Row]:
     """Tar files of WebDataset, one or a folder of them: KEY.txt or KEY.json, with KEY.jpg or KEY.mp4."""
     shards = (
-        sorted(path for path in source.glob("*.tar") if path.name[0] != ".") if source.is_dir() else [source]
+        sorted(path for path in source.glob("[!.]*.tar") if path.is_file()) if source.is_dir() else [source]
     )
     used: Counter[str] = Counter()
     for shard in shards:
@@ -40,25 +49,27 @@ def webdataset(source: Path, media: KeptMedia) -> Iterator[Row]:
                 yield row
 
 
-def _samples(shard: Path, media: KeptMedia) -> Iterator[tuple[str, dict[str, bytes]]]:
+def _samples(shard: Path, media: KeptMedia) -> Iterator[tuple[str, Files]]:
     """Key, and extension: content, in the order of the shard."""
-    try:
-        with tarfile.open(shard) as tar:
-            members = (member for member in tar if _is_content(member, shard, media))
-            for key, group in groupby(members, _key):
-                files: dict[str, bytes] = {}
-                for member in group:
-                    extension = _extension(member)
-                    if extension in files:
-                        media.leave_out(f"{shard.name}: {member.name} again")
-                        continue
-                    file = tar.extractfile(member)
-                    files[extension] = file.read() if file else b""
-                yield key, files
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise UsageError(
-            str(shard), f"a file that is not a tar ({error})", "a WebDataset shard, .tar"
-        ) from None
+    with opened_tar(shard) as tar:
+        members = (member for member in tar_members(tar) if _is_content(member, shard, media))
+        for key, group in groupby(members, _key):
+            files: Files = {}
+            for member in group:
+                extension = _extension(member)
+                if extension in files:
+                    media.leave_out(f"{shard.name}: {member.name} again")
+                else:
+                    files[extension] = _content(tar, member, extension, media)
+            yield key, files
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo, extension: str, media: KeptMedia) -> Content:
+    """The text of a member, a draft of its media, or None for other members, which are not read."""
+    file = cast(BinaryIO, tar.extractfile(member))
+    if extension in _TEXTS:
+        return file.read(member.size) if member.size <= _TEXT_BYTES else None
+    return media.draft(file) if extension in _MEDIA else None
 
 
 def _is_content(member: tarfile.TarInfo, shard: Path, media: KeptMedia) -> bool:
@@ -67,7 +78,7 @@ def _is_content(member: tarfile.TarInfo, shard: Path, media: KeptMedia) -> bool:
     if member.isdir():
         return False
     # A sparse file of a few bytes expands to any size.
-    usable = member.isfile() and not member.issparse() and member.size <= _MOST_BYTES
+    usable = member.isfile() and not member.issparse() and member.size <= MAX_BYTES
     if not usable or name.startswith(".") or "." not in name:
         media.leave_out(f"{shard.name}: {member.name}: not a file of a sample")
         return False
@@ -84,18 +95,20 @@ def _extension(member: tarfile.TarInfo) -> str:
     return PurePosixPath(member.name).name.partition(".")[2].lower()
 
 
-def _row(shard: Path, key: str, files: dict[str, bytes], media: KeptMedia) -> Row | None:
+def _row(shard: Path, key: str, files: Files, media: KeptMedia) -> Row | None:
     """The row of one key; None, reported, if it has neither a prompt nor media."""
     where = f"{shard.name}: {key}"
     row: Row = {"id": key.replace("\n", " ")}
-    if "json" in files:
-        row |= _settings(files.pop("json"), "txt" in files, where, media)
-    if "txt" in files:
-        row["prompt"] = _text(files.pop("txt"), where)
+    if isinstance(settings := files.get("json"), bytes):
+        row |= _settings(settings, "txt" in files, where, media)
+        del files["json"]
+    if isinstance(prompt := files.get("txt"), bytes):
+        row["prompt"] = _text(prompt, where)
+        del files["txt"]
     for column, extensions in (("image", IMAGES), ("video", _VIDEOS)):
         chosen = next((extension for extension in extensions if extension in files), None)
-        if chosen is not None:
-            row[column] = media.keep(f"{PurePosixPath(key).name}.{chosen}", files.pop(chosen))
+        if chosen is not None and isinstance(draft := files.pop(chosen), Path):
+            row[column] = media.keep(f"{PurePosixPath(key).name}.{chosen}", draft)
     for extension in sorted(files):
         media.leave_out(f"{where}.{extension}")
     if not {"prompt", "image", "video"} & row.keys():

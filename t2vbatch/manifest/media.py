@@ -8,10 +8,8 @@ are read only when the caller allows them.
 import ast
 import hashlib
 import json
-import os
 import posixpath
-import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,8 +17,9 @@ from urllib.parse import unquote, urlsplit
 
 from t2vbatch.errors import RowError, StoreError
 from t2vbatch.media.frame_folder import frame_names, pack_frames
-from t2vbatch.storage.files import local_path, open_folder, read_uri
-from t2vbatch.storage.web import MAX_BYTES, Permits, fetch, fetch_to, is_public, names_private_host
+from t2vbatch.storage.files import local_path, open_folder
+from t2vbatch.storage.inputs import Take, is_inside, local_bytes, local_input, stored_input
+from t2vbatch.storage.web import MAX_BYTES, Permits, fetch_to, is_public, names_private_host
 
 WEB = ("http", "https")
 STORES = ("s3", "gs", "az")
@@ -64,9 +63,13 @@ class Media:
             return self.data
         if parts := self._parts():
             files = {f"{index}{_suffix(part.uri)}": part for index, part in enumerate(parts)}
-            return pack_frames(files, lambda name: files[name].read())
+            return pack_frames(files, _bounded(lambda name: files[name].read()))
         with self._explained():
-            return self._fetched(self.uri or "")
+            if self._is_folder():
+                return self._frames(self.uri or "")
+            data = bytearray()
+            self._pass(data.extend, self.uri or "")
+            return bytes(data)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -83,17 +86,12 @@ class Media:
         Raises:
             RowError: as ``read``.
         """
-        single = self.uri is not None and self.data is None and not self._parts()
-        path = local_path(self.uri) if single and self.uri else None
         digest = hashlib.sha256()
-        with self._explained():
-            if path is not None and not path.is_dir():
-                _check_local(path, self.within)
-                with path.open("rb") as file:
-                    return hashlib.file_digest(file, "sha256").hexdigest()
-            if single and urlsplit(self.uri).scheme in WEB:
-                fetch_to(digest.update, str(self.uri), self._permits())
-                return digest.hexdigest()
+        if self.data is None and not self._parts():
+            with self._explained():
+                if not self._is_folder():
+                    self._pass(digest.update, self.uri or "")
+                    return digest.hexdigest()
         return hashlib.sha256(self.read()).hexdigest()
 
     def version(self) -> str | None:
@@ -103,7 +101,7 @@ class Media:
             return None if None in versions else json.dumps(versions)
         path = local_path(self.uri) if self.uri else None
         if path is not None and path.is_dir():
-            return None if self.within and not _inside(str(path), self.within) else _folder_version(path)
+            return None if self.within and not is_inside(str(path), self.within) else _folder_version(path)
         if not self.uri or self.uri.endswith("/") or urlsplit(self.uri).scheme in WEB:
             return None
         parent, _, name = self.uri.rpartition("/")
@@ -124,17 +122,28 @@ class Media:
         folders = zip(uris, paths_of(self.within or ""), strict=True)
         return [Media(self.name, uri, within=folder or None) for uri, folder in folders]
 
-    def _fetched(self, uri: str) -> bytes:
+    def _is_folder(self) -> bool:
+        """Whether the cell names a folder of frames."""
+        uri = self.uri or ""
+        path = local_path(uri)
+        return path.is_dir() if path else uri.endswith("/") and urlsplit(uri).scheme not in WEB
+
+    def _pass(self, take: Take, uri: str) -> None:
+        """Pass the bytes of the file to ``take``, a part at a time."""
         path = local_path(uri)
         if path is not None:
-            return _local_bytes(path, self.within)
-        if urlsplit(uri).scheme in WEB:
-            return fetch(uri, self._permits())
-        if uri.endswith("/"):
-            folder = open_folder(uri)
-            names = _some_frames(folder.names(""))
-            return pack_frames(names, folder.read)
-        return read_uri(uri)
+            local_input(take, path, self.within)
+        elif urlsplit(uri).scheme in WEB:
+            fetch_to(take, uri, self._permits())
+        else:
+            stored_input(take, uri)
+
+    def _frames(self, uri: str) -> bytes:
+        path = local_path(uri)
+        if path is not None:
+            return _local_frames(path, self.within)
+        folder = open_folder(uri)
+        return pack_frames(_some_frames(folder.names("")), _bounded(folder.read))
 
     def _permits(self) -> Permits | None:
         """Which addresses a URL may have: any beside the manifest, else public ones."""
@@ -188,7 +197,7 @@ def refusal(cell: str, base: str, allow_paths: bool, allow: Sequence[str] = ()) 
     outside = (
         posixpath.normpath(cell).split("/")[0] == ".."
         if local_path(base) is None
-        else not _inside(posixpath.join(base, cell), base)
+        else not is_inside(posixpath.join(base, cell), base)
     )
     return "a path outside the manifest's folder" if outside else None
 
@@ -228,40 +237,37 @@ def _suffix(uri: str | None) -> str:
     return posixpath.splitext(urlsplit(uri or "").path)[1].lower()[:10]
 
 
-def _inside(path: str, folder: str) -> bool:
-    real, top = os.path.realpath(path), os.path.realpath(folder)
-    return real == top or real.startswith(top.rstrip("/") + "/")
-
-
 def _folder_version(folder: Path) -> str:
     files = sorted((entry.name, entry.stat()) for entry in folder.iterdir())
     listed = [f"{name} {found.st_size} {found.st_mtime_ns}" for name, found in files]
     return hashlib.sha256("\n".join(listed).encode()).hexdigest()
 
 
-def _local_bytes(path: Path, within: str | None) -> bytes:
-    _check_local(path, within)
-    return _local_frames(path, within) if path.is_dir() else path.read_bytes()
-
-
-def _check_local(path: Path, within: str | None) -> None:
-    """Raise StoreError unless the path is a file or a folder that may be read."""
-    if within is not None and not _inside(str(path), within):
-        raise StoreError("it is outside the manifest's folder")
-    found = path.stat()
-    if stat.S_ISREG(found.st_mode) and found.st_size > MAX_BYTES:
-        raise StoreError(f"it has more than {MAX_BYTES:,} bytes")
-    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-        raise StoreError("it is neither a file nor a folder")
-
-
 def _local_frames(folder: Path, within: str | None) -> bytes:
+    if within is not None and not is_inside(str(folder), within):
+        raise StoreError("it is outside the manifest's folder")
+
     def read(name: str) -> bytes:
         if (folder / name).is_dir():
             raise StoreError(f"its entry {name} is a folder, not a frame")
-        return _local_bytes(folder / name, within)
+        return local_bytes(folder / name, within)
 
-    return pack_frames(_some_frames(entry.name for entry in folder.iterdir()), read)
+    return pack_frames(_some_frames(entry.name for entry in folder.iterdir()), _bounded(read))
+
+
+def _bounded(read: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    """The same reader of frames, which together have at most MAX_BYTES."""
+    total = 0
+
+    def one(name: str) -> bytes:
+        nonlocal total
+        data = read(name)
+        total += len(data)
+        if total > MAX_BYTES:
+            raise StoreError(f"its frames have more than {MAX_BYTES:,} bytes")
+        return data
+
+    return one
 
 
 def _some_frames(names: Iterable[str]) -> list[str]:

@@ -15,6 +15,7 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from t2vbatch.errors import StoreError
 from t2vbatch.job import Limits
 from t2vbatch.manifest.columns import IMAGES, MEDIA, Naming
 from t2vbatch.manifest.media import Media, is_frame_folder, located, paths_of, refusal
@@ -22,6 +23,7 @@ from t2vbatch.manifest.problems import Problems, shown
 from t2vbatch.media.cpus import usable_cpus
 from t2vbatch.media.images import image_fault
 from t2vbatch.storage.files import local_path
+from t2vbatch.storage.inputs import local_bytes
 from t2vbatch.storage.web import MAX_BYTES
 
 Fault = tuple[str, str]
@@ -97,7 +99,7 @@ class _Checks:
             return self._local(path, cell)
         except FileNotFoundError:
             return f"{shown(cell)}, which does not exist", f"a file in {base}"
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, StoreError) as error:
             return f"{shown(cell)}, which cannot be read ({error})", "a readable file"
 
     def _is_checked(self, uri: str) -> bool:
@@ -117,7 +119,10 @@ class _Checks:
             return f"{shown(cell)}, neither a file nor a folder", "a file"
         if not 0 < found.st_size <= MAX_BYTES:
             return f"{shown(cell)}, a file of {found.st_size:,} bytes", f"1 to {MAX_BYTES:,} bytes"
-        return None if not self.images else self.image(path.read_bytes(), f"{shown(cell)}, ")
+        if not self.images:
+            return None
+        within = None if self.access.allow_paths else self.access.base
+        return self.image(local_bytes(path, within), f"{shown(cell)}, ")
 
     def image(self, data: bytes, name: str = "") -> Fault | None:
         if not self.images:

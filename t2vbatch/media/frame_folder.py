@@ -9,8 +9,9 @@ folder, the machine or the file names. Hidden and other files (``.DS_Store``, ``
 import io
 import re
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
+from typing import Any, cast
 
 SUFFIXES = (".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """File extensions of frames."""
@@ -45,11 +46,28 @@ def unpack_frames(data: bytes) -> tuple[bytes, ...] | None:
         return None
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
-            members = [member for member in tar if member.isreg() and not member.issparse()]
-            files = [tar.extractfile(member) for member in members]
+            usable = (member for member in tar_members(tar) if member.isreg() and not member.issparse())
+            files = (tar.extractfile(member) for member in usable)
             return tuple(file.read() for file in files if file is not None)
     except tarfile.TarError:
         return None
+
+
+def tar_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The members of a tar in order; each one can be read until the next one is taken.
+
+    Raises:
+        tarfile.TarError: the tar is damaged. A negative size would lead back to an earlier member, for ever.
+    """
+    last = -1
+    while (member := tar.next()) is not None:
+        if member.size < 0 or member.offset <= last:
+            raise tarfile.ReadError("a member of a negative size")
+        last = member.offset
+        yield member
+        cast(
+            Any, tar
+        ).members.clear()  # TarFile keeps all of them, which takes more memory than an empty file does.
 
 
 def _natural(name: str) -> tuple[list[tuple[int, str]], str]:

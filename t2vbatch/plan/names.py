@@ -12,8 +12,9 @@ FILES_PER_FOLDER = 10_000
 _FILL = 0.4
 """Samples fall into sub-folders by digest, so some folders get more than the average; and a plan may grow."""
 
-# A tilde marks a digest, so no plain name has one. A leading dot hides a file; Windows drops a trailing dot.
-_PLAIN = r"[a-z0-9_-](?:[a-z0-9_.-]{0,78}[a-z0-9_-])?"
+# A tilde marks a digest, so no plain name has one. A leading dot hides the file, a leading hyphen makes it an
+# option of ``rm *`` and ffmpeg, and Windows drops a trailing dot.
+_PLAIN = r"[a-z0-9_](?:[a-z0-9_.-]{0,78}[a-z0-9_-])?"
 _RESERVED = r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?"
 _IDENTITY_DIGITS = 12
 
@@ -22,7 +23,7 @@ def safe_name(name: str) -> str:
     """A file name that every filesystem accepts; different names give different file names.
 
     Plain names stay as they are. Other names keep their plain characters and get a digest: upper case (some
-    disks fold it), separators, reserved names, and names of more than 80 characters.
+    disks fold it), separators, a leading hyphen, reserved names, and names of more than 80 characters.
     """
     if re.fullmatch(_PLAIN, name) and not re.fullmatch(_RESERVED, name):
         return name

@@ -32,6 +32,8 @@ _LONGEST_PAUSE_S = 5.0
 _CONNECTION_BROKE = "HTTP error: "
 """What obstore's message contains where a request got no answer, rather than one with an error status."""
 
+_PART_BYTES = 1 << 20
+
 T = TypeVar("T")
 
 
@@ -57,6 +59,20 @@ class ObjectFolder:
     def read(self, name: str) -> bytes:
         with explained("read", self._name(name), missing=True):
             return bytes(obstore.get(self._store, checked_name(name)).bytes())
+
+    def read_to(self, take: Callable[[bytes], object], name: str, max_bytes: int) -> None:
+        """Pass the bytes of the file to ``take``, a part at a time.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            StoreError: it cannot be read, or has more than ``max_bytes``.
+        """
+        with explained("read", self._name(name), missing=True):
+            found = obstore.get(self._store, checked_name(name))
+            if found.meta["size"] > max_bytes:
+                raise StoreError(f"cannot read {self._name(name)}: it has more than {max_bytes:,} bytes")
+            for part in found.stream(_PART_BYTES):
+                take(bytes(part))
 
     def size(self, name: str) -> int | None:
         with explained("look up", self._name(name)):

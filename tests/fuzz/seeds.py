@@ -1,5 +1,6 @@
 """Small valid inputs of each target, from which a fuzzer starts, and the kept inputs of ``corpus/``."""
 
+import gzip
 import io
 import json
 import tarfile
@@ -65,7 +66,12 @@ def _made(target: str) -> Iterator[bytes]:
         case "video":
             yield from (_video(kind) for kind in ("mp4", "webm", "gif"))
         case "frames":
-            yield _tar()
+            yield _tar(("0.png", "1.png"))
+        case "shard":
+            plain = _tar(("a.png", "a.txt", "a.json", "b/c.mp4", "b/c.txt"))
+            yield plain
+            yield gzip.compress(plain)
+            yield _tar(("x" * 200 + ".png", "\u00e9.txt"), tarfile.PAX_FORMAT)
         case "record":
             yield _record().to_json()
         case "segment":
@@ -114,13 +120,16 @@ def _video(kind: str) -> bytes:
         return path.read_bytes()
 
 
-def _tar() -> bytes:
+def _tar(names: tuple[str, ...], form: int = tarfile.USTAR_FORMAT) -> bytes:
     sink = io.BytesIO()
-    with tarfile.open(fileobj=sink, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name in ("0.png", "1.png"):
+    with tarfile.open(fileobj=sink, mode="w", format=form) as tar:
+        for name in names:
+            data = {"png": _image("PNG"), "json": b'{"caption": "a", "seed": 1}'}.get(
+                name[-4:].strip("."), b"a cat"
+            )
             member = tarfile.TarInfo(name)
-            member.size = len(_image("PNG"))
-            tar.addfile(member, io.BytesIO(_image("PNG")))
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
     return sink.getvalue()
 
 

@@ -167,6 +167,16 @@ def listed(data: bytes) -> None:
                 json.loads(line or "{}")
 
 
+def shard(data: bytes) -> None:
+    """A WebDataset shard: rows whose media are below the manifest, or a UsageError."""
+    with file_of("shards/a.tar", data) as path, refused(UsageError):
+        target = path.with_name("rows.jsonl")
+        import_manifest(path, "webdataset", target)
+        for line in filter(None, target.read_text("utf-8").split("\n")):
+            for column in {"image", "video"} & (row := json.loads(line)).keys():
+                assert (target.parent / row[column]).resolve().is_relative_to(target.parent / "rows")
+
+
 def header(data: bytes) -> None:
     """A safetensors header: tensors, or a UsageError."""
     with file_of("x.safetensors", data) as path, refused(UsageError):
@@ -187,6 +197,7 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "votes": votes,
     "scores": scores,
     "list": listed,
+    "shard": shard,
     "header": header,
 }
 """Name: target."""

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -208,6 +209,14 @@ def avi_streams() -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
+def tar_circle() -> bytes:
+    """A tar with a member of -512 bytes, after which a reader would read the same member again."""
+    good, bad = tarfile.TarInfo("0.png"), tarfile.TarInfo("1.png")
+    good.size, bad.size = 512, -512
+    content = _saved("PNG").ljust(512, b"\0")
+    return good.tobuf(tarfile.GNU_FORMAT) + content + bad.tobuf(tarfile.GNU_FORMAT) + bytes(1024)
+
+
 VIDEOS: tuple[Callable[[], bytes], ...] = (
     mp4_playlist,
     concat_list,
@@ -220,6 +229,7 @@ VIDEOS: tuple[Callable[[], bytes], ...] = (
     matroska_depth,
     avi_streams,
     gif_frames,
+    tar_circle,
     lambda: b"",
     lambda: b"\0" * 5000,
     lambda: b"<html>not found</html>",

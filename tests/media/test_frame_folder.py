@@ -10,6 +10,7 @@ import pytest
 from t2vbatch.errors import RowError
 from t2vbatch.manifest import Media, read_manifest
 from t2vbatch.media.frame_folder import unpack_frames
+from tests.hostile.media import tar_circle
 from tests.pictures import manifest, picture
 
 
@@ -76,3 +77,8 @@ def test_other_bytes_are_not_a_folder_of_frames() -> None:
         sparse.type, sparse.size = tarfile.GNUTYPE_SPARSE, 0
         tar.addfile(sparse)
     assert unpack_frames(packed.getvalue()) in (None, ())
+
+
+def test_a_tar_that_leads_back_to_itself_is_no_folder() -> None:
+    """A member of a negative size, after which the same member follows, ends the reading."""
+    assert unpack_frames(tar_circle()) is None
