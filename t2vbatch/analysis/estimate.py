@@ -1,4 +1,4 @@
-"""How long the pending samples will take, and what they will cost, by the finished ones.  [pure]"""
+"""How long the pending samples will take and what they will cost, by the finished samples.  [pure]"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,16 +43,16 @@ def estimate(
     gpus: float = 1.0,
     price: float | None = None,
 ) -> list[Estimate]:
-    """One estimate a model.
+    """One estimate per model.
 
     A sample takes the seconds of the finished ones in proportion to its cost (frames x pixels x steps).
 
     Args:
-        plan: its table.
-        records: of the output, with the columns READ.
+        plan: the table of the plan.
+        records: the records of the output, with the columns READ.
         pending: positions in the plan, by model.
-        gpus: GPUs of a worker, where it has any.
-        price: of one GPU hour.
+        gpus: GPUs of a worker that has any.
+        price: price of one GPU hour.
     """
     timed = records.filter(pc.is_valid(records["wait_s"]))
     costs = plan.select(["sample_id", "cost", "model"])
@@ -93,7 +93,7 @@ def _total(table: pa.Table, column: str) -> float:
 
 
 def estimate_text(found: Estimate) -> str:
-    """One line for people."""
+    """The estimate as one line of text."""
     if not found.pending:
         return f"{found.model}: nothing to generate"
     if not found.finished:

@@ -21,14 +21,14 @@ AllowCode = Annotated[
 
 
 def confirm_code(output: str, uses: "Iterable[CodeUse]", allowed: bool, fix: str = "") -> None:
-    """Return where the user allows all of these uses.
+    """Return if the user allows all of these uses; raise if not.
 
     Args:
         allowed: the answer of the command line; then nothing is asked.
-        fix: another way to go on, for the message.
+        fix: another way to continue, for the message.
 
     Raises:
-        UsageError: there are uses, and no terminal to ask at.
+        UsageError: there are uses, but no terminal where the user can be asked.
         typer.Abort: the user's answer is no.
     """
     found = list(uses)

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from t2vbatch.engines import Progress as RunProgress
 
 LINE_EVERY_S = 10.0
-"""Between two lines in a log: enough to see that something goes on, too few to fill a disk."""
+"""Time between two lines in a log: often enough to see progress, too rare to fill a disk."""
 
 _ECHO_COLUMNS = 4
-"""What the bar leaves free at the right: a terminal writes ^C there, and a full line would wrap and stay."""
+"""Columns that the bar leaves free at the right: a terminal writes ^C there, and a full line would wrap."""
 
 _LEAST_BAR_COLUMNS = 12
 """A bar of ten columns and its gaps; the text beside it is shortened before the bar is."""
@@ -60,7 +60,7 @@ class _Lines(logging.Handler):
             self._print(message)
 
     def summarize(self) -> None:
-        """Say how often each repeated warning came."""
+        """Show how often each repeated warning came."""
         for message, count in self._seen.items():
             if count > 1:
                 self._print(f"{counted(count, 'time')}: {message.splitlines()[0]}")
@@ -155,7 +155,7 @@ class Display:
             self._show_waiting()
 
     def begin(self, name: str, prepared: "Prepared") -> None:
-        """Say what is about to run."""
+        """Show what is about to run."""
         models = ", ".join(prepared.job.models)
         several = "s" if len(prepared.job.models) > 1 else ""
         rows, samples = prepared.plan.rows.num_rows, len(prepared.plan)

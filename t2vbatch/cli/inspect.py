@@ -27,7 +27,7 @@ Output = Annotated[
 _WATCH_EVERY_S = 2.0
 _SHOWN_SAMPLES = 6
 _CLEAR = "\x1b[H\x1b[2J"
-"""What moves a terminal's cursor to the top and removes its text."""
+"""Moves a terminal's cursor to the top and removes its text."""
 
 
 def status(
@@ -184,7 +184,7 @@ def _generation_code(store: "Store", scored: bool) -> "Iterator[CodeUse]":
 
 
 def _repaired(store: "Store", findings: "list[VerifyProblem]", quiet: bool) -> int:
-    """Generate the videos again that are missing or damaged, say so, and return how many."""
+    """Generate missing and damaged videos again, print the result, and return the number of these videos."""
     from t2vbatch.cli.display import Display
     from t2vbatch.commands.repair import repair
     from t2vbatch.engines import engine_for
@@ -269,7 +269,7 @@ def report(
 ) -> None:
     """Rebuild the tables and the report of a run.
 
-    From its records and its plan; videos stay as they are.
+    Reads the records and the plan; no video changes.
 
     \b
     Examples:

@@ -4,7 +4,7 @@ from itertools import groupby
 from textwrap import wrap
 
 _LEAST_COLUMNS = 20
-"""Columns that a text beside its head needs."""
+"""Least columns for a text beside its head."""
 
 
 def counted(count: int, noun: str) -> str:

@@ -74,7 +74,7 @@ def check_videos(results: pa.Table, plan: pa.Table, rules: VideoRules) -> None:
     """Check the number of videos per prompt, and their length.
 
     Args:
-        results: of the planned samples, with the manifest's column ``dimension`` if it has one.
+        results: the results of the planned samples, with the manifest's column ``dimension`` if it has one.
 
     Raises:
         UsageError: with an example of a prompt that breaks the rule.

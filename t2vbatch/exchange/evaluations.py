@@ -1,4 +1,4 @@
-"""Scores of a run as results of other evaluation tools: lm-eval and Inspect.  [pure, but for the files]
+"""Scores of a run as results of other evaluation tools: lm-eval and Inspect.  [pure, except for the files]
 
 No video is copied: the files name the videos of the output. A failed or degenerate sample is in the files
 without scores, with its reason, and no mean includes it.

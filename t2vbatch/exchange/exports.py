@@ -240,7 +240,7 @@ def _nameable(names: list[str], folds_case: bool) -> None:
 
 
 def _metadata(results: pa.Table) -> pa.Table:
-    """What is known of the videos, under the names that they are exported by."""
+    """The facts of the videos, under the names of the exported files."""
     metadata = make_metadata(results)
     names = pa.array([play_name(name) for name in metadata["file_name"].to_pylist()], pa.string())
     return metadata.set_column(metadata.column_names.index("file_name"), "file_name", names)

@@ -35,7 +35,7 @@ def import_manifest(
     """Write a manifest from another tool's list.
 
     Args:
-        source: its file or folder. It is never changed.
+        source: the file or folder of the list. It is never changed.
         form: one of FORMATS.
         target: the manifest to write, ``.jsonl``; media go into a folder of its name beside it, because a
             manifest reads only files of its own folder.
@@ -43,7 +43,7 @@ def import_manifest(
             it are not read.
         force: replace an existing target, and files of equal names in its folder.
         leave: called with a sentence for everything that the import does not use.
-        rewritten: for ``vbench``, a text file with the prompt to generate for each entry of the list, one a
+        rewritten: for ``vbench``, a text file with the prompt to generate for each entry of the list, one per
             line, as VBench publishes them. The column ``prompt_en`` keeps the list's own prompt.
 
     Returns:

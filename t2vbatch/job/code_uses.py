@@ -19,8 +19,8 @@ class CodeUse:
     """One use.
 
     Attributes:
-        key: of the job.
-        what: what it does, for a message.
+        key: the key of the job.
+        what: what it does, as text for a message.
     """
 
     key: str
@@ -44,7 +44,7 @@ def model_code(job: Job) -> Iterator[CodeUse]:
 
 
 def _modules(value: Any) -> Iterator[str]:
-    """The classes ``module:Name`` in a value, but for those of the libraries."""
+    """The classes ``module:Name`` in a value, except those of the libraries."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             if key not in ("path", "config"):

@@ -201,7 +201,7 @@ class Distance(Section):
 
 
 class Expected(Section):
-    """A published value that the job makes again: ``t2vbatch reproduce JOB`` compares it with the run."""
+    """A published value that the job reproduces: ``t2vbatch reproduce JOB`` compares it with the run."""
 
     model: str = Field(description="the model of the job")
     score: str = Field(description="the score column")

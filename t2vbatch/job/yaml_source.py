@@ -14,7 +14,7 @@ import yaml
 from t2vbatch.errors import ErrorCollector, JobError
 
 Path = tuple[str | int, ...]
-"""From the root to a value: keys of mappings, positions in lists."""
+"""The way from the root to a value: keys of mappings, positions in lists."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def dump_yaml(data: Mapping[str, Any]) -> str:
 
 
 _MOST_VALUES = 100_000
-"""Most keys and values of a job, with every alias expanded."""
+"""The largest number of keys and values of a job, with every alias expanded."""
 
 
 class _Walk:

@@ -2,22 +2,22 @@
 
 ::
 
-    read          source -> Manifest, or all of its problems
-    sources       the files of a manifest, and their format
-    text          bytes of any usual encoding -> lines
-    delimited     lines -> records of CSV and TSV
-    lines         text, CSV, JSON Lines  -> raw cells
-    parquet       one file or several    -> raw cells
-    columns       the meaning of column names; aliases
-    build         raw cells -> one Arrow table
-    cells           the values that each known column allows
-    extra_columns   types of the extra columns
-    row_ids         ids from content; repeated rows
-    bad_rows        rows that are recorded as failed and not refused
-    media_checks  media are allowed, exist, and are readable
-    table         Manifest and Row
-    media         Media: its place, whether it may be read, its bytes
-    problems      collecting problems
+    read             source -> Manifest, or all of its problems
+    sources          the files of a manifest, and their format
+    text             bytes of any usual encoding -> lines
+    delimited        lines -> records of CSV and TSV
+    lines            text, CSV, JSON Lines -> raw cells
+    parquet          one file or several -> raw cells
+    columns          the meaning of column names; aliases
+    build            raw cells -> one Arrow table
+      cells          the values that each known column allows
+      extra_columns  types of the extra columns
+      row_ids        ids from content; repeated rows
+      bad_rows       rows that are recorded as failed and not refused
+    media_checks     media are allowed, exist, and are readable
+    table            Manifest and Row
+    media            Media: its place, whether it may be read, its bytes
+    problems         collecting problems
 """
 
 from t2vbatch.job import LIMITS, Limits

@@ -81,7 +81,7 @@ class ExtraColumns:
 
 
 def shown_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A mixed column as text for people: text as it is, every other value as JSON."""
+    """A mixed column as readable text: text as it is, every other value as JSON."""
     texts = [cell if not cell or cell[0] != '"' else json.loads(cell) for cell in column.to_pylist()]
     return pa.chunked_array([pa.array(texts, pa.large_string())])
 

@@ -19,10 +19,10 @@ from t2vbatch.errors import RowError, StoreError
 from t2vbatch.media.frame_folder import frame_names, pack_frames
 from t2vbatch.storage.files import local_path, open_folder
 from t2vbatch.storage.inputs import Take, is_inside, local_bytes, local_input, stored_input
+from t2vbatch.storage.object_folder import SCHEMES
 from t2vbatch.storage.web import MAX_BYTES, Permits, fetch_to, is_public, names_private_host
 
 WEB = ("http", "https")
-STORES = ("s3", "gs", "az")
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def _uri_refusal(uri: str, scheme: str, allow_paths: bool) -> str | None:
         return (
             "a URL at a private address that media.allow does not name" if names_private_host(uri) else None
         )
-    if scheme in STORES:
+    if scheme in SCHEMES:
         return "a place in a store that the job's media.allow does not name"
     if scheme.startswith("file"):
         return None if allow_paths and scheme == "file" else "a local path as a URI"

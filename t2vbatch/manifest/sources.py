@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 from t2vbatch.errors import StoreError
 from t2vbatch.job import Limits
-from t2vbatch.manifest.media import STORES, WEB
+from t2vbatch.manifest.media import WEB
 from t2vbatch.manifest.problems import Problems
 from t2vbatch.storage.files import local_path, open_folder, read_uri
+from t2vbatch.storage.object_folder import SCHEMES
 
 FORMATS = {
     ".parquet": "parquet",
@@ -92,7 +93,7 @@ def _local(path: Path, problems: Problems, limits: Limits) -> Source:
 
 def _remote(uri: str, problems: Problems, limits: Limits) -> Source:
     scheme, name = urlsplit(uri).scheme, _remote_name(uri)
-    if scheme not in (*WEB, *STORES):
+    if scheme not in (*WEB, *SCHEMES):
         raise problems.stop(
             f"a URI with the unknown scheme {scheme[:20]!r}", "a path, s3://, gs://, az://, https://"
         )

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
 
 LINE_CHARS = 64 << 20
-"""Most characters of a line, because a line is read as a whole."""
+"""The largest number of characters of a line, because a line is read as a whole."""
 
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -24,7 +24,7 @@ _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
 _END_OF_FILE = "\x1a"
-"""What old programs write after the last line."""
+"""The character that old programs write after the last line."""
 
 _ENDS = re.compile(rb"\r\n|\r|\n")
 

@@ -3,7 +3,6 @@
 Reads folders and the Hub before a run starts, and loads no network.
 """
 
-import hashlib
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 from t2vbatch.errors import MetricError
 from t2vbatch.metrics.protocol import Kind, Weights
+from t2vbatch.models.checkpoints.digests import file_digest
 from t2vbatch.models.pins import note_commit, pinned_revision
 from t2vbatch.models.shapes import CLIP
 
@@ -180,11 +180,6 @@ def _identity(path: str, commit: str | None) -> Mapping[str, Any]:
         return {"path": path, "commit": commit}
     root = Path(path)
     if root.is_file():
-        return {"file": _sha256(root)}
+        return {"file": file_digest(root)}
     files = sorted(file for file in root.rglob("*") if file.is_file())
-    return {"files": {file.relative_to(root).as_posix(): _sha256(file) for file in files}}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {"files": {file.relative_to(root).as_posix(): file_digest(file) for file in files}}

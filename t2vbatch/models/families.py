@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from t2vbatch.models.protocol import FrameRule
 
-_ANY = FrameRule()
+ANY = FrameRule()
 _4K1 = FrameRule(4, 1)
 _8K1 = FrameRule(8, 1)
 
@@ -59,7 +59,7 @@ class Family:
 
     prefix: str
     fps: float = 8.0
-    frames: FrameRule = _ANY
+    frames: FrameRule = ANY
     needs: tuple[Need, ...] = ()
     batchable: bool = True
     memory: tuple[str, ...] = ()

@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from t2vbatch.models.families import Family
+from t2vbatch.models.families import ANY, Family
 from t2vbatch.models.protocol import FrameRule
-
-ANY = FrameRule()
 
 
 @dataclass(frozen=True)

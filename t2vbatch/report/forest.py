@@ -14,7 +14,7 @@ class Line:
     """One pair. ``low``, ``centre``, ``high`` and ``bounds`` are positions in percent.
 
     Attributes:
-        colour: of the winner; None without one.
+        colour: the colour of the winner; None without a winner.
         bounds: the mean difference with all missing scores at their worst and at their best.
     """
 

@@ -13,18 +13,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def read_many(folder: Folder, names: Sequence[str]) -> Iterator[bytes | None]:
-    """The bytes of each file, in the order of ``names``; None for a name that no longer exists."""
-
-    def read(name: str) -> bytes | None:
-        try:
-            return folder.read(name)
-        except FileNotFoundError:
-            return None
-
-    return map_many(folder, read, names)
-
-
 def delete_many(folder: Folder, names: Sequence[str]) -> None:
     """Delete the files; a missing file is not an error."""
     for _ in map_many(folder, folder.delete, names):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta, PutResult
     from obstore.store import RetryConfig
 
-_SCHEMES = ("s3", "gs", "az")
+SCHEMES = ("s3", "gs", "az")
 
 _PATIENCE_S = 60.0
 """A store that is unreachable for a minute must not end a run of several days."""
@@ -43,7 +43,7 @@ class ObjectFolder:
     def __init__(self, uri: str) -> None:
         self._uri = uri.rstrip("/")
         scheme, _, place = self._uri.partition("://")
-        if scheme not in _SCHEMES:
+        if scheme not in SCHEMES:
             raise StoreError(f"cannot open {uri}: a folder is a local path or an s3://, gs:// or az:// URI")
         with explained("open", uri):
             # Quote the name: URL rules would decode '%' and end the prefix at '#'.

@@ -92,7 +92,6 @@ def png(pixels: bytes, size: tuple[int, int], depth: int, kind: int, *chunks: tu
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + middle + rows + chunk(b"IEND", b"")
 
 
-GREY_TIFF = {"t258": 16, "t262": 1}
 DEEP = {
     "16-bit PNG": saved(ramp(np.uint16)),
     "16-bit TIFF": saved(ramp(np.uint16), "TIFF"),

@@ -8,8 +8,8 @@ import pytest
 
 from t2vbatch.errors import ModelError
 from t2vbatch.models import inspect_model
-from t2vbatch.models.families import Family, family
-from t2vbatch.models.frames import ANY, count_notes, frame_counts, temporal_ratio
+from t2vbatch.models.families import ANY, Family, family
+from t2vbatch.models.frames import count_notes, frame_counts, temporal_ratio
 from t2vbatch.models.protocol import FrameRule
 from tests.models import line, tiny
 

@@ -51,7 +51,7 @@ class Entry:
         project, name: the project and the name of the run in the tracker.
         settings: models, seed and samples of the job; references to environment variables stay unresolved.
         numbers: the summary, flat: ``MODEL/clip_score/mean``, ``counts/ok``.
-        samples: a table for people, one row per sample, at most SAMPLES rows. Integers that a browser would
+        samples: a table to look at, one row per sample, at most SAMPLES rows. Integers that a browser would
             round, such as seeds, are text.
         videos: the videos to upload; an unreadable one is left out with a warning.
         folder: the results, the summary, the job and the videos as files; deleted after sending.

@@ -15,19 +15,17 @@ from safetensors import SafetensorError
 
 from t2vbatch.errors import RowError
 from t2vbatch.manifest import Media
+from t2vbatch.manifest.columns import IMAGES
 from t2vbatch.media.reading import DEFAULT, Reading
 from t2vbatch.models.calls.inputs import Fit, fitted, read_frames, read_image
 from t2vbatch.models.calls.signature import CallSignature, Condition
-
-_IMAGES = ("image", "last_image")
-"""Columns with one image; every other media column has frames or several images."""
 
 _MASKS = ("mask", "mask_video")
 
 
 @dataclass(frozen=True)
 class Target:
-    """What inputs are brought to.
+    """The size, number of frames and device that inputs are converted to.
 
     Attributes:
         size: (width, height) of the video; None: left to the pipeline.
@@ -86,7 +84,7 @@ def setting_names(signature: CallSignature) -> frozenset[str]:
 
 
 def _read(column: str, media: Media, target: Target) -> Any:
-    if column in _IMAGES:
+    if column in IMAGES:
         return fitted(read_image(media, target.how), target.size, target.fit)
     if column.endswith(("_image", "_images")) or column == "conditions":
         images = _images(media, target.how)

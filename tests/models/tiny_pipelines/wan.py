@@ -47,10 +47,6 @@ def wan_image(last: bool = False) -> dict[str, Any]:
     return {**wan(in_channels=36, image_dim=32, **places), **_image()}
 
 
-def wan_edit() -> dict[str, Any]:
-    return {**wan(), "scheduler": flow(shift=5.0)}
-
-
 def wan_video() -> dict[str, Any]:
     parts = wan()
     del parts["transformer_2"]
