@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from t2vbatch.media.hdr import HDR_TRANSFERS, PEAK_NITS, HdrConversion
+
 Array = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Chromaticities = tuple[float, ...]
@@ -22,13 +24,11 @@ BT709, TV_RANGE = 1, 1
 SCALE_EXACT = "flags=bitexact+accurate_rnd+full_chroma_int"
 """Option of ffmpeg's ``scale`` filter: the same result on every processor."""
 
-HDR_TRANSFERS: Mapping[int, str] = {16: "PQ", 18: "HLG"}
-"""Transfer functions of HDR."""
-
 _D65 = (0.3127, 0.3290)
 _SRGB = (*_D65, 0.640, 0.330, 0.300, 0.600, 0.150, 0.060)
+_BT2020 = 9
 _WIDE: Mapping[int, Chromaticities] = {
-    9: (*_D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),  # BT.2020
+    _BT2020: (*_D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),  # BT.2020
     11: (0.314, 0.351, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),  # DCI-P3
     12: (*_D65, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),  # Display P3
 }
@@ -73,16 +73,21 @@ def matrix_option(matrix: int, width: int, height: int) -> str:
     return ":in_color_matrix=bt709" if matrix == _UNSPECIFIED and large else ""
 
 
-def tagged_conversion(primaries: int, transfer: int) -> Conversion | None:
+def tagged_conversion(
+    primaries: int, transfer: int, peak_nits: float = PEAK_NITS
+) -> Conversion | HdrConversion | None:
     """The conversion for tags of H.273; None for colours that are shown as sRGB.
 
     Primaries of SD and HD television differ little from those of sRGB and are not converted, as in players.
+    HDR without a tag for its primaries has those of BT.2020.
 
-    Raises:
-        ValueError: HDR.
+    Args:
+        peak_nits: brightest light of an HDR file, in cd/m2.
     """
-    if hdr := HDR_TRANSFERS.get(transfer):
-        raise ValueError(f"HDR colours ({hdr}); convert the file to SDR first")
+    if transfer in HDR_TRANSFERS:
+        points = _WIDE.get(_BT2020 if primaries == _UNSPECIFIED else primaries, _SRGB)
+        luminance = np.asarray(_to_xyz(points)[1], np.float32)
+        return HdrConversion(transfer, _to_srgb(points), luminance, peak_nits, _encoded())
     gamma = _GAMMAS.get(transfer)
     if primaries not in _WIDE and gamma is None:
         return None

@@ -7,19 +7,14 @@ their bytes and the time are limited; and an error has the same text in every ru
 
 import io
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
-from av.filter import Graph
-from av.filter.context import FilterContext
-from av.sidedata.sidedata import Type
 from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -27,9 +22,8 @@ from av.video.stream import VideoStream
 
 from t2vbatch.errors import BrokenInputError, EncodeError
 from t2vbatch.media.budget import Budget
-from t2vbatch.media.colours import SCALE_EXACT, matrix_option, tagged_conversion
 from t2vbatch.media.images import decode_animation, is_image
-from t2vbatch.media.packed import packed_pixels
+from t2vbatch.media.presentation import Converter, refuse_dolby_vision, square_size
 from t2vbatch.media.reading import Colour, Reading
 from t2vbatch.media.truncation import truncated
 from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
@@ -153,15 +147,16 @@ def _shown_stream(container: InputContainer) -> VideoStream:
 def _shown(
     container: InputContainer, stream: VideoStream, budget: Budget, background: Colour
 ) -> Iterator[Array]:
-    converter: _Converter | None = None
+    converter: Converter | None = None
     for frame in _decoded(container, stream, budget):
         budget.time()
+        refuse_dolby_vision(frame, stream.codec_context.codec_tag)
         if converter is None or not converter.fits(frame):
             yield from converter.rest() if converter else ()
             budget.frame(frame.width, frame.height)
             size = converter.size if converter else square_size(frame, stream.sample_aspect_ratio)
             budget.frame(*size)
-            converter = _Converter(frame, size, background)
+            converter = Converter(frame, size, background)
         yield from converter.shown(frame)
     yield from converter.rest() if converter else ()
 
@@ -208,130 +203,3 @@ def _collected(frames: Iterator[Array], expected: int, budget: Budget) -> Array:
         count += 1
     held.resize((count, *first.shape), refcheck=False)
     return held
-
-
-class _Converter:
-    """Turns decoded frames of one kind into shown ones: colours and size by ffmpeg's ``scale``, then turned.
-
-    Interlaced frames go through ffmpeg's ``yadif`` first, which needs the next frame, so they come one later.
-
-    Attributes:
-        size: (width, height) with square pixels, before turning.
-    """
-
-    def __init__(self, frame: VideoFrame, size: tuple[int, int], background: Colour) -> None:
-        self._colours = tagged_conversion(frame.color_primaries, frame.color_trc)
-        self.size, self._background = size, background
-        self._turn = Turn.of(frame)
-        self._alpha = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
-        self._kind, self._deinterlaces = _kind(frame), frame.interlaced_frame
-        self._graph = Graph()  # Kept here: its filters do not keep it alive.
-        self._graph.threads = 1
-        self._source, self._sink = self._filters(frame)
-
-    def _filters(self, frame: VideoFrame) -> tuple[FilterContext, FilterContext]:
-        # The graph needs some time base and pixel aspect; both are the caller's business.
-        source = (
-            f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base=1/1000:"
-            f"pixel_aspect=1/1:colorspace={frame.colorspace}:range={frame.color_range}"
-        )
-        matrix = matrix_option(frame.colorspace, frame.width, frame.height)
-        width, height = self.size
-        fields = [self._graph.add("yadif", "deint=interlaced")] if self._deinterlaces else []
-        chain = (
-            self._graph.add("buffer", source),
-            *fields,
-            self._graph.add("scale", f"{width}:{height}:out_range=pc{matrix}:{SCALE_EXACT}"),
-            self._graph.add("format", "rgba" if self._alpha else "rgb24"),
-            self._graph.add("buffersink"),
-        )
-        self._graph.link_nodes(*chain)
-        self._graph.configure()
-        return chain[0], chain[-1]
-
-    def fits(self, frame: VideoFrame) -> bool:
-        """Whether this frame is of the same kind as the first one: streams may change in the middle."""
-        return _kind(frame) == self._kind and (self._deinterlaces or not frame.interlaced_frame)
-
-    def shown(self, frame: VideoFrame) -> Iterator[Array]:
-        """The frames that are ready after this one, as (H, W, 3)."""
-        self._source.push(frame)
-        return self._ready()
-
-    def rest(self) -> Iterator[Array]:
-        """The frames that are left after the last one."""
-        self._source.push(None)
-        return self._ready()
-
-    def _ready(self) -> Iterator[Array]:
-        with suppress(av.error.BlockingIOError, av.error.EOFError):
-            while True:
-                converted = self._sink.pull()
-                assert isinstance(converted, VideoFrame)
-                yield self._pixels(converted)
-
-    def _pixels(self, converted: VideoFrame) -> Array:
-        pixels = packed_pixels(converted, 4 if self._alpha else 3)
-        alpha = pixels[..., 3] if self._alpha else None
-        if self._colours:
-            pixels = self._colours.applied(pixels[..., :3])
-        if alpha is not None:
-            pixels = on_background(pixels[..., :3], alpha, self._background)
-        return self._turn.applied(pixels)
-
-
-def _kind(frame: VideoFrame) -> tuple[int | str, ...]:
-    return (
-        frame.width,
-        frame.height,
-        frame.format.name,
-        frame.colorspace,
-        frame.color_range,
-        frame.color_trc,
-        frame.color_primaries,
-    )
-
-
-@dataclass(frozen=True)
-class Turn:
-    """How a player turns the frames of a file: first transposed, then mirrored."""
-
-    transposed: bool = False
-    mirrored_x: bool = False
-    mirrored_y: bool = False
-
-    @classmethod
-    def of(cls, frame: VideoFrame) -> "Turn":
-        """Read the display matrix, whose rows (a, b), (c, d) map x and y of a pixel to (ax + cy, bx + dy)."""
-        side_data: Any = frame.side_data
-        found = [data for data in side_data if data.type == Type.DISPLAYMATRIX]
-        if not found:
-            return cls()
-        a, b, _, c, d = np.frombuffer(bytes(found[0]), "<i4")[:5].tolist()
-        if a and d and not b and not c:
-            return cls(False, a < 0, d < 0)
-        if b and c and not a and not d:
-            return cls(True, c < 0, b < 0)
-        raise ValueError("a video turned by an angle that is not a multiple of 90 degrees")
-
-    def applied(self, frame: Array) -> Array:
-        """The frame (H, W, 3) as shown."""
-        turned = frame.swapaxes(0, 1) if self.transposed else frame
-        return turned[:: -1 if self.mirrored_y else 1, :: -1 if self.mirrored_x else 1]
-
-
-def square_size(frame: VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
-    """Width and height with square pixels. One direction is enlarged, so that no pixel is lost."""
-    width, height = frame.width, frame.height
-    if not pixel_aspect or pixel_aspect == 1 or pixel_aspect < 0:
-        return width, height
-    if pixel_aspect > 1:
-        return round(width * pixel_aspect), height
-    return width, round(height / pixel_aspect)
-
-
-def on_background(frame: Array, alpha: Array, background: Colour) -> Array:
-    """A frame (H, W, 3) with straight alpha (H, W) on a colour."""
-    share = alpha[..., None].astype(np.uint16)
-    mixed = frame * share + np.array(background, np.uint16) * (255 - share)
-    return ((mixed + 127) // 255).astype(np.uint8)

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from t2vbatch.errors import BrokenInputError
 from t2vbatch.job import LIMITS, Limits
 from t2vbatch.media.budget import Budget
-from t2vbatch.media.colours import HDR_TRANSFERS
+from t2vbatch.media.hdr import HDR_TRANSFERS
 from t2vbatch.media.image_modes import to_srgb
 from t2vbatch.media.reading import DEFAULT, Reading
 from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind

@@ -173,15 +173,6 @@ def test_transparent_video_shows_the_background(
     assert np.abs(frames[0, 20, 50].astype(int) - (200, 30, 30)).max() <= 4
 
 
-@pytest.mark.parametrize(("transfer", "name"), [("smpte2084", "PQ"), ("arib-std-b67", "HLG")])
-def test_hdr_is_refused(tmp_path: Path, transfer: str, name: str) -> None:
-    """The reason names the kind of HDR."""
-    tags = f"setparams=color_primaries=bt2020:color_trc={transfer}:colorspace=bt2020nc"
-    path = ffmpeg(tmp_path / "a.mp4", f"-f lavfi -i {SCENE} -vf {tags} {H265} -pix_fmt yuv420p10le")
-    with pytest.raises(EncodeError, match=f"HDR colours .{name}."):
-        decode_file(path, DEFAULT)
-
-
 @pytest.mark.parametrize(("primaries", "shown"), [("smpte432", (194, 72, 76)), ("bt709", (180, 80, 80))])
 def test_wide_colours_become_srgb(tmp_path: Path, primaries: str, shown: tuple[int, int, int]) -> None:
     """Display P3 (180, 80, 80) is sRGB (194, 72, 76), in videos as in images."""
