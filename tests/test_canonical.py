@@ -66,13 +66,13 @@ def test_a_whole_number_has_one_form(one: Any, other: Any) -> None:
     ],
 )
 def test_what_has_no_stable_bytes_is_refused(value: Any, said: str) -> None:
-    """The message names the place, the type or the rule."""
+    """The message about a value without a canonical form names its place, and its type or the rule."""
     with pytest.raises(NotCanonicalError, match=said.replace("[", r"\[")):
         canonical(value)
 
 
 def test_the_form_is_pinned() -> None:
-    """A changed form would give every sample that anybody ever made a new identity."""
+    """The canonical form has fixed bytes, because a change would give every sample a new identity."""
     value = {"b": [1, 2.5, None, True], "a": "é", "c": b"x"}
     assert canonical(value).decode() == (
         '{"a":"é","b":[1,2.5,null,true],'

@@ -30,7 +30,7 @@ def test_every_installed_package_has_its_pin() -> None:
 
 
 def test_pins_are_sorted_and_have_no_local_version() -> None:
-    """A pin such as 2.13.0+cpu would keep the CUDA build from a machine with a GPU."""
+    """Pins are sorted and have no local version such as +cpu, which would exclude the CUDA build."""
     lines = [line for line in FILE.read_text().splitlines() if not line.startswith("#")]
     names = [line.partition("==")[0] for line in lines]
     assert names == sorted(set(names))
@@ -52,7 +52,7 @@ def test_the_lowest_versions_are_those_of_pyproject() -> None:
 
 
 def test_the_file_names_no_registry() -> None:
-    """The user who installs chooses the package index."""
+    """The file of pins names no package index."""
     assert "://" not in FILE.read_text() + LOWEST.read_text()
 
 

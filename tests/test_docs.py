@@ -30,7 +30,7 @@ def _commands() -> dict[str, str]:
 
 
 def test_every_key_of_a_job_is_documented() -> None:
-    """The table says what the code says, word by word."""
+    """The tables of jobs/README.md have each key with the description in the code."""
     page = (_ROOT / "jobs/README.md").read_text()
     section = page[page.index("## Keys") : page.index("## Manifest columns")]
     rows = re.findall(r"^\| `([\w.]+)` \| .*? \| (.*) \|$", section, re.M)
@@ -38,7 +38,7 @@ def test_every_key_of_a_job_is_documented() -> None:
 
 
 def test_every_job_is_in_the_index() -> None:
-    """With the first line of its own comment."""
+    """The index has every job with the first line of its comment."""
     index = (_ROOT / "jobs/README.md").read_text()
     rows = {job.name: job.read_text().splitlines()[0].removeprefix("# ") for job in _JOBS}
     assert [name for name, text in rows.items() if f"| [{name}]({name}) | {text} |" not in index] == []
@@ -46,24 +46,24 @@ def test_every_job_is_in_the_index() -> None:
 
 @pytest.mark.parametrize("job", _JOBS, ids=lambda job: job.name)
 def test_every_job_is_valid(job: Path) -> None:
-    """Its keys and values are read without a complaint, and its manifest is there."""
+    """Every job is valid, and its manifest exists."""
     assert Path(load_job(job).manifest).exists()
 
 
 @pytest.mark.parametrize("command", sorted(_commands()))
 def test_every_command_shows_an_example(command: str) -> None:
-    """--help ends in something to copy."""
+    """--help of every command ends with an example."""
     assert f"t2vbatch {command}" in _commands()[command]
 
 
 def test_every_command_is_in_the_readme() -> None:
-    """A command that is not listed is not used."""
+    """README.md lists every command."""
     readme = (_ROOT / "README.md").read_text()
     assert [name for name in _commands() if f"`t2vbatch {name}" not in readme] == []
 
 
 def test_links_lead_somewhere() -> None:
-    """Every relative link of the documentation."""
+    """Every relative link of the documentation leads to a file."""
     broken = []
     for page in (*_ROOT.glob("*.md"), *_ROOT.glob("*/README.md"), *_ROOT.glob("docs/**/*.md")):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
@@ -97,7 +97,7 @@ def test_the_architecture_lists_every_room() -> None:
 
 
 def test_the_reference_is_that_of_the_program() -> None:
-    """Every command with its help and every job key; `make reference` writes the page."""
+    """docs/reference.md is what `make reference` writes."""
     if version("typer") != _pin("typer"):
         pytest.skip("another typer formats help differently")
     assert FILE.read_text() == reference()
@@ -110,7 +110,7 @@ def _pin(name: str) -> str:
 
 
 def test_each_promise_of_the_security_page_has_its_test() -> None:
-    """The test that a row names exists."""
+    """Each test that SECURITY.md names exists."""
     named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?` \|$", (_ROOT / "SECURITY.md").read_text(), re.M)
     assert len(named) > 10
     for file, test in named:

@@ -36,7 +36,7 @@ def _example(kind: type[T2VBatchError]) -> T2VBatchError:
 
 @pytest.mark.parametrize("kind", list(_tree(T2VBatchError)), ids=lambda kind: kind.__name__)
 def test_every_error_survives_pickling(kind: type[T2VBatchError]) -> None:
-    """Type, message and fields are the same on the other side."""
+    """An error has the same type, message and fields after pickling."""
     error = _example(kind)
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is kind
@@ -52,13 +52,13 @@ def test_the_drawing_shows_every_error() -> None:
 
 
 def test_a_usage_error_says_where_what_and_what_to_do() -> None:
-    """All four parts stand in the message."""
+    """The message has the place, what was found, what was expected and what to do."""
     text = str(UsageError("job.yaml: sed", "an unknown key", "did you mean 'seed'?", "rename it"))
     assert all(part in text for part in ("job.yaml: sed", "unknown key", "'seed'", "rename it"))
 
 
 def test_a_manifest_error_shows_ten_problems_and_counts_the_rest() -> None:
-    """A thousand broken rows do not scroll the first one away."""
+    """The message lists ten problems and the number of the others."""
     text = str(ManifestError([Problem("m.csv", n, "seed", "'x'", "an integer") for n in range(1, 15)]))
     assert "row 10" in text
     assert "row 11" not in text
@@ -66,13 +66,13 @@ def test_a_manifest_error_shows_ten_problems_and_counts_the_rest() -> None:
 
 
 def test_nearest_names_the_likely_word_or_all() -> None:
-    """A typo gets its word, a stranger gets the list."""
+    """A misspelt word gets the likely one; any other word gets the list of known ones."""
     assert nearest("guidance_scal", ["guidance_scale", "seed"]) == "did you mean 'guidance_scale'?"
     assert nearest("zzz", ["b", "a"]) == "known: a, b"
 
 
 def test_a_long_list_of_known_words_is_cut() -> None:
-    """A message stays readable where hundreds of names are known."""
+    """A list of hundreds of known words is cut."""
     text = nearest("zzz", [f"name{i:03}" for i in range(400)])
     assert text.startswith("known: name000, ")
     assert text.endswith(" and 370 more")

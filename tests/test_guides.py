@@ -84,7 +84,7 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_the_job_for_eight_gpus_is_valid(tmp_path: Path) -> None:
-    """Its keys and values are read."""
+    """The job of the guide is valid."""
     _files("wan-8-gpus.md", tmp_path)
     job = load_job(tmp_path / "wan22.yaml")
     assert (job.workers.count, job.workers.gpus) == (8, 1)
@@ -139,7 +139,7 @@ def test_the_code_that_reads_results(tmp_path: Path) -> None:
 
 
 def test_a_run_on_s3(tmp_path: Path, s3: str) -> None:
-    """Manifest and output on S3, status and failures from another process."""
+    """The commands of the guide run with manifest and output on S3."""
     job = _job(tmp_path)
     store = open_store(f"{s3}/in")
     store.folder.write("prompts.txt", b"one\ntwo\n")

@@ -96,7 +96,7 @@ def test_rooms_are_listed_from_the_ground_up() -> None:
 
 @pytest.mark.parametrize("file", _FILES, ids=lambda file: str(file.relative_to(_ROOT)))
 def test_a_module_imports_only_what_its_room_may(file: Path) -> None:
-    """No circles, no shortcuts upwards, no deferred import that hides one."""
+    """No module imports a room that the table does not allow, not even inside a function."""
     own = file.relative_to(_ROOT).parts[0].removesuffix(".py")
     assert own in _ROOMS, f"{own} is not in the table: say what it may import"
     allowed = (own, *_ROOMS[own])
@@ -108,7 +108,7 @@ def test_a_module_imports_only_what_its_room_may(file: Path) -> None:
 
 
 def test_the_package_has_few_names() -> None:
-    """A stranger reads the list of rooms in one look."""
+    """The package has exactly the rooms of the table."""
     names = {path.name for path in _ROOT.iterdir()} - {
         "__init__.py",
         "__main__.py",
@@ -120,7 +120,7 @@ def test_the_package_has_few_names() -> None:
 
 
 def test_ray_is_imported_in_its_own_files() -> None:
-    """Everything else runs without it."""
+    """Only the files of the Ray engine import Ray."""
     users = {
         str(file.relative_to(_ROOT))
         for file in _ROOT.rglob("*.py")
@@ -130,7 +130,7 @@ def test_ray_is_imported_in_its_own_files() -> None:
 
 
 def test_private_parts_of_ray_are_used_in_one_file() -> None:
-    """A new version of Ray can break one file only."""
+    """Only one file uses private parts of Ray."""
     users = {
         str(file.relative_to(_ROOT))
         for file in _ROOT.rglob("*.py")
@@ -148,13 +148,13 @@ def test_a_pure_module_loads_neither_torch_nor_ray(name: str) -> None:
 
 
 def test_files_are_short() -> None:
-    """Past 350 lines there is a piece that wants out."""
+    """No file has more than 350 lines."""
     lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in _ROOT.rglob("*.py")}
     assert {str(file): lines for file, lines in lengths.items() if lines > 350} == {}
 
 
 def test_functions_are_short() -> None:
-    """Past 60 lines there is a piece that wants out."""
+    """No function has more than 60 lines."""
     long = {}
     for file in _ROOT.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -164,7 +164,7 @@ def test_functions_are_short() -> None:
 
 
 def test_the_top_level_has_no_stray_file() -> None:
-    """Output of a run or a test, or a note, is not committed."""
+    """No output of a run or a test, and no note, is committed."""
     listed = subprocess.run(["git", "ls-files"], cwd=_ROOT.parent, capture_output=True, text=True, check=True)
     names = {line.partition("/")[0] for line in listed.stdout.splitlines() if not line.startswith(".")}
     folders = {"docs", "infra", "jobs", "manifests", "t2vbatch", "tests"}

@@ -78,7 +78,7 @@ def test_a_manifest_is_kubernetes(file: Path) -> None:
 
 @pytest.mark.parametrize(("file", "words"), _CALLS)
 def test_a_command_exists(file: Path, words: list[str]) -> None:
-    """So do all its options, and its job file exists and is valid."""
+    """Every command and option in infra/ exists, and its job file is valid."""
     root = typer.main.get_command(app)
     assert isinstance(root, TyperGroup)
     command = root.commands[words[1]]
@@ -185,7 +185,7 @@ def _ended(process: "subprocess.Popen[str]") -> Iterator[None]:
 
 
 def test_the_slurm_script_makes_videos(tmp_path: Path) -> None:
-    """On a real Ray of one node, whose processes it ends; two small programs stand in for Slurm."""
+    """The Slurm script makes videos on a real Ray of one node, with stand-ins for two programs of Slurm."""
     (tmp_path / "rows.csv").write_text("id,prompt\na,one\nb,two\n")
     (tmp_path / "job.yaml").write_text(_JOB)
     process = _slurm(tmp_path, ["job.yaml", "--set", "samples=2"])

@@ -74,7 +74,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_run_from_start_to_end(folder: Path) -> None:
-    """run, run again, status, verify, report: each with its exit code, plain lines in a pipe."""
+    """run twice, status, verify and report exit with their codes and print plain lines into a pipe."""
     first = _t2vbatch(folder, "run", "job.yaml")
     assert first.returncode == 0, first.stderr
     assert "2 videos generated" in first.stdout
@@ -93,7 +93,7 @@ def test_a_run_from_start_to_end(folder: Path) -> None:
 
 
 def test_json_is_one_object(folder: Path) -> None:
-    """Programs read all of stdout as JSON."""
+    """With --json all of stdout is one JSON object."""
     run = _t2vbatch(folder, "run", "job.yaml", "--json", "--set", "samples=2")
     found = json.loads(run.stdout)
     assert (found["made"], found["exit_code"], found["summary"]["counts"]["ok"]) == (4, 0, 4)
@@ -102,7 +102,7 @@ def test_json_is_one_object(folder: Path) -> None:
 
 
 def test_failed_samples_make_exit_code_three(folder: Path, quick: Command) -> None:
-    """The run finished, and a script sees that some samples failed."""
+    """A run that finishes with failed samples exits with 3, so that a script can see it."""
     (folder / "rows.csv").write_text("id,prompt\na,one\nb,two [fault:raise]\n")
     run = quick("run", "job.yaml")
     assert run.returncode == 3
@@ -110,7 +110,7 @@ def test_failed_samples_make_exit_code_three(folder: Path, quick: Command) -> No
 
 
 def test_a_dry_run_makes_nothing(folder: Path, quick: Command) -> None:
-    """It prints what it would generate; so does plan."""
+    """run --dry-run and plan print what a run would generate, and generate nothing."""
     for arguments in (("run", "job.yaml", "--dry-run"), ("plan", "job.yaml")):
         done = quick(*arguments)
         assert done.returncode == 0, done.stderr
@@ -142,7 +142,7 @@ def test_a_dry_run_makes_nothing(folder: Path, quick: Command) -> None:
 def test_wrong_input_gets_one_message(
     folder: Path, quick: Command, change: dict[str, str | None], said: str
 ) -> None:
-    """Exit code 2, no traceback, no output folder: nothing is started that could be refused."""
+    """Wrong input gives exit code 2 and one message, without a traceback and without an output folder."""
     (folder / "broken.png").write_bytes(b"no image")
     for name, text in change.items():
         (folder / name).unlink()
@@ -156,7 +156,7 @@ def test_wrong_input_gets_one_message(
 
 
 def test_a_truncated_parquet_is_refused(folder: Path, quick: Command) -> None:
-    """The message is ours, not Arrow's."""
+    """The message for a truncated Parquet file is ours and not Arrow's."""
     pq.write_table(pa.table({"prompt": ["one"] * 100}), folder / "rows.parquet")
     data = (folder / "rows.parquet").read_bytes()
     (folder / "rows.parquet").write_bytes(data[: len(data) // 2])
@@ -167,7 +167,7 @@ def test_a_truncated_parquet_is_refused(folder: Path, quick: Command) -> None:
 
 
 def test_an_output_that_cannot_be_written_is_one_message(folder: Path, quick: Command) -> None:
-    """A file stands where the folder should be."""
+    """An output whose path is a file is refused with one message."""
     (folder / "out").write_text("in the way")
     run = quick("run", "job.yaml")
     assert run.returncode == 2
@@ -177,7 +177,7 @@ def test_an_output_that_cannot_be_written_is_one_message(folder: Path, quick: Co
 
 
 def test_a_full_disk_is_one_message_and_keeps_what_is_finished(folder: Path) -> None:
-    """A small file system of its own fills up in the middle of a run; with room, the run goes on."""
+    """A run whose disk becomes full stops with one message, and continues once there is space."""
     small = folder / "small"
     small.mkdir()
     mounted = subprocess.run(
@@ -204,7 +204,7 @@ def test_a_full_disk_is_one_message_and_keeps_what_is_finished(folder: Path) -> 
 
 
 def test_manifest_check_lists_all(folder: Path, quick: Command) -> None:
-    """All problems, not only the first, and exit code 2."""
+    """manifest check lists all problems, not only the first, and exits with 2."""
     Image.new("RGB", (4, 4)).save(folder / "i.png")
     (folder / "rows.csv").write_text("prompt,seed,image\none,x,i.png\n,1,\nthree,2,gone.png\n")
     check = quick("manifest", "check", "rows.csv")
@@ -215,7 +215,7 @@ def test_manifest_check_lists_all(folder: Path, quick: Command) -> None:
 
 
 def test_manifest_check_takes_a_job_with_its_limits(folder: Path, quick: Command) -> None:
-    """A job file is accepted for its manifest, within the limits of the job; the message names the key."""
+    """manifest check accepts a job, applies its limits, and names the key of an exceeded limit."""
     (folder / "rows.csv").write_text("prompt\n" + "long " * 3000)
     assert "limits.prompt_chars in the job raises this" in quick("manifest", "check", "job.yaml").stdout
     (folder / "job.yaml").write_text(_JOB + "limits: {prompt_chars: 20000}\n")
@@ -223,7 +223,7 @@ def test_manifest_check_takes_a_job_with_its_limits(folder: Path, quick: Command
 
 
 def test_metrics_and_models_are_listed(folder: Path, quick: Command) -> None:
-    """Each is shown in full by name; for an unknown name the message suggests the nearest."""
+    """Metrics and models are listed and shown by name; an unknown name gets the nearest known one."""
     names = quick("metrics").stdout
     assert "clip_temporal" in names
     assert "videoscore2" in names
@@ -240,12 +240,12 @@ def test_metrics_and_models_are_listed(folder: Path, quick: Command) -> None:
 
 
 def test_the_version_is_printed(folder: Path, quick: Command) -> None:
-    """The version of the package."""
+    """--version prints the version of the package."""
     assert quick("--version").stdout == f"t2vbatch {__version__}\n"
 
 
 def test_the_doctor_lists_the_machine(folder: Path, quick: Command) -> None:
-    """Devices, memory, ffmpeg, Hub and packages, as JSON."""
+    """doctor --json has devices, memory, ffmpeg, the Hub and packages."""
     found = {fact["name"] for fact in json.loads(quick("doctor", "--json").stdout)["facts"]}
     assert {"python", "memory", "cpus", "gpu", "ffmpeg", "hub", "pipelines"} <= found
 
@@ -254,14 +254,14 @@ def test_the_doctor_lists_the_machine(folder: Path, quick: Command) -> None:
     "arguments", [["runn"], ["run"], ["run", "job.yaml", "--sett", "x"], ["status", "nowhere"]]
 )
 def test_a_mistyped_command_is_refused(folder: Path, quick: Command, arguments: list[str]) -> None:
-    """Without a traceback."""
+    """An unknown command is refused without a traceback."""
     done = quick(*arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
 
 
 def test_an_error_says_whether_a_run_was_asked_for(folder: Path, quick: Command) -> None:
-    """'not started' is for commands that start something; those that read say 'error'."""
+    """Errors of commands that start workers begin with 'not started', all others with 'error'."""
     assert quick("run", "nowhere.yaml").stderr.startswith("not started: nowhere.yaml")
     assert quick("status", "nowhere").stderr.startswith("error: ")
     assert quick("plan", "nowhere.yaml").stderr.startswith("error: ")
@@ -301,7 +301,7 @@ def test_failures_are_grouped_with_their_samples(folder: Path, quick: Command) -
 
 
 def test_a_folder_on_a_read_only_disk_is_refused_before_the_run(folder: Path, quick: Command) -> None:
-    """The message names the folder; nothing else is checked for seconds first."""
+    """A read-only output is refused at once, and the message names the folder."""
     target = folder / "ro"
     target.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(target)]
@@ -350,7 +350,7 @@ print("loaded:", *sorted({"torch", "diffusers", "transformers", "ray", "peft", "
     ],
 )
 def test_a_command_that_answers_loads_no_torch(folder: Path, arguments: str) -> None:
-    """Importing torch, diffusers or Ray takes seconds; only commands that generate need them."""
+    """Commands that generate nothing import neither torch nor diffusers nor Ray."""
     (folder / "wrong.yaml").write_text(_JOB.replace("metrics: []", "metrics: [clip_scor]"))
     command = [sys.executable, "-c", _MODULES_AFTER, *arguments.split()]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
@@ -358,7 +358,7 @@ def test_a_command_that_answers_loads_no_torch(folder: Path, arguments: str) -> 
 
 
 def test_a_run_with_nothing_to_do_loads_no_torch(folder: Path) -> None:
-    """Importing torch, diffusers or Ray takes seconds, and a finished output needs none of them."""
+    """A run with nothing to do imports neither torch nor diffusers nor Ray."""
     assert _t2vbatch(folder, "run", "job.yaml").returncode == 0
     command = [sys.executable, "-c", _MODULES_AFTER, "run", "job.yaml"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
@@ -374,7 +374,7 @@ def test_a_beginning_names_what_begins_with_it(quick: Command) -> None:
 
 
 def test_an_unknown_bundled_model_is_refused(quick: Command) -> None:
-    """There is one bundled model, so another name is a slip of the keyboard and no Hub id."""
+    """init refuses a bundled:NAME that is not a bundled model, and names the known one."""
     done = quick("init", "new.yaml", "--model", "bundled:shape", "--prompts", "rows.csv")
     assert done.returncode == 2
     assert "bundled:shapes" in done.stderr

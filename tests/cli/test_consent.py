@@ -66,7 +66,7 @@ def poison(output: Path, changes: dict[str, Any]) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
 )
 def test_code_of_an_output_needs_permission(output: Path, command: Sequence[str], kind: str) -> None:
-    """Without a terminal the command is refused before anything runs, and names the key and the option."""
+    """Without a terminal, a command that needs permission is refused; the message names key and option."""
     poison(output, EVIL[kind])
     name, *options = command
     result = CliRunner().invoke(app, [name, str(output), *options])
@@ -78,7 +78,7 @@ def test_code_of_an_output_needs_permission(output: Path, command: Sequence[str]
 
 @pytest.mark.parametrize("kind", EVIL)
 def test_commands_that_need_no_code_run_none(output: Path, kind: str) -> None:
-    """report, verify, import-scores, status, compare and sheet work on such an output, and run nothing."""
+    """report, verify, import-scores, status, compare and sheet run no code of an output."""
     poison(output, EVIL[kind])
     (output.parent / "vbench.json").write_text(json.dumps({"motion_smoothness": [0.5, []]}))
     for command in (["report"], ["verify"], ["status"], ["failures"], ["certify"], ["sheet"]):
@@ -90,7 +90,7 @@ def test_commands_that_need_no_code_run_none(output: Path, kind: str) -> None:
 
 
 def test_bundled_models_and_adapters_need_no_permission(output: Path) -> None:
-    """What t2vbatch, diffusers or transformers contain is code that is installed here anyway."""
+    """Code of t2vbatch, diffusers and transformers needs no permission."""
     assert CliRunner().invoke(app, ["verify", str(output), "--deep", "1"]).exit_code == 0
 
 

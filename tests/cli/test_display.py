@@ -15,7 +15,7 @@ _LOG = logging.getLogger("t2vbatch.engines.loop")
 
 
 def test_equal_warnings_are_shown_once_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    """Twenty samples with one error are two lines."""
+    """Twenty equal warnings are shown as one line and a line with their number."""
     with Display():
         for _ in range(20):
             _LOG.warning("gave up on a sample: %s", "num_frames must be a number")
@@ -46,7 +46,7 @@ def test_loading_a_second_model_keeps_the_rate(
 
 
 def test_a_log_file_gets_progress_and_warnings(tmp_path: Path) -> None:
-    """Also with --json; a second run appends to the file."""
+    """A log file gets progress and warnings, also with --json; a second run appends to it."""
     file = tmp_path / "run.log"
     for _ in range(2):
         with Display(quiet=True, log_file=file) as shown:
@@ -58,13 +58,13 @@ def test_a_log_file_gets_progress_and_warnings(tmp_path: Path) -> None:
 
 
 def test_a_log_file_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
-    """With the name of the file."""
+    """The message for a log file that cannot be opened names the file."""
     with pytest.raises(UsageError, match=r"no/run\.log"):
         Display(log_file=tmp_path / "no" / "run.log")
 
 
 def test_numbers_in_words() -> None:
-    """One row, two rows; seconds, minutes, hours, days."""
+    """Counts have a singular and a plural; durations are in seconds, minutes, hours or days."""
     assert [counted(n, "row") for n in (0, 1, 1500)] == ["0 rows", "1 row", "1,500 rows"]
     shown = [duration(seconds) for seconds in (5, 89, 600, 3 * 3600 + 300, 50 * 3600)]
     assert shown == ["5 s", "89 s", "10 min", "3 h 05 min", "2 d 2 h"]

@@ -59,7 +59,7 @@ def test_init_replaces_nothing_without_force(tmp_path: Path) -> None:
 
 
 def test_the_demo_is_the_quickstart(tmp_path: Path) -> None:
-    """The same prompts, model, metrics and number of samples as jobs/quickstart.yaml."""
+    """demo has the prompts, the model, the metrics and the number of samples of jobs/quickstart.yaml."""
     assert (_ROOT / "manifests/quickstart.csv").read_text() == DEMO_PROMPTS
     write(demo(tmp_path / "demo"))
     made, shipped = load_job(tmp_path / "demo/job.yaml"), load_job(_ROOT / "jobs/quickstart.yaml")
@@ -68,7 +68,7 @@ def test_the_demo_is_the_quickstart(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    """A file stands where the folder should be."""
+    """demo names the path if a file is in the place of its folder."""
     (tmp_path / "demo").write_text("in the way")
     with pytest.raises(UsageError, match=r"demo"):
         write(demo(tmp_path / "demo"))

@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_progress_names_what_it_waits_for() -> None:
-    """Nothing once a worker is ready, or if no sample is pending."""
+    """Progress waits for nothing once a worker is ready, or if no sample is pending."""
     assert Progress(0, 0, 0, 0, 4, 0, 0).waits_for == "waiting for workers"
     loading = Progress(0, 0, 0, 0, 4, 0, 3, loading={"wan": 2, "ltx": 1})
     assert loading.waits_for == "loading wan on 2 workers, ltx on 1 worker"
@@ -54,7 +54,7 @@ def test_progress_names_what_it_waits_for() -> None:
 def test_a_log_gets_a_line_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also while the main thread only waits, and not more often."""
+    """A log gets a line at most every LINE_EVERY_S, also while the main thread only waits."""
     monkeypatch.setattr(display, "LINE_EVERY_S", 1.0)
     with Display() as shown:
         shown.show(Progress(0, 0, 0, 0, 4, 0, 2, loading={"wan": 2}))
@@ -67,7 +67,7 @@ def test_a_log_gets_a_line_now_and_then(
 def test_a_quiet_display_prints_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A program that asks for JSON gets nothing else."""
+    """With --json the display prints nothing."""
     monkeypatch.setattr(display, "LINE_EVERY_S", 0.1)
     with Display(quiet=True) as shown:
         shown.wait("checking the job")
@@ -76,7 +76,7 @@ def test_a_quiet_display_prints_nothing(
 
 
 def test_a_terminal_shows_the_seconds(folder: Path) -> None:
-    """From the check to the loading of the model, which takes a second here."""
+    """A terminal shows the check of the job and the loading of the model with their seconds."""
     main, terminal = pty.openpty()
     command = [sys.executable, "-m", "t2vbatch", "run", "job.yaml"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm", "COLUMNS": "100"}
@@ -112,7 +112,7 @@ def test_status_shows_what_the_run_waits_for(folder: Path) -> None:
 
 
 def test_an_interrupt_while_planning_is_one_line(folder: Path) -> None:
-    """Exit code 130 at any point of an import, and no output folder."""
+    """Ctrl-C during planning prints one line, exits with 130 and leaves no output folder."""
     (folder / "slow_plugin.py").write_text(_SLOW_PLUGIN)
     job = _JOB.replace("t2vbatch.models.fake:FakeModel", "slow_plugin:Model")
     (folder / "job.yaml").write_text(job)

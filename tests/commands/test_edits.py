@@ -139,7 +139,7 @@ def test_an_edit_keeps_everything_and_going_back_makes_nothing(edits: Edits, nam
 
 
 def test_fewer_samples_come_back(edits: Edits) -> None:
-    """From three samples per row to two and back: the third ones are superseded, and come back."""
+    """After a change from three samples per row to two and back, the third ones come back."""
     assert edits.write(samples=3).run().made == 6
     assert edits.write(samples=2).run().made == 0
     assert edits.counts() == (9, 3)
@@ -184,7 +184,7 @@ class _Interrupted:
 
 
 def test_an_interrupt_after_an_edit_loses_nothing(edits: Edits) -> None:
-    """Ctrl-C before the first new video: the old ones are superseded, and come back without generation."""
+    """After Ctrl-C before the first new video, the superseded videos come back without generation."""
     edits.write(spec={"call": {"num_frames": 4}})
     assert edits.run(engine=lambda job: _Interrupted()).ending == "interrupted"
     assert edits.counts() == (3, 3)
@@ -193,7 +193,7 @@ def test_an_interrupt_after_an_edit_loses_nothing(edits: Edits) -> None:
 
 
 def test_a_column_of_whole_numbers_that_becomes_one_of_floats(edits: Edits) -> None:
-    """5 and 5.0 are one value: a new row with 7.5 makes itself alone."""
+    """5 and 5.0 are one value, so a new row with 7.5 generates only its own sample."""
     edits.write(edits.rows(fault_seconds=5))
     assert edits.run().made == 3
     edits.write([*edits.rows(fault_seconds=5), {"id": "new", "prompt": "x", "fault_seconds": 7.5}])
@@ -203,7 +203,7 @@ def test_a_column_of_whole_numbers_that_becomes_one_of_floats(edits: Edits) -> N
 def test_a_moved_revision_is_pinned_until_models_are_updated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new commit of ``main`` makes nothing; an update reports what moved and its cost, and needs a yes."""
+    """A new commit of ``main`` changes nothing until an update, which shows change and cost, and asks."""
     edits = Edits(tmp_path, count=11).write(spec={"pipeline": "tests.commands.test_edits:HubModel"})
     assert edits.run().made == 11
     assert open_store(edits.out).read_job().pins == {"some/repository@main": "aaaa"}
@@ -217,7 +217,7 @@ def test_a_moved_revision_is_pinned_until_models_are_updated(
 
 
 def test_prune_deletes_what_is_superseded_and_nothing_else(edits: Edits) -> None:
-    """It lists count, bytes and reasons first; afterwards the old samples would be made again."""
+    """prune shows count, bytes and reasons, and deletes superseded samples, which no longer come back."""
     edits.write([{"id": "r0", "prompt": "x"}, *edits.rows()[1:2]])
     edits.run()
     found = find_prunable(edits.out)
@@ -230,7 +230,7 @@ def test_prune_deletes_what_is_superseded_and_nothing_else(edits: Edits) -> None
 
 
 def test_the_stored_plan_is_enough_for_scores_and_report(edits: Edits) -> None:
-    """Manifest and model may be gone."""
+    """score and report work when manifest and model no longer exist."""
     (edits.folder / "rows.csv").unlink()
     store = open_store(edits.out)
     text = (edits.folder / "out/job.yaml").read_text().replace(FAKE, "gone.from.here:Model")
@@ -242,7 +242,7 @@ def test_the_stored_plan_is_enough_for_scores_and_report(edits: Edits) -> None:
 
 
 def test_a_lost_score_is_computed_again_and_an_undefined_one_is_not(edits: Edits) -> None:
-    """An exception may not come again; a metric that does not define a score for a video never will."""
+    """A score that an exception lost is computed again; a score that is undefined for its video is not."""
     score_output(edits.out, {"flicker": {}, "motion": {}}, engine_for)
     store = open_store(edits.out)
     records = store.records().to_pylist()
@@ -257,7 +257,7 @@ def test_a_lost_score_is_computed_again_and_an_undefined_one_is_not(edits: Edits
 
 
 def test_repair_makes_damaged_videos_again_with_the_same_bytes(edits: Edits) -> None:
-    """Those alone, and it says whether they are the same."""
+    """repair generates damaged videos alone, and reports whether they have the same bytes."""
     videos = sorted((edits.folder / "out/videos").rglob("*.mp4"))
     before = videos[0].read_bytes()
     videos[0].write_bytes(before[:-20])
@@ -271,7 +271,7 @@ def test_repair_makes_damaged_videos_again_with_the_same_bytes(edits: Edits) -> 
 
 
 def test_a_failed_row_that_left_the_plan_is_pruned_without_a_video(tmp_path: Path) -> None:
-    """A record without a video has nothing to move and nothing to delete but itself."""
+    """prune deletes the record of a superseded failed sample, which has no video."""
     edits = Edits(tmp_path).write([{"id": "a", "prompt": "x [fault:raise]"}, {"id": "b", "prompt": "y"}])
     edits.run()
     edits.write([{"id": "b", "prompt": "y"}]).run()

@@ -131,7 +131,7 @@ def test_a_probability_counts_as_a_part_of_a_win(
 
 
 def test_an_interrupted_judge_continues(output: str, judge: Callable[..., Judge], tmp_path: Path) -> None:
-    """--limit stops after as many pairs; the next call asks about the others, over a line cut by a crash."""
+    """--limit bounds the pairs of a call; the next call continues after a line that a crash cut."""
     votes, asked = tmp_path / "votes.jsonl", judge(LIGHTER)
     assert len(judge_outputs([output], asked, votes, limit=2).pending) == 2
     with votes.open("a") as file:
@@ -158,7 +158,7 @@ def test_an_interrupted_judge_continues(output: str, judge: Callable[..., Judge]
 def test_a_judge_that_fails_stops_after_five_pairs(
     output: str, judge: Callable[..., Judge], tmp_path: Path, body: str, reason: str
 ) -> None:
-    """One clear message; the file has no vote of the failed pairs."""
+    """After five failures the command stops with one message; the file has no vote of the failed pairs."""
     votes = tmp_path / "votes.jsonl"
     with pytest.raises(RunError, match="5 pairs in a row could not be judged") as raised:
         judge_outputs([output], judge(body), votes)
@@ -194,7 +194,7 @@ def test_a_file_has_the_votes_of_one_judge(output: str, judge: Callable[..., Jud
 def test_the_command_says_what_it_costs_and_keeps_the_key_to_itself(
     output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It prints the number of questions first; an endpoint that refuses is told once, without the key."""
+    """The number of questions is printed first; the message of an endpoint error does not contain the key."""
     use_this_python(FOLDER / "vlm_judge.py", tmp_path / "cache", monkeypatch)
     monkeypatch.setenv("VLM_JUDGE_KEY", "sk-secret")
     votes = tmp_path / "votes.jsonl"

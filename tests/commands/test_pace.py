@@ -37,7 +37,7 @@ def test_the_rate_is_that_of_the_last_ten_minutes() -> None:
 
 
 def test_a_burst_at_the_start_is_no_rate_of_thousands() -> None:
-    """The first second counts as a whole second."""
+    """The first second counts as a whole second in the rate."""
     run = _Run()
     run.finish(0.001)
     assert run.pace.rate_per_min() == 60

@@ -89,7 +89,7 @@ def test_every_part_of_a_model_is_pinned(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_scores_stay_with_the_old_weights(hub: Hub, tmp_path: Path) -> None:
-    """When ``main`` of the scorer moves, nothing is made again; runs and ``score`` load the old commit."""
+    """When ``main`` of the scorer moves, nothing is generated, and runs and ``score`` load the old commit."""
     hub.add("org/clip", CLIP)
     asked: dict[str, Any] = {"metrics": ["clip_temporal"], "clip": {"path": "org/clip"}}
     first = run_job(_prepared(tmp_path, **asked), engine_for)

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_everything_that_a_job_names_is_looked_at(folder: Path) -> None:
-    """A manifest, metrics, arguments and a folder that are not there: six problems, one message."""
+    """One message has all six problems of a job: manifest, metrics, arguments and a missing folder."""
     job = folder / "job.yaml"
     with pytest.raises(CombinedJobError) as caught:
         prepare(load_job(job))
@@ -49,7 +49,7 @@ def test_everything_that_a_job_names_is_looked_at(folder: Path) -> None:
 
 
 def test_one_problem_is_an_error_of_its_own_class(folder: Path) -> None:
-    """With the file and line all the same; the option, where an option says it."""
+    """A single problem has its own class, with file and line of the job, or with the option that set it."""
     (folder / "row.csv").write_text("id,prompt\na,one\n")
     sets = ["metrics=[]", "models={fake: {path: x, pipeline: 't2vbatch.models.fake:FakeModel'}}"]
     with pytest.raises(ModelError) as caught:
@@ -59,7 +59,7 @@ def test_one_problem_is_an_error_of_its_own_class(folder: Path) -> None:
 
 
 def test_an_output_that_is_a_file_is_refused(folder: Path) -> None:
-    """And so is nothing else, where nothing else is wrong."""
+    """An output path that is a file is the only problem of an otherwise valid job."""
     (folder / "out").touch()
     (folder / "row.csv").write_text("id,prompt\na,one\n")
     sets = ["metrics=[]", "models={fake: {path: x, pipeline: 't2vbatch.models.fake:FakeModel'}}"]

@@ -33,7 +33,7 @@ ROWS = [{"id": "a", "prompt": "x"}, {"id": "b", "prompt": "y"}]
 
 
 def test_a_run_with_nothing_to_do_writes_no_table_and_no_report(tmp_path: Path) -> None:
-    """All their files stay as they are, and the summary is that of the first run."""
+    """A run with nothing to do changes no file of tables and report, and has the summary of the first run."""
     first = _run(tmp_path, ROWS)
     before = _versions(tmp_path)
     second = _run(tmp_path, ROWS)

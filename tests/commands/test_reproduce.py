@@ -40,7 +40,7 @@ def _files(store: Store) -> dict[str, bytes]:
 
 
 def test_the_same_comes_out_again(output: Store) -> None:
-    """At most as many as have a video, and the output stays as it is."""
+    """reproduce generates at most as many samples as have a video, and changes nothing in the output."""
     before = _files(output)
     assert list(reproduce(output, 2, engine_for)) == [None, None]
     assert list(reproduce(output, 99, engine_for)) == [None, None, None]
@@ -48,7 +48,7 @@ def test_the_same_comes_out_again(output: Store) -> None:
 
 
 def test_a_model_that_gives_other_bytes_is_found(output: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each finding names the video."""
+    """Each finding about different bytes names the video."""
     generate = FakeModel.generate
 
     def drifting(model: FakeModel, requests: Sequence[Request]) -> list[Video]:
@@ -62,6 +62,6 @@ def test_a_model_that_gives_other_bytes_is_found(output: Store, monkeypatch: pyt
 
 
 def test_there_must_have_been_a_run(tmp_path: Path) -> None:
-    """An empty folder has nothing that could be made again."""
+    """A folder without a run is refused."""
     with pytest.raises(UsageError, match="no run has begun"):
         list(reproduce(open_store(str(tmp_path)), 1, engine_for))

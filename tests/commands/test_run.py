@@ -54,7 +54,7 @@ def _results(output: str | Path) -> list[dict[str, Any]]:
 
 
 def test_a_run_makes_every_sample_and_every_table(tmp_path: Path) -> None:
-    """4 rows x 2 indices are 8 videos, 8 rows of results, a summary, a report."""
+    """4 rows x 2 indices give 8 videos, 8 rows of results, a summary and a report."""
     result = _run(_write(tmp_path))
     assert (result.made, result.summary.counts.ok, result.ending) == (8, 8, "finished")
     out = Path(result.output)
@@ -67,7 +67,7 @@ def test_a_run_makes_every_sample_and_every_table(tmp_path: Path) -> None:
 
 
 def test_metadata_is_what_datasets_looks_for(tmp_path: Path) -> None:
-    """file_name, relative to the folder, for each video that is ok."""
+    """metadata.parquet has the file_name of each ok video, relative to the folder."""
     out = Path(_run(_write(tmp_path)).output)
     names = pq.read_table(out / "metadata.parquet")["file_name"].to_pylist()
     assert len(names) == 8
@@ -75,7 +75,7 @@ def test_metadata_is_what_datasets_looks_for(tmp_path: Path) -> None:
 
 
 def test_a_second_run_makes_nothing(tmp_path: Path) -> None:
-    """No video is touched, and no engine is started."""
+    """A second run starts no engine and changes no video."""
     job = _write(tmp_path)
     first = _run(job)
     before = {file: file.stat().st_mtime_ns for file in Path(first.output, "videos").rglob("*.mp4")}
@@ -90,7 +90,7 @@ def _no_engine(job: object) -> Any:
 
 
 def test_changing_one_row_makes_what_it_touches(tmp_path: Path) -> None:
-    """Its two samples. The others keep their videos, and the two old videos leave ``videos/``."""
+    """After an edit of a row, its two samples are generated, and their old videos leave ``videos/``."""
     before = _videos(_run(_write(tmp_path)).output)
     changed = [*_PROMPTS[:-1], {**_PROMPTS[-1], "prompt": "another prompt"}]
     result = _run(_write(tmp_path, changed))
@@ -128,7 +128,7 @@ def test_a_missing_video_is_made_again(tmp_path: Path) -> None:
 
 
 def test_changing_an_extra_column_changes_the_table_alone(tmp_path: Path) -> None:
-    """Results show the manifest as it is now."""
+    """After an edit of an extra column, the results have its new values, and no video is generated."""
     _run(_write(tmp_path))
     result = _run(_write(tmp_path, [{**row, "topic": "new"} for row in _PROMPTS]))
     assert result.made == 0
@@ -136,7 +136,7 @@ def test_changing_an_extra_column_changes_the_table_alone(tmp_path: Path) -> Non
 
 
 def test_adding_a_model_makes_its_samples_alone(tmp_path: Path) -> None:
-    """The first model's videos stay."""
+    """After a model was added, the videos of the first model are kept."""
     job = _write(tmp_path)
     _run(job)
     spec = "{path: y, pipeline: 't2vbatch.models.fake:FakeModel', call: {num_frames: 4}}"
@@ -149,7 +149,7 @@ def test_adding_a_model_makes_its_samples_alone(tmp_path: Path) -> None:
 
 
 def test_equal_samples_are_one_video(tmp_path: Path) -> None:
-    """A model beside itself under another name is made once, and both have all their rows."""
+    """A model under two names is generated once, and both names have all their rows."""
     job = _write(tmp_path)
     spec = {"path": "elsewhere", "pipeline": "t2vbatch.models.fake:FakeModel"}
     result = _run(job, f"models.twin={json.dumps(spec)}")
@@ -163,7 +163,7 @@ def test_equal_samples_are_one_video(tmp_path: Path) -> None:
 
 
 def test_a_renamed_model_keeps_its_videos(tmp_path: Path) -> None:
-    """A name decides no pixel."""
+    """A model that gets another name keeps its videos."""
     job = _write(tmp_path)
     _run(job)
     spec = {"path": "elsewhere", "pipeline": "t2vbatch.models.fake:FakeModel"}
@@ -173,7 +173,7 @@ def test_a_renamed_model_keeps_its_videos(tmp_path: Path) -> None:
 
 
 def test_what_shared_a_video_keeps_it_when_the_other_model_changes(tmp_path: Path) -> None:
-    """No record ever names a file that is not its own."""
+    """No record names a file of another sample."""
     spec = {"path": "x", "pipeline": "t2vbatch.models.fake:FakeModel"}
     both = {"a": spec, "b": spec}
     _run(_write(tmp_path, models=both))
@@ -185,7 +185,7 @@ def test_what_shared_a_video_keeps_it_when_the_other_model_changes(tmp_path: Pat
 
 
 def test_a_failing_row_is_recorded_and_stops_nothing(tmp_path: Path) -> None:
-    """Three attempts, the error with its traceback, and the others are made."""
+    """A failing row is recorded after three attempts with its error, and the other rows are generated."""
     rows = [*_PROMPTS, {"id": "bad", "prompt": "x [fault:raise]"}]
     result = _run(_write(tmp_path, rows))
     counts = result.summary.counts
@@ -197,7 +197,7 @@ def test_a_failing_row_is_recorded_and_stops_nothing(tmp_path: Path) -> None:
 
 
 def test_a_failed_sample_is_tried_again_only_when_asked(tmp_path: Path) -> None:
-    """The next run leaves it alone; --retry-failed takes it up, and this time it succeeds."""
+    """The next run skips a failed sample; --retry-failed retries it."""
     job = _write(tmp_path, [{"id": "bad", "prompt": "x [fault:raise x3]"}], samples=1)
     assert _run(job).summary.counts.failed == 1
     assert _run(job).made == 0
@@ -207,7 +207,7 @@ def test_a_failed_sample_is_tried_again_only_when_asked(tmp_path: Path) -> None:
 
 
 def test_output_that_shows_nothing_is_degenerate(tmp_path: Path) -> None:
-    """Black frames and NaN are counted apart, with the reason, and never as ok."""
+    """Black frames and NaN are degenerate, with the reason, and never ok."""
     rows = [{"id": "a", "prompt": "x [fault:black]"}, {"id": "b", "prompt": "x [fault:nan]"}]
     result = _run(_write(tmp_path, rows, samples=1))
     assert result.summary.counts.degenerate == 2
@@ -219,7 +219,7 @@ def test_output_that_shows_nothing_is_degenerate(tmp_path: Path) -> None:
 
 
 def test_retrying_in_float32_is_part_of_the_identity(tmp_path: Path) -> None:
-    """Its pixels may be others; without the key nothing changes. The fake is black in any precision."""
+    """The key retry_degenerate changes the identity, because the retry may give other pixels."""
     rows = [{"id": "a", "prompt": "x [fault:black]"}]
     job = _write(tmp_path, rows, samples=1)
     before = prepare(load_job(job)).plan.sample(0).sample_id
@@ -274,7 +274,7 @@ def test_verify_finds_what_is_wrong(tmp_path: Path, damage: str) -> None:
 
 
 def test_status_tells_from_the_files_alone(tmp_path: Path) -> None:
-    """planned = ok + degenerate + failed + pending, also after a manifest has grown."""
+    """planned = ok + degenerate + failed + pending in status, also after a manifest has grown."""
     rows = [*_PROMPTS, {"id": "bad", "prompt": "x [fault:raise]"}]
     result = _run(_write(tmp_path, rows))
     status = read_status(open_store(result.output))
@@ -303,7 +303,7 @@ def test_a_killed_driver_costs_what_was_being_made(tmp_path: Path) -> None:
 
 
 def test_status_tells_of_a_run_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who writes, with how many workers, and how long ago it was heard."""
+    """status shows who writes, the number of workers, and the age of the last report."""
     monkeypatch.setattr(status_file, "_EVERY_S", 0.0)
     monkeypatch.setattr(loop, "REPORT_S", 0.0)
     seen: list[Status] = []
@@ -323,7 +323,7 @@ def test_status_tells_of_a_run_that_goes_on(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_run_that_lost_its_lease_stops_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends with the new holder's name, and leaves everything as the new holder has it."""
+    """It ends with the name of the new holder, and changes none of the new holder's files."""
     monkeypatch.setattr(loop, "REPORT_S", 0.0)
     out = tmp_path / "out"
     holder = {"host": "elsewhere", "machine": "another", "pid": 1, "born": "1"}
@@ -348,7 +348,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 def test_an_object_store_is_an_output_like_any_other(tmp_path: Path, s3: str) -> None:
-    """Made, found again, verified and counted on S3, with the bytes of a local run."""
+    """A run on S3 gives the bytes of a local run, and verify and status work on it."""
     local = _videos(_run(_write(tmp_path)).output)
     remote = f"output={s3}/some/prefix"
     assert _run(_write(tmp_path), remote).made == 8

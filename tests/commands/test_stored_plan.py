@@ -74,7 +74,7 @@ def output(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     ],
 )
 def test_a_command_about_a_run_needs_its_output_alone(output: Path, command: str) -> None:
-    """It ends with success in a moved output, without manifest, media, model and Hub."""
+    """The command succeeds in a moved output, without manifest, media, model and Hub."""
     places = {"OUT": str(output), "FOLDER": str(output.parent), "CLIP": str(CLIP)}
     for name, place in places.items():
         command = command.replace(name, place)
@@ -83,7 +83,7 @@ def test_a_command_about_a_run_needs_its_output_alone(output: Path, command: str
 
 
 def test_a_tracker_gets_a_run_from_its_output_alone(output: Path) -> None:
-    """It is sent the numbers of both models, and a video of each."""
+    """The tracker gets the numbers and a video of both models from the output alone."""
     with entry_of(open_store(str(output)), Tracker(videos=1)) as entry:
         assert {name.partition("/")[0] for name in entry.numbers} >= {"m", "n"}
         assert len(entry.videos) == 2

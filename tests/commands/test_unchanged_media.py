@@ -43,7 +43,7 @@ def _spoil(file: Path, moved: bool = False) -> None:
 
 @pytest.mark.parametrize("name", ["a.png", "b.png", "c.png"])
 def test_an_unchanged_image_is_not_read_again(folder: Path, name: str) -> None:
-    """Bytes that are no longer an image, with the size and time of the image, are not noticed."""
+    """An image with the same size and time is not read again."""
     before = _prepared(folder).plan.table["sample_id"]
     _spoil(folder / name)
     assert _prepared(folder).plan.table["sample_id"].equals(before)
@@ -51,20 +51,20 @@ def test_an_unchanged_image_is_not_read_again(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a.png", "b.png", "c.png"])
 def test_an_image_with_another_time_is_checked_again(folder: Path, name: str) -> None:
-    """Its size is the same, and its content is not."""
+    """An image with the same size and another time is checked again."""
     _spoil(folder / name, moved=True)
     with pytest.raises(ManifestError, match="broken image"):
         _prepared(folder)
 
 
 def test_images_are_checked_again_with_other_limits(folder: Path) -> None:
-    """An image that was small enough may be too large now."""
+    """After a limit was lowered, images are checked again."""
     with pytest.raises(ManifestError):
         _prepared(folder, limits={"media_pixels": 100})
 
 
 def test_an_image_that_no_plan_named_is_checked(folder: Path) -> None:
-    """A new row with a broken image is a problem of the manifest."""
+    """A broken image of a new row is a problem of the manifest."""
     (folder / "new.png").write_bytes(b"x")
     with (folder / "rows.jsonl").open("a") as file:
         file.write("\n" + json.dumps({"prompt": "z", "image": "new.png"}))

@@ -53,7 +53,7 @@ def test_a_model_that_fails_alike_at_everything_stops(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_stops_the_run_with_its_reason(tmp_path: Path) -> None:
-    """In one process there is no other node to go to."""
+    """A full disk ends a run of the inline engine with its reason, because there is no other node."""
     with pytest.raises(NodeError, match="the disk is full"):
         run(InlineEngine(), tmp_path, ["ok", "full-disk", "ok"])
     assert notes(tmp_path, "generated") == ["0", "1"]

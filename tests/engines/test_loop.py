@@ -78,7 +78,7 @@ def test_a_spent_budget_finishes_the_units_in_progress(interrupted: bool) -> Non
 
 
 def test_a_budget_that_suffices_changes_nothing() -> None:
-    """The run ends as finished."""
+    """A run within its budget ends as finished."""
     backend = _Backend()
     units = [Unit("x", (position,), 1.0) for position in range(6)]
     scheduler = Scheduler({"x": units}, Limits(2))

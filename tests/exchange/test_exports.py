@@ -131,7 +131,7 @@ def test_a_lost_file_is_found_before_anything_is_written(tmp_path: Path, layout:
 
 
 def test_the_same_video_twice_is_refused(tmp_path: Path) -> None:
-    """Two seeds that gave one file are a fault of the run."""
+    """Two seeds that gave equal videos are refused."""
     plan, results = output(tmp_path / "out")
     column = results["video_sha256"].to_pylist()
     column[1] = column[0]
@@ -143,7 +143,7 @@ def test_the_same_video_twice_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prompt", ["x" * 300, "a/b", "A red ball.", "a\0b"])
 def test_prompts_that_make_no_file_names_are_refused(tmp_path: Path, prompt: str) -> None:
-    """Too long, with a slash, or the same as another: named before the first copy."""
+    """Prompts that are too long, contain a slash or give equal names are refused before the first copy."""
     plan, results = output(tmp_path / "out")
     column = [prompt if text == PROMPTS[0] else text for text in results["prompt"].to_pylist()]
     at = results.column_names.index("prompt")
@@ -159,7 +159,7 @@ def test_prompts_that_make_no_file_names_are_refused(tmp_path: Path, prompt: str
 
 
 def test_a_hugging_face_folder_names_every_file(tmp_path: Path) -> None:
-    """metadata.parquet has file_name, relative to the folder."""
+    """metadata.parquet has the file_name of every video, relative to the folder."""
     plan, results = output(tmp_path / "out")
     export(open_folder(tmp_path / "out"), plan, results, "hf", tmp_path / "hf")
     names = pq.read_table(tmp_path / "hf/metadata.parquet")["file_name"].to_pylist()
@@ -212,7 +212,7 @@ def test_json_of_any_column_is_json(tmp_path: Path) -> None:
 
 
 def test_an_export_into_a_file_is_refused(tmp_path: Path) -> None:
-    """The target must be a folder."""
+    """A target that is a file is refused."""
     plan, results = output(tmp_path / "out", samples=1)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UsageError, match="a file"):
@@ -333,7 +333,7 @@ def test_scores_of_vbench_long_are_those_of_whole_videos(tmp_path: Path) -> None
     ],
 )
 def test_scores_of_something_else_are_refused(tmp_path: Path, content: Any, message: str) -> None:
-    """Scores of videos that this run did not make, or a file of another form."""
+    """Scores of videos of another run, and files of another form, are refused."""
     (tmp_path / "results.json").write_text(json.dumps(content))
     with pytest.raises(UsageError, match=message):
         import_scores(records(), tmp_path / "results.json")

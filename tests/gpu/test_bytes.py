@@ -33,7 +33,7 @@ def test_another_process_and_a_resume_make_the_same_bytes(weights: Path, tmp_pat
 
 
 def test_ray_makes_the_bytes_of_the_inline_engine(weights: Path, tmp_path: Path) -> None:
-    """The engine decides no byte."""
+    """Both engines give the same bytes."""
     pytest.importorskip("ray")
     one, two = (jobs.write(tmp_path / name, weights) for name in ("one", "two"))
     jobs.run(one)

@@ -23,7 +23,7 @@ def _peak(job: Path) -> int:
 def test_an_offload_takes_less_memory_and_makes_the_same_bytes(
     weights: Path, tmp_path: Path, saving: str
 ) -> None:
-    """Weights move, pixels stay."""
+    """An offload takes less memory and gives the same bytes."""
     plain = jobs.write(tmp_path / "plain", weights)
     offload = jobs.write(tmp_path / "offload", weights, memory=[saving])
     jobs.run(plain)
@@ -44,7 +44,7 @@ def test_an_offload_takes_less_memory_and_makes_the_same_bytes(
 def test_a_speed_setting_runs_twice_with_the_same_bytes(
     weights: Path, tmp_path: Path, speed: dict[str, Any]
 ) -> None:
-    """It takes effect, or loading would fail; and it is deterministic."""
+    """Each speed setting takes effect and gives the same bytes twice."""
     one, two = (
         jobs.write(tmp_path / name, weights, dtype="bfloat16", speed=speed) for name in ("one", "two")
     )

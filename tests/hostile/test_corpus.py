@@ -264,7 +264,7 @@ def _name(attack: Attack) -> str:
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("attack", CORPUS, ids=_name)
 def test_an_attack_is_refused(tmp_path: Path, attack: Attack) -> None:
-    """One message, no traceback, nothing read outside the folder."""
+    """Each attack ends in one message without a traceback, and no file outside the folder is read."""
     _TRIED[attack.kind](tmp_path, attack.value)
 
 

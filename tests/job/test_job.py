@@ -26,21 +26,21 @@ def _write(folder: Path, text: str) -> Path:
 
 
 def test_a_small_job_gets_every_default(tmp_path: Path) -> None:
-    """Three keys are enough."""
+    """A job with three keys gets every default."""
     job = load_job(_write(tmp_path, _SMALL))
     assert (job.seed, job.samples, job.engine, job.video.crf) == (0, 1, "ray", 18)
     assert list(job.metrics) == ["clip_score", "clip_temporal"]
 
 
 def test_paths_are_relative_to_the_job_file(tmp_path: Path) -> None:
-    """A job means the same files from wherever it is run."""
+    """A job names the same files from any working directory."""
     job = load_job(_write(tmp_path, _SMALL))
     assert job.manifest == str(tmp_path / "prompts.csv")
     assert job.output == str(tmp_path / "out")
 
 
 def test_a_hub_id_stays_one_unless_a_folder_has_its_name(tmp_path: Path) -> None:
-    """A folder beside the job is what the user means."""
+    """A path that could be a Hub id is a folder if a folder of this name is beside the job."""
     text = _SMALL.replace("bundled:shapes", "org/model")
     assert load_job(_write(tmp_path, text)).models["tiny"].path == "org/model"
     (tmp_path / "org" / "model").mkdir(parents=True)
@@ -48,13 +48,13 @@ def test_a_hub_id_stays_one_unless_a_folder_has_its_name(tmp_path: Path) -> None
 
 
 def test_uris_are_left_alone(tmp_path: Path) -> None:
-    """An object store has no place relative to the job file."""
+    """The URI of an object store is not made relative to the job file."""
     job = load_job(_write(tmp_path, _SMALL), ["output=s3://bucket/prefix"])
     assert job.output == "s3://bucket/prefix"
 
 
 def test_set_overrides_any_key(tmp_path: Path) -> None:
-    """Values are YAML, and sections that are not there yet are made."""
+    """Values of --set are YAML, and missing sections are created."""
     sets = ["models.tiny.call.num_frames=8", "seed=7", "metrics=[]", "workers.count=3", "video.crf=30"]
     job = load_job(_write(tmp_path, _SMALL), sets)
     assert job.models["tiny"].call == {"num_frames": 8}
@@ -76,7 +76,7 @@ def test_paths_of_options_start_where_the_command_is_typed(
 
 
 def test_the_resolved_job_reads_back_as_itself(tmp_path: Path) -> None:
-    """What is written to the output is a job file."""
+    """The job that is written to the output is a valid job file with the same values."""
     job = load_job(_write(tmp_path, _SMALL), ["metrics={clip_score: {frames: 4}}"])
     assert parse_job(dump_job(job), "job.yaml") == job
 
@@ -114,7 +114,7 @@ def test_the_resolved_job_reads_back_as_itself(tmp_path: Path) -> None:
 def test_a_problem_gets_one_message_that_names_the_place(
     tmp_path: Path, text: str, where: str, said: str
 ) -> None:
-    """Where, what was found, what was expected."""
+    """The message has the place, what was found and what was expected."""
     with pytest.raises(JobError) as caught:
         load_job(_write(tmp_path, text))
     assert where in caught.value.where
@@ -122,7 +122,7 @@ def test_a_problem_gets_one_message_that_names_the_place(
 
 
 def test_all_problems_are_reported_together(tmp_path: Path) -> None:
-    """In the order of the file, options last; each with its line, none in pydantic's words."""
+    """All problems are listed in the order of the file, options last, each with its line."""
     text = _SMALL.replace("path: bundled:shapes", "paht: x, fps: fast") + "sampels: 2\nseed: ${T2V_NOT_SET}\n"
     with pytest.raises(CombinedJobError) as caught:
         load_job(_write(tmp_path, text), ["workers.count=0"])
@@ -138,7 +138,7 @@ def test_all_problems_are_reported_together(tmp_path: Path) -> None:
 
 
 def test_set_does_not_invent_a_model(tmp_path: Path) -> None:
-    """A misspelt name is no new model; one that is given its path is."""
+    """--set with a misspelt model name is refused, and with a path it adds a model."""
     file = _write(tmp_path, _SMALL)
     with pytest.raises(JobError, match="did you mean 'tiny'") as caught:
         load_job(file, ["models.tniy.call.num_frames=9"])
@@ -172,13 +172,13 @@ def test_a_malformed_override_is_refused(tmp_path: Path, override: str) -> None:
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
-    """No traceback for a typo in a path."""
+    """A wrong path of a job gives a message without a traceback."""
     with pytest.raises(JobError, match="no such file"):
         load_job("nowhere.yaml")
 
 
 def test_every_key_has_a_description() -> None:
-    """The description is what the documentation shows."""
+    """Every key has a description, which the documentation shows."""
     assert [name for name, text in keys().items() if not text] == []
     assert {"models.NAME.call", "video.crf", "workers.count", "clip.path"} <= set(keys())
     assert "manifest" in Job.model_fields
@@ -196,7 +196,7 @@ models:
 
 
 def test_references_are_resolved_and_never_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The job in the output reads back as itself, and the secret stands nowhere in it."""
+    """The job in the output has the reference and never the secret, and reads back with the same values."""
     monkeypatch.setenv("BASE", str(tmp_path))
     monkeypatch.setenv("TOKEN", "t0p-secret")
     job = load_job(_write(tmp_path, _SECRET))
@@ -210,7 +210,7 @@ def test_references_are_resolved_and_never_written(tmp_path: Path, monkeypatch: 
 
 
 def test_a_call_is_resolved_where_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The job's own arguments alone: a manifest cannot ask for what stands in the environment."""
+    """References are resolved in the job's own arguments, and never in cells of the manifest."""
     monkeypatch.setenv("BASE", str(tmp_path))
     monkeypatch.setenv("TOKEN", "t0p-secret")
     job = load_job(_write(tmp_path, _SECRET))
@@ -219,7 +219,7 @@ def test_a_call_is_resolved_where_it_is_made(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_variable_that_is_not_set_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the key in which it stands."""
+    """The message names the missing variable and the key that refers to it."""
     monkeypatch.setenv("BASE", str(tmp_path))
     monkeypatch.delenv("TOKEN", raising=False)
     with pytest.raises(JobError, match=r"components\.guard\.token(.|\n)*\$\{TOKEN\}, which is not set"):
@@ -239,7 +239,7 @@ _ANY = st.recursive(
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*Job.model_fields, "unknown"]), _ANY) | _ANY)
 def test_any_yaml_is_a_job_or_one_message(data: object) -> None:
-    """No other exception and none of pydantic's words, whatever the keys hold; a job reads back as itself."""
+    """Any mapping is a job that reads back with the same values, or a JobError without words of pydantic."""
     try:
         job = parse_job(yaml.safe_dump(data), "fuzz")
     except JobError as error:
@@ -254,6 +254,6 @@ def test_any_yaml_is_a_job_or_one_message(data: object) -> None:
 @settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_is_a_job_or_one_message(text: str) -> None:
-    """YAML has tags, anchors, merges and documents; none of them does anything here."""
+    """Any YAML text, with tags, anchors or several documents, is a job or a JobError."""
     with pytest.raises(JobError):
         parse_job(text, "fuzz")

@@ -40,7 +40,7 @@ def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ],
 )
 def test_every_form_of_a_secret_is_redacted(text: str) -> None:
-    """As it is, and quoted for Python, JSON, URLs and HTML."""
+    """A secret is redacted as it is, and quoted for Python, JSON, URLs or HTML."""
     remember({"KEY": SECRET})
     assert "s3cr3t" not in redacted(text)
     assert "${KEY}" in redacted(text)
@@ -61,19 +61,19 @@ def test_every_form_of_a_secret_is_redacted(text: str) -> None:
     ],
 )
 def test_credentials_of_urls_and_headers_are_redacted(text: str, shown: str) -> None:
-    """A cell of a manifest may contain them, and errors quote it."""
+    """Credentials in URLs and headers are redacted in any text, such as an error that quotes a cell."""
     assert shown in redacted(text)
     assert "s3cr3t" not in redacted(text)
 
 
 def test_short_values_are_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A value of a few characters is replaced as a word alone, and a shorter one never."""
+    """A value of a few characters is redacted as a whole word only, and a shorter one never."""
     remember({"PIN": "1234", "X": "ab"})
     assert redacted("code 1234, size 512340, ab") == "code ${PIN}, size 512340, ab"
 
 
 def test_logs_are_redacted() -> None:
-    """Messages, their arguments and tracebacks."""
+    """Messages of logs, their arguments and tracebacks are redacted."""
     remember({"KEY": SECRET})
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)

@@ -76,7 +76,7 @@ def test_numbers_are_those_of_json(text: str, value: object) -> None:
 
 @pytest.mark.parametrize("text", ["010", "08", "00", "-012", "0_7"])
 def test_octal_numbers_are_refused(text: str) -> None:
-    """YAML 1.1 reads 010 as 8; the message has both ways out."""
+    """010, which YAML 1.1 reads as 8, is refused, and the message has both ways to write it."""
     with pytest.raises(JobError, match="octal"):
         read_document(f"a: {text}", "job")
 
@@ -85,7 +85,7 @@ def test_octal_numbers_are_refused(text: str) -> None:
     "line", ["l{n}: &l{n} [{a}]", "l{n}: &l{n} {{a: {b}, b: {b}}}", "l{n}: &l{n} {{<<: [{a}], k{n}: 1}}"]
 )
 def test_an_alias_bomb_is_refused_quickly(line: str) -> None:
-    """Ten aliases of ten aliases, nine levels deep, are one message and no hour of work."""
+    """Ten aliases of ten aliases, nine levels deep, are refused with one message before they are expanded."""
     first = "l0: &l0 {x: 1}\n"
     bomb = "".join(
         line.format(n=n, a=", ".join([f"*l{n - 1}"] * 10), b=f"*l{n - 1}") + "\n" for n in range(1, 30)

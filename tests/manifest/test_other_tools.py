@@ -104,13 +104,13 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("blank", ["\u200b", "\u00a0", "\u3000", "\ufeff", "\x0b", "\u2060\u200d"])
 def test_an_invisible_prompt_is_blank(tmp_path: Path, blank: str) -> None:
-    """A line of characters that nobody sees makes no video."""
+    """A line of invisible characters gives no video."""
     (tmp_path / "m.txt").write_text(f"a cat\n{blank}\na dog\n", encoding="utf-8")
     assert [row.prompt for row in read_manifest(str(tmp_path / "m.txt"))] == ["a cat", "a dog"]
 
 
 @pytest.mark.parametrize("line", ["P6 is a prompt", "BM", "ID3 player", "GIF of a cat", "%!PS art", "II RO"])
 def test_a_prompt_is_no_mark_of_a_file(tmp_path: Path, line: str) -> None:
-    """Words that are also marks of media files are words in a text."""
+    """Words that are also the first bytes of media files are read as text."""
     (tmp_path / "m.txt").write_text(f"{line}\n", encoding="utf-8")
     assert [row.prompt for row in read_manifest(str(tmp_path / "m.txt"))] == [line]

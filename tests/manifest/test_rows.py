@@ -71,7 +71,7 @@ def test_canonical_name_wins(tmp_path: Path) -> None:
 
 
 def test_two_aliases_are_an_error(tmp_path: Path) -> None:
-    """Which of two aliases is meant cannot be known."""
+    """Two aliases of one column are an error."""
     (problem,) = check_manifest(jsonl(tmp_path, {"text": "a", "caption": "b"}))
     assert problem.found == "the columns 'text' and 'caption'"
     assert "'prompt'" in problem.expected
@@ -168,7 +168,7 @@ def test_prompts(tmp_path: Path) -> None:
 
 
 def test_negative_prompts(tmp_path: Path) -> None:
-    """An empty negative prompt is one; it is as long as a prompt may be."""
+    """An empty negative prompt is kept, and its length limit is that of a prompt."""
     assert only(tmp_path, negative_prompt="").negative_prompt == ""
     ((_, column, _),) = problems(tmp_path, {"prompt": "a", "negative_prompt": "x" * 10_001})
     assert column == "negative_prompt"

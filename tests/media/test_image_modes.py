@@ -210,7 +210,7 @@ def test_a_transparent_grey_has_the_depth_of_the_file(depth: int, kept: int, hid
 
 
 def test_half_transparent_pixels_are_mixed() -> None:
-    """Straight alpha: half of the colour and half of the background."""
+    """A half-transparent pixel is half of its colour and half of the background (straight alpha)."""
     image = Image.new("RGBA", (1, 1), (200, 100, 0, 128))
     assert row(saved(image), Reading(background=(0, 0, 0))).tolist() == [[100, 50, 0]]
     grey = Image.new("LA", (1, 1), (200, 128))
@@ -298,7 +298,7 @@ def test_hdr_of_an_avif_comes_before_its_profile(transfer: int) -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
 def test_cmyk_becomes_rgb(kind: str) -> None:
-    """Without a profile, ink is what is missing of white."""
+    """Without a profile, red in CMYK becomes red in RGB."""
     image = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
     assert np.abs(row(saved(image, kind))[0].astype(int) - (255, 0, 0)).max() <= 3
 
@@ -330,7 +330,7 @@ def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 20000), (20000, 1), (3, 2)])
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF", "JPEG"])
 def test_tiny_and_long_images_are_read(kind: str, size: tuple[int, int]) -> None:
-    """A side may be one pixel."""
+    """Images with a side of one pixel are read."""
     data = saved(Image.new("RGB", size, (10, 200, 30)), kind)
     assert image_fault(data) is None
     assert decode_image(data).size == size
@@ -376,7 +376,7 @@ def test_a_stereo_photograph_is_one_image() -> None:
 
 @pytest.mark.parametrize("key", ["media_pixels", "media_frames", "media_bytes", "media_decode_s"])
 def test_an_animation_beyond_a_limit_names_the_limit(key: str) -> None:
-    """Each limit is refused by its own name."""
+    """An animation beyond a limit is refused by the name of the limit."""
     low: dict[str, Any] = {
         "media_pixels": 47,
         "media_frames": 3,
@@ -388,7 +388,7 @@ def test_an_animation_beyond_a_limit_names_the_limit(key: str) -> None:
 
 
 def test_a_limit_above_pillows_own_is_kept() -> None:
-    """Pillow refuses 179 million pixels by itself; a job may allow more."""
+    """A job may allow more than the 179 million pixels that Pillow allows."""
     data = saved(Image.new("1", (14_000, 13_000)))
     assert "limits.media_pixels" in (image_fault(data) or "")
     assert image_fault(data, Limits(media_pixels=200_000_000)) is None

@@ -88,13 +88,13 @@ def test_an_image_of_another_kind_is_refused_by_name(name: str) -> None:
     ],
 )
 def test_a_video_of_another_kind_is_refused_by_name(data: bytes, says: str) -> None:
-    """Playlists name other files, and are never followed."""
+    """Videos of other kinds are refused by name, among them playlists, which name other files."""
     with pytest.raises(EncodeError, match=says):
         decode_file(data, DEFAULT)
 
 
 def test_a_palette_image_without_a_palette_is_broken() -> None:
-    """The check before a run finds it too."""
+    """The check before a run finds a palette image without a palette."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

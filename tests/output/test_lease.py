@@ -103,7 +103,7 @@ def test_a_living_process_keeps_its_lease_however_silent_it_is(
 def test_a_silent_lease_of_another_machine_is_taken_over(
     tmp_path: Path, quick: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its beat stands still for a minute, in which a message says what is waited for."""
+    """A lease that another machine does not renew for a minute is taken over, with a message meanwhile."""
     folder = LocalFolder(tmp_path)
     _write(folder)
     with Lease(folder) as mine:
@@ -112,7 +112,7 @@ def test_a_silent_lease_of_another_machine_is_taken_over(
 
 
 def test_a_lease_of_another_machine_that_beats_is_respected(tmp_path: Path, quick: None) -> None:
-    """Who waits for it sees the number move, and gives way."""
+    """A lease that another machine renews is not taken over."""
     folder = LocalFolder(tmp_path)
     _write(folder)
     beat = threading.Timer(0.3, lambda: _write(folder, beat=4))
@@ -131,13 +131,13 @@ class _Deaf(LocalFolder):
 
 
 def test_a_lease_is_held_though_the_answer_was_lost(tmp_path: Path) -> None:
-    """An object store may create the file, lose its answer, and refuse the second try."""
+    """A lease is held if the object store created the file and its answer was lost."""
     with Lease(_Deaf(tmp_path)) as mine:
         assert mine.held()
 
 
 def test_a_restarted_container_takes_over_its_own_lease(tmp_path: Path) -> None:
-    """The same machine and process id, and yet another life."""
+    """A lease of the same machine and process id from before a restart is taken over."""
     folder = LocalFolder(tmp_path)
     _write(folder, machine=Process.own().machine, pid=os.getpid(), born="1")
     with Lease(folder) as mine:
@@ -146,7 +146,7 @@ def test_a_restarted_container_takes_over_its_own_lease(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("torn", [b"", b"{", b"[]", b"{}", b"3"])
 def test_a_torn_lease_is_taken_over_when_it_does_not_change(tmp_path: Path, torn: bytes, quick: None) -> None:
-    """It names no process, so the run waits for a sign of one."""
+    """A torn lease names no process, so it is taken over after it has not changed for a minute."""
     folder = LocalFolder(tmp_path)
     folder.write("lease.json", torn)
     with Lease(folder) as mine:
@@ -154,7 +154,7 @@ def test_a_torn_lease_is_taken_over_when_it_does_not_change(tmp_path: Path, torn
 
 
 def test_a_lease_that_was_taken_over_is_not_deleted_by_the_first_holder(tmp_path: Path) -> None:
-    """A process that was suspended for long finds that it has lost the output, and leaves it alone."""
+    """A process that was suspended finds that it lost the lease, and does not delete it."""
     folder = LocalFolder(tmp_path)
     with Lease(folder) as mine:
         _write(folder)
@@ -163,7 +163,7 @@ def test_a_lease_that_was_taken_over_is_not_deleted_by_the_first_holder(tmp_path
 
 
 def test_who_lost_the_lease_writes_nothing_more(tmp_path: Path) -> None:
-    """Not in any way, and not after the new holder is done; reading goes on."""
+    """After the lease is lost, every method that writes raises, and methods that read still work."""
     folder = LocalFolder(tmp_path / "out")
     (tmp_path / "video").write_bytes(b"late")
     with Lease(folder) as mine:
@@ -187,7 +187,7 @@ def test_who_lost_the_lease_writes_nothing_more(tmp_path: Path) -> None:
 
 
 def test_a_store_is_fenced_wherever_it_is_sent(tmp_path: Path) -> None:
-    """A worker's copy of the store asks for the same lease as the run's."""
+    """A worker's copy of the store checks the lease of the run."""
     with Store(str(tmp_path)).lease() as store:
         sent = pickle.loads(pickle.dumps(store))
         sent.write_json("a.json", 1)

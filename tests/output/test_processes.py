@@ -8,23 +8,23 @@ from t2vbatch.output.processes import Process, _born
 
 
 def test_this_process_lives() -> None:
-    """And is the same whenever it is asked."""
+    """This process is alive, and equal to itself each time."""
     assert Process.own() == Process.own()
     assert Process.own().state() == "alive"
 
 
 def test_a_later_process_with_the_same_id_is_another() -> None:
-    """Ids come again; what began at another moment is dead."""
+    """A process with the same id and another start time is another process."""
     assert replace(Process.own(), born="1").state() == "dead"
 
 
 def test_of_another_machine_nothing_is_known() -> None:
-    """Its ids mean nothing here."""
+    """The state of a process on another machine is unknown."""
     assert replace(Process.own(), machine="another").state() == "elsewhere"
 
 
 def test_what_has_ended_is_dead_before_its_parent_has_looked() -> None:
-    """A zombie has an id, and does nothing any more."""
+    """A zombie counts as dead."""
     process = subprocess.Popen(["sleep", "60"])
     born = _born(process.pid)
     assert Process(Process.own().machine, process.pid, born).state() == "alive"

@@ -147,7 +147,7 @@ def test_a_kept_sample_is_not_folded(tmp_path: Path) -> None:
 
 
 def test_columns_can_be_read_alone(tmp_path: Path) -> None:
-    """Only the named columns, for the same samples."""
+    """A reader of some columns gets these columns of the same samples."""
     table = _prepared(tmp_path).read(["sample_id", "seed"])
     assert table.column_names == ["sample_id", "seed"]
     assert table.num_rows == 10

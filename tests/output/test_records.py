@@ -42,7 +42,7 @@ def test_what_is_taken_for_a_record_makes_a_row(changes: dict[str, Any]) -> None
 @settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_are_no_record(data: bytes) -> None:
-    """Whatever a torn or foreign file holds."""
+    """Bytes of a torn or foreign file are refused as a record."""
     with pytest.raises(ValueError, match=r"."):
         Record.from_json(data)
 
@@ -64,7 +64,7 @@ def test_bytes_are_no_record(data: bytes) -> None:
     ids=str,
 )
 def test_a_wrong_type_is_named(change: dict[str, Any]) -> None:
-    """The message says which field."""
+    """The message about a wrong type names the field."""
     with pytest.raises(
         ValueError, match=next(iter(change)) if "finished" not in str(change) else "yesterday"
     ):
@@ -72,14 +72,14 @@ def test_a_wrong_type_is_named(change: dict[str, Any]) -> None:
 
 
 def test_an_earlier_record_without_later_fields_is_one() -> None:
-    """Fields that were added since are what they are by default."""
+    """Fields that an earlier version did not have get their defaults."""
     assert Record.from_json(json.dumps(_RECORD).encode()).retry_reason is None
 
 
 @settings(deadline=None, max_examples=300)
 @given(st.dictionaries(st.sampled_from([*RECORDS.names, "unknown"]), _VALUES, max_size=4))
 def test_many_records_are_read_as_each_one(changes: dict[str, Any]) -> None:
-    """The quick reader gives the rows of the exact one, or refuses."""
+    """The fast reader of many records gives the rows of the exact one, or refuses."""
     files = [json.dumps(_RECORD | {"sample_id": "t"}).encode(), json.dumps(_RECORD | changes).encode()]
     try:
         quick = read_records(files)
@@ -89,7 +89,7 @@ def test_many_records_are_read_as_each_one(changes: dict[str, Any]) -> None:
 
 
 def test_many_whole_records_are_read_at_once() -> None:
-    """Records of every kind of value are no exception that only the exact reader takes."""
+    """The fast reader accepts records with every kind of value."""
     full = {
         "prompt": "a ball \u2028 rolls",
         "prompt_truncated": False,
@@ -107,7 +107,7 @@ def test_many_whole_records_are_read_at_once() -> None:
 @pytest.mark.parametrize("number", ["1e999", "NaN", "-Infinity", "1" * 400])
 @pytest.mark.parametrize("name", ["fps", "scores"])
 def test_a_number_that_no_table_holds_is_refused(name: str, number: str) -> None:
-    """By both readers."""
+    """Both readers refuse a number that no table can hold."""
     value = number if name == "fps" else f'{{"a": {number}}}'
     data = json.dumps(_RECORD)[:-1].encode() + f', "{name}": {value}}}'.encode()
     with pytest.raises(ValueError, match=r"."):

@@ -52,7 +52,7 @@ def test_a_power_cut_leaves_no_record_without_its_video(
 
 
 def test_an_output_that_is_not_there_has_no_records(store: Store) -> None:
-    """And looking does not make it."""
+    """Reading the records of a missing output gives none, and does not create the folder."""
     assert store.records().num_rows == 0
     assert not Path(store.uri).exists()
 
@@ -65,7 +65,7 @@ def test_the_first_commit_wins(store: Store) -> None:
 
 
 def test_a_record_reads_back_as_it_was_written(store: Store) -> None:
-    """Scores, nulls, text of any script, times: all survive both forms."""
+    """Scores, nulls, text of any script and times are equal after both forms of a record."""
     record = _record(
         "a",
         prompt="über \U0001f600\n\u2028",
@@ -83,7 +83,7 @@ def test_a_record_reads_back_as_it_was_written(store: Store) -> None:
 
 
 def test_compaction_leaves_one_file_and_every_record(store: Store) -> None:
-    """Also when it is done again and again, with new records in between."""
+    """Repeated compaction with new records in between leaves one file with every record."""
     for round_ in range(3):
         for index in range(4):
             store.commit(_record(f"{round_}-{index}"))
@@ -94,7 +94,7 @@ def test_compaction_leaves_one_file_and_every_record(store: Store) -> None:
 
 
 def test_compaction_of_nothing_new_writes_nothing(store: Store) -> None:
-    """The file is named by its content."""
+    """Compaction without new records changes no file."""
     store.commit(_record("a"))
     store.compact()
     before = [(name, Path(store.uri, name).stat().st_mtime_ns) for name in store.folder.names("records")]
@@ -127,7 +127,7 @@ def test_a_late_copy_never_replaces_a_compacted_record(store: Store) -> None:
 
 
 def test_discarded_records_are_gone(store: Store) -> None:
-    """From both forms; the others stay."""
+    """Discarded records are gone from both forms, and the others stay."""
     store.commit(_record("a"))
     store.compact()
     store.commit(_record("b"))
@@ -137,7 +137,7 @@ def test_discarded_records_are_gone(store: Store) -> None:
 
 
 def test_a_truncated_record_is_named(store: Store) -> None:
-    """With what to do about it."""
+    """The message about a truncated record names it and says what to do."""
     store.commit(_record("a"))
     file = Path(store.uri, "records/new/a.json")
     file.write_bytes(file.read_bytes()[:20])
@@ -146,14 +146,14 @@ def test_a_truncated_record_is_named(store: Store) -> None:
 
 
 def test_a_damaged_table_is_named(store: Store) -> None:
-    """A torn plan is an error with a place, not a traceback of Arrow's."""
+    """The message about a damaged plan names the file, instead of Arrow's traceback."""
     store.folder.write("plan.parquet", b"PAR1 torn")
     with pytest.raises(StoreError, match=r"plan\.parquet is damaged"):
         store.read_table("plan.parquet")
 
 
 def test_only_results_look_like_parquet_to_other_tools(store: Store) -> None:
-    """Tools that read a whole folder of Parquet must not take records for results."""
+    """No file of the record log has the extension .parquet, so no tool reads it as results."""
     store.commit(_record("a"))
     store.compact()
     assert [name for name in store.folder.names("records") if name.endswith(".parquet")] == []
@@ -181,7 +181,7 @@ def test_a_folder_of_frames_replaces_the_one_before(store: Store, tmp_path: Path
     data=st.binary(max_size=60) | st.just(_record("a").to_json()),
 )
 def test_a_foreign_file_among_the_records_is_named(store: Store, name: str, data: bytes) -> None:
-    """Never another error, and nothing is changed for it: the records are all there when it is gone."""
+    """A foreign file gives a StoreError that calls it damaged, and no record is lost."""
     store.commit(_record("a"))
     store.folder.write(name, data)
     with pytest.raises(StoreError, match="is damaged"):
@@ -191,7 +191,7 @@ def test_a_foreign_file_among_the_records_is_named(store: Store, name: str, data
 
 
 def test_records_of_an_earlier_version_are_read(store: Store) -> None:
-    """A column that was added since is null in them."""
+    """A column that an earlier version did not have is null."""
     store.commit(_record("a"))
     older = store.records().drop_columns(["retry_reason"])
     store.folder.delete("records/new/a.json")

@@ -62,7 +62,7 @@ def test_every_row_model_and_index_is_one_sample(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("samples", [6_000_000, 10**12, 2**63])
 def test_a_job_of_too_many_samples_is_refused(tmp_path: Path, samples: int) -> None:
-    """By the number in all rows, before anything of that size is made."""
+    """A job with more samples than the limit is refused before any array of that size is made."""
     with pytest.raises(JobError, match=r"samples in all rows[^$]*limits\.samples"):
         _plan(tmp_path, [{"prompt": "one"}, {"prompt": "two"}], _job(samples=samples))
 
@@ -105,7 +105,7 @@ def test_what_decides_the_file_decides_the_identity(tmp_path: Path, change: dict
     ids=str,
 )
 def test_what_decides_no_pixel_is_not_in_the_identity(tmp_path: Path, change: dict[str, Any]) -> None:
-    """Metrics, workers, engine and places are free to change; so is writing a default out."""
+    """Metrics, workers, engine, paths and written defaults do not change the identity."""
     rows = [{"prompt": "one"}]
     assert _ids(_plan(tmp_path, rows, _job(**change))) == _ids(_plan(tmp_path, rows))
 
@@ -129,21 +129,21 @@ def test_a_column_that_is_an_argument_overrides_the_call(tmp_path: Path) -> None
 
 
 def test_an_extra_column_does_not_change_a_row_with_an_id(tmp_path: Path) -> None:
-    """A note about a row is no reason to make its video again."""
+    """A change of an extra column does not change the identity of a row with an id."""
     first = _plan(tmp_path, [{"id": "r", "prompt": "one", "topic": "x"}])
     second = _plan(tmp_path, [{"id": "r", "prompt": "one", "topic": "y"}])
     assert _ids(first) == _ids(second)
 
 
 def test_a_column_that_is_nearly_an_argument_gets_a_note(tmp_path: Path) -> None:
-    """It stays an extra column, and a note names the likely argument."""
+    """A column that is nearly an argument stays an extra column, and a note names the argument."""
     plan = _plan(tmp_path, [{"prompt": "one", "guidance_scal": 3.0, "category": "x"}])
     assert [note for note in plan.notes if "guidance_scal" in note and "'guidance_scale'" in note]
     assert not [note for note in plan.notes if "category" in note]
 
 
 def test_seeds_are_shared_by_models_and_differ_by_row_and_index(tmp_path: Path) -> None:
-    """Models are compared on equal noise."""
+    """Two models have equal seeds for the same row and index; other rows and indices have other seeds."""
     job = _job(models={"a": {"path": "x"}, "b": {"path": "y"}}, samples=2)
     table = _plan(tmp_path, [{"prompt": "one"}, {"prompt": "two"}], job).table
     seeds = table["seed"].to_pylist()
@@ -152,19 +152,19 @@ def test_seeds_are_shared_by_models_and_differ_by_row_and_index(tmp_path: Path) 
 
 
 def test_a_seed_in_the_manifest_is_used_as_it_is(tmp_path: Path) -> None:
-    """Plus the sample index."""
+    """The seed of a sample is the seed of its row plus the sample index."""
     plan = _plan(tmp_path, [{"prompt": "one", "seed": 100}], _job(samples=3))
     assert plan.table["seed"].to_pylist() == [100, 101, 102]
 
 
 def test_derived_seeds_are_pinned() -> None:
-    """A changed derivation would make every dataset anew; they fit a signed 64-bit integer."""
+    """Derived seeds have fixed values that fit a signed 64-bit integer."""
     assert derive_seed(0, "row", 0) == 654115991237523856
     assert all(0 <= derive_seed(0, "row", index) < 2**63 for index in range(100))
 
 
 def test_a_row_may_leave_models_out(tmp_path: Path) -> None:
-    """The model column names who makes it."""
+    """Only the models in the column model generate the row."""
     job = _job(models={"a": {"path": "x"}, "b": {"path": "y"}})
     rows: list[dict[str, Any]] = [{"prompt": "one", "model": ["b"]}, {"prompt": "two"}]
     plan = _plan(tmp_path, rows, job)
@@ -181,7 +181,7 @@ def test_a_row_may_leave_models_out(tmp_path: Path) -> None:
     ],
 )
 def test_a_row_that_cannot_be_planned_is_named(tmp_path: Path, row: dict[str, Any], said: str) -> None:
-    """By its id, with what was expected."""
+    """The message about a bad row has its id and what was expected."""
     from PIL import Image
 
     Image.new("RGB", (8, 8)).save(tmp_path / "i.png")
@@ -192,7 +192,7 @@ def test_a_row_that_cannot_be_planned_is_named(tmp_path: Path, row: dict[str, An
 
 
 def test_an_argument_that_the_call_does_not_take_is_refused() -> None:
-    """Before anything is loaded, with the nearest one named."""
+    """An unknown argument is refused before anything is loaded, with the nearest known one."""
     job = _job(models={"a": {"path": "x", "call": {"guidance_scal": 3}}})
     with pytest.raises(ModelError, match=r"models\.a\.call\.guidance_scal(.|\n)*'guidance_scale'"):
         make_plan(_NoRows, job, {"a": _FACTS})  # type: ignore[arg-type]
@@ -222,7 +222,7 @@ def _records(sample_ids: list[str]) -> pa.Table:
 
 
 def test_what_has_a_record_is_not_pending(tmp_path: Path) -> None:
-    """Only the others are in units."""
+    """Samples with a record are in no unit."""
     plan = _plan(tmp_path, [{"prompt": str(n)} for n in range(5)])
     units = pending(plan, _records(_ids(plan)[1:4]), _job())
     assert [unit.positions for unit in units["a"]] == [(0,), (4,)]
@@ -249,7 +249,7 @@ def test_the_samples_of_a_row_have_one_distinct_call(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a", "row-1", "x_y.z", "0"])
 def test_plain_names_stay(name: str) -> None:
-    """What is safe everywhere is left as it is."""
+    """Names that every file system accepts stay unchanged."""
     assert safe_name(name) == name
 
 
@@ -269,7 +269,7 @@ def test_names_are_safe_and_differ(one: str, other: str) -> None:
     "name", ["CON", "con", "nul.txt", "a/b", "..", ".", "a" * 300, "A", "é", "a.", "a b"]
 )
 def test_dangerous_names_are_replaced(name: str) -> None:
-    """Reserved, absolute, hidden, long, upper case: none reaches the disk."""
+    """Reserved, absolute, hidden, long and upper-case names are replaced."""
     assert safe_name(name) != name
     assert "/" not in safe_name(name)
 

@@ -29,7 +29,7 @@ def test_units_of_a_failed_node_go_elsewhere_uncharged() -> None:
 
 
 def test_other_workers_of_a_failed_node_get_nothing_new() -> None:
-    """They finish the units that they hold; what fails there is requeued uncharged."""
+    """Other workers of a failed node finish their units; units that fail there are requeued uncharged."""
     harness = Harness({"x": units(4, 3, 2, 1)}, workers=2)
     harness.started(1, node="a")
     harness.started(2, node="a")
@@ -54,7 +54,7 @@ def test_a_worker_that_lands_on_a_failed_node_is_ended() -> None:
 
 
 def test_the_error_of_a_single_node_ends_the_run_as_it_is() -> None:
-    """On one machine the message is the failure itself."""
+    """On one machine the message of the run is the failure of the node."""
     harness = Harness({"x": units(1, 1)})
     harness.started(1, node="a")
     error = StoreError("cannot write out: no space is left")
@@ -96,7 +96,7 @@ def test_a_node_that_cannot_load_is_no_failed_start() -> None:
 
 
 def test_a_hung_load_is_ended_at_its_deadline() -> None:
-    """The second one in a row stops the run and names the key."""
+    """The second load in a row that exceeds its deadline stops the run, and the message names the key."""
     harness = Harness({"x": units(1)}, load_s=100.0)
     harness.send(m.Placed(1, "a"))
     assert m.Kill(1) in harness.wait(102)
@@ -144,7 +144,7 @@ def test_a_permanent_error_while_loading_stops_at_once() -> None:
 
 
 def test_a_model_that_fails_alike_at_everything_stops_the_run() -> None:
-    """After ten samples with one error and no success, without a record for any of them."""
+    """After ten samples with one error and no success the run stops, and records none of them."""
     harness = Harness({"x": units(*[1] * 30)})
     harness.started(1)
     for key in range(1, 11):

@@ -14,7 +14,7 @@ from t2vbatch.storage.inputs import local_bytes, stored_input
 
 
 def test_a_file_that_is_swapped_while_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A link to a secret that is a good file again before the check is not read."""
+    """A file that was a link to a secret while it was opened is not read."""
     (tmp_path / "secret").write_text("the secret")
     place = tmp_path / "set" / "a.png"
     place.parent.mkdir()
@@ -36,7 +36,7 @@ def test_a_file_that_is_swapped_while_it_is_opened(tmp_path: Path, monkeypatch: 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 def test_what_is_no_regular_file(tmp_path: Path, make: object) -> None:
-    """A FIFO does not wait for a writer, and a folder is no file."""
+    """A FIFO is refused without a wait for a writer, and a folder is refused too."""
     assert callable(make)
     make(tmp_path / "a.png")
     with pytest.raises((StoreError, OSError)):
@@ -54,7 +54,7 @@ def test_a_file_that_has_more_bytes_than_it_reports(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_sparse_file_of_a_tebibyte(tmp_path: Path) -> None:
-    """Its size is checked before a byte is read."""
+    """The size of a sparse file is checked before a byte is read."""
     (tmp_path / "a.mp4").touch()
     os.truncate(tmp_path / "a.mp4", 1 << 40)
     media = Media("video", str(tmp_path / "a.mp4"), within=str(tmp_path))
@@ -64,7 +64,7 @@ def test_a_sparse_file_of_a_tebibyte(tmp_path: Path) -> None:
 
 
 def test_a_large_file_in_a_store(tmp_path: Path, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is digested a part at a time, and one beyond the limit is refused by its size."""
+    """A large file in a store is digested a part at a time, and refused by its size beyond the limit."""
     folder = open_folder(f"{s3}/{tmp_path.name}")
     folder.write("large.mp4", bytes(40 << 20))
     media = Media("video", f"{folder.uri}/large.mp4")

@@ -26,7 +26,7 @@ def _opened(folder: Path, act: str) -> "subprocess.Popen[str]":
 
 
 def test_a_scratch_folder_is_private_and_ends_with_its_process(tmp_path: Path) -> None:
-    """Its mode is 0700, and nothing is left."""
+    """A scratch folder has mode 0700 and is deleted at the end of its process."""
     out, _ = _opened(tmp_path, "end").communicate(timeout=120)
     assert out.split()[1] == "0o700"
     assert list(tmp_path.iterdir()) == []

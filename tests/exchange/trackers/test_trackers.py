@@ -90,7 +90,7 @@ def _summary(output: Path) -> Any:
 
 
 def test_wandb_has_the_summary_with_its_intervals(output: Path, in_wandb: OfflineRun) -> None:
-    """Mean, ends of the interval and counts, to the last digit; and the run's own name and project."""
+    """W&B has means, intervals and counts to the last digit, and the name and project of the run."""
     assert (in_wandb.run.project, in_wandb.run.display_name) == ("films", "nightly")
     motion = _summary(output)["models"]["plain"]["scores"]["motion"]
     for name in ("mean", "low", "high", "n"):
@@ -100,7 +100,7 @@ def test_wandb_has_the_summary_with_its_intervals(output: Path, in_wandb: Offlin
 
 
 def test_wandb_has_every_sample(output: Path, in_wandb: OfflineRun) -> None:
-    """A table with prompt, whole seed, score and the manifest's column; what failed stands there too."""
+    """W&B has a table with prompt, whole seed, score and the manifest's column, including failed samples."""
     (run,) = (output.parent / "wandb" / "wandb").glob("offline-run-*")
     table = json.loads((run / "files" / json.loads(in_wandb.history["samples/path"])).read_text())
     samples = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
@@ -112,7 +112,7 @@ def test_wandb_has_every_sample(output: Path, in_wandb: OfflineRun) -> None:
 
 
 def test_wandb_plays_the_same_prompts_of_each_model(output: Path, in_wandb: OfflineRun) -> None:
-    """A panel a model, whose videos are files that play, under the prompt as it was written."""
+    """W&B has a panel per model, with playable videos under their unchanged prompts."""
     (run,) = (output.parent / "wandb" / "wandb").glob("offline-run-*")
     captions = []
     for model, frames in (("plain", 8), ("other+", 6)):
@@ -132,7 +132,7 @@ def test_wandb_keeps_the_results_whole(in_wandb: OfflineRun) -> None:
 
 
 def test_mlflow_has_numbers_settings_and_no_run_twice(output: Path, in_mlflow: Any) -> None:
-    """Metrics and parameters of one run, under names that it takes; sent again, it is renewed."""
+    """MLflow has metrics and parameters under allowed names; sending again updates the same run."""
     models = _summary(output)["models"]
     assert in_mlflow.info.run_name == "nightly"
     assert in_mlflow.data.metrics["other_/motion/low"] == models["other+"]["scores"]["motion"]["low"]
@@ -172,7 +172,7 @@ def test_trackers_without_settings_write_beside_the_output(
 
 
 def test_no_tracker_learns_a_secret(output: Path, in_wandb: OfflineRun, in_mlflow: Any) -> None:
-    """What a reference to the environment stands for is in no file of theirs; the reference is."""
+    """The files of a tracker have the reference to an environment variable, and never its value."""
     files = [file for name in STORES.values() for file in (output.parent / name).rglob("*") if file.is_file()]
     assert len(files) > 20
     assert [file for file in files if SECRET.encode() in file.read_bytes()] == []
@@ -188,7 +188,7 @@ def test_a_notebook_keeps_its_own_run(output: Path) -> None:
 
 
 def test_the_command_sends_what_the_job_or_the_options_name(output: Path) -> None:
-    """--to, --project and --videos are taken; without a tracker in job and command there is nothing to do."""
+    """--to, --project and --videos override the job; without any tracker the command is refused."""
     line = ["track", str(output), "--to", "mlflow", "--project", "typed", "--videos", "0"]
     done = CliRunner().invoke(app, line, catch_exceptions=False)
     assert done.exit_code == 0
@@ -219,7 +219,7 @@ def test_a_tracker_that_refuses_costs_a_warning(
 
 
 def test_nobody_is_asked_for_a_key(output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Online and without an account, W&B is refused with what to do, in a process of its own."""
+    """Online and without an account, W&B is refused with what to do, and asks for no key."""
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("HOME", str(tmp_path))
     line = [sys.executable, "-m", "t2vbatch", "track", str(output), "--to", "wandb"]
@@ -261,7 +261,7 @@ def test_videos_to_show_are_the_same_prompts_for_every_model(output: Path) -> No
 
 
 def test_best_and_worst_are_those_that_have_the_score(output: Path) -> None:
-    """The first of one order is the last of the other."""
+    """The first video of one order is the last of the other, among the videos with the score."""
     results = pq.read_table(output / "results.parquet")
     best, worst = (extreme(results, "motion", 4, largest)["motion"].to_pylist() for largest in (True, False))
     assert best == worst[::-1] == sorted(best, reverse=True)
@@ -271,7 +271,7 @@ def test_best_and_worst_are_those_that_have_the_score(output: Path) -> None:
 def test_a_video_that_is_gone_is_left_out(
     output: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Everything else is sent, and the warning names the file."""
+    """A missing video is left out with a warning that names the file, and everything else is sent."""
     for name in ("results.parquet", "summary.json", "job.yaml", "plan.parquet"):
         (tmp_path / name).write_bytes((output / name).read_bytes())
     with entry_of(open_store(str(tmp_path)), TRACKER) as entry:
@@ -280,7 +280,7 @@ def test_a_video_that_is_gone_is_left_out(
 
 
 def test_every_number_of_a_summary_has_a_flat_name() -> None:
-    """Numbers of any depth; reasons are counted together; no name hides another."""
+    """Numbers of any depth have their own flat names; counts of reasons are added up."""
     score = {"column": "m", "mean": 0.5, "low": None, "missing": {"a": 1, "b": 2}}
     model = {"counts": {"ok": 2}, "scores": {"m": score}}
     flat = numbers({"counts": {"ok": 3}, "models": {"x": model, "counts": model, "missing": model}})

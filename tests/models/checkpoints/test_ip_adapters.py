@@ -55,7 +55,7 @@ def test_the_image_of_a_row_reaches_the_video(checkpoint: Checkpoint, adapter: P
 
 
 def test_weights_scale_and_encoder_decide_the_identity(checkpoint: Checkpoint, adapter: Path) -> None:
-    """The place of the files does not; a model without an adapter has the identity that it always had."""
+    """Weights, scale and encoder are part of the identity; the path, and the lack of an adapter, are not."""
     folder = checkpoint(NAME)
     first = inspect_model("mine", _spec(folder, _given(adapter))).identity
     moved = adapter.rename(adapter.parent / "elsewhere")
@@ -81,7 +81,7 @@ def test_weights_scale_and_encoder_decide_the_identity(checkpoint: Checkpoint, a
 def test_a_wrong_adapter_is_refused_before_a_run(
     checkpoint: Checkpoint, adapter: Path, changes: dict[str, Any], key: str, says: str
 ) -> None:
-    """The message names the key."""
+    """The message about a wrong adapter names the key."""
     with pytest.raises(ModelError) as caught:
         inspect_model("mine", _spec(checkpoint(NAME), _given(adapter) | changes))
     assert caught.value.where == "models.mine.ip_adapter" + (f".{key}" if key else "")
@@ -89,14 +89,14 @@ def test_a_wrong_adapter_is_refused_before_a_run(
 
 
 def test_a_pipeline_that_takes_no_adapter_refuses_it(checkpoint: Checkpoint, adapter: Path) -> None:
-    """Wan has no such argument."""
+    """A pipeline without an argument for the adapter, such as Wan, refuses it."""
     spec = tiny.model("WanPipeline", checkpoint("WanPipeline"), ip_adapter=_given(adapter))
     with pytest.raises(ModelError, match="an IP adapter for WanPipeline, which takes none"):
         inspect_model("mine", spec)
 
 
 def test_weights_of_another_model_are_refused(checkpoint: Checkpoint, adapter: Path) -> None:
-    """The message names the file and the pipeline."""
+    """The message about weights of another model names the file and the pipeline."""
     save_file({"image_proj.proj.weight": torch.zeros(8, 8)}, adapter / "models" / WEIGHTS)
     spec = _spec(checkpoint(NAME), _given(adapter))
     with pytest.raises(ModelError, match="which AnimateDiffPipeline cannot load") as caught:
@@ -122,7 +122,7 @@ def test_an_adapter_and_its_column_need_each_other(
 
 
 def test_a_hub_revision_of_an_adapter_is_pinned(checkpoint: Checkpoint) -> None:
-    """The next run uses the commit that the first one found."""
+    """The next run uses the commit that the first run found."""
     model = _spec(checkpoint(NAME), {"path": "org/adapter", "weight_name": WEIGHTS})
     facts = inspect_model("mine", _spec(checkpoint(NAME), None))
     weights = {"hub": "org/adapter", "commit": "c" * 40, "file": WEIGHTS}
