@@ -125,7 +125,7 @@ def _notes(summary: Summary, timing: bool) -> list[str]:
     rate = summary.timing.videos_per_minute
     if timing and rate is not None:
         videos = "1 video" if summary.timing.videos == 1 else f"{summary.timing.videos:,} videos"
-        notes.append(f"{videos} in {summary.timing.busy_s:.1f} s: {rate:.1f} per minute")
+        notes.append(f"{videos} in {summary.timing.busy_s:.1f} s, loading excluded: {rate:.1f} per minute")
     if timing and summary.timing.busy_share is not None:
         notes.append(f"{summary.timing.busy_share:.0%} of the workers' time was spent in pipeline calls")
     return notes

@@ -15,7 +15,7 @@ from t2vbatch.cli.words import counted, hanging, reflowed
 from t2vbatch.errors import RunError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from t2vbatch.metrics.program_file import ProgramFile
     from t2vbatch.models import PipelineCard
@@ -126,6 +126,7 @@ def _pipeline_list(cards: "Sequence[PipelineCard]", width: int) -> str:
         lines.append(f"{card.name:{name_width}}{gap}{inputs:22} {card.frames:>6} {card.fps:3g}")
         if card.missing:
             lines.append(f"    not installed: {', '.join(card.missing)}")
+    lines.append("frames: k is a whole number from 1 on, so 4k+1 is 5, 9, 13, ...")
     return "\n".join([*lines, f"{len(cards)} pipelines; t2vbatch models PIPELINE shows one"])
 
 
@@ -139,7 +140,7 @@ def metrics(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """List the metrics and the programs that score videos, or show one.
+    """List the metrics that score videos, or show one.
 
     Shows definition, source, range, direction, cost and weights. fvd and fid compare all videos of a model
     with a reference set; t2vbatch distance measures them. A program runs in an environment of its own, which
@@ -170,12 +171,19 @@ def metrics(
     texts = dict(sorted(texts.items()))
     if as_json:
         typer.echo(json.dumps(texts))
-        return
-    for key, text in texts.items():
-        if name is None:
-            typer.echo(hanging(f"{key:20} ", text.splitlines()[0] if text else "", line_width()))
-        else:
-            typer.echo(f"{key}\n\n{reflowed(text, terminal_width())}")
+    elif name is None:
+        typer.echo(_metric_list(texts))
+    else:
+        typer.echo(f"{name}\n\n{reflowed(texts[name], terminal_width())}")
+
+
+def _metric_list(texts: "Mapping[str, str]") -> str:
+    """The first line of each metric's text."""
+    lines = [
+        hanging(f"{key:20} ", text.splitlines()[0] if text else "", line_width())
+        for key, text in texts.items()
+    ]
+    return "\n".join([*lines, f"{len(lines)} metrics; t2vbatch metrics METRIC shows one"])
 
 
 def _described(program: "ProgramFile") -> str:

@@ -30,17 +30,20 @@ def certify(
         int,
         typer.Option(min=0, metavar="K", help="Also generate K random samples again and compare the bytes."),
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Which K samples; the same seed selects the same ones.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Which K samples; the same seed selects the same ones.")
+    ] = 0,
     key: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Sign with this Ed25519 private key, such as ~/.ssh/id_ed25519."),
     ] = None,
     allow_code: AllowCode = False,
 ) -> None:
-    """Write a certificate: digests of job, plan, videos and scores, versions, and what verify found.
+    """Write a certificate of an output.
 
-    A certificate that was changed does not match its digest. Without --key anyone can write a new one, so
-    keep the printed digest elsewhere. A signature (--key, needs t2vbatch[sign]) proves who wrote it.
+    It has the digests of job, plan, videos and scores, the versions, and what verify found. A certificate
+    that was changed does not match its digest. Without --key anyone can write a new one, so keep the printed
+    digest elsewhere. A signature (--key, needs t2vbatch[sign]) proves who wrote it.
 
     \b
     Examples:
@@ -83,9 +86,10 @@ def check(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check an output against a certificate: its digests, and every video.
+    """Check an output against its certificate.
 
-    Exit code 1 if anything differs; 2 if the certificate was changed, or is not signed by --public-key.
+    Checks the digests, and every video. Exit code 1 if anything differs; 2 if the certificate was changed, or
+    is not signed by --public-key.
 
     \b
     Examples:
@@ -108,7 +112,7 @@ def check(
 
 
 def reproduce(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
-    """Reproduce a published number: run the job, score it, and compare with its expected values.
+    """Run a job and compare its scores with the published ones.
 
     Prints expected and measured values, whether they agree, and the digest of the dataset, which another
     machine of the same kind confirms. Exit code 1 if a value does not agree, 3 if a sample failed.

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 
 from t2vbatch.cli.words import counted, duration
 from t2vbatch.commands.pace import Pace, remaining_s
@@ -32,6 +33,9 @@ _ECHO_COLUMNS = 4
 
 _LEAST_BAR_COLUMNS = 12
 """A bar of ten columns and its gaps; the text beside it is shortened before the bar is."""
+
+_GAPS = 2
+"""Columns between the three parts of the line."""
 
 _package_log = logging.getLogger("t2vbatch")
 _progress_log = logging.getLogger("t2vbatch.progress")
@@ -70,6 +74,17 @@ class _Lines(logging.Handler):
         self._console.print(text, markup=False, soft_wrap=True)
 
 
+class _Bar(ProgressColumn):
+    """The share of finished samples; nothing while the run waits, because a full bar would look finished."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bar = BarColumn(bar_width=None, complete_style="green")
+
+    def render(self, task: Task) -> RenderableType:
+        return self._bar.render(task) if task.fields["has_bar"] else ""
+
+
 class Display:
     """A context that shows progress on stderr, so that stdout stays the result's.
 
@@ -88,13 +103,14 @@ class Display:
         self._console = _console()
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=None, pulse_style="bar.back", complete_style="green"),
+            _Bar(),
             TextColumn("{task.fields[details]}"),
             console=self._console,
             expand=True,
             transient=True,
         )
-        self._line = self._bar.add_task("", total=None, details="", visible=False)
+        self._line = self._bar.add_task("", total=None, details="", has_bar=False, visible=False)
+        self._finished = ""
         self._pace = Pace(time.monotonic)
         self._printed_at = time.monotonic()
         self._waits_for: str | None = None
@@ -167,16 +183,18 @@ class Display:
 
     def show(self, progress: "RunProgress") -> None:
         """Take in the state of the run; cheap enough to be called for every change."""
+        done = progress.ok + progress.degenerate + progress.failed
+        self._finished = f"{done:,}/{progress.total:,} samples" if done else ""
         self.wait(progress.waits_for)
         if progress.waits_for:
             return
-        done = progress.ok + progress.degenerate + progress.failed
         self._pace.add(done)
         text = self._details(progress)
         if self._console.is_terminal and not self._quiet:
             self._bar.start()
             shown = self._details(progress, self._console.width - len("generating") - _LEAST_BAR_COLUMNS)
-            self._update("generating", shown, progress.total, done, progress.failed)
+            details = f"[red]{shown}[/]" if progress.failed else shown
+            self._update("generating", details, progress.total, done)
         if done == progress.total or self._is_due():
             _progress_log.info("%s", text)
             if not self._console.is_terminal and not self._quiet:
@@ -208,27 +226,33 @@ class Display:
             return
         if self._console.is_terminal and not self._quiet:
             self._bar.start()
-            self._update(what, duration(seconds))
+            self._update(escape(self._waiting(what, seconds, self._console.width - _GAPS)))
         elif seconds >= LINE_EVERY_S and self._is_due():
-            _progress_log.info("%s, %s", what, duration(seconds))
+            text = self._waiting(what, seconds)
+            _progress_log.info("%s", text)
             if not self._quiet:
-                self._console.print(f"{what}, {duration(seconds)}", markup=False, soft_wrap=True)
+                self._console.print(text, markup=False, soft_wrap=True)
+
+    def _waiting(self, what: str, seconds: float, width: int | None = None) -> str:
+        """What the run waits for, and how many samples are finished if that fits the width."""
+        text = f"{what}, {duration(seconds)}"
+        full = f"{text}; {self._finished}" if self._finished else text
+        if width is None or len(full) <= width:
+            return full
+        over = len(text) - width
+        return text if over <= 0 else f"{what[: -over - 1]}…, {duration(seconds)}"
 
     def _update(
-        self,
-        description: str,
-        details: str,
-        total: int | None = None,
-        completed: int | None = None,
-        failed: int = 0,
+        self, description: str, details: str = "", total: int | None = None, completed: int | None = None
     ) -> None:
-        shown = f"[red]{details}[/]" if failed else details
+        """Replace the line; both texts are markup of rich."""
         self._bar.update(
             self._line,
             description=description,
+            details=details,
             total=total,
             completed=completed,
-            details=shown,
+            has_bar=total is not None,
             visible=True,
         )
 

@@ -23,11 +23,15 @@ Backbone = Annotated[
 ]
 Kind = Annotated[Literal["fvd", "fid"], typer.Option(help="fvd compares videos; fid compares their frames.")]
 Frames = Annotated[
-    int, typer.Option(min=1, help="fvd: the first frames of each video; fid: frames spread over each video.")
+    int,
+    typer.Option(
+        min=1, metavar="N", help="fvd: the first frames of each video; fid: frames spread over each video."
+    ),
 ]
-Stride = Annotated[int, typer.Option(min=1, help="fvd: 2 takes every second frame, and so on.")]
+Stride = Annotated[int, typer.Option(min=1, metavar="N", help="fvd: 2 takes every second frame, and so on.")]
 Size = Annotated[
-    int | None, typer.Option(min=1, help="Resize frames to a square of this side.", show_default=False)
+    int | None,
+    typer.Option(min=1, metavar="PIXELS", help="Resize frames to a square of this side.", show_default=False),
 ]
 Start = Annotated[
     Literal["first", "random"],
@@ -39,7 +43,10 @@ Divisor = Annotated[
 AllowPickle = Annotated[
     bool, typer.Option("--allow-pickle", help="Allow a TorchScript file as backbone; it can run code.")
 ]
-Name = Annotated[str | None, typer.Option(help="Name in the summary; default: the kind.", show_default=False)]
+Name = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Name in the summary; default: the kind.", show_default=False),
+]
 SaveStatistics = Annotated[
     str | None, typer.Option(metavar="FILE", help="Write the statistics of the reference to this .npz file.")
 ]
@@ -67,8 +74,10 @@ def distance(
 
     \b
     Examples:
-      t2vbatch distance runs/wan --reference ucf101 --backbone i3d.pt --allow-pickle
-      t2vbatch distance runs/wan --kind fid --reference ucf101 --backbone dinov2 --save-statistics ucf.npz
+      t2vbatch distance runs/wan --reference ucf101 --backbone i3d.pt \\
+          --allow-pickle
+      t2vbatch distance runs/wan --kind fid --reference ucf101 \\
+          --backbone dinov2 --save-statistics ucf.npz
     """
     from t2vbatch.commands.distance import measure_output
     from t2vbatch.engines import engine_for

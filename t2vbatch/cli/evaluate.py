@@ -144,11 +144,12 @@ def compare(
     form: Annotated[Format, typer.Option("--format", help="Format of the table.")] = "text",
     as_json: Json = False,
 ) -> None:
-    """Compare the models of one run, or of several, on the prompts and seeds that they share.
+    """Compare models on the prompts and seeds that they share.
 
-    Failed and degenerate videos have missing scores. With --votes, it also shows win rates and strengths
-    of the models by the votes of people or of a judge, and how often each score agrees with them. Without
-    --sequential, decide the number of prompts beforehand and compare once; with it, compare at any time.
+    Compares the models of one run, or of several runs. Failed and degenerate videos have missing scores. With
+    --votes, it also shows win rates and strengths of the models by the votes of people or of a judge, and how
+    often each score agrees with them. Without --sequential, decide the number of prompts beforehand and
+    compare once; with it, compare at any time.
 
     \b
     Examples:
@@ -215,9 +216,10 @@ def vbench(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show VBench's scores of a run: dimensions, groups and total, with intervals by prompt.
+    """Show VBench's scores of a run, with intervals.
 
-    Uses the scores that import-scores imported, and the constants of VBench, VBench-I2V and VBench-2.0.
+    Shows dimensions, groups and total, with intervals by prompt. Uses the scores that import-scores imported,
+    and the constants of VBench, VBench-I2V and VBench-2.0.
 
     \b
     Example:
@@ -241,8 +243,8 @@ def vbench(
 def sheet(
     output: Output,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="Only the videos of this model.")] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Videos per page.")] = 8,
-    frames: Annotated[int, typer.Option(min=1, help="Frames per video.")] = 8,
+    rows: Annotated[int, typer.Option(min=1, metavar="N", help="Videos per page.")] = 8,
+    frames: Annotated[int, typer.Option(min=1, metavar="N", help="Frames per video.")] = 8,
 ) -> None:
     """Write contact sheets as PNG: one row of frames per video.
 

@@ -79,7 +79,7 @@ def export(
         ),
     ] = False,
 ) -> None:
-    """Write a run's videos, or its scores, in another tool's layout.
+    """Write videos or scores in another tool's layout.
 
     Videos: vbench, vbench2 (VBench-2.0), vbench-i2v, vbench-long, evalcrafter, hf (a Hugging Face dataset),
     webdataset. The export first checks that the tool's expected videos exist; --partial copies those that do.
@@ -111,7 +111,7 @@ def import_scores(
 
     \b
     Example:
-      t2vbatch import-scores runs/vbench evaluation_results/vbench_eval_results.json
+      t2vbatch import-scores runs/vbench results/vbench_eval_results.json
     """
     from t2vbatch.commands.rebuild import rebuild
     from t2vbatch.exchange import import_scores as imported
@@ -143,11 +143,15 @@ def track(
         list[str] | None,
         typer.Option(metavar="TRACKER", help="wandb or mlflow; default: those of the run's job. Repeatable."),
     ] = None,
-    project: Annotated[str | None, typer.Option(help="W&B project or MLflow experiment.")] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the run there; default: the output's name.")
+    project: Annotated[
+        str | None, typer.Option(metavar="NAME", help="W&B project or MLflow experiment.")
     ] = None,
-    videos: Annotated[int | None, typer.Option(min=0, help="Number of videos per model to send.")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the run there; default: the output's name.")
+    ] = None,
+    videos: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Number of videos per model to send.")
+    ] = None,
 ) -> None:
     """Send a finished run to W&B or MLflow.
 

@@ -88,7 +88,7 @@ def failures(output: Output, as_json: Json = False) -> None:
     \b
     Examples:
       t2vbatch failures runs/quickstart
-      t2vbatch failures runs/quickstart --json      # with tracebacks and every sample
+      t2vbatch failures runs/quickstart --json    # every sample and its traceback
     """
     from t2vbatch.analysis.failures import failure_groups
     from t2vbatch.output.store import no_run_here
@@ -123,7 +123,9 @@ def verify(
         int,
         typer.Option(min=0, metavar="K", help="Also generate K random samples again and compare the bytes."),
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Which K samples; the same seed selects the same ones.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Which K samples; the same seed selects the same ones.")
+    ] = 0,
     repair: Annotated[
         bool, typer.Option("--repair", help="Generate missing and damaged videos again, as a run would.")
     ] = False,
@@ -205,7 +207,7 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete the finished samples that the output's plan no longer names.
+    """Delete the finished samples that the plan no longer names.
 
     No other command deletes a finished sample: it comes back, without being generated again, when the job or
     the manifest names it again. prune first shows the number of these samples, their size and the reasons.
@@ -228,6 +230,9 @@ def prune(
         }
         typer.echo(json.dumps(about | {"deleted": yes}))
     else:
+        if not count and not found.orphans:
+            typer.echo(f"{output}: nothing to delete; the plan names every finished sample")
+            return
         size, files = f"{found.bytes / 1e6:,.1f} MB", counted(len(found.orphans), "other file")
         typer.echo(f"{output}: {counted(count, 'superseded sample')}, {size}, {files}")
         for reason, number in found.reasons.items():

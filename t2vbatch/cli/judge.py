@@ -37,11 +37,15 @@ def judge(
         int | None,
         typer.Option(min=0, metavar="N", help="Ask about at most N more pairs; each is two questions."),
     ] = None,
-    parallel: Annotated[int, typer.Option(min=1, help="Programs that run at the same time.")] = 1,
-    timeout_s: Annotated[float, typer.Option(min=0.1, help="Time limit for one answer, in seconds.")] = 600,
+    parallel: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Programs that run at the same time.")
+    ] = 1,
+    timeout_s: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="Time limit for one answer.")
+    ] = 600,
     as_json: Json = False,
 ) -> None:
-    """Let a program compare the videos of every two models, and save its votes.
+    """Let a program compare the videos of each two models.
 
     Each pair is asked twice, with the positions swapped. compare --votes FILE shows win rates, strengths, and
     how often the judge agrees with itself. A video that failed or is degenerate loses without a question. The
@@ -49,8 +53,8 @@ def judge(
 
     \b
     Example:
-      t2vbatch judge runs/compare --program vlm_judge --votes votes.jsonl --limit 100 \\
-          --arguments "--url http://localhost:8000/v1 --model NAME"
+      t2vbatch judge runs/compare --program vlm_judge --votes votes.jsonl \\
+          --limit 100 --arguments "--url http://localhost:8000/v1 --model NAME"
       t2vbatch compare runs/compare --votes votes.jsonl
     """
     from t2vbatch.commands.judge import judge_outputs

@@ -226,6 +226,8 @@ def _outcome(result: "Result") -> str:
         lines = [f"{made}: every sample was finished before"]
     if counts.pending:
         lines.append(f"{counts.pending:,} pending; a run without --limit and --only generates them")
+    elif result.made and len(result.summary.models) > 1:
+        lines.append(f"t2vbatch compare {result.output} shows which model is better")
     return "\n".join(lines)
 
 

@@ -32,7 +32,8 @@ def init(
     \b
     Examples:
       t2vbatch init
-      t2vbatch init wan.yaml --model Wan-AI/Wan2.1-T2V-1.3B-Diffusers --prompts prompts.txt --output runs/wan
+      t2vbatch init wan.yaml --model Wan-AI/Wan2.1-T2V-1.3B-Diffusers \\
+          --prompts prompts.txt --output runs/wan
     """
     from t2vbatch.commands.starter import BUNDLED, starter, write
 

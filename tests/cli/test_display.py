@@ -40,9 +40,9 @@ def test_loading_a_second_model_keeps_the_rate(
         shown.show(Progress(600, 0, 0, 0, 6, 0, 1, loading={"b": 1}))
         now[0] = 101.0
         shown.show(Progress(601, 0, 0, 0, 5, 1, 0))
-    lines = [line for line in capsys.readouterr().err.splitlines() if "samples" in line]
-    assert "600/606 samples, 1 s left, 360.0 videos/min" in lines[1]
-    assert "601/606 samples, 1 s left, 357.0 videos/min" in lines[2]
+    lines = [line for line in capsys.readouterr().err.splitlines() if " left" in line]
+    assert "600/606 samples, 1 s left, 360.0 videos/min" in lines[0]
+    assert "601/606 samples, 1 s left, 357.0 videos/min" in lines[1]
 
 
 def test_a_log_file_gets_progress_and_warnings(tmp_path: Path) -> None:
@@ -74,3 +74,13 @@ def test_a_sentence_is_broken_at_spaces_and_a_table_is_not() -> None:
     """Words stay whole; the lines of a table keep their width."""
     text = fitted("one two three four\nname   1.234567890   12", 12)
     assert text.splitlines() == ["one two", "three four", "name   1.234567890   12"]
+
+
+def test_the_seconds_of_a_wait_fit_a_narrow_terminal() -> None:
+    """The finished samples stand behind what the run waits for, or are left out; the seconds are kept."""
+    shown = Display(quiet=True)
+    shown.show(Progress(24, 0, 0, 0, 12, 0, 1, loading={"many-steps": 1}))
+    what = "loading many-steps on 1 worker"
+    assert shown._waiting(what, 28, 80) == "loading many-steps on 1 worker, 28 s; 24/36 samples"
+    assert shown._waiting(what, 28, 40) == "loading many-steps on 1 worker, 28 s"
+    assert shown._waiting(what, 28, 20) == "loading many-…, 28 s"
