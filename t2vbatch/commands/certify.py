@@ -2,7 +2,7 @@
 elsewhere.
 
 It holds digests of the job, the plan, the videos and the scores, the versions and devices of the run, and
-the results of ``verify`` and of a check that made random samples again. Its own digest covers all of it,
+the results of ``verify`` and of a check that generated random samples again. Its own digest covers all of it,
 so that a change of the file is found. Whoever can replace the output can also make a new certificate, so
 keep its digest elsewhere, or sign it with a key (``commands/signing.py``).
 """
@@ -36,14 +36,14 @@ def certify(
     """The certificate of an output, as plain values.
 
     Args:
-        deep: number of random samples to make again and compare; 0 for none.
-        seed: which samples: the same seed chooses the same.
-        engine: makes the engine that makes samples again.
+        deep: number of random samples to generate again and compare; 0 for none.
+        seed: equal seeds select equal samples.
+        engine: makes the engine that generates these samples.
         key: an Ed25519 private key that signs the certificate.
 
     Raises:
         UsageError: the folder has no run, or the key cannot sign.
-        RunError: samples could not be made again.
+        RunError: samples could not be generated again.
     """
     if key is not None:
         sign("", key)  # A wrong key is found before the videos are read.
@@ -75,7 +75,7 @@ def check(certificate: Path, store: Store, public_key: Path | None = None) -> It
         public_key: the key that must have signed the certificate; None accepts every certificate.
 
     Raises:
-        UsageError: the file is no certificate, is not signed by the key, or the folder has no run.
+        UsageError: the file is not a certificate, is not signed by the key, or the folder has no run.
     """
     content = _read(certificate, public_key)
     found = digests(store)

@@ -1,6 +1,4 @@
-"""Makes a published number again: runs an entry, a job with expected values, and compares what it
-measures.
-"""
+"""Reproduces a published number: runs an entry, a job with expected values, and compares its scores."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The tables, the summary and the report, made again from the plan and the records."""
+"""Rebuilds the tables, the summary and the report from the plan and the records."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""Makes the videos again that are missing, or that are not as their records say."""
+"""Generates videos again that are missing, or that differ from their records."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from t2vbatch.output.store import Store
 
 @dataclass(frozen=True)
 class Repair:
-    """What came of a repair: the run's result, and the samples whose videos have other bytes than before."""
+    """The result of a repair: that of its run, and the samples whose videos have other bytes than before."""
 
     result: Result
     different: tuple[str, ...]
@@ -26,7 +26,7 @@ def repair(
     engine: Callable[[Job], Engine],
     watch: Watch = lambda progress: None,
 ) -> Repair:
-    """Make the videos again that ``verify`` found missing or damaged.
+    """Generate the videos again that ``verify`` found missing or damaged.
 
     Args:
         problems: as ``verify`` found them; those that are not about one video are left alone.

@@ -1,8 +1,8 @@
-"""Finished samples that a run would make again, and whether the user asked for it.
+"""Finished samples that a run would generate again, and whether the user asked for it.
 
-A new prompt, another key of the job, a new row: the user knows what these cost. A model whose repository
-moved, a library version that the identity names, a file that changed under its name: the user may not know of
-it, so the run says what moved and what it costs before it starts.
+Users know what an edit of rows or job costs. They may not know that the repository of a model moved, that a
+library has another version, or that a file changed under its name. So the run shows what changed, and the
+cost, before it starts.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from t2vbatch.job import Job
 from t2vbatch.plan import Plan, PlannedModel
 
 WORTH_ASKING = 10
-"""Up to so many repeated samples, a run starts without asking."""
+"""Up to this number of repeated samples, a run starts without asking."""
 
 NEEDED = ["sample_id", "row_id", "model", "sample_index", "prompt", "negative_prompt", "call", "status"]
 NEEDED += ["generate_s", "seed"]
@@ -28,12 +28,12 @@ _KEY = ["row_id", "model", "sample_index"]
 
 @dataclass(frozen=True)
 class Repeats:
-    """Finished samples that would be made again although the user edited neither their rows nor the job.
+    """Finished samples that would be generated again although the user edited neither their rows nor the job.
 
     Attributes:
-        count: how many.
-        hours: of the workers that made them, by their records.
-        causes: what moved, in words: how many of the samples.
+        count: number of these samples.
+        hours: the time of workers that generated them, by their records.
+        causes: what changed, as text: number of samples.
     """
 
     count: int
@@ -53,10 +53,10 @@ def find_repeats(
     job: Job,
     job_before: Job | None,
 ) -> Repeats:
-    """What the plan makes again for another reason than an edit of rows or job.
+    """The finished samples that the plan generates again although neither rows nor job were edited.
 
     Args:
-        last_plan: reads the plan of the last run; None where there is none that this version can read.
+        last_plan: reads the plan of the last run; None if this version cannot read one.
         records: with the columns NEEDED.
         job_before: the job of the last run.
     """
@@ -115,7 +115,7 @@ class _Causes:
     def cause_of(
         self, new: Mapping[str, Any], old: Mapping[str, Any], line: Mapping[str, Any] | None
     ) -> str | None:
-        """What moved, in words; None where the user edited the row or the job, or the last plan had other."""
+        """What changed, as text; None if the user edited row or job, or the last plan lacks the sample."""
         if any(new[name] != old[name] for name in ("prompt", "negative_prompt", "seed")):
             return None
         if line is None:

@@ -1,4 +1,4 @@
-"""Makes some samples of a finished run again in a temporary folder, and compares their bytes."""
+"""Generates some samples of a finished run again in a temporary folder, and compares their bytes."""
 
 import random
 import tempfile
@@ -25,12 +25,12 @@ _COMPARED = ("status", "video_sha256", "frames_sha256")
 def reproduce(
     store: Store, count: int, engine: Callable[[Job], Engine], seed: int = 0
 ) -> Iterator[VerifyProblem | None]:
-    """Make ``count`` random samples again in a temporary folder; None stands for a sample with equal bytes.
+    """Generate ``count`` random samples again; None stands for a sample with equal bytes.
 
     Args:
-        count: how many; fewer where fewer samples have a video.
+        count: number of samples; fewer if fewer have a video.
         engine: makes the engine, as for a run.
-        seed: equal seeds choose equal samples of one plan.
+        seed: equal seeds select equal samples of a plan.
 
     Raises:
         UsageError: no run has begun here.
@@ -51,7 +51,7 @@ def reproduce(
 
 
 def _chosen(planned: pa.Table, records: pa.Table, count: int, seed: int) -> pa.Table:
-    """The lines of the plan that are made again, in order."""
+    """The lines of the plan that are generated again, in order."""
     with_video = records.filter(pc.is_valid(records["video"]))
     made = planned.filter(pc.is_in(planned["sample_id"], with_video["sample_id"]))
     positions = random.Random(seed).sample(range(made.num_rows), min(count, made.num_rows))

@@ -1,4 +1,4 @@
-"""The whole story of a run: what is planned, what exists, and how the rest is made."""
+"""The whole story of a run: what is planned, what exists, and how the rest is generated."""
 
 import contextlib
 import logging
@@ -50,7 +50,7 @@ class Result:
     """The result of a run.
 
     Attributes:
-        made: videos that this run made; those that existed before do not count.
+        made: number of videos that this run generated; those that existed before do not count.
         ending: ``finished``, or ``interrupted`` with samples pending.
         tracked: tracker: where the run is shown there; a tracker that failed is left out.
         selected: whether it was a run of selected samples.
@@ -80,14 +80,14 @@ def run_job(
     remake: Callable[[Repeats], bool] = refuse,
     damaged: Sequence[str] = (),
 ) -> Result:
-    """Bring the output up to date with manifest and job. Samples that are finished are not made again.
+    """Bring the output up to date with manifest and job. Finished samples are not generated again.
 
     Args:
         engine: makes the engine; called only where samples are pending.
         retry_failed: retry the samples that an earlier run gave up on.
         selection: generate only these of the pending samples. Distances and trackers wait for a run of all.
-        remake: asked before finished samples are made again for a reason that is in neither rows nor job.
-        damaged: samples whose videos are to be made again.
+        remake: asked before finished samples are generated again although neither rows nor job were edited.
+        damaged: samples whose videos are to be generated again.
 
     Raises:
         UsageError: the job needs something that this machine does not have, or ``remake`` answered no.
@@ -129,7 +129,7 @@ def run_job(
 
 
 def _ask(store: Store, prepared: Prepared, records: pa.Table, remake: Callable[[Repeats], bool]) -> None:
-    """Refuse to make finished samples again, unless the user edited their rows or the job, or agrees."""
+    """Refuse to generate finished samples again, unless the user edited their rows or the job, or agrees."""
     if not records.num_rows:
         return
 
@@ -159,7 +159,7 @@ def _make(
     engine: Callable[[Job], Engine],
     watch: Watch,
 ) -> Ending:
-    """Make the selected samples of the plan that have no record."""
+    """Generate the selected samples of the plan that have no record."""
     job, plan = prepared.job, prepared.plan
     units = pending(plan, records, job, selection)
     if not units:
@@ -223,7 +223,7 @@ def _withdrawn(store: Store, plan: Plan, records: pa.Table, lost: set[str], retr
 
 
 def _remade(store: Store, records: pa.Table, lost: set[str]) -> dict[str, bool]:
-    """Of every video that was made again after it was lost, whether it has the same bytes."""
+    """Sample: whether its lost video, generated again, has the same bytes."""
     if not lost:
         return {}
 

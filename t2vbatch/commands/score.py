@@ -175,7 +175,7 @@ class ScoreCache:
         return self.found(sample_id) is not None
 
     def sample_ids(self) -> list[str]:
-        """Of all scores that are stored."""
+        """The samples with stored scores."""
         return [PurePosixPath(name).stem for name in self.store.folder.names(_FOLDER)]
 
     def clear(self) -> None:

@@ -1,4 +1,4 @@
-"""status.json: where an output stands, in one small file, however many samples it has.
+"""status.json: the progress of an output in one small file, however many samples it has.
 
 The run writes it every few seconds, and the command that rebuilds the tables writes it last. ``complete``
 says that it counts every record. After a run that died it is false, and the records have to be counted.

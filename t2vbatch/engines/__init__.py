@@ -10,8 +10,7 @@ __all__ = ["Ending", "Engine", "Progress", "RunCallbacks", "engine_for"]
 
 
 def engine_for(job: Job) -> Engine:
-    """The job's engine, not started yet. Ray is imported only for a job that uses it: the import takes
-    seconds."""
+    """The job's engine, not started yet. Ray, whose import takes seconds, is imported only if needed."""
     if job.engine == "inline":
         from t2vbatch.engines.inline import InlineEngine
 

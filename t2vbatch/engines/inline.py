@@ -1,7 +1,7 @@
 """Everything in this process, one step after the other: for a debugger, and for machines without Ray.
 
-Follows every rule of the scheduler but those that need a process to end: a crash ends the run, and a deadline
-is enforced at the model's next denoising step only.
+Follows every rule of the scheduler except those that need a process to end: a crash ends the run, and a
+deadline is enforced only at the model's next denoising step.
 """
 
 import gc

@@ -31,8 +31,7 @@ class Interrupts:
 
 @contextmanager
 def interrupts(urgent: bool = False) -> Iterator[Interrupts]:
-    """Count interrupts within the block. Only the main thread receives signals; in another thread the count
-    stays 0."""
+    """Count interrupts within the block. Only the main thread receives signals; others count none."""
     counted = Interrupts(urgent)
     if threading.current_thread() is not threading.main_thread():
         yield counted

@@ -127,8 +127,7 @@ class _Driver:
         return events
 
     def dispatch(self, event: Event) -> None:
-        """Pass an event to the scheduler, carry out its actions, and pass on the events that follow at
-        once."""
+        """Pass an event to the scheduler, carry out its actions, and pass on the events that follow."""
         events = [event]
         while events:
             event = events.pop(0)
@@ -175,8 +174,9 @@ class _Driver:
             return [m.Found(action.position, status)]
         failure = action.failure
         _log.warning(
-            "gave up on a sample after %d attempts: %s: %s",
+            "gave up on a sample after %d attempt%s: %s: %s",
             action.attempts,
+            "" if action.attempts == 1 else "s",
             failure.error_type,
             failure.error,
         )

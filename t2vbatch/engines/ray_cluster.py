@@ -121,8 +121,7 @@ def _start(job: Job, options: Mapping[str, Any]) -> None:
 
 
 def _join(address: str, options: Mapping[str, Any]) -> None:
-    """Connect to a cluster. The port is tried first: Ray itself tries an unreachable address for many
-    minutes."""
+    """Connect to a cluster. The port is tried first, because Ray tries an unreachable address for minutes."""
     host, colon, port = address.rpartition(":")
     reachable = False
     try:
@@ -146,8 +145,7 @@ _TOKEN = (
 
 
 def _reason(error: Exception, reachable: bool) -> str:
-    """Why the cluster cannot be joined. Ray reports a rejected token on stderr only, so the message is
-    ours."""
+    """Why the cluster cannot be joined. The text is ours: Ray reports a rejected token on stderr only."""
     if isinstance(error, AuthenticationError):
         return "RAY_AUTH_MODE is token, but no token was found"
     if not reachable:

@@ -1,4 +1,4 @@
-"""Opening a tar of others, whose expansion, headers and members are bounded."""
+"""Opening an untrusted tar: its expansion, headers and members are bounded."""
 
 import bz2
 import gzip
@@ -53,7 +53,7 @@ class _ExpandsError(Exception):
 
 
 class _Bounded:
-    """A binary file for ``tarfile``, with a largest position and a largest part."""
+    """A binary file for ``tarfile``, which bounds the position and the bytes of one read."""
 
     def __init__(self, file: BinaryIO, limit: int | None) -> None:
         self._file, self._limit = file, limit

@@ -106,7 +106,7 @@ def _animation(data: bytes, how: Reading) -> Decoded:
 
 
 def _video(file: Path | bytes, how: Reading, form: str | None = None) -> Decoded:
-    """Args: form: ffmpeg's name of the container; None: the file shows it."""
+    """Decode a video. ``form``: ffmpeg's name of the container; None: the file shows it."""
     budget = Budget(how.limits)
     if reason := truncated(file):
         raise ValueError(f"a damaged video: {reason}")

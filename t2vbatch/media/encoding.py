@@ -69,8 +69,7 @@ def write_frames(frames: Frames, shape: Shape, path: Path, settings: VideoFile, 
 
 
 def write_gif(frames: npt.NDArray[np.uint8], shape: Shape, path: Path, settings: VideoFile) -> None:
-    """Write a GIF with one palette for all frames (T, H, W, 3), which are read twice. Raises like
-    ``write_frames``."""
+    """Write a GIF with one palette for all frames (T, H, W, 3). Raises like ``write_frames``."""
     with _errors_explained():
         [palette] = _Filters(shape, [("palettegen", "reserve_transparent=0")]).applied(frames)
         _write(_Filters(shape, [("paletteuse", "")], palette).applied(frames), shape, path, settings, "pal8")

@@ -24,13 +24,13 @@ HDR_TRANSFERS: Mapping[int, str] = {PQ: "PQ", HLG: "HLG"}
 """Transfer functions of HDR, by their numbers in ITU-T H.273."""
 
 PEAK_NITS = 1000.0
-"""Brightest light of a file that does not tell its own, in cd/m2: that of HLG and of common PQ masters."""
+"""Brightest light, in cd/m2, of a file that does not state it: the value of HLG and of common PQ masters."""
 
 _WHITE_NITS = 203.0
 _PQ_NITS = 10_000.0
 _LINEAR_UP_TO = 0.3
 _STRIP_PIXELS = 1 << 19
-"""Pixels that are converted at a time: their floats take 12 bytes each, several times."""
+"""Pixels converted at a time, which bounds memory: each takes 12 bytes of floats, several times."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class HdrConversion:
         luminance: shape (3,), the share of red, green and blue in the luminance.
         peak_nits: brightest light of the file, in cd/m2.
         encoded: the sRGB value of each of 65,536 steps of light.
-        top: the greatest value of the signal in 16-bit pixels; in 8-bit ones it is 255.
+        top: the largest value of the signal in 16-bit pixels; in 8-bit pixels it is 255.
     """
 
     transfer: int

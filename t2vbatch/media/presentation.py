@@ -30,7 +30,7 @@ _LIMITED_TOP = 255 << 8
 """White in 16 bits as ffmpeg's ``scale`` makes it of limited range."""
 
 _DOLBY_TAGS = ("dvh1", "dvhe", "dav1")
-"""Codec tags of streams that are not for other decoders."""
+"""Codec tags of streams that only a decoder of Dolby Vision can show."""
 
 _UNSPECIFIED = 2
 

@@ -2,7 +2,7 @@
 
 An environment belongs to its requirements, not to its program: its folder is named by their digest. It is
 complete once its marker file exists. A lock keeps two processes from making one environment at the same time;
-an incomplete environment, which a killed process leaves behind, is deleted and made again.
+an incomplete environment, which a killed process leaves behind, is replaced.
 """
 
 import fcntl

@@ -64,8 +64,7 @@ class Scorer:
 
     @property
     def draws(self) -> bool:
-        """Whether a metric may draw from the global random numbers, which a model that generates may use
-        too."""
+        """Whether a metric may draw from the global random numbers, which a generating model may use too."""
         return any(_draws(metric) for metric in self.metrics.values())
 
     @property

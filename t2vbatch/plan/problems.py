@@ -111,8 +111,7 @@ def _problem(
 
 
 def _input_problem(at: Problem, row: Row, name: str, facts: ModelFacts) -> Problem | None:
-    """The input that the model needs and the row lacks, or that the row has and the model cannot take
-    here."""
+    """The input that the model needs and the row lacks, or that the row has and the model cannot take."""
     given = {facts.fills.get(column, column) for column in row.media}
     given |= {"prompt"} if row.prompt is not None else set()
     if missing := sorted(one for one in facts.requires if facts.fills.get(one, one) not in given):

@@ -1,4 +1,4 @@
-"""Reading input files that others may have put there: regular files of bounded size, a part at a time.
+"""Reading untrusted input files: regular files of bounded size, a part at a time.
 
 A folder may be changed by others while it is read. So the checks are made on the open file: a file that is
 replaced after a check is not read, a FIFO does not wait for a writer, and a file that grows has an end.

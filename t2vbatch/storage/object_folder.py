@@ -162,8 +162,7 @@ class ObjectFolder:
         """Nothing to delete: each process has its own scratch folder, and deletes it when it ends."""
 
     def _contains(self, name: str, data: bytes) -> bool:
-        """Whether the file has these bytes: then an earlier try of this write succeeded, and its answer was
-        lost."""
+        """Whether the file has these bytes: then an earlier try of this write succeeded without an answer."""
         try:
             return self.read(name) == data
         except FileNotFoundError:

@@ -65,7 +65,7 @@ def _sound(row: dict[str, Any]) -> str:
 def _reason(name: str) -> str:
     if name in BROKEN:
         return f"fails on every call in diffusers itself: `{BROKEN[name]}`"
-    return f"needs {NEEDS[name]}, which is not here" if name in ABSENT else "failed"
+    return f"needs {NEEDS[name]}, which is not installed" if name in ABSENT else "failed"
 
 
 if __name__ == "__main__":
