@@ -8,7 +8,7 @@ degenerate video counts as a failure of its model: its scores are missing, even 
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -102,6 +102,7 @@ class ModelSummary:
         failures: error type: number of samples with it.
         truncated: number of samples whose prompt exceeds the scorer's limit.
         distances: distances of the model's videos to reference sets, measured by ``distance/``.
+        video_notes: how videos differ from what the job asked for: number of samples with it, the most first.
     """
 
     model: str
@@ -111,6 +112,7 @@ class ModelSummary:
     truncated: int
     timing: Timing
     distances: tuple[Measured, ...] = ()
+    video_notes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,17 @@ def _model(name: str, results: pa.Table, planned: int, distances: Sequence[Measu
     failures = Counter(kind for kind in results["error_type"].to_pylist() if kind is not None)
     truncated = pc.sum(results["prompt_truncated"]).as_py() or 0
     own = tuple(one for one in distances if one.model == name)
-    return ModelSummary(name, counts, scores, dict(failures.most_common()), truncated, _timing(results), own)
+    notes = Counter(note for note in results["video_notes"].to_pylist() if note is not None)
+    return ModelSummary(
+        name,
+        counts,
+        scores,
+        dict(failures.most_common()),
+        truncated,
+        _timing(results),
+        own,
+        dict(notes.most_common()),
+    )
 
 
 def _counts(results: pa.Table, planned: int) -> Counts:

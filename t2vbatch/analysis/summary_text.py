@@ -7,6 +7,9 @@ from t2vbatch.analysis.intervals import Interval
 from t2vbatch.analysis.summary import Counts, ModelSummary, ScoreSummary, Summary
 from t2vbatch.analysis.text_table import Table
 
+_NOTES = 3
+"""Notes about videos that a summary shows for each model."""
+
 
 def render_text(summary: Summary, width: int = 100, timing: bool = True) -> str:
     """The summary as lines of plain text, at most ``width`` columns wide if the names allow it."""
@@ -149,4 +152,17 @@ def _model_notes(model: ModelSummary) -> list[str]:
     if model.truncated:
         prompts = "1 prompt" if model.truncated == 1 else f"{model.truncated} prompts"
         notes.append(f"{prompts} exceeded the scorer's token limit; the scorer ignored the rest")
-    return notes
+    return [*notes, *video_note_lines(model)]
+
+
+def video_note_lines(model: ModelSummary) -> list[str]:
+    """How the model's videos differ from what the job asked for, with the number of videos."""
+    counted = list(model.video_notes.items())
+    lines = [
+        f"{'1 video' if count == 1 else f'{count:,} videos'}: {note}" for note, count in counted[:_NOTES]
+    ]
+    if rest := sum(count for _, count in counted[_NOTES:]):
+        lines.append(
+            f"{'1 more video' if rest == 1 else f'{rest:,} more videos'}: see the column video_notes"
+        )
+    return lines

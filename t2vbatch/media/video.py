@@ -34,17 +34,19 @@ _PLAYABLE = {".mp4", ".webm", ".gif"}
 
 @dataclass(frozen=True)
 class Video:
-    """Frames, their rate, and their sound if any.
+    """Frames, their rate, their sound if any, and notes about them.
 
     Attributes:
         frames: uint8, shape (T, H, W, 3), RGB.
         fps: frames per second.
         audio: starts with the first frame; ``encode`` cuts or pads it to the duration of the frames.
+        notes: sentences for the record: how the frames differ from those that the call asked for.
     """
 
     frames: npt.NDArray[np.uint8]
     fps: float
     audio: Audio | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shape, kind = self.frames.shape, self.frames.dtype

@@ -67,6 +67,7 @@ RESULTS = pa.schema(
         ("convert_s", pa.float64()),
         ("verify_s", pa.float64()),
         ("commit_s", pa.float64()),
+        ("video_notes", pa.string()),
     ]
 )
 """The fixed columns. ``call``, ``versions`` and ``score_errors`` are JSON objects; times are UTC."""
@@ -128,6 +129,8 @@ class Record:
         verify_s: seconds of reading the file back and checking it.
         commit_s: seconds of publishing the file with its poster.
         score_s: seconds of scoring the file.
+        video_notes: how the frames and the file differ from those that the job asked for, such as another
+            number of frames; None where they do not differ.
     """
 
     sample_id: str
@@ -176,6 +179,7 @@ class Record:
     convert_s: float | None = None
     verify_s: float | None = None
     commit_s: float | None = None
+    video_notes: str | None = None
 
     @classmethod
     def of(cls, sample: Sample, status: Status, attempts: int) -> "Record":

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from t2vbatch.analysis.compare import Comparison, compare, models_by_name
 from t2vbatch.analysis.compare_text import cautions, difference_text, p_text
 from t2vbatch.analysis.summary import Summary
-from t2vbatch.analysis.summary_text import distance_notes, distance_text, sorted_distances
+from t2vbatch.analysis.summary_text import distance_notes, distance_text, sorted_distances, video_note_lines
 from t2vbatch.media.poster import FRAMES, write_posters
 from t2vbatch.metrics.protocol import Column
 from t2vbatch.metrics.registry import known_columns
@@ -105,6 +105,9 @@ def _results(summary: Summary, comparison: Comparison, better: Mapping[str, Any]
         "distances": sorted_distances(summary),
         "distance_notes": distance_notes(summary),
         "distance_text": distance_text,
+        "video_notes": [
+            f"{model.model}: {line}" for model in summary.models for line in video_note_lines(model)
+        ],
         "forests": forests(comparison, comparison.models),
         "matrices": matrices(comparison),
         "colours": {model: index % COLOURS for index, model in enumerate(comparison.models)},

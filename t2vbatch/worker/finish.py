@@ -23,7 +23,7 @@ from t2vbatch.errors import DegenerateError, EncodeError
 from t2vbatch.job import Job, VideoFile
 from t2vbatch.media.degenerate import degenerate_reason
 from t2vbatch.media.encoding import encoder_versions
-from t2vbatch.media.playable import written_fps, written_size
+from t2vbatch.media.playable import file_notes, written_fps, written_size
 from t2vbatch.media.poster import poster, poster_name
 from t2vbatch.media.reading import reading_of
 from t2vbatch.media.video import Video, decode, decode_audio, digest_file, encode, ffmpeg_version, holds_audio
@@ -168,6 +168,7 @@ class Finisher:
                 bytes=size,
                 video_sha256=sha256,
                 frames_sha256=frames_sha256,
+                video_notes=_notes(video, self._job.video),
             )
             with stage("commit"):
                 published = self._store.publish(record, staged)
@@ -222,6 +223,11 @@ def versions() -> Mapping[str, str]:
     packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
     encoders = {**encoder_versions(), "ffmpeg": ffmpeg_version()}
     return {"python": platform.python_version(), **packages, **encoders}
+
+
+def _notes(video: Video, settings: VideoFile) -> str | None:
+    height, width = video.frames.shape[1:3]
+    return "; ".join([*video.notes, *file_notes(settings, video.fps, width, height)]) or None
 
 
 def _columns(seconds: Mapping[str, float]) -> dict[str, Any]:

@@ -170,6 +170,18 @@ def test_the_text_shows_means_intervals_and_what_is_missing() -> None:
     assert max(map(len, text.splitlines())) <= 100
 
 
+def test_notes_about_videos_are_counted() -> None:
+    """A summary shows the most common notes and counts the rest."""
+    notes = ["33 frames"] * 3 + ["2 x 2 pixels"] * 2 + ["c", "d", "e", None]
+    rows = [result(row=row, video_notes=note) for row, note in enumerate(notes)]
+    summary = summary_of(*rows, a=len(rows))
+    assert list(summary.models[0].video_notes.items())[:2] == [("33 frames", 3), ("2 x 2 pixels", 2)]
+    text = render_text(summary)
+    assert "a: 3 videos: 33 frames" in text
+    assert "a: 1 video: c" in text
+    assert "a: 2 more videos: see the column video_notes" in text
+
+
 def test_degenerate_videos_are_missing_from_the_means() -> None:
     """The scores of a degenerate video do not enter the mean, and are counted as missing."""
     rows = [result(row=row, score=1.0) for row in range(3)]

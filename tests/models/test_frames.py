@@ -1,5 +1,6 @@
 """Frame counts: refused by the checkpoint's config, advised by the family, and allowed on request."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import pytest
 
 from t2vbatch.errors import ModelError
-from t2vbatch.models import inspect_model
+from t2vbatch.models import inspect_model, load_model
 from t2vbatch.models.families import ANY, Family, family
 from t2vbatch.models.frames import count_notes, frame_counts, temporal_ratio
-from t2vbatch.models.protocol import FrameRule
+from t2vbatch.models.protocol import FrameRule, Request
 from tests.models import line, tiny
+from tests.models.tiny_parts import diffusers
 
 Checkpoint = Callable[[str], Path]
 
@@ -71,6 +73,15 @@ def test_helios_makes_whole_chunks(tmp_path: Path) -> None:
     row = _made("HeliosPipeline", 9, tmp_path)
     assert (row["status"], row["num_frames"]) == ("ok", 33)
     assert '"num_frames": 9' in row["call"]
+    assert row["video_notes"] == "HeliosPipeline made 33 frames; the call asks for num_frames: 9"
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    (model,) = summary["models"].values()
+    assert model["video_notes"] == {row["video_notes"]: 1}
+
+
+def test_an_exact_count_has_no_note(tmp_path: Path) -> None:
+    """A video of the count and the size that the call asks for has no note."""
+    assert _made("HeliosPipeline", 33, tmp_path)["video_notes"] is None
 
 
 def test_helios_reads_more_frames_than_it_makes(tmp_path: Path) -> None:
@@ -78,6 +89,22 @@ def test_helios_reads_more_frames_than_it_makes(tmp_path: Path) -> None:
     tiny.write_video(tmp_path / "long.mp4", frames=40)
     row = _made("HeliosPipeline", 9, tmp_path, video="long.mp4")
     assert (row["status"], row["error"]) == ("ok", None)
+
+
+def test_another_size_than_the_calls_is_noted(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipeline that pads or rounds the size has a note with both sizes."""
+    section = tiny.model("WanPipeline", checkpoint("WanPipeline"))
+    model = load_model(section, inspect_model("mine", section), "cpu")
+    call = tiny.TINY_PIPELINES["WanPipeline"].call
+    (exact,) = model.generate([Request("a ball", None, 1, call=call)])
+    assert exact.notes == ()
+    larger = {**call, "width": call["width"] + 4}
+    monkeypatch.setattr(diffusers.WanPipeline, "check_inputs", lambda *_, **__: None)
+    (video,) = model.generate([Request("a ball", None, 1, call=larger)])
+    made, asked = f"{video.frames.shape[2]} x {call['height']}", f"{larger['width']} x {call['height']}"
+    assert video.notes == (f"WanPipeline made {made} pixels; the call asks for {asked}",)
 
 
 def _made(name: str, count: int, folder: Path, **columns: str) -> dict[str, Any]:

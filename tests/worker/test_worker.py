@@ -349,6 +349,27 @@ def test_two_attempts_that_publish_at_once_leave_a_matching_record(
     assert found == recorded
 
 
+def test_a_video_that_differs_from_the_job_has_notes(tmp_path: Path) -> None:
+    """The notes of the model and those of the file are in the record; a video as asked has none."""
+
+    class Padded(_Model):
+        def generate(self, requests: Sequence[Request]) -> list[Video]:
+            return [
+                Video(video.frames[:, :31, :], 8.0, notes=("made 5 frames",))
+                for video in super().generate(requests)
+            ]
+
+    for name, model in (("a", Padded()), ("b", _Model())):
+        worker = _worker(tmp_path, model)
+        worker.generate(_work(1, _sample(name)))
+        worker.finish(1)
+    padded, exact = (Store(str(tmp_path)).committed(name) for name in ("a", "b"))
+    assert padded is not None
+    assert exact is not None
+    assert str(padded.video_notes).startswith("made 5 frames; 32 x 31 frames are written as 32 x 32")
+    assert exact.video_notes is None
+
+
 @pytest.mark.parametrize("first", [None, DegenerateError("frames hold NaN")], ids=["black", "NaN"])
 def test_a_degenerate_result_is_generated_once_more(tmp_path: Path, first: Exception | None) -> None:
     """The more precise model gets the same seed; the record says why the first result was degenerate."""

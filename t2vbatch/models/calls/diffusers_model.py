@@ -39,7 +39,6 @@ class DiffusersModel:
         self._device = torch.device(device)
         self._signature = read_signature(pipeline.__class__)
         self._family = family(pipeline.__class__.__name__)
-        self._other_counts: set[tuple[int, int]] = set()
         self._prompts = PromptCache(pipeline)
         if self._signature.embeds:
             self._prompts.install()
@@ -65,9 +64,10 @@ class DiffusersModel:
         except Exception as error:
             self._recover()
             raise _explained(error) from error
-        self._note_counts(frames, requests)
-        made = zip(frames, sounds, requests, strict=True)
-        return [Video(video, self._fps(request), sound) for video, sound, request in made]
+        return [
+            Video(video, self._fps(request), sound, self._notes(video, request.call))
+            for video, sound, request in zip(frames, sounds, requests, strict=True)
+        ]
 
     def encode_ahead(self, calls: Iterable[Sequence[Request]]) -> None:
         """Encode the prompts of these calls and keep the encodings, until the memory for them is full.
@@ -142,14 +142,18 @@ class DiffusersModel:
         count = call.get(name, self._signature.defaults.get(name))
         return count if isinstance(count, int) else None
 
-    def _note_counts(self, videos: Sequence[npt.NDArray[np.uint8]], requests: Sequence[Request]) -> None:
-        """Warn, once for each pair of counts, that the pipeline made another number of frames."""
-        asked = self._asked(requests[0].call)
-        for made in {len(video) for video in videos} - {asked}:
-            if asked is not None and (asked, made) not in self._other_counts:
-                self._other_counts.add((asked, made))
-                name = type(self._pipeline).__name__
-                _log.warning("%s made %d frames for %s: %d", name, made, self._facts.frames_argument, asked)
+    def _notes(self, frames: npt.NDArray[np.uint8], call: Mapping[str, Any]) -> tuple[str, ...]:
+        """Sentences about frames of another number or size than the call, or its defaults, asks for."""
+        name, argument = type(self._pipeline).__name__, self._facts.frames_argument
+        made, height, width, _ = frames.shape
+        count, size = self._asked(call), self._size(call)
+        notes = []
+        if count not in (None, made):
+            notes.append(f"{name} made {made} frames; the call asks for {argument}: {count}")
+        if size not in (None, (width, height)):
+            asked = f"{size[0]} x {size[1]}" if size else ""
+            notes.append(f"{name} made {width} x {height} pixels; the call asks for {asked}")
+        return tuple(notes)
 
     def _size(self, call: Mapping[str, Any]) -> tuple[int, int] | None:
         """(width, height) of the video in the call or its defaults; None if they are not set."""

@@ -12,6 +12,7 @@ function facts(sample) {
   if (value(sample, "prompt_truncated")) {
     parts.push(element("p", "note", `The scorer truncated this prompt (${value(sample, "prompt_tokens")} tokens).`));
   }
+  if (value(sample, "video_notes")) parts.push(element("p", "note", value(sample, "video_notes")));
   if (inputs[value(sample, "row_id")]) parts.push(inputImages(inputs[value(sample, "row_id")]));
   if (value(sample, "error")) parts.push(errorBox(sample));
   if (scores.length) parts.push(scoreTable(sample));
