@@ -9,7 +9,7 @@ PIP := python -m pip --disable-pip-version-check
 # What `make wheel-test` makes: the wheel, an environment for it, and a copy of the tests without the source tree.
 WHEEL := .wheel
 
-.PHONY: install run test faults soak fuzz bench bench-gpu lint workflows wheel-test constraints reference format clean
+.PHONY: install run test faults soak fuzz bench bench-gpu lint workflows wheel-test constraints program-constraints reference format clean
 
 install: $(READY)
 
@@ -53,6 +53,11 @@ wheel-test: install
 # Writes constraints.txt and tests/lowest.txt from the installed environment.
 constraints: install
 	$(BIN)/python -m tests.constraints
+
+# Writes the constraints files of the programs in t2vbatch/metrics/programs; needs uv. `make program-constraints
+# ONLY=vbench` writes one.
+program-constraints: install
+	$(BIN)/python -m tests.program_constraints $(ONLY)
 
 # Writes docs/reference.md from the program.
 reference: install

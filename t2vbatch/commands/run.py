@@ -23,6 +23,7 @@ from t2vbatch.errors import StoreError, T2VBatchError, UsageError
 from t2vbatch.exchange.trackers import check_trackers, track
 from t2vbatch.job import Job
 from t2vbatch.metrics.identity import score_identities
+from t2vbatch.metrics.registry import asked_texts
 from t2vbatch.output.folding import Folding
 from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store, open_store
@@ -178,7 +179,8 @@ def _make(
     samples = sum(position_count(of_model) for of_model in units.values())
     progress(Progress(0, 0, 0, 0, pending=samples, workers=0, starting=0))
     with Folding(store.log) as folding:
-        return engine(job).run(units, job, factories, _callbacks(plan, store, folding, status, progress))
+        callbacks = _callbacks(plan, store, folding, status, progress, asked_texts(job))
+        return engine(job).run(units, job, factories, callbacks)
 
 
 def _ahead(plan: Plan, job: Job, model: str, units: Sequence[Unit]) -> tuple[tuple[Sample, ...], ...]:
@@ -188,7 +190,12 @@ def _ahead(plan: Plan, job: Job, model: str, units: Sequence[Unit]) -> tuple[tup
 
 
 def _callbacks(
-    plan: Plan, store: Store, folding: Folding, status: StatusWriter, progress: Watch
+    plan: Plan,
+    store: Store,
+    folding: Folding,
+    status: StatusWriter,
+    progress: Watch,
+    texts: Sequence[str],
 ) -> RunCallbacks[Sample]:
     def committed(position: int) -> Status | None:
         sample_id = plan.table["sample_id"][position].as_py()
@@ -199,7 +206,7 @@ def _callbacks(
         store.commit(_failed(plan, position, attempts, failure))
         status.failed(failure.error_type)
 
-    return RunCallbacks(plan.planned, committed, quarantine, progress)
+    return RunCallbacks(lambda position: plan.planned(position, texts), committed, quarantine, progress)
 
 
 def _withdrawn(store: Store, plan: Plan, records: pa.Table, lost: set[str], retry_failed: bool) -> pa.Table:

@@ -27,6 +27,8 @@ from t2vbatch.media.reading import Reading, reading_of
 from t2vbatch.media.video import Video, decode, decode_audio
 from t2vbatch.metrics import check_metrics
 from t2vbatch.metrics.identity import score_identities
+from t2vbatch.metrics.protocol import RowInputs
+from t2vbatch.metrics.registry import asked_texts, job_metrics
 from t2vbatch.metrics.scorer import Scorer, Scores, is_lost, load_metrics
 from t2vbatch.models import set_up_torch
 from t2vbatch.models.calls.inputs import read_image
@@ -101,7 +103,8 @@ class VideoToScore:
     video: str
     fps: float
     prompt: str | None
-    image: Media | None
+    images: Mapping[str, Media]
+    texts: Mapping[str, Any]
     how: Reading
     has_audio: bool
 
@@ -137,8 +140,9 @@ class VideoScorer:
         for position, item, video in zip(work.positions, work.payloads, videos, strict=True):
             try:
                 start = time.perf_counter()
-                image = None if item.image is None else read_image(item.image, item.how)
-                scores = self._scorer.score(video, item.prompt, image)
+                images = {name: read_image(media, item.how) for name, media in item.images.items()}
+                row = RowInputs(images.get("last_image"), item.texts)
+                scores = self._scorer.score(video, item.prompt, images.get("image"), row)
                 self._cache.keep(item.sample_id, scores, time.perf_counter() - start)
                 outcomes.append(Outcome(position, "ok"))
             except SampleError as error:
@@ -187,15 +191,26 @@ def _callbacks(
     plan: Plan, job: Job, records: pa.Table, cache: ScoreCache, scorers: Scorers, watch: Watch
 ) -> RunCallbacks[VideoToScore]:
     ids = records["sample_id"].combine_chunks()
+    metrics = job_metrics(job).values()
+    both = any(getattr(metric, "needs_images", False) for metric in metrics)
+    read = ("image", "last_image") if both else ("image",)
+    texts = asked_texts(job)
 
     def payload(position: int) -> VideoToScore:
-        sample = plan.planned(position)
+        sample = plan.planned(position, texts)
         record = records.slice(ids.index(sample.sample_id).as_py(), 1).to_pylist()[0]
-        image = _image(plan, position) if "image" in sample.media else None
+        images = _images(plan, position, [name for name in read if name in sample.media])
         how = reading_of(job, sample.model)
         sound = record["audio_rate_hz"] is not None
         return VideoToScore(
-            sample.sample_id, record["video"], record["fps"], sample.prompt, image, how, sound
+            sample.sample_id,
+            record["video"],
+            record["fps"],
+            sample.prompt,
+            images,
+            sample.texts,
+            how,
+            sound,
         )
 
     def quarantine(position: int, attempts: int, failure: Failure) -> None:
@@ -212,13 +227,16 @@ def _callbacks(
     )
 
 
-def _image(plan: Plan, position: int) -> Media | None:
-    """The image of the sample's row. Most metrics do not read it, so that it may be out of reach."""
+def _images(plan: Plan, position: int, names: Sequence[str]) -> Mapping[str, Media]:
+    """The images of the sample's row. Most metrics do not read them, so that they may be out of reach."""
+    if not names:
+        return {}
     try:
-        return plan.sample(position).media["image"]
+        media = plan.sample(position).media
     except RowError as error:
-        _log.warning("a video is scored without the image of its row: %s", error)
-        return None
+        _log.warning("a video is scored without the images of its row: %s", error)
+        return {}
+    return {name: media[name] for name in names}
 
 
 def _job(store: Store, metrics: Mapping[str, Mapping[str, Any]] | None, clip: Clip | None) -> Job:

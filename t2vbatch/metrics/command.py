@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from PIL import Image
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from t2vbatch.media.audio import write_wav
@@ -28,8 +29,10 @@ class CommandScore(Options):
         "columns": [...]}`` from its input; the file holds the decoded frames as uint8 of shape (T, H, W, 3).
         For each line it writes one line ``{"COLUMN": 0.5, ...}``, or ``{"error": "reason"}`` if it cannot
         score the video; null leaves out one column. ``"retry": true`` beside an error says that another try
-        may succeed. A program whose metadata has ``audio = true`` also gets ``"audio"``: a 16-bit WAV file,
-        or null without sound.
+        may succeed. With ``audio = true`` in its metadata a program also gets ``"audio"``: a 16-bit WAV file,
+        or null without sound. With ``images: true`` it also gets ``"image"`` and ``"last_image"``: the row's
+        input images as PNG files, or null; with ``texts: [style]`` also ``"texts": {"style": "..."}``, the
+        cells of these manifest columns, or null.
     Source: the program's.
     Range: the program's.
     Direction: as ``yields`` says.
@@ -48,6 +51,8 @@ class CommandScore(Options):
     yields: dict[str, Direction] = Field(
         {}, description="column: which direction is better: higher, lower or none; default: as program says"
     )
+    images: bool = Field(False, description="give the row's input images to the program")
+    texts: list[str] = Field([], description="manifest columns whose cells the program gets")
     timeout_s: float = Field(600.0, gt=0, strict=False, description="time limit for one answer, in seconds")
     weights: ClassVar[tuple[Weights, ...]] = ()
     _file: ProgramFile | None = PrivateAttr(None)
@@ -81,6 +86,16 @@ class CommandScore(Options):
         return self._file is not None and self._file.audio
 
     @property
+    def needs_images(self) -> bool:
+        """Whether the program reads the input images of a row."""
+        return self.images or (self._file is not None and self._file.images)
+
+    @property
+    def needs_texts(self) -> tuple[str, ...]:
+        """The manifest columns that the program reads."""
+        return (*self.texts, *(() if self._file is None else self._file.texts))
+
+    @property
     def columns(self) -> Mapping[str, Column]:
         return directed(self._directions)
 
@@ -96,6 +111,11 @@ class CommandScore(Options):
                 "prompt": evidence.prompt,
                 "columns": list(self._directions),
             }
+            if self.needs_images:
+                images = {"image": evidence.image, "last_image": evidence.row.last_image}
+                request |= {name: _image_file(image, Path(folder), name) for name, image in images.items()}
+            if self.needs_texts:
+                request["texts"] = {name: evidence.row.texts.get(name) for name in self.needs_texts}
             answer = process.ask(request, self.timeout_s)
         given = {name: answer[name] for name in self._directions if answer.get(name) is not None}
         return {name: self._number(name, value) for name, value in given.items()}
@@ -117,6 +137,15 @@ class CommandScore(Options):
             return float(value)
         name = self.program or " ".join(self.command or [])
         raise ProgramError(f"{name} answered {value!r} for {column}; expected a number")
+
+
+def _image_file(image: Image.Image | None, folder: Path, name: str) -> str | None:
+    """Write an input image for a program; None if the row has none."""
+    if image is None:
+        return None
+    file = folder / f"{name}.png"
+    image.convert("RGB").save(file, compress_level=1)
+    return str(file)
 
 
 def directed(yields: Mapping[str, Direction]) -> dict[str, Column]:

@@ -1,8 +1,8 @@
 """Environments of programs: made on first use, kept in the user's cache folder, and used offline afterwards.
 
-An environment belongs to its requirements, not to its program: its folder is named by their digest. It is
-complete once its marker file exists. A lock keeps two processes from making one environment at the same time;
-an incomplete environment, which a killed process leaves behind, is replaced.
+An environment belongs to its requirements and constraints, not to its program: its folder is named by their
+digest. It is complete once its marker file exists. A lock keeps two processes from making one environment at
+the same time; an incomplete environment, which a killed process leaves behind, is replaced.
 """
 
 import fcntl
@@ -32,7 +32,7 @@ def environment(program: ProgramFile) -> Path:
     """The folder of the program's environment, whether it exists or not."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     python = f"{sys.implementation.cache_tag}-{sys.platform}-{platform.machine()}"
-    parts = [python, program.requires_python, sorted(program.dependencies)]
+    parts = [python, program.requires_python, sorted(program.dependencies), sorted(program.constraints)]
     return base / "t2vbatch" / "environments" / digest(parts)[:16]
 
 
@@ -81,7 +81,8 @@ def _make(program: ProgramFile, folder: Path) -> None:
             " install uv (pip install uv), which finds or downloads that version"
         )
     if program.dependencies:
-        _run([*install, *program.dependencies], program)
+        pins = ["--constraint", str(program.constraints_file)] if program.constraints else []
+        _run([*install, *pins, *program.dependencies], program)
     (folder / _MARKER).touch()
 
 

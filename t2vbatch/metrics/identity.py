@@ -37,6 +37,7 @@ def _identity(job: Job, name: str, metric: Metric) -> dict[str, object]:
     }
     if program := getattr(metric, "program", None):
         # The text and not the place: the same program may be elsewhere on another machine.
-        text = find_program(program).path.read_bytes()
-        identity |= {"options": {**options, "program": hashlib.sha256(text).hexdigest()}}
+        file = find_program(program)
+        text = hashlib.sha256(file.path.read_bytes()).hexdigest()
+        identity |= {"options": {**options, "program": text}, "packages": sorted(file.constraints)}
     return identity

@@ -2,8 +2,13 @@
 
 A program is a Python file with inline metadata (PEP 723): ``requires-python`` and ``dependencies`` describe
 its environment. The table ``[tool.t2vbatch]`` holds what t2vbatch reads: ``yields``, the columns and their
-better directions; ``audio = true``, if the program reads the sound; ``pairs = true``, if it also compares two
+better directions; ``audio = true``, if the program reads the sound; ``images = true``, if it reads the input
+images of the row; ``texts``, the manifest columns that it reads; ``pairs = true``, if it also compares two
 videos.
+
+``dependencies`` are the packages that the program imports. A file ``NAME.constraints.txt`` beside
+``NAME.py`` pins the packages that those need: a constraints file of pip, which ``uv pip compile --universal``
+writes.
 """
 
 import ast
@@ -32,8 +37,11 @@ class ProgramFile:
         dependencies: requirements as pip takes them.
         yields: column: better direction.
         audio: whether the program reads the sound of a video.
+        images: whether the program reads the input images of the row.
+        texts: the manifest columns that the program reads.
         pairs: whether the program also compares two videos.
         text: the docstring.
+        constraints: the lines of the constraints file, without comments; empty if there is no such file.
     """
 
     path: Path
@@ -41,8 +49,16 @@ class ProgramFile:
     dependencies: tuple[str, ...]
     yields: Mapping[str, Direction]
     audio: bool
+    images: bool
+    texts: tuple[str, ...]
     pairs: bool
     text: str
+    constraints: tuple[str, ...] = ()
+
+    @property
+    def constraints_file(self) -> Path:
+        """The place of the constraints file, whether it exists or not."""
+        return self.path.with_suffix(".constraints.txt")
 
     @property
     def name(self) -> str:
@@ -99,6 +115,16 @@ def _program(file: Path, metadata: Mapping[str, Any], source: str) -> ProgramFil
         tuple(metadata.get("dependencies", ())),
         yields,
         bool(own.get("audio", False)),
+        bool(own.get("images", False)),
+        tuple(own.get("texts", ())),
         bool(own.get("pairs", False)),
         ast.get_docstring(ast.parse(source)) or "",
+        _constraints(file.with_suffix(".constraints.txt")),
     )
+
+
+def _constraints(file: Path) -> tuple[str, ...]:
+    if not file.is_file():
+        return ()
+    lines = (line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines())
+    return tuple(line for line in lines if line)

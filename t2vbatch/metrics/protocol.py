@@ -5,7 +5,7 @@ nothing else. It receives the video as decoded from the file: uint8, RGB.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -136,6 +136,19 @@ class Network:
         return UnscorableError(f"a network of the kind {type(self).__name__} {what}")
 
 
+@dataclass(frozen=True)
+class RowInputs:
+    """What a row gave to its video, besides the prompt and the image that it starts from.
+
+    Attributes:
+        last_image: the image that the video ends with, RGB, or None; read only if a metric asks for images.
+        texts: manifest column: its cell, for the columns that a metric asks for; None if it is empty.
+    """
+
+    last_image: Image.Image | None = None
+    texts: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+
+
 class Evidence:
     """The input of a metric for one video. Features that several metrics use are computed once.
 
@@ -143,6 +156,7 @@ class Evidence:
         video: as decoded from the file.
         prompt: the row's prompt, or None.
         image: the row's conditioning image, RGB, or None.
+        row: the row's other inputs.
     """
 
     def __init__(
@@ -151,8 +165,10 @@ class Evidence:
         prompt: str | None = None,
         image: Image.Image | None = None,
         networks: Mapping[Weights, Network] | None = None,
+        row: RowInputs | None = None,
     ) -> None:
         self.video, self.prompt, self.image = video, prompt, image
+        self.row = row or RowInputs()
         self._networks = networks or {}
         self._features: dict[tuple[Weights, View], dict[int, FloatArray]] = {}
         self._texts: dict[tuple[Weights, str, str], Text | Match] = {}
@@ -223,8 +239,10 @@ class Metric(Protocol):
     A plug-in's metric may draw from the global random numbers: it is called with a state of its own, and
     never while a model generates. A class attribute ``DRAWS = False`` declares that it draws none; then it is
     called while the next video is generated. An attribute ``needs_audio = True`` asks for the sound: without
-    it, ``evidence.video.audio`` is None. An attribute ``VERSION`` is part of what identifies its scores:
-    raise it whenever the values change, and ``t2vbatch score`` computes earlier scores again.
+    it, ``evidence.video.audio`` is None. ``needs_images = True`` asks for ``evidence.row.last_image``, and
+    ``needs_texts``, names of manifest columns, for ``evidence.row.texts``. An attribute ``VERSION`` is part
+    of what identifies its scores: raise it whenever the values change, and ``t2vbatch score`` computes
+    earlier scores again.
 
     The class is called with the job's options as keyword arguments. Its docstring states definition, source,
     range, direction, cost and weights; ``t2vbatch metrics NAME`` prints it.

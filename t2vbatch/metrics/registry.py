@@ -157,6 +157,12 @@ def check_metrics(job: Job) -> None:
             locate(weights)
 
 
+def asked_texts(job: Job) -> tuple[str, ...]:
+    """The manifest columns whose cells the job's metrics ask for, sorted."""
+    asked = (getattr(metric, "needs_texts", ()) for metric in job_metrics(job).values())
+    return tuple(sorted({name for names in asked for name in names}))
+
+
 def metric_columns(job: Job) -> tuple[str, ...]:
     """The score columns of the job's results, in order."""
     return tuple(column for metric in job_metrics(job).values() for column in metric.columns)

@@ -14,7 +14,7 @@ from t2vbatch.job.secrets import redacted_value
 from t2vbatch.media.video import Video
 from t2vbatch.metrics.identity import score_identities
 from t2vbatch.metrics.networks import load_network
-from t2vbatch.metrics.protocol import Evidence, Metric, Network, UnscorableError, Weights
+from t2vbatch.metrics.protocol import Evidence, Metric, Network, RowInputs, UnscorableError, Weights
 from t2vbatch.metrics.registry import job_metrics
 from t2vbatch.models.determinism import own_random_state
 from t2vbatch.models.pins import using_pins
@@ -72,14 +72,25 @@ class Scorer:
         """Whether a metric reads the sound of a video."""
         return any(getattr(metric, "needs_audio", False) for metric in self.metrics.values())
 
-    def score(self, video: Video, prompt: str | None = None, image: Image.Image | None = None) -> Scores:
+    @property
+    def needs_images(self) -> bool:
+        """Whether a metric reads the last image of a row."""
+        return any(getattr(metric, "needs_images", False) for metric in self.metrics.values())
+
+    def score(
+        self,
+        video: Video,
+        prompt: str | None = None,
+        image: Image.Image | None = None,
+        row: RowInputs | None = None,
+    ) -> Scores:
         """Score one decoded video. A metric that fails does not raise; its reason is in ``errors``.
 
         Threads that call at the same time wait for one another: neither tokenizers nor a plug-in's metric
         need to be safe for threads.
         """
         with self._one_at_a_time, self._random_state(video):
-            return self._score(Evidence(video, prompt, image, self._networks))
+            return self._score(Evidence(video, prompt, image, self._networks, row))
 
     @contextmanager
     def _random_state(self, video: Video) -> Iterator[None]:

@@ -6,7 +6,7 @@ jobs and models give equal plans, whatever the output holds already.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -60,6 +60,7 @@ class Sample:
 
     Attributes:
         digests: media column: SHA-256 of the bytes that were planned.
+        texts: manifest column: its cell, for the columns that a metric asks for.
     """
 
     sample_id: str
@@ -73,6 +74,7 @@ class Sample:
     media: Mapping[str, Media] = field(default_factory=dict)
     call: Mapping[str, Any] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,21 +141,32 @@ class Plan:
         """
         return read_inputs(self.planned(position))
 
-    def planned(self, position: int) -> Sample:
-        """The sample, with its media as the manifest names them: no file is read."""
+    def planned(self, position: int, texts: Sequence[str] = ()) -> Sample:
+        """The sample, with its media as the manifest names them: no file is read.
+
+        Args:
+            texts: manifest columns whose cells the sample gets.
+        """
         planned = self.table.slice(position, 1).to_pylist()[0]
-        row = self.rows.select(["prompt", "negative_prompt"]).slice(planned.pop("row"), 1).to_pylist()[0]
+        number = planned.pop("row")
+        row = self.rows.select(["prompt", "negative_prompt"]).slice(number, 1).to_pylist()[0]
         files = self._files(position)
         media = {file["name"]: self._media(file, position) for file in files}
         digests = {file["name"]: file["sha256"] for file in files}
         del planned["cost"]
         call = json.loads(planned["call"])
-        return Sample(**planned | row | {"call": call, "media": media, "digests": digests})
+        cells = {name: row.get(name, self._cell(name, number)) for name in texts}
+        return Sample(**planned | row | {"call": call, "media": media, "digests": digests, "texts": cells})
 
     def counts(self) -> dict[str, int]:
         """Planned samples of each model, in the order of the job."""
         counts = pc.value_counts(self.table["model"]).to_pylist()
         return {entry["values"]: entry["counts"] for entry in counts}
+
+    def _cell(self, name: str, row: int) -> str | int | float | bool | None:
+        """A cell of the manifest's other columns; None if it is empty or not a text or number."""
+        found = self.extra[name][row].as_py() if name in self.extra.column_names else None
+        return found if isinstance(found, str | int | float | bool) else None
 
     def _files(self, position: int) -> list[dict[str, Any]]:
         """The files of the sample's row that its model reads."""

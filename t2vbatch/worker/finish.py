@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from t2vbatch.errors import DegenerateError, EncodeError
 from t2vbatch.job import Job, VideoFile
@@ -27,6 +28,7 @@ from t2vbatch.media.playable import file_notes, written_fps, written_size
 from t2vbatch.media.poster import poster, poster_name
 from t2vbatch.media.reading import reading_of
 from t2vbatch.media.video import Video, decode, decode_audio, digest_file, encode, ffmpeg_version, holds_audio
+from t2vbatch.metrics.protocol import RowInputs
 from t2vbatch.metrics.scorer import Scorer, Scores
 from t2vbatch.models.calls.inputs import read_image
 from t2vbatch.models.steps import StageTimes, stage
@@ -211,10 +213,14 @@ class Finisher:
             return replace(video, audio=decode_audio(path))
 
     def _scores(self, sample: Sample, video: Video) -> Scores:
-        media = sample.media.get("image")
-        image = None if media is None else read_image(media, reading_of(self._job, sample.model))
+        image = self._image(sample, "image")
+        last = self._image(sample, "last_image") if self._scorer.needs_images else None
         with self._random_state if self._scorer.draws else nullcontext():
-            return self._scorer.score(video, sample.prompt, image)
+            return self._scorer.score(video, sample.prompt, image, RowInputs(last, sample.texts))
+
+    def _image(self, sample: Sample, column: str) -> Image.Image | None:
+        media = sample.media.get(column)
+        return None if media is None else read_image(media, reading_of(self._job, sample.model))
 
 
 @cache

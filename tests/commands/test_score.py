@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from t2vbatch.commands.prepare import prepare
 from t2vbatch.commands.run import run_job
@@ -41,6 +42,24 @@ for line in sys.stdin:
     with wave.open(json.loads(line)["audio"]) as file:
         samples = array.array("h", file.readframes(file.getnframes()))
     print(json.dumps({"loud": sum(map(abs, samples)) / len(samples)}), flush=True)
+"""
+
+
+INPUTS = """
+import json, sys
+import numpy as np
+from PIL import Image
+
+def shade(path):
+    return -1 if path is None else int(np.asarray(Image.open(path))[0, 0, 0])
+
+for line in sys.stdin:
+    request = json.loads(line)
+    first, last, texts = shade(request["image"]), shade(request["last_image"]), request["texts"]
+    found = {"first": first, "last": last}
+    found["letters"] = len(texts["style"] or "") + len(texts["negative_prompt"] or "")
+    found["level"] = texts["level"] if "nowhere" in texts and texts["nowhere"] is None else None
+    print(json.dumps(found), flush=True)
 """
 
 
@@ -180,6 +199,32 @@ def test_a_moved_output_is_scored_where_it_is(tmp_path: Path) -> None:
     shutil.move(output, tmp_path / "moved")
     assert score_output(str(tmp_path / "moved"), {"motion": {}}, engine_for).made == 2
     assert not Path(output).exists()
+
+
+def test_a_program_reads_the_inputs_of_the_row(tmp_path: Path) -> None:
+    """It gets both images and the named cells, null where the row has none, in a run and afterwards."""
+    for name, shade in (("red", 10), ("blue", 200)):
+        Image.new("RGB", (16, 12), (shade, 0, 0)).save(tmp_path / f"{name}.png")
+    rows: list[dict[str, Any]] = [
+        {"prompt": "one", "image": "red.png", "last_image": "blue.png", "style": "ink", "level": 2},
+        {"prompt": "two", "image": "blue.png", "negative_prompt": "blur"},
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    yields = dict.fromkeys(("first", "last", "letters", "level"), "none")
+    texts = ["style", "negative_prompt", "level", "nowhere"]
+    metric = {"command": [sys.executable, "-c", INPUTS], "images": True, "texts": texts, "yields": yields}
+    job = Job(
+        manifest=str(tmp_path / "rows.jsonl"),
+        output=str(tmp_path / "out"),
+        models={"fake": Model(path="any", pipeline="t2vbatch.models.fake:FakeModel")},
+        metrics={"inputs": metric},
+        engine="inline",
+    )
+    output = run_job(prepare(job), engine_for).output
+    expected = [(10, 200, 3, 2), (200, -1, 4, None)]
+    assert scores(output, *yields) == expected
+    assert score_output(output, None, engine_for, renew=True).made == 2
+    assert scores(output, *yields) == expected
 
 
 def test_a_folder_without_a_run_is_rejected(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Tiny networks of the real classes with tokenizer and preprocessing, created in each test session."""
 
+import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,10 @@ from transformers import (
     XCLIPModel,
 )
 
+from t2vbatch.metrics.environments import python_of
+from t2vbatch.metrics.program_file import find_program
+from t2vbatch.metrics.protocol import ProgramError
+
 TOWER: Any = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
 PICTURES: Any = {"image_size": 32, "patch_size": 8}
 LETTERS = sorted(ByteLevel.alphabet())
@@ -39,6 +45,21 @@ TEXT: Any = {
     "eos_token_id": VOCABULARY["<|endoftext|>"],
     "pad_token_id": VOCABULARY["<|endoftext|>"],
 }
+
+
+@pytest.fixture(scope="session")
+def installed() -> Callable[[str], Path]:
+    """Python of a bundled program's environment, which the first test makes: that needs a package index."""
+
+    def python(name: str) -> Path:
+        try:
+            return python_of(find_program(name))
+        except ProgramError as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(str(error))
+
+    return python
 
 
 def saved(folder: Path, seed: int, model: Any, config: Any) -> Path:

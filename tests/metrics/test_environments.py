@@ -1,5 +1,7 @@
 """Programs with an environment of their own, made for real by venv and pip."""
 
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from t2vbatch.errors import MetricError
 from t2vbatch.job import Clip
@@ -160,3 +164,45 @@ def test_every_bundled_program_pins_its_packages_and_says_what_it_was_tried_with
         assert program.yields
         for field in ("Definition", "Source", "Range", "Direction", "Cost", "Weights", "Tried with"):
             assert f"\n{field}: " in program.text, (program.name, field)
+
+
+def test_the_constraints_of_a_bundled_program_fit_its_metadata() -> None:
+    """Each dependency has its version among the exact pins, and the file names no package index."""
+    for program in bundled_programs().values():
+        pins = [Requirement(line) for line in program.constraints]
+        assert all(re.fullmatch(r"==[\w.]+", str(pin.specifier)) for pin in pins), program.name
+        assert "://" not in program.constraints_file.read_text(), program.name
+        pinned = {(canonicalize_name(pin.name), str(pin.specifier)) for pin in pins}
+        for dependency in map(Requirement, program.dependencies):
+            found = (canonicalize_name(dependency.name), str(dependency.specifier))
+            assert found in pinned, f"{program.name}: run make program-constraints"
+
+
+def test_the_constraints_of_a_bundled_program_are_complete(installed: Callable[[str], Path]) -> None:
+    """An environment that is made from them has no package with another version, and none without a pin."""
+    code = (
+        "import json\nfrom importlib.metadata import distributions\n"
+        "print(json.dumps({one.metadata['Name']: one.version for one in distributions()}))"
+    )
+    found = subprocess.run([installed("av_align"), "-c", code], capture_output=True, check=True)
+    versions = {canonicalize_name(name): version for name, version in json.loads(found.stdout).items()}
+    pins = [Requirement(line) for line in bundled_programs()["av_align"].constraints]
+    allowed = {(canonicalize_name(pin.name), version) for pin in pins for version in _versions(pin)}
+    assert {item for item in versions.items() if item[0] not in ("pip", "setuptools")} <= allowed
+
+
+def _versions(pin: Requirement) -> list[str]:
+    return [one.version for one in pin.specifier]
+
+
+def test_constraints_pin_what_dependencies_need(program: Callable[..., ProgramFile], tmp_path: Path) -> None:
+    """A file beside the program is passed to the installer, and belongs to the environment and its scores."""
+    plain = program()
+    (tmp_path / "tiny.constraints.txt").write_text("# a comment\ntiny-judge==1.0  # the only version\n")
+    pinned = find_program(str(plain.path))
+    assert pinned.constraints == ("tiny-judge==1.0",)
+    assert environment(pinned) != environment(plain)
+    subprocess.run([python_of(pinned), "-c", "import tiny_judge"], check=True)
+    (tmp_path / "tiny.constraints.txt").write_text("tiny-judge==2.0\n")
+    with pytest.raises(ProgramError, match="could not be made"):
+        python_of(find_program(str(plain.path)))

@@ -7,6 +7,9 @@
 #   "numpy==1.26.4",
 #   "opencv-python==4.11.0.86",
 #   "pyiqa==0.1.10",
+#   "dreamsim==0.2.1",
+#   "peft==0.6.2",
+#   "accelerate==0.25.0",
 #   "setuptools==80.10.2",
 #   "imageio-ffmpeg==0.6.0",
 # ]
