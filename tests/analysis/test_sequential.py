@@ -11,7 +11,7 @@ from t2vbatch.analysis.compare import compare, models_by_name
 from t2vbatch.analysis.sequential import STRENGTHS, anytime_p, confidence_sequence, e_value
 from t2vbatch.metrics.protocol import Column
 from tests.analysis.test_compare import noisy, rows_of, table
-from tests.benchmarks.statistics import significant_at_any_look
+from tests.benchmarks.statistics import false_winners_with_missing, significant_at_any_look
 
 
 def test_the_e_value_has_mean_1_over_all_signs() -> None:
@@ -37,6 +37,13 @@ def test_equal_models_have_no_winner_at_any_look() -> None:
     """With a look every 10 prompts up to 100, at most 5% of sets of equal models ever have p < 0.05."""
     assert significant_at_any_look(anytime_p, "heavy-tailed (t, 3 degrees)", 100, 0.0, 400) <= 0.05
     assert significant_at_any_look(anytime_p, "Gaussian", 100, 0.5, 100) > 0.8
+
+
+def test_missing_scores_make_no_winner_at_any_look() -> None:
+    """With the lowest 20% of one model missing, bounds name at most 5% false winners; dropping names many."""
+    noise = "near a bound (beta 9, 1)"
+    assert false_winners_with_missing("lowest", "bounds", noise, 100, 100) <= 0.05
+    assert false_winners_with_missing("lowest", "drop", noise, 100, 100) > 0.2
 
 
 @pytest.mark.parametrize("sums", [[], [0.0, 0.0], [0.0, 1.0]], ids=str)

@@ -2,24 +2,31 @@
 
 It prints the tables of ``statistics.md``: how often a 95% interval covers the true mean, how often a test
 of two equal models is significant, how often any of several tests is, and how often a test is significant
-at any of several looks at growing data. The goal is 93 to 97% coverage from 5 prompts on for Gaussian noise
-and from 10 on for the others, at most 6% false positives, and at most 5% of the sequential test at all looks.
+at any of several looks at growing data, also with missing scores. The goal is 93 to 97% coverage from 5
+prompts on for Gaussian noise and from 10 on for the others, at most 6% false positives, and at most 5% of the
+sequential test at all looks.
 """
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from t2vbatch.analysis.compare import Missing, largest_p
 from t2vbatch.analysis.correlation import spearman
 from t2vbatch.analysis.intervals import mean_interval
+from t2vbatch.analysis.paired_test import ANYTIME
+from t2vbatch.analysis.pairing import ModelScores, join, paired
 from t2vbatch.analysis.sequential import anytime_p
 from t2vbatch.analysis.sign_flip import holm, sign_flip_p
+from t2vbatch.metrics.protocol import Column
 
 FloatArray = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], FloatArray]
+Policy = Literal["bounds", "worst", "drop", "impute"]
 
 NOISES: Mapping[str, tuple[Draw, float]] = {
     "Gaussian": (lambda random, n: random.normal(0, 1, n), 0.0),
@@ -36,6 +43,10 @@ LOOK_EVERY = 10
 EFFECT = 0.5
 LOOKED_AT = (10, 20, 50, 100)
 """Numbers of prompts of the last look."""
+ABSENT = ("at random", "lowest")
+"""Which scores of a model are missing."""
+ABSENT_SHARE = 0.2
+POLICIES: tuple[Policy, ...] = ("bounds", "drop")
 TESTS = 12
 """Tests of one comparison: 3 pairs of models on 4 scores."""
 
@@ -81,6 +92,36 @@ def significant_at_any_look(
         looks = range(LOOK_EVERY, prompts + 1, LOOK_EVERY)
         found += any(test(differences[:look]) < 0.05 for look in looks)
     return found / sets
+
+
+def false_winners_with_missing(absent: str, policy: Policy, noise: str, prompts: int, sets: int) -> float:
+    """The share of sets of two equal models in which the sequential test has a winner at any look.
+
+    Args:
+        absent: which scores of the first model are missing, see ABSENT.
+    """
+    draw, _ = NOISES[noise]
+    random = np.random.default_rng([prompts, LOOK_EVERY])
+    keys = {(f"{row:04}", "", 0): row for row in range(prompts)}
+    lacks = np.quantile(draw(random, 100_000), ABSENT_SHARE)
+    names, column = ("first", "second"), Column("higher")
+    found = 0
+    for _ in range(sets):
+        first, second = draw(random, prompts), draw(random, prompts)
+        first[first < lacks if absent == "lowest" else random.random(prompts) < ABSENT_SHARE] = np.nan
+        for look in range(LOOK_EVERY, prompts + 1, LOOK_EVERY):
+            models = [_model(dict(list(keys.items())[:look]), scores[:look]) for scores in (first, second)]
+            scores = paired(names, join(*models), "score", column, Missing(policy))
+            if largest_p(scores, ANYTIME, 1) < 0.05:
+                found += 1
+                break
+    return found / sets
+
+
+def _model(positions: Mapping[tuple[str, str, int], int], scores: FloatArray) -> ModelScores:
+    status = np.where(np.isnan(scores), "failed", "ok").astype(object)
+    unknown = np.full(len(scores), np.nan)
+    return ModelScores(positions, status, np.stack([unknown, unknown]), unknown, {"score": scores})
 
 
 def correlation_coverage(noise: str, prompts: int, correlation: float, sets: int) -> float:
@@ -131,6 +172,17 @@ def main() -> None:
         print(_looks(f"False winners of the {name} test", test, 0.0, sets), flush=True)
         title = f"Winners of the {name} test for a true difference of {EFFECT} standard deviations"
         print(_looks(title, test, EFFECT, sets // 4), flush=True)
+    rows = {
+        f"{policy}, {absent}, {noise}": [
+            false_winners_with_missing(absent, policy, noise, prompts, sets // 4) for prompts in LOOKED_AT
+        ]
+        for policy in POLICIES
+        for absent in ABSENT
+        for noise in NOISES
+    }
+    share = f"{100 * ABSENT_SHARE:.0f}% of one model's scores missing"
+    title = f"False winners of the sequential test with {share} at any look, every {LOOK_EVERY} prompts"
+    print(table(f"{title}, in percent", rows, LOOKED_AT), flush=True)
     rows = {
         f"{noise}, correlation {correlation}": [
             correlation_coverage(noise, prompts, correlation, sets // 4) for prompts in PROMPTS
