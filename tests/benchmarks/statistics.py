@@ -110,8 +110,9 @@ def false_winners_with_missing(absent: str, policy: Policy, noise: str, prompts:
         first, second = draw(random, prompts), draw(random, prompts)
         first[first < lacks if absent == "lowest" else random.random(prompts) < ABSENT_SHARE] = np.nan
         for look in range(LOOK_EVERY, prompts + 1, LOOK_EVERY):
-            models = [_model(dict(list(keys.items())[:look]), scores[:look]) for scores in (first, second)]
-            scores = paired(names, join(*models), "score", column, Missing(policy))
+            known = dict(list(keys.items())[:look])
+            joined = join(_model(known, first[:look]), _model(known, second[:look]))
+            scores = paired(names, joined, "score", column, Missing(policy))
             if largest_p(scores, ANYTIME, 1) < 0.05:
                 found += 1
                 break
