@@ -233,7 +233,7 @@ class ActorPool:
         """Refuse a worker that no node can hold, and that no autoscaler can bring a node for.
 
         Raises:
-            JobError: Ray would wait for such a node for ever.
+            JobError: Ray would wait forever for a node of that size.
         """
         if self._places() != frozenset():
             return

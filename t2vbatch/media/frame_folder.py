@@ -57,7 +57,7 @@ def tar_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """The members of a tar in order; each one can be read until the next one is taken.
 
     Raises:
-        tarfile.TarError: the tar is damaged. A negative size would lead back to an earlier member, for ever.
+        tarfile.TarError: the tar is damaged. A negative size would lead back to an earlier member.
     """
     last = -1
     while (member := tar.next()) is not None:

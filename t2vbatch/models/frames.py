@@ -40,7 +40,7 @@ def frame_counts(row: Family, autoencoder: Mapping[str, Any], check: bool) -> Fr
 
 
 def temporal_ratio(config: Mapping[str, Any]) -> int | None:
-    """How many frames a latent of this autoencoder stands for; None if its config does not tell."""
+    """How many frames a latent of this autoencoder stands for; None if its config does not state it."""
     for key in ("temporal_compression_ratio", "scale_factor_temporal"):
         if isinstance(ratio := config.get(key), int) and ratio > 0:
             return ratio

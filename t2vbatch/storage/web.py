@@ -230,7 +230,7 @@ def _is_own(host: str, port: int, origin: Origin | None) -> bool:
 
 
 def _proxied(url: str) -> bool:
-    """Whether the environment wants a proxy for the URL."""
+    """Whether the environment sets a proxy for the URL."""
     parts = urlsplit(url)
     wanted = parts.scheme in urllib.request.getproxies()
     return wanted and not urllib.request.proxy_bypass(parts.hostname or "")

@@ -1,4 +1,4 @@
-"""Rank correlations of scores: the value of another library, within models, and words where there is none."""
+"""Rank correlations of scores within models: equal to another library, or a reason why there is none."""
 
 from typing import Any
 

@@ -143,7 +143,7 @@ def _until_first_unit(job: Job) -> None:
 
 
 def _killed_run(work: Path, name: str, rows: int, done: int) -> Job:
-    """The job of an output that a killed run left with this many finished samples; it is made anew."""
+    """The job of a new output that a killed run left with this many finished samples."""
     job = job_of(work, str(work / name), rows)
     _elsewhere(_write_killed_run, job, done)
     return job

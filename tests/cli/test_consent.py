@@ -1,4 +1,4 @@
-"""Code that another person's output names: no command imports, loads or runs it without the user's word."""
+"""Code that another person's output names: no command uses it without the user's permission."""
 
 import json
 from collections.abc import Sequence

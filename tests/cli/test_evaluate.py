@@ -1,4 +1,4 @@
-"""t2vbatch score and compare, as they are typed."""
+"""The command lines of t2vbatch score and compare."""
 
 import json
 import subprocess

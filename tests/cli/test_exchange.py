@@ -1,4 +1,4 @@
-"""The prompt list of a benchmark in, its layout out, its scores back, by commands."""
+"""Commands that import a prompt list, export a layout, and import scores of a benchmark."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Edits between two runs: what is kept, made, superseded and brought back; nothing finished is made twice."""
+"""Edits between two runs: what is kept, generated, superseded, and used again; nothing is generated twice."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

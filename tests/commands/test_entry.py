@@ -1,4 +1,4 @@
-"""Entries of leaderboards: a job with expected values, made again."""
+"""Entries of leaderboards: a job with expected values is reproduced."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is made again is the same, and where it is not, that is found."""
+"""Samples that are generated again have the same bytes, or the difference is reported."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The whole line on a model that costs nothing: what is made, what is not made again, what is the same."""
+"""Whole runs with the fake model: what is generated, what is kept, and which bytes are equal."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Lists of other tools become manifests that read without a complaint."""
+"""Lists of other tools become valid manifests."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Attacks as data: what a manifest, a list, a server or an output folder of somebody else may contain.
+"""Attacks as data: what an untrusted manifest, list, server or output folder may contain.
 
 Each attack has a kind, which decides how ``test_corpus`` tries it, and the value that is tried.
 """

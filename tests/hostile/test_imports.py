@@ -1,4 +1,4 @@
-"""Prompt lists and shards of others: an import reads its own folder alone, and what it expands is bounded."""
+"""Untrusted prompt lists and shards: an import reads only its own folder, and its expansion is bounded."""
 
 import bz2
 import gzip

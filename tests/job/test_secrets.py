@@ -1,4 +1,4 @@
-"""What ``${NAME}`` stands for is in no text that leaves the process."""
+"""The value of ``${NAME}`` is in no text that leaves the process."""
 
 import io
 import json

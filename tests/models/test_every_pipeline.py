@@ -53,7 +53,7 @@ def test_nine_of_ten_classes_run_and_the_report_says_which() -> None:
 
 @pytest.mark.parametrize("name", sorted(BROKEN))
 def test_a_broken_class_is_still_broken(name: str, tmp_path: Path) -> None:
-    """What keeps the class from running is in diffusers: the day it is mended, this test says so."""
+    """The class still fails because of an error in diffusers; this test fails once diffusers corrects it."""
     models = line.checkpoints([name], tmp_path)
     [row] = line.run(tmp_path, "out", models, line.rows(models, tmp_path))
     assert row["status"] == "failed"

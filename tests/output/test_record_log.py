@@ -1,4 +1,4 @@
-"""The record log: folding, withdrawing and rewriting, wherever a process dies, under the eyes of readers."""
+"""The record log: folding, withdrawing and rewriting, with readers, and with deaths at every step."""
 
 import threading
 import time
@@ -79,7 +79,7 @@ def _rewritten(log: RecordLog) -> None:
 def test_dying_anywhere_leaves_one_truth(
     tmp_path: Path, act: Callable[[RecordLog], object], survived: int
 ) -> None:
-    """Whatever write or deletion was the last one, readers see each record once, and so after recovery."""
+    """After a death at any write or deletion, readers see each record once, before and after recovery."""
     _prepared(tmp_path)
     expected = dict.fromkeys("abdefghijk", 1)
     try:

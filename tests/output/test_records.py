@@ -1,4 +1,4 @@
-"""Records: what is written is read back, and nothing else is taken for one."""
+"""Records: what is written is read back, and any other data is refused."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The store: records that are created once and never lost, whatever dies in between."""
+"""The store: records are created once and never lost, wherever a process dies."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Plans: identities that know what decides pixels, seeds that all models share, units that fill calls."""
+"""Plans: identities cover what decides pixels, models share seeds, and units fill calls."""
 
 import json
 from collections.abc import Mapping

@@ -52,7 +52,7 @@ def test_errors_of_calls_in_a_batch_are_counted_alone() -> None:
 
 
 def test_a_faulty_worker_is_replaced_before_its_errors_count_as_those_of_calls() -> None:
-    """Where every sample fails on one worker of two, the samples are refunded and start anew on another."""
+    """If every sample fails on one worker of two, the charges are refunded, and another worker retries."""
     harness = Harness({"x": units(3, 2, 1, 1)}, workers=2)
     harness.started(1)
     harness.started(2)

@@ -1,4 +1,4 @@
-"""The factory of a worker: which errors of loading are the model's, for good."""
+"""The factory of a worker: which errors of loading are permanent."""
 
 import shutil
 from pathlib import Path

@@ -200,8 +200,8 @@ def _numbers(found: _Set, reference: Statistics, divisor: Literal["n-1", "n"]) -
         f"only {found.videos:,} videos, fewer than {ENOUGH_VIDEOS:,}: the value is too large, by an amount"
         " that differs between models"
     )
-    mend = f"extrapolation {why_not}" if why_not else "the column extrapolated corrects this bias"
-    notes.append(f"{bias}; {mend}")
+    remedy = f"extrapolation {why_not}" if why_not else "the column extrapolated corrects this bias"
+    notes.append(f"{bias}; {remedy}")
     return _Numbers(
         value, None if why_not else extrapolate(found.few, reference, divisor=divisor), notes=tuple(notes)
     )

@@ -46,9 +46,9 @@ def to_audio(output: Any, count: int, rate_hz: int | None) -> list[Audio | None]
 def sound_rate(pipeline: Any) -> int | None:
     """Values a second of the sound that a pipeline makes; None if neither its parts nor its class have it."""
     configs = [part.config for part in pipeline.components.values() if isinstance(part, ModelMixin)]
-    told = [getattr(config, name, None) for name in _RATES for config in configs]
-    told.append(getattr(pipeline, "audio_sample_rate", None))
-    return next((rate for rate in told if isinstance(rate, int)), None)
+    rates = [getattr(config, name, None) for name in _RATES for config in configs]
+    rates.append(getattr(pipeline, "audio_sample_rate", None))
+    return next((rate for rate in rates if isinstance(rate, int)), None)
 
 
 def _split(found: Any, count: int) -> Sequence[npt.NDArray[Any]]:

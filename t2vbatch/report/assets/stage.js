@@ -61,7 +61,7 @@ function comparison(sample, others, picture, choose) {
   return [strip, label];
 }
 
-// The other video lies over the first one; a slider sets from where on it is visible.
+// The other video is drawn over the first one; a slider sets the border from which it is visible.
 function showWipe(picture, other) {
   for (const player of picture.querySelectorAll(".over .player")) stageClock.remove(player);
   for (const old of picture.parentElement.querySelectorAll(".over, .wipe")) old.remove();
