@@ -10,6 +10,7 @@ import heapq
 import logging
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -23,6 +24,7 @@ from t2vbatch.output.records import Status
 from t2vbatch.plan import Sample, Unit
 from t2vbatch.schedule import Action, Event, Limits, Scheduler
 from t2vbatch.schedule import messages as m
+from t2vbatch.schedule.together import TOGETHER_S
 from t2vbatch.worker.protocol import OFFLOAD_LEVELS, Failure, Outcome, Work
 
 STEPS = 5_000
@@ -65,13 +67,25 @@ class SimWorker:
     frozen: bool = False
     unreachable: bool = False
     dead: bool = False
-    generating: Work[Sample] | None = None
+    generating: list[Work[Sample]] = field(default_factory=list)
     finishing: list[Work[Sample]] = field(default_factory=list)
     threads: list[float] = field(default_factory=list)
+    to_finish: list[Work[Sample]] = field(default_factory=list)
+    together: set[int] = field(default_factory=set)
+    given_at_step: int = 0
+    begun: int = 0
 
     @property
     def works(self) -> list[Work[Sample]]:
-        return ([self.generating] if self.generating else []) + self.finishing
+        return self.generating + self.finishing
+
+
+@dataclass
+class _Answer:
+    """The events of units that came in one message: one answer reports them."""
+
+    until: float
+    events: list[Event] = field(default_factory=list)
 
 
 @dataclass
@@ -89,6 +103,8 @@ class Setting:
         # A faulty worker can be distinguished from bad rows only where those are few: no history has both.
         self.faulty = random.random() < 0.2
         self.trouble = 0.0 if self.faulty else random.choice([0.0, 0.1, 0.3, 0.8])
+        # Units that take less than a message, and others.
+        self.short = random.random() < 0.4
         self.timeout_s = random.choice([None, 20.0, 20.0])
         self.capacity = random.randint(1, 4)
         self.limits = Limits(
@@ -101,16 +117,17 @@ class Setting:
             alike=random.choice([ALIKE, 10**9]),
             finish_threads=random.randint(1, 3),
             held_bytes=random.choice([2, 6, 10**9]),
+            together=random.choice([1, 2, 8]) if self.short else 8,
             needs="1 CPU",
         )
         for model in ("x", "y", "z")[: random.randint(1, 3)]:
             self.loads[model] = random.choice(LOADS)
-            units = [self._unit(model) for _ in range(random.randint(1, 6))]
+            units = [self._unit(model) for _ in range(random.randint(1, 12 if self.short else 6))]
             self.units[model] = sorted(units, key=lambda unit: -unit.cost)
 
     def _unit(self, model: str) -> Unit:
         random = self.random
-        cost = float(random.randint(1, 3))
+        cost = float(random.randint(1, 3)) / (1000 if self.short else 1)
         first = len(self.natures)
         for _ in range(random.choice([1, 1, 1, 3])):
             self.costs[len(self.natures)] = cost
@@ -157,6 +174,8 @@ class Simulation:
         self._wrong: set[int] = set()
         self._unlucky = {p for p, nature in enumerate(self.setting.natures) if nature in UNLUCKY}
         self._suspects: set[int] = set()
+        self._one_by_one: set[str] = set()
+        self._works: dict[int, Work[Sample]] = {}
         self._misfit: dict[int, int] = {}
         self._tried: set[int] = set()
         self._shortest: dict[str, float] = {}
@@ -209,20 +228,19 @@ class Simulation:
     def generate(self, worker: int, work: Work[Sample]) -> None:
         process = self.workers[worker]
         self._check_work(process, work)
-        process.generating = work
+        self._works[work.key] = work
+        process.generating.append(work)
         process.calls += 1
+        process.given_at_step = self._steps
         self._suspects -= set(work.positions)
-        cost = self.setting.costs[work.positions[0]]
-        self._after(cost * process.slowness, lambda: self._generated(process, work))
+        if len(process.generating) == 1:
+            self._generate_next(process, _Answer(self.now + TOGETHER_S))
 
     def finish(self, worker: int, key: int) -> None:
         process = self.workers[worker]
-        [work] = [work for work in process.finishing if work.key == key]
-        # The next free thread takes the next unit.
-        start = max(heapq.heappop(process.threads), self.now)
-        end = start + process.slowness * self.random.uniform(0.1, 3.0)
-        heapq.heappush(process.threads, end)
-        self._after(end - self.now, lambda: self._finished(process, work))
+        process.to_finish += [work for work in process.finishing if work.key == key]
+        if len(process.to_finish) == 1:
+            self._after(0.0, lambda: self._begin_finish(process))
 
     def events(self) -> Sequence[Event]:
         self._steps += 1
@@ -233,6 +251,25 @@ class Simulation:
         due, _, happen = heapq.heappop(self._coming)
         self.now = max(self.now, due)
         return happen()
+
+    def note(self, event: Event, actions: Sequence[Action]) -> None:
+        """What the driver knows, and what it does, from now on."""
+        process = self.workers.get(event.worker) if isinstance(event, m.WorkerEvent) else None
+        if process and isinstance(event, m.Finished | m.Failed | m.Returned):
+            process.together.discard(event.key)
+            process.together = process.together if len(process.together) > 1 else set()
+        if process and isinstance(event, m.Failed):
+            positions = self._works[event.key].positions if event.key in self._works else ()
+            offload_level = OFFLOAD_LEVELS.index(process.start.memory)
+            if event.charge == "permanent" and len(positions) == 1:
+                self._wrong.update(positions)
+            if event.charge == "memory" and offload_level + 1 < len(OFFLOAD_LEVELS):
+                for position in positions:
+                    self._misfit[position] = max(offload_level, self._misfit.get(position, -1))
+        given = Counter(action.worker for action in actions if isinstance(action, m.Generate))
+        for action in actions:
+            if isinstance(action, m.Generate) and given[action.worker] > 1:
+                self.workers[action.worker].together.add(action.key)
 
     # RunCallbacks.
 
@@ -263,7 +300,7 @@ class Simulation:
     def _check_work(self, process: SimWorker, work: Work[Sample]) -> None:
         positions = set(work.positions)
         assert process.ready, "work for a worker that is not ready"
-        assert process.generating is None, "two units generated at a time"
+        self._check_together(process)
         self._check_held(process)
         assert process.node not in self._draining, "work for a draining node"
         assert process.node not in self._avoided, "work for a failed node"
@@ -288,11 +325,21 @@ class Simulation:
             self._shortest[process.start.model] = cost
         self._tried |= positions
 
+    def _check_together(self, process: SimWorker) -> None:
+        if not process.generating:
+            return
+        assert process.given_at_step == self._steps, "two units generated at a time"
+        assert self.setting.short, "long units given together"
+        assert len(process.generating) < self.setting.limits.together, "too many units given together"
+        assert process.start.model not in self._one_by_one, "given together after a death"
+
     def _check_held(self, process: SimWorker) -> None:
         limits, held = self.setting.limits, [self._bytes(work) for work in process.finishing]
-        assert len(held) <= limits.finish_threads, "more units held than the threads need"
+        waiting = limits.together - 1 if self.setting.short else 0
+        assert len(held) <= limits.finish_threads + waiting, "more units held than the threads need"
         # The size of the next unit is known only when it is generated: the largest so far stands for it.
-        assert not held or sum(held) + max(held) <= limits.held_bytes, "more frames held than memory allows"
+        coming = (1 + len(process.generating)) * max(held, default=0)
+        assert not held or sum(held) + coming <= limits.held_bytes, "more frames held than memory allows"
 
     def _bytes(self, work: Work[Sample]) -> int:
         return len(work.positions)
@@ -369,42 +416,89 @@ class Simulation:
         process.ready = True
         return self._repeated([m.Started(number, process.node)])
 
+    def _generate_next(self, process: SimWorker, answer: _Answer) -> None:
+        work = process.generating[0]
+        cost = self.setting.costs[work.positions[0]] * process.slowness
+        self._after(cost, lambda: self._goes_on(process, self._generated(process, work), answer))
+
+    def _goes_on(self, process: SimWorker, events: Sequence[Event], answer: _Answer) -> Sequence[Event]:
+        """Generate the next unit of the message, if there is one and it is not too late for it."""
+        if process.dead or not events:
+            return events
+        answer.events += events
+        if not isinstance(events[0], m.Generated | m.Failed) or self.now >= answer.until:
+            number = process.start.worker
+            answer.events += [m.Returned(number, work.key) for work in process.generating]
+            process.generating = []
+        if process.generating:
+            self._generate_next(process, answer)
+            return []
+        return answer.events
+
     def _generated(self, process: SimWorker, work: Work[Sample]) -> Sequence[Event]:
         number, key = process.start.worker, work.key
+        process.begun += 1
         if process.frozen or (process.dead and not process.unreachable):
             return []
         if process.dead:
             return [m.Generated(number, key)]  # A late answer of a worker that was removed.
-        if process.calls > process.crashes_after:
+        if process.begun > process.crashes_after:
             return self._die(process, "crash")
-        if process.calls > process.faulty_after and self._has_succeeded(process.start.model):
-            process.generating = None
+        if process.begun > process.faulty_after and self._has_succeeded(process.start.model):
+            process.generating.remove(work)
             return self._repeated([m.Failed(number, key, "row", _NO)])
         if process.node in self._broken:
-            process.generating = None
+            process.generating.remove(work)
             return self._node_failed(process, key)
         offload_level = OFFLOAD_LEVELS.index(process.start.memory)
         for position in work.positions:
             nature = self._strike(position)
             if offload_level < {"big": 1, "bigger": 2, "too big": 9}.get(nature, 0):
-                if offload_level + 1 < len(OFFLOAD_LEVELS):
-                    self._misfit[position] = offload_level
-                process.generating = None
+                process.generating.remove(work)
                 return self._repeated([m.Failed(number, key, "memory", _NO)])
             if nature.startswith("fails"):
-                process.generating = None
+                process.generating.remove(work)
                 return self._repeated([m.Failed(number, key, "row", _NO)])
             if nature == "wrong":
-                process.generating = None
-                self._wrong |= {position} if len(work.positions) == 1 else set()
+                process.generating.remove(work)
                 return self._repeated([m.Failed(number, key, "permanent", _NO)])
             if nature.startswith("crashes"):
                 return self._die(process, "crash")
             if nature.startswith("hangs"):
                 return []
-        process.generating = None
+        process.generating.remove(work)
         process.finishing.append(work)
         return self._repeated([m.Generated(number, key, self._bytes(work))])
+
+    def _begin_finish(self, process: SimWorker) -> Sequence[Event]:
+        """Share the units that came in one message among threads. The next free thread takes the next
+        share."""
+        works, process.to_finish = process.to_finish, []
+        threads = len(process.threads)
+        for share in filter(None, (works[thread::threads] for thread in range(threads))):
+            end = max(heapq.heappop(process.threads), self.now)
+            answer = _Answer(end + TOGETHER_S)
+            for work in share:
+                longest = 0.003 if self.setting.short else 3.0
+                end += process.slowness * self.random.uniform(longest / 30, longest)
+                self._after(end - self.now, self._finish_one(process, work, work is share[-1], answer))
+            heapq.heappush(process.threads, end)
+        return []
+
+    def _finish_one(
+        self, process: SimWorker, work: Work[Sample], is_last: bool, answer: _Answer
+    ) -> Callable[[], Sequence[Event]]:
+        def happen() -> Sequence[Event]:
+            events = self._finished(process, work)
+            if process.dead:
+                return events
+            answer.events += events
+            if not is_last and self.now < answer.until:
+                return []
+            events, answer.events, answer.until = answer.events, [], self.now + TOGETHER_S
+            return events
+
+        return happen
 
     def _finished(self, process: SimWorker, work: Work[Sample]) -> Sequence[Event]:
         if process.frozen or (process.dead and not process.unreachable):
@@ -448,10 +542,11 @@ class Simulation:
         process.dead = True
         self._unreported.update(p for work in process.finishing for p in work.positions)
         if death == "crash" and process.node not in self._avoided:
-            in_progress = ([process.generating] if process.generating else []) + process.finishing[
-                : self.setting.limits.finish_threads
-            ]
-            self._suspects |= {p for work in in_progress for p in work.positions} - set(self.committed)
+            in_progress = process.generating + process.finishing[: self.setting.limits.finish_threads]
+            if process.together:
+                self._one_by_one.add(process.start.model)
+            else:
+                self._suspects |= {p for work in in_progress for p in work.positions} - set(self.committed)
         return self._repeated([m.Died(process.start.worker, death, Failure("CrashError", "gone"))])
 
     def _repeated(self, events: list[Event]) -> list[Event]:
@@ -545,6 +640,7 @@ def play(seed: int, kind: type[Scheduler] = Scheduler) -> Simulation:
 
     def watched(event: Event, now: float) -> list[Action]:
         actions = handle(event, now)
+        simulation.note(event, actions)
         if actions or not isinstance(event, m.Tick | m.Heartbeat):
             simulation.history.append(f"{now:.3f} {event} -> {actions}")
             simulation.check(scheduler)

@@ -21,7 +21,7 @@ REPORT_S = 0.1
 """Least time between two reports of routine progress: a person reads no faster, and a report costs more than
 several events. All other changes are reported at once."""
 
-_ROUTINE = (m.Generated, m.Finished, m.Heartbeat, m.Tick)
+_ROUTINE = (m.Generated, m.Returned, m.Finished, m.Heartbeat, m.Tick)
 
 
 class Backend(Protocol):

@@ -7,6 +7,7 @@ t2vbatch.schedule decides what to do with a unit. Only Work and events cross bet
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -34,6 +35,9 @@ stopped, or native code holds Python's lock for good; a machine under load answe
 WAIT_S = 0.1
 """Longest wait for an answer. Python delivers signals between two waits, and two within one wait count as
 one; a second Ctrl-C should count."""
+
+MOST_TOGETHER = 8
+"""Short units that a worker gets at once: a message for each of them would cost more than the unit."""
 
 FEW_CALLS = 32
 """Up to this number of calls in progress, a second look for more answers costs as much as the next wait."""
@@ -67,6 +71,7 @@ class RayEngine:
                     silence_s=SILENCE_S,
                     load_s=job.workers.load_timeout_s,
                     finish_threads=backend.finish_threads,
+                    together=MOST_TOGETHER,
                     needs=backend.needs,
                 )
                 scheduler = Scheduler(units, limits)
@@ -95,8 +100,19 @@ def _options(job: Job, gpus: float, finish_threads: int) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class _Call:
+    """A call of an actor in progress, and the keys of the units that it finishes."""
+
+    worker: int
+    keys: tuple[int, ...] = ()
+
+
 class ActorPool:
-    """Starts, feeds and ends actors. Every call in progress is a reference whose result is an event.
+    """Starts, feeds and ends actors. The result of every call in progress is one event, or several.
+
+    All units that a worker gets between two looks at the events go to it in one call, because a call costs
+    driver and worker half a millisecond each.
 
     Attributes:
         needs: the resources of one worker, as text for messages.
@@ -115,7 +131,9 @@ class ActorPool:
         self._class = ray.remote(**_options(job, self._gpus, self.finish_threads))(_Actor)
         self._actors: dict[int, Any] = {}
         self._nodes: dict[int, str] = {}
-        self._calls: dict[ray.ObjectRef[Event], int] = {}
+        self._works: dict[int, list[Work[Any]]] = {}
+        self._keys: dict[int, list[int]] = {}
+        self._calls: dict[ray.ObjectRef[Event | list[Event]], _Call] = {}
         self._next_beat = self._next_look = 0.0
 
     def __enter__(self) -> "ActorPool":
@@ -138,14 +156,16 @@ class ActorPool:
         self._actors[worker] = self._class.options(**self._placement()).remote(
             worker, self._job.workers.timeout_s
         )
-        self._call("watch", worker, "place")
+        self._call("watch", _Call(worker), "place")
         device = "cuda" if self._gpus else "cpu"
-        self._call("generate", worker, "load", self._factories[action.model], name, device, action.memory)
+        factory = self._factories[action.model]
+        self._call("generate", _Call(worker), "load", factory, name, device, action.memory)
 
     def kill(self, worker: int) -> None:
         """See Backend.kill. Later answers of the worker are dropped."""
-        self._nodes.pop(worker, None)
-        self._calls = {call: other for call, other in self._calls.items() if other != worker}
+        for known in (self._nodes, self._works, self._keys):
+            known.pop(worker, None)
+        self._calls = {reference: call for reference, call in self._calls.items() if call.worker != worker}
         if actor := self._actors.pop(worker, None):
             ray.kill(actor)
 
@@ -158,28 +178,41 @@ class ActorPool:
 
     def generate(self, worker: int, work: Work[Any]) -> None:
         """See Backend.generate."""
-        self._call("generate", worker, "generate", work)
+        self._works.setdefault(worker, []).append(work)
 
     def finish(self, worker: int, key: int) -> None:
         """See Backend.finish."""
-        self._call("finish", worker, "finish", key)
+        self._keys.setdefault(worker, []).append(key)
 
     def events(self) -> Sequence[Event]:
         """See Backend.events."""
         now = time.monotonic()
+        self._send()
         if now >= self._next_beat:
             self._next_beat = now + HEARTBEAT_S
             for worker in self._nodes:
-                self._call("watch", worker, "heartbeat")
+                self._call("watch", _Call(worker), "heartbeat")
         events = [*self._answers()]
         if now >= self._next_look:
             self._next_look = now + CLUSTER_S
             events.append(m.Cluster(self.capacity(), draining_nodes(), self._places()))
         return events
 
-    def _call(self, group: str, worker: int, method: str, *args: Any) -> None:
-        call = getattr(self._actors[worker], method).options(concurrency_group=group)
-        self._calls[call.remote(*args)] = worker
+    def _send(self) -> None:
+        """Send the units that workers got since the last look."""
+        for worker, works in self._works.items():
+            self._call("generate", _Call(worker), "generate_all", works)
+        for worker, keys in self._keys.items():
+            for thread in range(min(len(keys), self.finish_threads)):
+                self._send_finish(worker, keys[thread :: self.finish_threads])
+        self._works, self._keys = {}, {}
+
+    def _send_finish(self, worker: int, keys: Sequence[int]) -> None:
+        self._call("finish", _Call(worker, tuple(keys)), "finish_all", keys)
+
+    def _call(self, group: str, call: _Call, method: str, *args: Any) -> None:
+        actor_method = getattr(self._actors[call.worker], method).options(concurrency_group=group)
+        self._calls[actor_method.remote(*args)] = call
 
     def _answers(self) -> Iterator[Event]:
         if not self._calls:
@@ -188,17 +221,21 @@ class ActorPool:
         ready, _ = ray.wait(list(self._calls), timeout=WAIT_S)
         if ready and len(self._calls) > FEW_CALLS:
             ready, _ = ray.wait(list(self._calls), num_returns=len(self._calls), timeout=0)
-        for call in ready:
-            yield self._answer(self._calls.pop(call), call)
+        for reference in ready:
+            yield from self._answer(self._calls.pop(reference), reference)
 
-    def _answer(self, worker: int, call: "ray.ObjectRef[Event]") -> Event:
+    def _answer(self, call: _Call, reference: "ray.ObjectRef[Event | list[Event]]") -> list[Event]:
+        worker = call.worker
         try:
-            event = ray.get(call)
+            answer = ray.get(reference)
         except RayError as error:
-            return m.Died(worker, self._cause(worker, error), _failure(error))
-        if isinstance(event, m.Placed | m.Started):
-            self._nodes[worker] = event.node
-        return event
+            return [m.Died(worker, self._cause(worker, error), _failure(error))]
+        events = answer if isinstance(answer, list) else [answer]
+        if isinstance(events[0], m.Placed | m.Started):
+            self._nodes[worker] = events[0].node
+        if left := call.keys[len(events) :]:
+            self._send_finish(worker, left)
+        return events
 
     def _cause(self, worker: int, error: RayError) -> m.Death:
         """Whether the process died, or its node. A worker that cannot be reached counts as lost with its

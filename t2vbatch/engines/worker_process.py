@@ -6,6 +6,7 @@ Exceptions become events here, in the worker's process, because some libraries' 
 import platform
 import re
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from t2vbatch.errors import (
 from t2vbatch.models.steps import StepClock
 from t2vbatch.schedule import Event
 from t2vbatch.schedule import messages as m
+from t2vbatch.schedule.together import TOGETHER_S
 from t2vbatch.worker.protocol import Factory, Failure, Work, WorkerLike
 
 SCRATCH_BYTES = 1 << 20
@@ -40,6 +42,8 @@ _OF_THE_MACHINE = re.compile(
     re.IGNORECASE,
 )
 """Words of errors that may be gone at the next attempt."""
+
+_clock = time.monotonic
 
 
 class WorkerProcess:
@@ -86,6 +90,26 @@ class WorkerProcess:
             # The samples that failed are pending again; the others of the unit have their records.
             return m.NodeFailed(self._number, self.node(), platform.node(), problem, key)
         return m.Finished(self._number, key, outcomes)
+
+    def generate_all(self, works: Sequence[Work[Any]]) -> list[Event]:
+        """Generate units one after the other; one event for each.
+
+        Those that have not begun after TOGETHER_S, or after an error of the node or the run, are returned.
+        """
+        until, events = _clock() + TOGETHER_S, [self.generate(works[0])]
+        for work in works[1:]:
+            goes_on = isinstance(events[-1], m.Generated | m.Failed) and _clock() < until
+            events.append(self.generate(work) if goes_on else m.Returned(self._number, work.key))
+        return events
+
+    def finish_all(self, keys: Sequence[int]) -> list[Event]:
+        """Finish units one after the other, for TOGETHER_S and at least one; an event for each of them."""
+        until, events = _clock() + TOGETHER_S, [self.finish(keys[0])]
+        for key in keys[1:]:
+            if _clock() >= until:
+                break
+            events.append(self.finish(key))
+        return events
 
     def heartbeat(self) -> Event:
         """Show that the process runs, and how many denoising steps its model has done."""

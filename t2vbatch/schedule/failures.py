@@ -69,9 +69,15 @@ class Failures:
             self._charge(attempt, event.failure, worker, event.key)
 
     def _crash(self, worker: WorkerState, suspects: Sequence[int], failure: Failure) -> None:
-        """The process died of one of the suspects; the other units in it are requeued uncharged."""
+        """The process died of one of the suspects; the other units in it are requeued uncharged. So are all,
+        where some were given at once: the next death tells, when units are given one by one."""
         for key in set(worker.keys) - set(suspects):
             self._requeue(self._running.pop(key), soon=True)
+        if worker.together.intersection(suspects):
+            self._models[worker.model].one_by_one = True
+            for key in suspects:
+                self._requeue(self._running.pop(key), soon=True)
+            return
         attempts = [replace(self._running.pop(key), alone=True) for key in suspects]
         if len(attempts) == 1:
             self._note_failure(attempts[0], failure, worker)

@@ -24,6 +24,7 @@ class Limits:
         alike: samples of a model that failed with one error, before any succeeded, that stop the job.
         load_s: seconds that a worker may take to load its model; None for no limit.
         finish_threads: units that a worker finishes at the same time.
+        together: short units that a worker may get at once; see ``together``.
         held_bytes: bytes of generated frames that a worker may hold before it generates more.
         needs: the resources of a worker, as text for messages.
     """
@@ -39,6 +40,7 @@ class Limits:
     alike: int = 10
     load_s: float | None = None
     finish_threads: int = 1
+    together: int = 1
     held_bytes: int = 4 << 30
     needs: str = ""
 

@@ -56,6 +56,14 @@ class Generated:
 
 
 @dataclass(frozen=True)
+class Returned:
+    """The worker did not begin this unit, because those before it took too long."""
+
+    worker: int
+    key: int
+
+
+@dataclass(frozen=True)
 class Finished:
     """The worker has finished this unit. Samples without an outcome are still pending."""
 
@@ -146,7 +154,9 @@ class Tick:
     """Time has passed."""
 
 
-WorkerEvent = Placed | Started | StartFailed | Generated | Finished | Failed | NodeFailed | Died | Heartbeat
+WorkerEvent = (
+    Placed | Started | StartFailed | Generated | Returned | Finished | Failed | NodeFailed | Died | Heartbeat
+)
 RunEvent = WorkerEvent | Fatal | Cluster | Interrupted | Tick
 Event = RunEvent | Found
 

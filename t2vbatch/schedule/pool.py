@@ -16,6 +16,7 @@ class Model:
     """The state of one model.
 
     Attributes:
+        one_by_one: no worker gets several units at once, because a process died with such units.
         succeeded: one of its samples was committed in this run.
         misfits: units in a row that did not fit into memory at the backlog's offload level.
         failed_starts: workers in a row that could not be started.
@@ -24,6 +25,7 @@ class Model:
     """
 
     backlog: Backlog
+    one_by_one: bool = False
     succeeded: bool = False
     misfits: int = 0
     failed_starts: int = 0

@@ -109,11 +109,14 @@ class Scheduler(Failures):
                 self._node_failed(worker, event)
             case m.Died():
                 self._died(worker, event)
-            case m.Generated() if event.key == worker.generating:
+            case m.Generated() if event.key in worker.generating:
                 worker.generated(event.key, event.held_bytes)
                 worker.begin_finish(self._now, self._limits)
                 self._actions.append(m.Finish(worker.number, event.key))
+            case m.Returned() if event.key in worker.generating:
+                self._requeue(self._withdraw(worker, event.key), soon=True)
             case m.Finished() if event.key in worker.keys:
+                worker.finished(event.key, self._now)
                 self._finished(worker, self._withdraw(worker, event.key), event)
             case m.Failed() if event.key in worker.keys:
                 self._failed(worker, self._withdraw(worker, event.key), event)
@@ -186,20 +189,34 @@ class Scheduler(Failures):
 
     def _assign(self, workers: Iterable[WorkerState]) -> None:
         for worker in workers:
-            if worker.free(self._limits) and not self._interrupts:
-                attempt = self._models[worker.model].backlog.next_attempt(worker.offload_level, worker.fresh)
-                if attempt:
-                    self._generate(worker, attempt)
+            if not self._interrupts:
+                self._give_units(worker)
             if worker.idle and not self._is_kept(worker):
                 del self._pool.workers[worker.number]
                 self._actions.append(m.Stop(worker.number))
+
+    def _give_units(self, worker: WorkerState) -> None:
+        """Give a worker its next unit, or its next units where they are short."""
+        model = self._models[worker.model]
+        room = worker.room(self._limits, 1 if model.one_by_one else self._limits.together)
+        if room > 1:
+            # At the end the workers share what is left.
+            room = min(room, -(-len(model.backlog) // self._pool.count(worker.model)))
+        for _ in range(room):
+            attempt = model.backlog.next_attempt(worker.offload_level, worker.fresh)
+            if attempt is None:
+                break
+            self._generate(worker, attempt)
+            if attempt.alone:
+                break
+        if room and worker.generating:
+            worker.begin_generate(self._now, self._limits)
 
     def _generate(self, worker: WorkerState, attempt: Attempt) -> None:
         self._last_key += 1
         key = self._last_key
         self._running[key] = attempt
-        worker.generating, worker.fresh, worker.alone = key, False, attempt.alone
-        worker.generate_until = self._now + self._limits.overdue_s
+        worker.give(key, attempt.alone)
         tries = tuple(1 + self._charges.charges(position) for position in attempt.positions)
         self._actions.append(m.Generate(worker.number, key, attempt.positions, tries, attempt.retried))
 

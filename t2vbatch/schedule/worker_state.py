@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from t2vbatch.schedule.limits import Limits
+from t2vbatch.schedule.together import TOGETHER_S, units_at_once
 from t2vbatch.worker.protocol import Failure
 
 WAITING = 1
@@ -34,7 +35,10 @@ class WorkerState:
         faulty: every unit failed on it; further failures are not charged.
         fresh: it never had a unit.
         alone: it holds a unit that must be alone in the process.
-        generating: key of the unit it generates.
+        given: by key, when the worker got the unit, and how many units it held then.
+        together: keys of the units that it got at once with others.
+        unit_s: seconds that it took for each of its last units; None: it has finished none.
+        generating: keys of the units that it was given to generate, in this order.
         finishing: keys of the generated units, in the order in which they are finished.
         held: bytes of frames of the units in ``finishing``, by key.
         largest_bytes: bytes of frames of the largest unit so far.
@@ -55,7 +59,10 @@ class WorkerState:
     faulty: bool = False
     fresh: bool = True
     alone: bool = False
-    generating: int | None = None
+    given: dict[int, tuple[float, int]] = field(default_factory=dict)
+    together: set[int] = field(default_factory=set)
+    unit_s: float | None = None
+    generating: list[int] = field(default_factory=list)
     finishing: list[int] = field(default_factory=list)
     held: dict[int, int] = field(default_factory=dict)
     largest_bytes: int = 0
@@ -70,37 +77,60 @@ class WorkerState:
 
     @property
     def keys(self) -> list[int]:
-        """All units in the worker; the one that it generates comes first."""
-        return ([] if self.generating is None else [self.generating]) + self.finishing
+        """All units in the worker; those that it generates come first."""
+        return self.generating + self.finishing
 
     @property
     def idle(self) -> bool:
         """Whether its model is loaded and it holds no unit."""
-        return self.ready and self.generating is None and not self.finishing
+        return self.ready and not self.keys
 
-    def free(self, limits: Limits) -> bool:
-        """Whether it can take a unit now."""
-        ready = self.ready and self.generating is None and not (self.leaving or self.alone)
-        return ready and (not self.finishing or self._has_room(limits))
+    def room(self, limits: Limits, together: int) -> int:
+        """How many units it can take now, at most ``together``."""
+        if not self.ready or self.generating or self.leaving or self.alone:
+            return 0
+        # One by one after a failure: a success that is not reported yet would show that the row is at fault.
+        most = 1 if self.streak else units_at_once(self.unit_s, together)
+        if len(self.finishing) >= limits.finish_threads + max(WAITING, most):
+            return 0
+        free_bytes = limits.held_bytes - sum(self.held.values())
+        fits = free_bytes // self.largest_bytes if self.largest_bytes else most
+        return min(most, fits if self.finishing else max(1, fits))
 
-    def _has_room(self, limits: Limits) -> bool:
-        """Whether the frames of one more unit may be held beside the others."""
-        fits = sum(self.held.values()) + self.largest_bytes <= limits.held_bytes
-        return fits and len(self.finishing) < limits.finish_threads + WAITING
+    def give(self, key: int, alone: bool) -> None:
+        """Another unit for the worker to generate."""
+        self.generating.append(key)
+        self.fresh, self.alone = False, alone
+
+    def begin_generate(self, now: float, limits: Limits) -> None:
+        """Set the deadline of the units that the worker was given now."""
+        self.generate_until = now + limits.overdue_s
+        if len(self.generating) > 1:
+            self.together.update(self.generating)
+            self.generate_until += TOGETHER_S
+        for key in self.generating:
+            self.given[key] = now, len(self.keys)
 
     def in_progress(self, limits: Limits) -> list[int]:
-        """The units that the process works on and may have died of, without those that wait."""
-        generating = [] if self.generating is None else [self.generating]
-        return generating + self.finishing[: limits.finish_threads]
+        """The units that the process works on and may have died of, without those that wait. The driver
+        does not see when it begins units that it got at once."""
+        begun = self.generating + self.finishing[: limits.finish_threads]
+        return [key for key in self.keys if key in begun or key in self.together]
 
     def begin_finish(self, now: float, limits: Limits) -> None:
         """Set the deadlines of the units that are finished from now on."""
         for key in self.finishing[: limits.finish_threads]:
             self.finish_until.setdefault(key, now + limits.overdue_s)
 
+    def finished(self, key: int, now: float) -> None:
+        """A unit was finished: measure how long the worker takes for one."""
+        if key in self.finishing:
+            given_at, units = self.given[key]
+            self.unit_s = (now - given_at) / units
+
     def generated(self, key: int, held_bytes: int) -> None:
         """The unit's frames wait to be finished."""
-        self.generating = None
+        self.generating.remove(key)
         self.finishing.append(key)
         self.held[key] = held_bytes
         self.largest_bytes = max(self.largest_bytes, held_bytes)
@@ -112,8 +142,12 @@ class WorkerState:
 
     def drop(self, key: int) -> None:
         """Remove a unit."""
-        if key == self.generating:
-            self.generating = None
+        self.given.pop(key, None)
+        self.together.discard(key)
+        if len(self.together) == 1:
+            self.together.clear()  # All others were reported.
+        if key in self.generating:
+            self.generating.remove(key)
         else:
             self.finishing.remove(key)
             self.held.pop(key, None)
@@ -131,8 +165,8 @@ class WorkerState:
         """The worker's fault, if it is overdue or does not answer; else None."""
         if not self.ready:
             return WorkerFault([], _slow_load(limits)) if now > self.load_until else None
-        if self.generating is not None and now > self.generate_until:
-            return WorkerFault([self.generating], _late("generating", limits))
+        if self.generating and now > self.generate_until:
+            return WorkerFault([*self.generating], _late("generating", limits))
         if late := [key for key, until in self.finish_until.items() if now > until]:
             return WorkerFault(late, _late("finishing", limits))
         if limits.silence_s is not None and now - self.last_seen > limits.silence_s:

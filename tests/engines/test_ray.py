@@ -64,6 +64,17 @@ def test_rows_that_kill_their_process(tmp_path: Path) -> None:
     assert "_segfault" in (failure.traceback or ""), "the dead process's own stack is kept"
 
 
+def test_a_short_row_that_kills_its_process(tmp_path: Path) -> None:
+    """Among rows so short that a worker gets several at once, only the one at fault fails, after three
+    attempts of its own."""
+    prompts = ["ok"] * 40
+    prompts[20] = "exit"
+    ran = run(RayEngine(), tmp_path, prompts, count=1)
+    assert ran.ledger.records == set(range(40)) - {20}
+    assert ran.errors == {20: "CrashError"}
+    assert ran.ledger.quarantined[20][0] == 3
+
+
 def test_batch_that_kills_its_process(tmp_path: Path) -> None:
     """Of a batch whose process died, only the sample at fault fails."""
     ran = run(RayEngine(), tmp_path, ["ok", "exit", "ok"], batch=3, count=2)

@@ -1,13 +1,14 @@
 """Which event follows an exception in a worker's process."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from t2vbatch.engines import worker_process
 from t2vbatch.engines.worker_process import WorkerProcess
 from t2vbatch.errors import (
     BrokenInputError,
@@ -113,6 +114,70 @@ def test_an_error_of_the_node_is_reported_as_such(error: Exception) -> None:
 def test_an_error_of_every_node_stops_the_run(error: Exception) -> None:
     """A lost lease or a refused model would fail on every node."""
     assert _process(error).generate(_WORK) == m.Fatal(error)  # type: ignore[arg-type]
+
+
+class _Slow:
+    """A worker that notes what it does; a unit takes as long as the clock of the test says."""
+
+    def __init__(self, clock: Callable[[], None]) -> None:
+        self.done: list[tuple[str, int]] = []
+        self._tick = clock
+
+    def generate(self, work: Work[Any]) -> int:
+        self._tick()
+        self.done.append(("generate", work.key))
+        if work.payloads == ("bad",):
+            raise RowError("a bad row")
+        if work.payloads == ("full",):
+            raise NodeError("the disk is full")
+        return 10
+
+    def finish(self, key: int) -> tuple[Outcome, ...]:
+        self._tick()
+        self.done.append(("finish", key))
+        return (Outcome(key, "ok"),)
+
+
+def _slow(unit_s: float, monkeypatch: pytest.MonkeyPatch) -> tuple[WorkerProcess, _Slow]:
+    now = [0.0]
+
+    def tick() -> None:
+        now[0] += unit_s
+
+    monkeypatch.setattr(worker_process, "_clock", lambda: now[0])
+    slow, process = _Slow(tick), WorkerProcess(1)
+    process.load(lambda name, device, memory=(): slow, "x-1", "cpu", ())
+    return process, slow
+
+
+def _works(*payloads: str) -> list[Work[Any]]:
+    return [Work(key, (key,), (payload,), (1,)) for key, payload in enumerate(payloads)]
+
+
+def test_units_that_come_together_have_an_event_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where one of them fails."""
+    process, _ = _slow(0.01, monkeypatch)
+    kinds = [type(event) for event in process.generate_all(_works("good", "bad", "good"))]
+    assert kinds == [m.Generated, m.Failed, m.Generated]
+    assert process.finish_all([0, 2]) == [m.Finished(1, key, (Outcome(key, "ok"),)) for key in (0, 2)]
+
+
+def test_units_that_would_begin_late_are_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 0.15 s a unit, two of four units begin within 0.2 s, and the others begin nowhere."""
+    process, slow = _slow(0.15, monkeypatch)
+    events = process.generate_all(_works("good", "good", "good", "good"))
+    assert events == [m.Generated(1, 0, 10), m.Generated(1, 1, 10), m.Returned(1, 2), m.Returned(1, 3)]
+    assert slow.done == [("generate", 0), ("generate", 1)]
+    assert [event.key for event in process.finish_all([0, 1, 5]) if isinstance(event, m.Finished)] == [0, 1]
+
+
+def test_units_after_a_failed_node_are_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another node generates them."""
+    process, slow = _slow(0.01, monkeypatch)
+    failed, *rest = process.generate_all(_works("full", "good", "good"))
+    assert isinstance(failed, m.NodeFailed)
+    assert rest == [m.Returned(1, 1), m.Returned(1, 2)]
+    assert slow.done == [("generate", 0)]
 
 
 def test_a_full_scratch_disk_is_the_nodes_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,7 +179,8 @@ class _ChargesFailedNodes(Scheduler):
 
 class _RetriesPermanentErrors(Scheduler):
     def _failed(self, worker: WorkerState, attempt: Attempt, event: m.Failed) -> None:
-        super()._failed(worker, attempt, replace(event, charge="row"))
+        charge: m.Charge = "row" if event.charge == "permanent" else event.charge
+        super()._failed(worker, attempt, replace(event, charge=charge))
 
 
 class _WaitsForHungLoads(Scheduler):
@@ -195,6 +196,34 @@ class _HoldsAllFrames(Scheduler):
 class _KeepsEveryThreadWaiting(Scheduler):
     def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
         super().__init__(units, replace(limits, finish_threads=limits.finish_threads + 1))
+
+
+class _GivesLongUnitsTogether(Scheduler):
+    def _give_units(self, worker: WorkerState) -> None:
+        worker.unit_s = 0.0
+        super()._give_units(worker)
+
+
+class _GivesTogetherAfterADeath(Scheduler):
+    def _give_units(self, worker: WorkerState) -> None:
+        self._models[worker.model].one_by_one = False
+        super()._give_units(worker)
+
+
+class _ChargesUnitsGivenTogether(Scheduler):
+    def _crash(self, worker: WorkerState, suspects: Sequence[int], failure: Failure) -> None:
+        for key in worker.together.intersection(suspects):
+            self._models[worker.model].one_by_one = True
+            self._charge(self._running.pop(key), failure)
+            worker.drop(key)
+        super()._crash(worker, [key for key in suspects if key in worker.keys], failure)
+
+
+class _LosesReturnedUnits(Scheduler):
+    def _handle_worker_event(self, event: m.WorkerEvent, worker: WorkerState) -> None:
+        if isinstance(event, m.Returned) and event.key in worker.generating:
+            self._withdraw(worker, event.key)
+        super()._handle_worker_event(event, worker)
 
 
 class _StopsAtTheFirstFailure(Scheduler):
@@ -230,6 +259,10 @@ class _StopsAtTheFirstFailure(Scheduler):
         (_WaitsForHungLoads, "the run does not end"),
         (_HoldsAllFrames, "more frames held"),
         (_KeepsEveryThreadWaiting, "more units held"),
+        (_GivesLongUnitsTogether, "long units given together"),
+        (_GivesTogetherAfterADeath, "given together after a death"),
+        (_ChargesUnitsGivenTogether, "a good sample was charged"),
+        (_LosesReturnedUnits, "a sample vanished or doubled"),
         (_StopsAtTheFirstFailure, "given up though no model fails at everything"),
     ],
 )

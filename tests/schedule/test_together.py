@@ -1,0 +1,111 @@
+"""How many short units a worker gets at once, and what follows when such units fail."""
+
+from typing import Any
+
+import pytest
+
+from t2vbatch.schedule import messages as m
+from tests.schedule.harness import Harness, generates, units
+
+
+def _short(count: int, unit_s: float = 0.01, workers: int = 1, **limits: Any) -> Harness:
+    """Worker 1 has finished the first unit, which took this long, and generated the second one: the last
+    event's actions give it the next units."""
+    harness = Harness({"x": units(*[1] * count)}, workers, **{"together": 8} | limits)
+    harness.started()
+    harness.generated(1, 1)
+    harness.now += unit_s
+    harness.finished(1, 1)
+    harness.generated(1, 2)
+    return harness
+
+
+def _keys(harness: Harness) -> list[int]:
+    return [work.key for work in harness.given]
+
+
+@pytest.mark.parametrize(("unit_s", "at_once"), [(0.001, 8), (0.02, 8), (0.03, 6), (0.049, 4), (0.051, 1)])
+def test_short_units_are_given_together(unit_s: float, at_once: int) -> None:
+    """At most eight, and as many as take 0.2 s; units of more than 50 ms are given one by one."""
+    assert len(_short(20, unit_s).given) == at_once
+
+
+def test_units_are_given_one_by_one_unless_the_engine_sends_them_together() -> None:
+    """The inline engine does not."""
+    assert len(_short(20, together=1).given) == 1
+
+
+def test_units_that_wait_in_the_worker_share_its_time() -> None:
+    """Nine units in the worker that end after 0.35 s take 39 ms each, so five are given next."""
+    harness = _short(30)
+    for key in range(3, 11):
+        harness.generated(1, key)
+    assert _keys(harness) == []
+    harness.now += 0.35
+    for key in range(2, 11):
+        harness.finished(1, key)
+        if harness.given:
+            break
+    assert len(harness.given) == 5
+
+
+def test_frames_of_units_given_together_fit_into_memory() -> None:
+    """With room for the frames of five units, of which one waits, four are given."""
+    harness = Harness({"x": units(*[1] * 20)}, together=8, held_bytes=50)
+    harness.started()
+    harness.send(m.Generated(1, 1, 10))
+    harness.now += 0.01
+    harness.finished(1, 1)
+    assert len(generates(harness.send(m.Generated(1, 2, 10)))) == 4
+
+
+def test_the_last_units_are_shared() -> None:
+    """Of five units that are left, two workers get three at most."""
+    assert len(_short(7, workers=2).given) == 3
+
+
+def test_after_a_failure_units_are_given_one_by_one() -> None:
+    """Until a later unit is finished: the worker may be at fault."""
+    harness = _short(30)
+    first, *others = _keys(harness)
+    harness.finished(1, 2)
+    for key in others:
+        harness.failed(1, key, "input")
+    assert len(harness.failed(1, first)) == 1
+
+
+def test_a_death_charges_no_unit_given_together() -> None:
+    """Any of them may have ended the process. They are tried again one by one, and the next death tells."""
+    harness = _short(20)
+    given = _keys(harness)
+    assert len(given) == 8
+    assert harness.died(1) == [m.Kill(1), m.Start(2, "x")]
+    harness.started(2)
+    [again] = harness.given
+    assert (again.attempts, again.retried) == ((1,), True)
+    harness.died(2)
+    harness.started(3)
+    [charged] = [work for work in generates(harness.all) if work.attempts == (2,)]
+    assert charged.positions == again.positions
+    assert charged.worker == 3
+
+
+def test_returned_units_are_given_again_uncharged() -> None:
+    """Before those that were never given."""
+    harness = _short(20)
+    first, *others = _keys(harness)
+    [last] = [work for work in harness.given if work.key == others[-1]]
+    for key in others[:-1]:
+        harness.generated(1, key)
+    harness.send(m.Generated(1, first))
+    harness.send(m.Returned(1, last.key))
+    assert harness.given[0].positions == last.positions
+    assert (harness.given[0].attempts, harness.given[0].retried) == ((1,), True)
+
+
+def test_units_given_together_have_time_for_those_before_them() -> None:
+    """A deadline of 20 s is exceeded after 26.2 s, because the last of them may begin after 0.2 s."""
+    harness = _short(20, timeout_s=20.0)
+    harness.send(m.Finished(1, 2, ()))
+    assert harness.send(m.Tick(), after=26.1) == []
+    assert m.Kill(1) in harness.send(m.Tick(), after=0.2)
