@@ -4,6 +4,7 @@ Every function takes a value that is not None and returns its normal form, or No
 raises BadCell.
 """
 
+import contextlib
 import math
 import re
 import unicodedata
@@ -20,6 +21,9 @@ from t2vbatch.media.frame_folder import pack_frames
 Reader = Callable[[Any], Any]
 
 INT64_MAX = 2**63 - 1
+_PATH_BYTES = 4096
+"""Most bytes of a path on Linux."""
+
 INTEGER = r"-?(?:0|[1-9][0-9]*)"
 """An integer in its shortest form; ``007`` is a name and keeps its zeros."""
 NUMBER = INTEGER + r"(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
@@ -33,17 +37,28 @@ def readers(limits: Limits, textual: bool) -> dict[str, Reader]:
     """Canonical column: its reader. ``textual``: the format has only text cells, so numbers are text."""
 
     def prompt(value: Any) -> str | None:
-        return read_text(value, limits, "prompt_chars") if not _blank(value) else None
+        text = as_text(value)
+        return read_text(text, limits, "prompt_chars") if not _blank(text) else None
 
     return {
-        "id": lambda value: read_id(value, limits),
+        "id": lambda value: read_id(as_text(value), limits),
         "prompt": prompt,
-        "negative_prompt": lambda value: read_text(value, limits, "prompt_chars"),
+        "negative_prompt": lambda value: read_text(as_text(value), limits, "prompt_chars"),
         "seed": (lambda value: read_seed(number(value.strip()))) if textual else read_seed,
         "samples": lambda value: read_samples(number(value) if textual else value, limits),
         "model": (lambda value: read_models(value.split(","))) if textual else read_models,
         **{name: _media_reader(name, limits) for name in MEDIA},
     }
+
+
+def as_text(value: Any) -> Any:
+    """The text in bytes, which old writers of Parquet do not mark as text; any other value as it is."""
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.rstrip(b"\0").decode()  # Types of a fixed length fill texts with zeros.
+    except UnicodeDecodeError:
+        raise BadCell(f"{len(value):,} bytes that are not UTF-8", "text") from None
 
 
 def read_text(value: Any, limits: Limits, key: str) -> str:
@@ -89,8 +104,8 @@ def read_samples(value: Any, limits: Limits) -> int:
 
 def read_models(value: Any) -> list[str]:
     """Names of models, without blanks around them."""
-    names = [value] if isinstance(value, str) else value
-    if not isinstance(names, list) or not all(isinstance(name, str) and not _blank(name) for name in names):
+    names = [as_text(name) for name in (value if isinstance(value, list) else [value])]
+    if not all(isinstance(name, str) and not _blank(name) for name in names):
         raise BadCell(shown(value), "the name of a model, or a list of names")
     if not names:
         raise BadCell("an empty list", "the name of a model, or a list of names")
@@ -98,11 +113,15 @@ def read_models(value: Any) -> list[str]:
 
 
 def read_media(value: Any) -> dict[str, Any] | None:
-    """A path or URI, or bytes, as ``{path, bytes}`` with one of them None. Bytes win if a cell has both."""
+    """A path or URI, or bytes, as ``{path, bytes}`` with one of them None. Bytes win if a cell has both.
+
+    Bytes that are a short text in UTF-8 are a path: no image and no video is.
+    """
+    if isinstance(value, bytes):
+        path = _path_in(value)
+        value = {"bytes": value} if path is None else path
     if isinstance(value, str):
         value = {"path": value}
-    elif isinstance(value, bytes):
-        value = {"bytes": value}
     if not isinstance(value, Mapping) or set(value) - {"path", "bytes"}:
         raise BadCell(shown(value), "a path, a URI, bytes, or {bytes, path}")
     path, data = value.get("path"), value.get("bytes")
@@ -115,6 +134,15 @@ def read_media(value: Any) -> dict[str, Any] | None:
     if not isinstance(path, str) or _CONTROL.search(path):
         raise BadCell(shown(path), "a path or a URI without control characters")
     return {"path": path, "bytes": None}
+
+
+def _path_in(data: bytes) -> str | None:
+    if len(data) > _PATH_BYTES:
+        return None
+    with contextlib.suppress(UnicodeDecodeError):
+        text = data.rstrip(b"\0").decode()
+        return text if text and text.isprintable() else None
+    return None
 
 
 def _media_reader(name: str, limits: Limits) -> Reader:

@@ -124,7 +124,9 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
 
 
 def _plain(array: pa.Array) -> pa.Array:
-    """The array without extension types and without the categories of pandas."""
+    """The array without extension types and without the categories of pandas. A UUID becomes its text."""
+    if isinstance(array.type, pa.UuidType):
+        return pa.array([None if cell is None else str(cell) for cell in array.to_pylist()], pa.string())
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array

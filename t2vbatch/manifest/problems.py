@@ -68,4 +68,4 @@ def shown(value: object, length: int = 60) -> str:
         case dict():
             return "an object"
         case _:
-            return f"a {type(value).__name__}"
+            return f"the {type(value).__name__.lower()} {str(value)[:length]}"
