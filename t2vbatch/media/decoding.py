@@ -22,9 +22,10 @@ from av.video.stream import VideoStream
 
 from t2vbatch.errors import BrokenInputError, EncodeError
 from t2vbatch.media.budget import Budget
+from t2vbatch.media.crops import container_crop
 from t2vbatch.media.images import decode_animation, is_image
-from t2vbatch.media.presentation import Converter, refuse_dolby_vision, square_size
-from t2vbatch.media.reading import Colour, Reading
+from t2vbatch.media.presentation import Converter, Shown, refuse_dolby_vision
+from t2vbatch.media.reading import Reading
 from t2vbatch.media.truncation import truncated
 from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
 
@@ -114,17 +115,18 @@ def _video(file: Path | bytes, how: Reading, form: str | None = None) -> Decoded
     options = {"format_whitelist": CONTAINERS, **_decoder_options(budget)}
     try:
         with av.open(source, "r", options=options, timeout=budget.seconds) as container:
-            return _container_frames(container, budget, how.background)
+            stream = _shown_stream(container)
+            crop = container_crop(file, stream.id, container.streams.video.index(stream))
+            return _stream_frames(container, stream, Shown(crop, how.background), budget)
     except av.error.ExitError:
         budget.time()  # The library stops at the deadline, and does not give the reason.
         raise
 
 
-def _container_frames(container: InputContainer, budget: Budget, background: Colour) -> Decoded:
-    stream = _shown_stream(container)
+def _stream_frames(container: InputContainer, stream: VideoStream, how: Shown, budget: Budget) -> Decoded:
     budget.frame(stream.width, stream.height)
     budget.frames(stream.frames, stream.width, stream.height)
-    frames = _collected(_shown(container, stream, budget, background), stream.frames, budget)
+    frames = _collected(_shown(container, stream, how, budget), stream.frames, budget)
     rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(1)
     return Decoded(frames, float(rate))
 
@@ -144,9 +146,7 @@ def _shown_stream(container: InputContainer) -> VideoStream:
     return max(known, key=lambda one: (bool(one.disposition & Disposition.default), one.width * one.height))
 
 
-def _shown(
-    container: InputContainer, stream: VideoStream, budget: Budget, background: Colour
-) -> Iterator[Array]:
+def _shown(container: InputContainer, stream: VideoStream, how: Shown, budget: Budget) -> Iterator[Array]:
     converter: Converter | None = None
     for frame in _decoded(container, stream, budget):
         budget.time()
@@ -154,9 +154,9 @@ def _shown(
         if converter is None or not converter.fits(frame):
             yield from converter.rest() if converter else ()
             budget.frame(frame.width, frame.height)
-            size = converter.size if converter else square_size(frame, stream.sample_aspect_ratio)
+            size = converter.size if converter else how.square_size(frame, stream.sample_aspect_ratio)
             budget.frame(*size)
-            converter = Converter(frame, size, background)
+            converter = Converter(frame, size, how)
         yield from converter.shown(frame)
     yield from converter.rest() if converter else ()
 

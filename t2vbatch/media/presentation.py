@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 
 from t2vbatch.media.colours import SCALE_EXACT, matrix_option, tagged_conversion
+from t2vbatch.media.crops import WHOLE, Crop
 from t2vbatch.media.hdr import PEAK_NITS, HdrConversion
 from t2vbatch.media.packed import packed_pixels
 from t2vbatch.media.reading import Colour
@@ -38,6 +39,27 @@ _MASTERING = struct.Struct("=20i")
 """ffmpeg's AVMasteringDisplayMetadata: three primaries, white, least and most light, each a fraction."""
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a player shows of each frame: its part inside the container's crop, on a background."""
+
+    crop: Crop
+    background: Colour
+
+    def square_size(self, frame: VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
+        """Width and height with square pixels. One direction is enlarged, so that no pixel is lost."""
+        width, height = self.part(frame).size(frame.width, frame.height)
+        if not pixel_aspect or pixel_aspect == 1 or pixel_aspect < 0:
+            return width, height
+        if pixel_aspect > 1:
+            return round(width * pixel_aspect), height
+        return width, round(height / pixel_aspect)
+
+    def part(self, frame: VideoFrame) -> Crop:
+        """The crop of this frame: none where the stream changed to a size that it does not fit."""
+        return self.crop if self.crop.fits(frame.width, frame.height) else WHOLE
+
+
 class Converter:
     """Turns decoded frames of one kind into shown ones: colours and size by ffmpeg's ``scale``, then turned.
 
@@ -47,12 +69,13 @@ class Converter:
         size: (width, height) with square pixels, before turning.
     """
 
-    def __init__(self, frame: VideoFrame, size: tuple[int, int], background: Colour) -> None:
+    def __init__(self, frame: VideoFrame, size: tuple[int, int], how: Shown) -> None:
         self._colours = tagged_conversion(frame.color_primaries, frame.color_trc, _peak_nits(frame))
         self._deep = isinstance(self._colours, HdrConversion)  # 8 bits would show bands.
         if isinstance(self._colours, HdrConversion) and _is_limited(frame):
             self._colours = replace(self._colours, top=_LIMITED_TOP)
-        self.size, self._background = size, background
+        self.size, self._background = size, how.background
+        self._crop = how.part(frame)
         self._turn = Turn.of(frame)
         self._alpha = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
         self._kind, self._deinterlaces = _kind(frame), frame.interlaced_frame
@@ -66,19 +89,27 @@ class Converter:
             f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base=1/1000:"
             f"pixel_aspect=1/1:colorspace={frame.colorspace}:range={frame.color_range}"
         )
-        matrix = matrix_option(frame.colorspace, frame.width, frame.height)
-        width, height = self.size
-        fields = [self._graph.add("yadif", "deint=interlaced")] if self._deinterlaces else []
-        chain = (
+        chain = [
             self._graph.add("buffer", source),
-            *fields,
-            self._graph.add("scale", f"{width}:{height}:out_range=pc{matrix}:{SCALE_EXACT}"),
-            self._graph.add("format", _FORMATS[self._deep][self._alpha]),
+            *(self._graph.add(name, arguments) for name, arguments in self._steps(frame)),
             self._graph.add("buffersink"),
-        )
+        ]
         self._graph.link_nodes(*chain)
         self._graph.configure()
         return chain[0], chain[-1]
+
+    def _steps(self, frame: VideoFrame) -> list[tuple[str, str]]:
+        """The filters between a decoded frame and a shown one, with their arguments."""
+        colours = f"out_range=pc{matrix_option(frame.colorspace, frame.width, frame.height)}:{SCALE_EXACT}"
+        packed = ("format", _FORMATS[self._deep][self._alpha])
+        size = f"{self.size[0]}:{self.size[1]}"
+        fields = [("yadif", "deint=interlaced")] if self._deinterlaces else []
+        inside = (*self._crop.size(frame.width, frame.height), self._crop.left, self._crop.top)
+        crop = [("crop", ":".join(map(str, inside)))] if self._crop != WHOLE else []
+        if any(side % 2 for side in inside) and crop:
+            # Colours have half the resolution: an odd crop of them would shift them.
+            return [*fields, ("scale", colours), packed, *crop, ("scale", f"{size}:{SCALE_EXACT}")]
+        return [*fields, *crop, ("scale", f"{size}:{colours}"), packed]
 
     def fits(self, frame: VideoFrame) -> bool:
         """Whether this frame is of the same kind as the first one: streams may change in the middle."""
@@ -184,16 +215,6 @@ def refuse_dolby_vision(frame: VideoFrame, codec_tag: str) -> None:
 
 def _side_data(frame: VideoFrame) -> Any:
     return frame.side_data
-
-
-def square_size(frame: VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
-    """Width and height with square pixels. One direction is enlarged, so that no pixel is lost."""
-    width, height = frame.width, frame.height
-    if not pixel_aspect or pixel_aspect == 1 or pixel_aspect < 0:
-        return width, height
-    if pixel_aspect > 1:
-        return round(width * pixel_aspect), height
-    return width, round(height / pixel_aspect)
 
 
 def on_background(frame: Array, alpha: Array, background: Colour) -> Array:
