@@ -63,7 +63,7 @@ program-constraints: install
 reference: install
 	$(BIN)/python -m tests.reference
 
-# Tries to break runs in every way on the list; `make faults ONLY="driver Ray"` those with a word of it.
+# Tries to break runs in every way on the list; `make faults ONLY="driver Ray"` tries those with one of the words.
 faults: install
 	$(BIN)/python -m tests.faults $(ONLY)
 

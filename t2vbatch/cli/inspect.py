@@ -144,32 +144,32 @@ def verify(
       t2vbatch verify runs/quickstart --deep 3
       t2vbatch verify runs/quickstart --repair
     """
-    from t2vbatch.commands.verify import verify as findings_of
+    from t2vbatch.commands.verify import verify as problems_of
 
     store = _store(output)
     if deep or repair:
         confirm_code(output, _generation_code(store, repair), allow_code)
-    sound, findings = _sifted(findings_of(store), as_json)
+    sound, problems = _sifted(problems_of(store), as_json)
     same = 0
     if deep:
         from t2vbatch.commands.reproduce import reproduce
         from t2vbatch.engines import engine_for
 
         same, different = _sifted(reproduce(store, deep, engine_for, seed), as_json)
-        findings += different
-    repaired = _repaired(store, findings, as_json) if repair else 0
-    left = len(findings) - repaired
+        problems += different
+    repaired = _repaired(store, problems, as_json) if repair else 0
+    left = len(problems) - repaired
     if as_json:
         found = {
             "sound": sound,
             "made_again": same,
             "repaired": repaired,
-            "findings": [asdict(finding) for finding in findings],
+            "findings": [asdict(problem) for problem in problems],
         }
         typer.echo(json.dumps(found))
     else:
         again = f"; {same:,} generated again with the same bytes" if deep else ""
-        typer.echo(f"{counted(sound, 'video')} as recorded{again}; {counted(len(findings), 'problem')}")
+        typer.echo(f"{counted(sound, 'video')} as recorded{again}; {counted(len(problems), 'problem')}")
     raise typer.Exit(1 if left else 0)
 
 
@@ -185,16 +185,16 @@ def _generation_code(store: "Store", scored: bool) -> "Iterator[CodeUse]":
         yield from distance_code(job)
 
 
-def _repaired(store: "Store", findings: "list[VerifyProblem]", quiet: bool) -> int:
+def _repaired(store: "Store", problems: "list[VerifyProblem]", quiet: bool) -> int:
     """Generate missing and damaged videos again, print the result, and return the number of these videos."""
     from t2vbatch.cli.display import Display
     from t2vbatch.commands.repair import repair
     from t2vbatch.engines import engine_for
 
-    if not any(finding.sample_id for finding in findings):
+    if not any(problem.sample_id for problem in problems):
         return 0
     with Display(quiet=quiet) as display:
-        found = repair(store, findings, engine_for, display.show)
+        found = repair(store, problems, engine_for, display.show)
     if not quiet:
         changed = len(found.different)
         same = "all with the same bytes" if not changed else f"{changed:,} with other bytes than before"
@@ -250,15 +250,15 @@ def prune(
 
 def _sifted(found: "Iterable[VerifyProblem | None]", quiet: bool) -> "tuple[int, list[VerifyProblem]]":
     """The number of good videos, and the problems of the others; each problem is printed when it is found."""
-    sound, findings = 0, []
-    for finding in found:
-        if finding is None:
+    sound, problems = 0, []
+    for problem in found:
+        if problem is None:
             sound += 1
             continue
-        findings.append(finding)
+        problems.append(problem)
         if not quiet:
-            print(finding, file=sys.stderr)
-    return sound, findings
+            print(problem, file=sys.stderr)
+    return sound, problems
 
 
 def report(

@@ -45,7 +45,7 @@ def judge(
     ] = 600,
     as_json: Json = False,
 ) -> None:
-    """Let a program compare the videos of each two models.
+    """Let a program compare the videos of every two models.
 
     Each pair is asked twice, with the positions swapped. compare --votes FILE shows win rates, strengths, and
     how often the judge agrees with itself. A video that failed or is degenerate loses without a question. The

@@ -79,7 +79,7 @@ def _prepare(job: Job, before: Job | None) -> Prepared:
         problems.raise_if_any()
         plan = make_plan(manifest, job, facts, hints.media, hints.fan_out)
     job = with_forced_batches(job, facts, plan)
-    notes = (*plan.notes, *batch_notes(asked, job), *_shortages(job, facts))
+    notes = (*plan.notes, *batch_notes(asked, job), *_memory_notes(job, facts))
     return Prepared(job, facts, replace(plan, notes=notes))
 
 
@@ -121,7 +121,7 @@ def _facts(job: Job, problems: ErrorCollector) -> dict[str, ModelFacts]:
     return facts
 
 
-def _shortages(job: Job, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
+def _memory_notes(job: Job, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
     """What this machine lacks for the models, where the workers will be here.
 
     These are notes only: finished samples need no worker, and a worker that starts checks again and refuses.
@@ -133,8 +133,8 @@ def _shortages(job: Job, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
     device = "cuda" if job.workers.gpus != 0 and local_gpus() else "cpu"
     for name, model in job.models.items():
         with job.with_location(f"models.{name}"):
-            for shortage in memory_problems(model, facts[name], device, probe=False):
-                yield f"models.{name}.{shortage}"
+            for problem in memory_problems(model, facts[name], device, probe=False):
+                yield f"models.{name}.{problem}"
 
 
 def _check_output(uri: str) -> None:

@@ -294,7 +294,7 @@ class _Walk:
 
 
 @dataclass(frozen=True)
-class _Slip:
+class _Cause:
     """The likely cause of a PyYAML message; ``opening``: report the place where the construct begins."""
 
     message: str
@@ -303,35 +303,35 @@ class _Slip:
     opening: bool = False
 
 
-_SLIPS = (
-    _Slip("mapping values are not", "an unexpected colon",
+_CAUSES = (
+    _Cause("mapping values are not", "an unexpected colon",
           "indent all keys of a section alike, end each key with a colon, and quote text that contains one"),
-    _Slip("could not find expected ':'", 'a line without "key:"', "write key: value", opening=True),
-    _Slip("character '\\t'", "a tab", "indent with spaces"),
-    _Slip("cannot start any token", "text that begins with a special character of YAML", "put it in quotes"),
-    _Slip("found '<stream end>'", "an unclosed bracket", "close every [ and {", opening=True),
-    _Slip("expected ',' or", "an unclosed bracket", "close every [ and {", opening=True),
-    _Slip("expected <block end>", "an indent that differs from the lines above", "indent the keys alike"),
-    _Slip("expected the node content", "a special character instead of a value", "write the value"),
-    _Slip("end of stream", "an unclosed quote", "close the quote", opening=True),
-    _Slip("document separator", "an unclosed quote", "close the quote", opening=True),
-    _Slip("undefined alias", "text that begins with *, without an anchor of that name", "put it in quotes"),
-    _Slip("escape", "a backslash in double quotes", "use single quotes, or two backslashes"),
-    _Slip("another document", "a second document", "write one job per file"),
-    _Slip("not allowed here", "an unexpected list item or key", "write each on its own line"),
+    _Cause("could not find expected ':'", 'a line without "key:"', "write key: value", opening=True),
+    _Cause("character '\\t'", "a tab", "indent with spaces"),
+    _Cause("cannot start any token", "text that begins with a special character of YAML", "put it in quotes"),
+    _Cause("found '<stream end>'", "an unclosed bracket", "close every [ and {", opening=True),
+    _Cause("expected ',' or", "an unclosed bracket", "close every [ and {", opening=True),
+    _Cause("expected <block end>", "an indent that differs from the lines above", "indent the keys alike"),
+    _Cause("expected the node content", "a special character instead of a value", "write the value"),
+    _Cause("end of stream", "an unclosed quote", "close the quote", opening=True),
+    _Cause("document separator", "an unclosed quote", "close the quote", opening=True),
+    _Cause("undefined alias", "text that begins with *, without an anchor of that name", "put it in quotes"),
+    _Cause("escape", "a backslash in double quotes", "use single quotes, or two backslashes"),
+    _Cause("another document", "a second document", "write one job per file"),
+    _Cause("not allowed here", "an unexpected list item or key", "write each on its own line"),
 )  # fmt: skip
-_OTHER = _Slip("", "invalid YAML", "compare it with a job in jobs/")
+_OTHER = _Cause("", "invalid YAML", "compare it with a job in jobs/")
 
 
 def _invalid_yaml(error: yaml.YAMLError, text: str, name: str) -> JobError:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return JobError(name, "a character that YAML does not allow", "printable text in UTF-8", "remove it")
-    slip = next((slip for slip in _SLIPS if slip.message in (error.problem or "")), _OTHER)
-    mark = (error.context_mark if slip.opening else None) or error.problem_mark
+    cause = next((cause for cause in _CAUSES if cause.message in (error.problem or "")), _OTHER)
+    mark = (error.context_mark if cause.opening else None) or error.problem_mark
     lines = text.splitlines()
     line = lines[mark.line].strip() if mark.line < len(lines) else ""
-    shown = f"{slip.found}: {line[:80]}" if line else slip.found
-    return JobError(_at(name, mark.line, mark.column), shown, "YAML", slip.fix)
+    shown = f"{cause.found}: {line[:80]}" if line else cause.found
+    return JobError(_at(name, mark.line, mark.column), shown, "YAML", cause.fix)
 
 
 def _at(name: str, line: int, column: int) -> str:

@@ -26,8 +26,8 @@ from t2vbatch.storage.files import local_path
 from t2vbatch.storage.inputs import local_bytes
 from t2vbatch.storage.web import MAX_BYTES
 
-Fault = tuple[str, str]
-"""Found and expected."""
+CellProblem = tuple[str, str]
+"""What was found in a cell, and what was expected."""
 
 _ALLOWED = (
     "a path inside the manifest's folder, an https:// URL, or a URI that the job's media.allow names "
@@ -83,10 +83,10 @@ class _Checks:
     images: bool
     read: bool
 
-    def path(self, cell: str) -> Fault | None:
+    def path(self, cell: str) -> CellProblem | None:
         if len(paths := paths_of(cell)) > 1:
             one = replace(self, images=True)  # a list names images, whatever its column
-            return next((fault for path in paths if (fault := one.path(path)) is not None), None)
+            return next((problem for path in paths if (problem := one.path(path)) is not None), None)
         base = self.access.base
         reason = refusal(cell, base, self.access.allow_paths, self.access.allow)
         if reason is not None:
@@ -107,7 +107,7 @@ class _Checks:
         version = self.access.checked.get(uri) if self.images else None
         return version is not None and version == Media("", uri).version()
 
-    def _local(self, path: Path, cell: str) -> Fault | None:
+    def _local(self, path: Path, cell: str) -> CellProblem | None:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
             if self.images:
@@ -124,7 +124,7 @@ class _Checks:
         within = None if self.access.allow_paths else self.access.base
         return self.image(local_bytes(path, within), f"{shown(cell)}, ")
 
-    def image(self, data: bytes, name: str = "") -> Fault | None:
+    def image(self, data: bytes, name: str = "") -> CellProblem | None:
         if not self.images:
             return None
         reason = image_fault(data, self.access.limits)
@@ -135,27 +135,27 @@ def _verify_paths(
     threads: ThreadPoolExecutor, checks: _Checks, paths: pa.ChunkedArray, column: str, problems: Problems
 ) -> None:
     distinct = (cell.as_py() for cell in paths.unique() if cell.is_valid)
-    faults = dict(_faulty(threads, checks.path, distinct))
-    if faults:
-        named = pc.is_in(paths, pa.array(list(faults), paths.type))
+    by_cell = dict(_with_problem(threads, checks.path, distinct))
+    if by_cell:
+        named = pc.is_in(paths, pa.array(list(by_cell), paths.type))
         for index in pc.indices_nonzero(named).to_pylist():
-            problems.add(index + 1, column, *faults[paths[index].as_py()])
+            problems.add(index + 1, column, *by_cell[paths[index].as_py()])
 
 
 def _verify_bytes(
     threads: ThreadPoolExecutor, checks: _Checks, cells: pa.ChunkedArray, column: str, problems: Problems
 ) -> None:
     held = ((row, cell.as_py()) for row, cell in enumerate(cells, 1) if cell.is_valid)
-    for (row, _), fault in _faulty(threads, lambda cell: checks.image(cell[1]), held):
-        problems.add(row, column, *fault)
+    for (row, _), problem in _with_problem(threads, lambda cell: checks.image(cell[1]), held):
+        problems.add(row, column, *problem)
 
 
-def _faulty(
-    threads: ThreadPoolExecutor, check: Callable[[T], Fault | None], items: Iterable[T]
-) -> Iterator[tuple[T, Fault]]:
+def _with_problem(
+    threads: ThreadPoolExecutor, check: Callable[[T], CellProblem | None], items: Iterable[T]
+) -> Iterator[tuple[T, CellProblem]]:
     """The items with a problem, and the problem. Few items are in memory at a time: they may be images."""
     iterator = iter(items)
     while chunk := list(islice(iterator, _AT_ONCE)):
-        for item, fault in zip(chunk, threads.map(check, chunk), strict=True):
-            if fault is not None:
-                yield item, fault
+        for item, problem in zip(chunk, threads.map(check, chunk), strict=True):
+            if problem is not None:
+                yield item, problem
