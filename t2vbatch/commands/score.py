@@ -152,7 +152,8 @@ class VideoScorer:
     def _decoded(self, item: "VideoToScore") -> Video:
         with self._cache.store.video(item.video) as path:
             frames = decode(path).frames
-            audio = decode_audio(path) if item.has_audio and self._scorer.needs_audio else None
+            heard = item.has_audio and self._scorer.needs_audio
+            audio = decode_audio(path, len(frames) / item.fps) if heard else None
         # ffmpeg rounds the rate of a file to two decimals; the run scored with the exact one.
         return Video(frames, item.fps, audio)
 

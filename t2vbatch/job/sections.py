@@ -303,7 +303,9 @@ class Limits(Section):
 
     def bound(self, key: str, what: str = "") -> str:
         """The 'expected' text of a message about an exceeded limit; it names the job key to raise."""
-        return f"at most {getattr(self, key):,}{what and f' {what}'}; limits.{key} in the job raises this"
+        value = getattr(self, key)
+        shown = f"{value:,}" if isinstance(value, int) else f"{value:g}"
+        return f"at most {shown}{what and f' {what}'}; limits.{key} in the job raises this"
 
 
 LIMITS = Limits()

@@ -4,12 +4,15 @@ This module reads and writes WAV only. ``video`` runs ffmpeg for compressed soun
 """
 
 import hashlib
+import math
 import wave
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from t2vbatch.storage.inputs import open_input
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,19 @@ def write_wav(audio: Audio, path: Path) -> None:
         file.writeframes(np.ascontiguousarray(audio.waveform.T, "<i2").data)
 
 
-def read_wav(path: Path) -> Audio:
-    """Read a 16-bit WAV file. Raises OSError, or ValueError for any other file."""
+def read_wav(path: Path, most_s: float) -> Audio:
+    """Read the first ``most_s`` seconds of a 16-bit WAV file.
+
+    Raises:
+        OSError, StoreError: the file cannot be read, or is not a regular file.
+        ValueError: it is another kind of file.
+    """
     try:
-        with wave.open(str(path), "rb") as file:
+        with open_input(path) as opened, wave.open(opened, "rb") as file:
             if file.getsampwidth() != 2:
                 raise wave.Error(f"it has {8 * file.getsampwidth()} bits")
-            data = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+            length = min(file.getnframes(), math.ceil(most_s * file.getframerate()))
+            data = np.frombuffer(file.readframes(length), "<i2")
             return Audio(data.reshape(-1, file.getnchannels()).T.astype(np.int16), file.getframerate())
     except (wave.Error, EOFError) as error:
         raise ValueError(f"{path.name}: not a 16-bit WAV file ({error})") from error

@@ -8,6 +8,19 @@ import time
 from t2vbatch.job import Limits
 
 
+class OutputLimits(Limits):
+    """Upper bounds of the videos in an output folder, which another person may have made."""
+
+    def bound(self, key: str, what: str = "") -> str:
+        """The 'expected' text of a message about an exceeded limit."""
+        return super().bound(key, what).partition(";")[0]
+
+
+def too_slow(limits: Limits) -> str:
+    """The message about a file whose decoding takes longer than its limit."""
+    return f"decoding takes too long; expected {limits.bound('media_decode_s', 's')}"
+
+
 class Budget:
     """What may still be decoded of one input.
 
@@ -52,7 +65,4 @@ class Budget:
     def time(self) -> None:
         """Check the deadline. Raises ValueError."""
         if self._limits and time.monotonic() - self._start > self._limits.media_decode_s:
-            allowed = f"at most {self._limits.media_decode_s:g} s"
-            raise ValueError(
-                f"decoding takes too long; expected {allowed}; limits.media_decode_s in the job raises this"
-            )
+            raise ValueError(too_slow(self._limits))

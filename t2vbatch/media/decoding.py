@@ -7,6 +7,7 @@ their bytes and the time are limited; and an error has the same text in every ru
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -68,12 +69,31 @@ def decode_file(file: Path | bytes, how: Reading) -> Decoded:
     Raises:
         EncodeError: the file is not a video, is damaged, exceeds a limit, or has unsupported colours.
     """
-    try:
-        head = file[:HEAD_BYTES] if isinstance(file, bytes) else _head(file)
+    with _explained(file) as head:
         if not is_image(head):
             return _video(file, how)
         data = file if isinstance(file, bytes) else file.read_bytes()
         return _video(data, how, "mjpeg") if _is_motion_jpeg(data) else _animation(data, how)
+
+
+def iter_frames(path: Path, how: Reading) -> Iterator[Array]:
+    """The frames of a video file, (H, W, 3) each, as ``decode_file`` gives them, one in memory at a time.
+
+    Raises:
+        EncodeError: as ``decode_file``; after the frames before the damage.
+    """
+    budget = Budget(how.limits)
+    with _explained(path), _opened(path, how, budget) as (container, stream, shown):
+        yield from _shown(container, stream, shown, budget)
+
+
+@contextmanager
+def _explained(file: Path | bytes) -> Iterator[bytes]:
+    """The first bytes of a file, and an EncodeError for each error of its decoders."""
+    head = b""
+    try:
+        head = file[:HEAD_BYTES] if isinstance(file, bytes) else _head(file)
+        yield head
     except av.error.FFmpegError as error:
         raise EncodeError(_not_read(head, error)) from error
     except (ValueError, OSError, BrokenInputError) as error:
@@ -109,15 +129,23 @@ def _animation(data: bytes, how: Reading) -> Decoded:
 def _video(file: Path | bytes, how: Reading, form: str | None = None) -> Decoded:
     """Decode a video. ``form``: ffmpeg's name of the container; None: the file shows it."""
     budget = Budget(how.limits)
+    with _opened(file, how, budget, form) as (container, stream, shown):
+        return _stream_frames(container, stream, shown, budget)
+
+
+@contextmanager
+def _opened(
+    file: Path | bytes, how: Reading, budget: Budget, form: str | None = None
+) -> Iterator[tuple[InputContainer, VideoStream, Shown]]:
     if reason := truncated(file):
         raise ValueError(f"a damaged video: {reason}")
     source = io.BytesIO(file) if isinstance(file, bytes) else str(file)
     options = {"format_whitelist": CONTAINERS, **_decoder_options(budget)}
     try:
-        with av.open(source, "r", options=options, timeout=budget.seconds) as container:
+        with av.open(source, "r", form, options=options, timeout=budget.seconds) as container:
             stream = _shown_stream(container)
             crop = container_crop(file, stream.id, container.streams.video.index(stream))
-            return _stream_frames(container, stream, Shown(crop, how.background), budget)
+            yield container, stream, Shown(crop, how.background)
     except av.error.ExitError:
         budget.time()  # The library stops at the deadline, and does not give the reason.
         raise

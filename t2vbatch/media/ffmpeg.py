@@ -45,14 +45,15 @@ def add_sound(silent: Path, sound: Path, channels: int, path: Path, settings: Vi
     _run([*inputs, "-c:v", "copy", *audio, *_ANONYMOUS, "-f", settings.format, "-y", str(path)])
 
 
-def extract_sound(path: Path, containers: str, sound: Path) -> None:
+def extract_sound(path: Path, containers: str, sound: Path, most_s: float) -> None:
     """Decode the first sound of a file to a 16-bit WAV file. Raises like ``add_sound``.
 
     Args:
         containers: ffmpeg's names of the formats that ``path`` may have.
+        most_s: seconds of the sound that are decoded.
     """
     source = ["-xerror", "-format_whitelist", containers, "-i", str(path)]
-    _run([*source, "-map", "0:a:0", "-c:a", "pcm_s16le", str(sound)])
+    _run([*source, "-map", "0:a:0", "-t", str(most_s), "-c:a", "pcm_s16le", str(sound)])
 
 
 def _run(arguments: Sequence[str]) -> None:

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+import psutil
+
 from t2vbatch.job import LIMITS, Job, Limits
+from t2vbatch.media.budget import OutputLimits
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""
@@ -15,7 +18,7 @@ class Reading:
     """How inputs are decoded.
 
     Attributes:
-        limits: the job's limits; None for files that this program wrote.
+        limits: the job's limits; None for files that this process has just written.
         background: the colour behind transparent pixels.
     """
 
@@ -27,7 +30,17 @@ DEFAULT = Reading()
 """The default limits, on white."""
 
 TRUSTED = Reading(limits=None)
-"""Without limits, for files that this program wrote."""
+"""Without limits, for files that this process has just written."""
+
+OUTPUT = Reading(
+    limits=OutputLimits(
+        media_pixels=LIMITS.height * LIMITS.width,
+        media_frames=LIMITS.num_frames,
+        media_bytes=min(LIMITS.video_bytes, max(LIMITS.media_bytes, psutil.virtual_memory().total // 2)),
+        media_decode_s=3600.0,
+    )
+)
+"""The videos of an output folder: as large as a job may make them, and half of this machine's memory."""
 
 
 def reading_of(job: Job, model: str) -> Reading:

@@ -29,7 +29,7 @@ def write_small(path: Path, target: Path, sound: bool) -> None:
     """
     video = _shrunk(decode(path))
     if sound:
-        video = replace(video, audio=decode_audio(path))
+        video = replace(video, audio=decode_audio(path, video.duration_s))
     match path.suffix:
         case ".mp4":
             encode(video, target, VideoFile(format="mp4", crf=_CRF))

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
@@ -21,13 +22,15 @@ from t2vbatch.errors import BrokenInputError, EncodeError, StoreError
 from t2vbatch.job import VideoFile
 from t2vbatch.media import ffmpeg
 from t2vbatch.media.audio import Audio, read_wav, write_wav
-from t2vbatch.media.decoding import CONTAINERS, decode_file
+from t2vbatch.media.decoding import CONTAINERS, decode_file, iter_frames
 from t2vbatch.media.encoding import Shape, write_frames, write_gif
 from t2vbatch.media.frame_folder import frame_names
-from t2vbatch.media.images import decode_images
+from t2vbatch.media.images import decode_image, decode_images
 from t2vbatch.media.playable import written_fps, written_frames, written_size
-from t2vbatch.media.reading import TRUSTED, Reading
+from t2vbatch.media.reading import OUTPUT, Reading
+from t2vbatch.storage.inputs import local_bytes, open_input
 
+_LONGER_S = 1.0
 _WAV = "audio.wav"
 _PLAYABLE = {".mp4", ".webm", ".gif"}
 
@@ -114,7 +117,7 @@ def _write_silent(video: Video, shape: Shape, path: Path, settings: VideoFile) -
     write_frames(frames, shape, path, settings, _pixels(shape.width, shape.height, settings))
 
 
-def decode(path: Path, how: Reading = TRUSTED) -> Video:
+def decode(path: Path, how: Reading = OUTPUT) -> Video:
     """Read a video file, an animated image, or a folder of frames (natural order, 8 frames per second).
 
     Raises:
@@ -128,28 +131,58 @@ def decode(path: Path, how: Reading = TRUSTED) -> Video:
     return Video(decoded.frames, decoded.fps)
 
 
-def decode_audio(path: Path) -> Audio:
+def digest_frames(path: Path, shape: tuple[int, int, int, int], how: Reading = OUTPUT) -> str:
+    """``Video.sha256`` of a video file or a folder of frames, with one frame in memory at a time.
+
+    Args:
+        shape: of all frames, (T, H, W, 3); a file with other frames is not read to its end.
+
+    Raises:
+        EncodeError: as ``decode``; or the file has frames of another size or number.
+    """
+    digest, count = hashlib.sha256(repr(shape).encode()), 0
+    for frame in _folder_frames(path, how) if path.is_dir() else iter_frames(path, how):
+        if frame.shape != shape[1:]:
+            raise EncodeError(f"frames of {frame.shape[1]} x {frame.shape[0]} pixels")
+        if count == shape[0]:
+            raise EncodeError(f"more than {count} frames")
+        digest.update(np.ascontiguousarray(frame).data)
+        count += 1
+    if count != shape[0]:
+        raise EncodeError(f"{count} frames")
+    return digest.hexdigest()
+
+
+def decode_audio(path: Path, most_s: float) -> Audio:
     """Read the sound of a video file, or of a folder of frames.
+
+    Args:
+        most_s: duration of the video in seconds. A longer sound is cut a second after its end: a small file
+            may claim days of silence.
 
     Raises:
         EncodeError: there is no sound, or it cannot be decoded to its end.
     """
     try:
         if path.is_dir():
-            return read_wav(path / _WAV)
+            return read_wav(path / _WAV, most_s + _LONGER_S)
         with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
             sound = Path(folder) / _WAV
-            ffmpeg.extract_sound(path, CONTAINERS, sound)
-            return read_wav(sound)
-    except (OSError, ValueError) as error:
+            ffmpeg.extract_sound(path, CONTAINERS, sound, most_s + _LONGER_S)
+            return read_wav(sound, most_s + _LONGER_S)
+    except (OSError, ValueError, StoreError) as error:
         raise EncodeError(f"the sound cannot be decoded ({error})") from error
 
 
 def digest_file(path: Path) -> tuple[str, int]:
-    """SHA-256 and size in bytes of a video file; for a folder, of its files in name order."""
+    """SHA-256 and size in bytes of a video file; for a folder, of its files in name order.
+
+    Raises:
+        OSError, StoreError: the file cannot be read, or is not a regular file.
+    """
     digest, size = hashlib.sha256(), 0
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-        with file.open("rb") as stream:
+        with open_input(file, most_bytes=None) as stream:
             while data := stream.read(1 << 20):
                 digest.update(data)
                 size += len(data)
@@ -211,13 +244,20 @@ def _unwritable(path: Path, error: OSError) -> StoreError:
     return StoreError(f"cannot write {path}: {error.strerror or error}; fix it, then run again")
 
 
+def _folder_frames(path: Path, how: Reading) -> Iterator[npt.NDArray[np.uint8]]:
+    try:
+        for name in frame_names(file.name for file in path.iterdir()):
+            yield np.asarray(decode_image(local_bytes(path / name), how))
+    except (OSError, StoreError, BrokenInputError) as error:
+        raise EncodeError(f"a folder of frames with one that cannot be read: {error}") from error
+
+
 def _read_folder(path: Path, how: Reading) -> Video:
     names = frame_names(file.name for file in path.iterdir())
     try:
-        frames = [
-            np.asarray(image) for image in decode_images([(path / name).read_bytes() for name in names], how)
-        ]
-    except (OSError, BrokenInputError) as error:
+        files = [local_bytes(path / name) for name in names]
+        frames = [np.asarray(image) for image in decode_images(files, how)]
+    except (OSError, StoreError, BrokenInputError) as error:
         raise EncodeError(f"a folder of frames with one that cannot be read: {error}") from error
     sizes = {frame.shape for frame in frames}
     if len(sizes) != 1:

@@ -23,15 +23,18 @@ Take = Callable[[bytes], object]
 
 
 @contextmanager
-def open_input(path: Path, within: str | None = None) -> Iterator[BinaryIO]:
+def open_input(
+    path: Path, within: str | None = None, most_bytes: int | None = MAX_BYTES
+) -> Iterator[BinaryIO]:
     """A local file, open for reading.
 
     Args:
         within: a folder in which the file must be after symbolic links are resolved.
+        most_bytes: a larger file is refused; None: no limit.
 
     Raises:
         FileNotFoundError: there is no such file.
-        StoreError: it is not a regular file, is outside the folder, or has more than MAX_BYTES.
+        StoreError: it is not a regular file, is outside the folder, or is too large.
     """
     with os.fdopen(os.open(path, _OPEN), "rb") as file:
         found = os.fstat(file.fileno())
@@ -39,13 +42,13 @@ def open_input(path: Path, within: str | None = None) -> Iterator[BinaryIO]:
             raise StoreError("it is neither a file nor a folder")
         if within is not None:
             _check_inside(path, found, within)
-        if found.st_size > MAX_BYTES:
-            raise StoreError(f"it has more than {MAX_BYTES:,} bytes")
+        if most_bytes is not None and found.st_size > most_bytes:
+            raise StoreError(f"it has more than {most_bytes:,} bytes")
         yield file
 
 
 def local_input(take: Take, path: Path, within: str | None = None) -> None:
-    """Pass the bytes of a local file to ``take``. Args and errors: see ``open_input``."""
+    """Pass the bytes of a local file to ``take``, at most MAX_BYTES. Args and errors: see ``open_input``."""
     with open_input(path, within) as file:
         size = 0
         while part := file.read(_PART_BYTES):

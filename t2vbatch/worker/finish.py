@@ -26,7 +26,7 @@ from t2vbatch.media.degenerate import degenerate_reason
 from t2vbatch.media.encoding import encoder_versions
 from t2vbatch.media.playable import file_notes, written_fps, written_size
 from t2vbatch.media.poster import poster, poster_name
-from t2vbatch.media.reading import reading_of
+from t2vbatch.media.reading import TRUSTED, reading_of
 from t2vbatch.media.video import Video, decode, decode_audio, digest_file, encode, ffmpeg_version, holds_audio
 from t2vbatch.metrics.protocol import RowInputs
 from t2vbatch.metrics.scorer import Scorer, Scores
@@ -152,7 +152,7 @@ class Finisher:
             with stage("encode"):
                 encode(video, staged, self._job.video)
             with stage("verify"):
-                read_back = _check_frames(video, decode(staged), self._job.video)
+                read_back = _check_frames(video, decode(staged, TRUSTED), self._job.video)
                 record = _with_sound(record, video, staged, self._job.video)
                 sha256, size = digest_file(staged)
                 frames_sha256, reason = read_back.sha256(), degenerate_reason(video)
@@ -210,7 +210,7 @@ class Finisher:
         if record.audio_rate_hz is None or not self._scorer.needs_audio:
             return video
         with self._store.video(sample.video) as path:
-            return replace(video, audio=decode_audio(path))
+            return replace(video, audio=decode_audio(path, video.duration_s))
 
     def _scores(self, sample: Sample, video: Video) -> Scores:
         image = self._image(sample, "image")
@@ -254,7 +254,7 @@ def _with_sound(record: Record, video: Video, path: Path, settings: VideoFile) -
     """The record with the sound that a decoder reads from the file, where a sound was written."""
     if video.audio is None or not holds_audio(settings):
         return record
-    decoded = decode_audio(path)
+    decoded = decode_audio(path, video.duration_s)
     if (
         decoded.channels != video.audio.channels
         or abs(decoded.duration_s - video.duration_s) > _SOUND_SLACK_S

@@ -43,7 +43,7 @@ def test_a_sound_survives_its_file(tmp_path: Path, name: str, rate_hz: int) -> N
     """Each channel keeps its tone and loudness, and the sound its duration, at every rate that models use."""
     path = tmp_path / f"video{suffix(_settings(name))}"
     encode(_video(_tones(rate_hz=rate_hz)), path, _settings(name))
-    heard = decode_audio(path)
+    heard = decode_audio(path, 60.0)
     assert heard.channels == 2
     assert heard.duration_s == pytest.approx(1.5, abs=0.001)
     for channel, tone in zip(heard.waveform, _TONES_HZ, strict=True):
@@ -58,7 +58,7 @@ def test_the_same_sound_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
     encode(video, tmp_path / "a", _settings(name))
     encode(video, tmp_path / "b", _settings(name))
     assert digest_file(tmp_path / "a") == digest_file(tmp_path / "b")
-    assert decode_audio(tmp_path / "a").sha256() == decode_audio(tmp_path / "b").sha256()
+    assert decode_audio(tmp_path / "a", 60.0).sha256() == decode_audio(tmp_path / "b", 60.0).sha256()
 
 
 @pytest.mark.parametrize("name", ["mp4", "webm", "gif", "png"])
@@ -75,7 +75,7 @@ def test_a_sound_leaves_the_frames_alone(tmp_path: Path, name: str) -> None:
 def test_a_sound_ends_with_the_frames(tmp_path: Path, name: str, sound_s: float) -> None:
     """A longer sound is cut; a shorter one is padded with silence."""
     encode(_video(_tones(sound_s)), tmp_path / "v", _settings(name))
-    heard = decode_audio(tmp_path / "v")
+    heard = decode_audio(tmp_path / "v", 60.0)
     assert heard.duration_s == pytest.approx(1.5, abs=0.001)
     last = np.abs(heard.waveform[:, -heard.rate_hz // 2 :].astype(float)).mean()
     assert (last > 5000) == (sound_s > 1.5)
@@ -85,7 +85,7 @@ def test_a_sound_ends_with_the_frames(tmp_path: Path, name: str, sound_s: float)
 def test_one_channel_stays_one(tmp_path: Path) -> None:
     """Mono stays mono."""
     encode(_video(_tones(channels=1)), tmp_path / "v", _settings("mp4"))
-    assert decode_audio(tmp_path / "v").channels == 1
+    assert decode_audio(tmp_path / "v", 60.0).channels == 1
 
 
 @pytest.mark.parametrize("name", ["mp4", "webm", "gif", "png"])
@@ -94,7 +94,7 @@ def test_a_video_without_sound_has_none(tmp_path: Path, name: str) -> None:
     encode(_video(_tones() if name == "gif" else None), tmp_path / "v", _settings(name))
     assert holds_audio(_settings(name)) == (name != "gif")
     with pytest.raises(EncodeError):
-        decode_audio(tmp_path / "v")
+        decode_audio(tmp_path / "v", 60.0)
 
 
 def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
@@ -103,14 +103,14 @@ def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
     encode(_video(_tones()), path, _settings("mp4"))
     path.write_bytes(path.read_bytes()[:-3000])
     with pytest.raises(EncodeError):
-        decode_audio(path)
+        decode_audio(path, 60.0)
 
 
 def test_a_wav_file_keeps_every_value(tmp_path: Path) -> None:
     """A WAV file keeps every value, at full scale and in both channels."""
     waveform = np.array([[0, 1, -1, 32767], [5, 6, 7, -32768]], np.int16)
     write_wav(Audio(waveform, 22050), tmp_path / "a.wav")
-    read_back = read_wav(tmp_path / "a.wav")
+    read_back = read_wav(tmp_path / "a.wav", 60.0)
     assert read_back.rate_hz == 22050
     assert np.array_equal(read_back.waveform, waveform)
 
@@ -126,7 +126,7 @@ def test_other_files_are_not_wav_files(tmp_path: Path, damage: str) -> None:
     else:
         path.write_bytes(b"" if damage == "empty" else b"no sound")
     with pytest.raises(ValueError, match="not a 16-bit WAV file"):
-        read_wav(path)
+        read_wav(path, 60.0)
 
 
 @pytest.mark.parametrize(

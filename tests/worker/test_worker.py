@@ -125,7 +125,7 @@ def test_a_record_describes_the_sound(tmp_path: Path, format: str, rate_hz: int)
     worker = _worker(tmp_path, _ModelWithSound(), format=format)
     worker.generate(_work(1, _sample("a")))
     worker.finish(1)
-    record, sound = Store(str(tmp_path)).committed("a"), decode_audio(tmp_path / "videos/m/a.mp4")
+    record, sound = Store(str(tmp_path)).committed("a"), decode_audio(tmp_path / "videos/m/a.mp4", 60.0)
     assert record is not None
     assert (record.audio_rate_hz, record.audio_channels, record.audio_sha256) == (rate_hz, 2, sound.sha256())
     assert sound.duration_s == pytest.approx(5 / 8, abs=0.001)
