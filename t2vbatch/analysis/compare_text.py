@@ -172,8 +172,9 @@ def _missing(pairs: Sequence[Pair]) -> list[str]:
             notes.append(f"{name}: {pair.filled} missing scores replaced")
     if any(pair.bounds for pair in pairs):
         notes.append(
-            "bounds: the difference with every missing score at the lowest or the highest observed score; a"
-            " winner must win at both bounds (other treatments: --missing worst, drop or impute:VALUE)"
+            "bounds: the difference with every missing score at the lowest or the highest observed score; p"
+            " is the largest of both, and a winner must win at both (other treatments: --missing worst, drop"
+            " or impute:VALUE)"
         )
     return notes
 

@@ -257,8 +257,9 @@ def sheet(
     from t2vbatch.report.sheet import write_sheets
 
     (results,) = read_results([output]).values()
-    if model is not None and model not in results["model"].to_pylist():
-        raise UsageError(f"--model {model}", f"no such model in {output}", "a model of the run's job")
+    known = dict.fromkeys(results["model"].to_pylist())
+    if model is not None and model not in known:
+        raise UsageError(f"--model {model}", f"no such model in {output}", f"one of {', '.join(known)}")
     store = open_store(output)
     for name in write_sheets(store.folder, results, model, rows, frames):
         typer.echo(f"{store.uri}/{name}")

@@ -19,7 +19,7 @@ from t2vbatch.errors import UsageError, nearest
 from t2vbatch.job import Job
 from t2vbatch.metrics.registry import known_columns
 from t2vbatch.output.records import RESULTS, score_columns
-from t2vbatch.output.store import open_store
+from t2vbatch.output.store import no_run_here, open_store
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,11 @@ def read_results(outputs: Sequence[str]) -> dict[str, pa.Table]:
     names = [PurePosixPath(output.rstrip("/")).name for output in outputs]
     tables = {}
     for output, name in zip(outputs, names, strict=True):
-        label = name if names.count(name) == 1 else output
+        label, store = name if names.count(name) == 1 else output, open_store(output)
         try:
-            tables[label] = open_store(output).read_table("results.parquet")
+            tables[label] = store.read_table("results.parquet")
         except FileNotFoundError:
-            raise UsageError(output, "no results.parquet", "the output folder of a run") from None
+            raise no_run_here(store, "results.parquet") from None
     return tables
 
 

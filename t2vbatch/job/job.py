@@ -167,6 +167,10 @@ def load_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise JobError(str(path), "no such file", "a job file", "see jobs/ for examples") from None
+    except IsADirectoryError:
+        inside = file / "job.yaml"
+        fix = f"the job of this output is {inside}" if inside.is_file() else ""
+        raise JobError(str(path), "a folder", "a job file (YAML)", fix) from None
     except (OSError, UnicodeDecodeError) as error:
         raise JobError(str(path), f"a file that cannot be read ({error})", "a YAML file") from error
     return _located(parse_job(text, str(path), overrides), file.absolute().parent)

@@ -279,8 +279,18 @@ class Store:
 
 
 def no_run_here(store: Store, missing: str) -> UsageError:
-    """The error for an output folder in which no run has begun."""
-    return UsageError(store.uri, f"no {missing}: no run has begun here", "the output folder of a run")
+    """The error for a place that is not the output folder of a run, or lacks a file of it."""
+    found, fix = f"no {missing}: no run has begun here", ""
+    if "://" not in store.uri:
+        place = Path(store.uri)
+        if place.is_file():
+            found, fix = "a file", "name the folder that the key output of the job names"
+        elif not place.exists():
+            found = "no such folder"
+        elif missing == "results.parquet" and (place / "plan.parquet").exists():
+            found = f"no {missing}: no run has ended here"
+            fix = f"wait for the run, or write it from the finished samples: t2vbatch report {store.uri}"
+    return UsageError(store.uri, found, "the output folder of a run", fix)
 
 
 def open_store(uri: str) -> Store:

@@ -63,6 +63,14 @@ def leaderboard(
     return board
 
 
+def marks_of(board: Mapping[str, Mapping[str, Cell]]) -> set[str]:
+    """The marks that occur in a leaderboard: ranks, ``best`` and ``basis``. The legend explains these."""
+    cells = [cell for of_model in board.values() for cell in of_model.values()]
+    marks = {cell.rank for cell in cells if cell.rank}
+    marks |= {"best"} if any(cell.best for cell in cells) else set()
+    return marks | ({"basis"} if any(cell.basis for cell in cells) else set())
+
+
 def best_model(scores: Mapping[str, ScoreSummary], better: str | None) -> str | None:
     """The model with the best mean; None if the score has no direction or no values."""
     means = {model: score.mean for model, score in scores.items() if score.mean is not None}

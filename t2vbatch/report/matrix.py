@@ -52,23 +52,30 @@ def matrices(comparison: Comparison) -> list[Matrix]:
 
 def _matrix(score: str, pairs: Mapping[tuple[str, str], Pair], models: Sequence[str]) -> Matrix:
     better = next(iter(pairs.values())).better
-    rows = tuple(tuple(_cell(pairs, row, column) for column in models) for row in models)
+    digits = max(digits_for(_width(pair)) for pair in pairs.values())  # the same in all cells
+    rows = tuple(tuple(_cell(pairs, row, column, digits) for column in models) for row in models)
     return Matrix(score, better, rows)
 
 
-def _cell(pairs: Mapping[tuple[str, str], Pair], row: str, column: str) -> Cell | None:
+def _width(pair: Pair) -> float:
+    """The width of the interval; the size of the difference if it has none."""
+    interval = pair.difference
+    assert interval is not None
+    if interval.low is None or interval.high is None:
+        return abs(interval.mean)
+    return interval.high - interval.low
+
+
+def _cell(pairs: Mapping[tuple[str, str], Pair], row: str, column: str, digits: int) -> Cell | None:
     pair = pairs.get((row, column)) or pairs.get((column, row))
     if pair is None or pair.difference is None:
         return None
     interval = pair.difference
     mean = interval.mean if pair.first == row else -interval.mean
-    width = (
-        abs(interval.mean) if interval.low is None or interval.high is None else interval.high - interval.low
-    )
     if pair.winner is not None:
         result = "better" if pair.winner == row else "worse"
     else:
         result = "open" if open_rank(pair) == "undecided" else ""
     test = "not tested" if pair.p_holm is None else p_clause(pair.p_holm)
     details = f"{pair.first} - {pair.second}: {difference_text(pair)}, {test}, {pair.n:,} videos"
-    return Cell(f"{mean:+z.{digits_for(width)}f}", result, pair.winner or "", details)
+    return Cell(f"{mean:+z.{digits}f}", result, pair.winner or "", details)

@@ -19,7 +19,7 @@ from t2vbatch.report.breakdown import breakdowns
 from t2vbatch.report.data import as_script, page_data
 from t2vbatch.report.forest import COLOURS, forests
 from t2vbatch.report.inputs import Inputs, write_inputs
-from t2vbatch.report.leaderboard import FEW_ROWS, leaderboard, score_names
+from t2vbatch.report.leaderboard import FEW_ROWS, leaderboard, marks_of, score_names
 from t2vbatch.report.matrix import matrices
 from t2vbatch.report.models import differences, model_facts
 from t2vbatch.report.page_files import SCRIPT, STYLE, write_assets
@@ -101,6 +101,7 @@ def _results(summary: Summary, comparison: Comparison, better: Mapping[str, Any]
         "scores": score_names(summary),
         "better": {name: better.get(name) for name in score_names(summary)},
         "leaderboard": board,
+        "marks": marks_of(board),
         "few_rows": FEW_ROWS,
         "distances": sorted_distances(summary),
         "distance_notes": distance_notes(summary),

@@ -22,10 +22,10 @@ def test_a_reload_keeps_view_filters_and_order(report: Page) -> None:
     report.locator("#filter-selects select[aria-label='filter by category']").select_option("sliding")
     report.locator("#sort").select_option(label="clip_score: best first")
     report.locator("#search").fill("red")
-    expect(report.locator("#count")).to_have_text("4 of 16 videos")
+    expect(report.locator("#count")).to_have_text("4 of 16 samples")
     before = report.locator(".card .score:nth-child(2)").all_text_contents()
     report.reload()
-    expect(report.locator("#count")).to_have_text("4 of 16 videos")
+    expect(report.locator("#count")).to_have_text("4 of 16 samples")
     expect(report.locator("#search")).to_have_value("red")
     assert report.locator(".card .score:nth-child(2)").all_text_contents() == before
 
@@ -68,6 +68,6 @@ def test_a_column_may_be_named_like_a_property(page: Page, tmp_path: Path) -> No
     page.locator("#filter-selects select[aria-label='filter by constructor']").evaluate(
         "select => { select.value = 'c0'; select.dispatchEvent(new Event('change')); }"
     )
-    expect(page.locator("#count")).to_have_text("0 of 2 videos")
+    expect(page.locator("#count")).to_have_text("0 of 2 samples")
     page.reload()
     expect(page.locator(".chip")).to_have_count(2)

@@ -76,10 +76,10 @@ def test_a_bar_filters_and_its_own_histogram_stays(report: Page) -> None:
     bars = report.locator("#histograms .histogram").first.locator(".bin")
     bars.first.click()
     expect(report.locator(".chip")).to_contain_text("clip_score")
-    expect(report.locator("#count")).to_contain_text("of 6 videos")
+    expect(report.locator("#count")).to_contain_text("of 6 samples")
     expect(report.locator("#histograms figcaption").first).to_have_text("clip_score 6 videos")
     bars.last.click(modifiers=["Shift"])
-    expect(report.locator("#count")).to_have_text("6 videos")
+    expect(report.locator("#count")).to_have_text("6 samples")
     bars.first.click()
     expect(report.locator(".chip")).to_have_count(0)
 
@@ -90,7 +90,7 @@ def test_one_number_alone_is_a_histogram(report: Page) -> None:
     report.locator("#up").select_option("")
     expect(report.locator("#chart figcaption")).to_have_text("length 6 videos")
     report.locator("#chart .bin").last.click()
-    expect(report.locator("#count")).to_have_text("2 of 6 videos")
+    expect(report.locator("#count")).to_have_text("2 of 6 samples")
 
 
 def test_any_two_numbers_make_a_scatter_plot(report: Page) -> None:

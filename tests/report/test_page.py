@@ -59,12 +59,12 @@ def test_the_leaderboard_sorts_by_a_click(report: Page) -> None:
 def test_a_click_in_the_leaderboard_filters_the_gallery(report: Page) -> None:
     """A count of failures leads to exactly these samples, and the back button returns to the overview."""
     report.locator("#leaderboard .lost.failed").click()
-    expect(report.locator("#count")).to_have_text("1 of 16 videos")
+    expect(report.locator("#count")).to_have_text("1 of 16 samples")
     expect(report.locator("#gallery .card")).to_have_count(1)
     report.go_back()
     expect(report.locator("#overview")).to_be_visible()
     report.locator("#leaderboard a", has_text="small").click()
-    expect(report.locator("#count")).to_have_text("8 of 16 videos")
+    expect(report.locator("#count")).to_have_text("8 of 16 samples")
 
 
 def test_differences_are_a_forest_plot(report: Page) -> None:
@@ -82,7 +82,7 @@ def test_the_heat_map_leads_to_the_videos_of_a_cell(report: Page) -> None:
     cell = report.locator("#heatmap tbody tr").first.locator("td a").first
     expect(cell).to_contain_text("°")
     cell.click()
-    expect(report.locator("#count")).to_have_text("4 of 16 videos")
+    expect(report.locator("#count")).to_have_text("4 of 16 samples")
     expect(report.locator(".chip")).to_have_text(
         ["model: small \N{MULTIPLICATION SIGN}", "category: rolling \N{MULTIPLICATION SIGN}"]
     )
@@ -171,7 +171,7 @@ def test_a_sampled_page_says_so(page: Page, tmp_path: Path) -> None:
     page.locator("#view-gallery").click()
     shown = page.evaluate("REPORT.count")
     assert 50 <= shown < 120
-    expect(page.locator("#count")).to_have_text(f"{shown} videos")
+    expect(page.locator("#count")).to_have_text(f"{shown} samples")
 
 
 @pytest.mark.parametrize("view", ["overview", "gallery", "sidebyside", "vote", "table", "charts"])
@@ -199,13 +199,13 @@ def test_ten_thousand_videos_stay_interactive(page: Page, tmp_path: Path) -> Non
     page.goto(write_output(tmp_path, rows, max_videos=10_000).as_uri())
     assert page.evaluate("performance.getEntriesByType('navigation')[0].domComplete") < HANG_MS
     assert page.evaluate(CLICKED, "#view-gallery") < HANG_MS
-    expect(page.locator("#count")).to_have_text("10,000 videos")
+    expect(page.locator("#count")).to_have_text("10,000 samples")
     assert page.locator(".card").count() < 300
     assert page.evaluate(TIMED, ["#sort", "spread:clip_score"]) < HANG_MS
     assert page.evaluate(TIMED, ["#search", "number 24"]) < HANG_MS
-    expect(page.locator("#count")).to_have_text("444 of 10,000 videos")
+    expect(page.locator("#count")).to_have_text("444 of 10,000 samples")
     page.locator("#search").fill("")
-    expect(page.locator("#count")).to_have_text("10,000 videos")
+    expect(page.locator("#count")).to_have_text("10,000 samples")
     for view in ("#view-sidebyside", "#view-vote", "#view-table", "#view-charts"):
         assert page.evaluate(CLICKED, view) < HANG_MS
 
@@ -260,4 +260,4 @@ def test_a_group_of_failures_opens_all_of_them(page: Page, tmp_path: Path) -> No
     expect(page.locator("#failure-list > .link")).to_contain_text("16 more samples with 16 other errors")
     page.locator(".failure summary").first.click()
     page.get_by_role("button", name="show all 25").click()
-    expect(page.locator("#count")).to_have_text("25 of 90 videos")
+    expect(page.locator("#count")).to_have_text("25 of 90 samples")

@@ -52,14 +52,15 @@ def test_search_and_filters_narrow_the_gallery(report: Page) -> None:
     """Search looks at prompts; model and status filter; the count shows how many match."""
     report.locator("#search").fill("GREEN")
     expect(report.locator(".card")).to_have_count(4)
-    expect(report.locator("#count")).to_have_text("4 of 16 videos")
+    expect(report.locator("#count")).to_have_text("4 of 16 samples")
     select(report, "model", "large")
     expect(report.locator(".card")).to_have_count(2)
     report.locator("#search").fill("no such thing")
     expect(report.locator("#nothing")).to_be_visible()
     report.locator("#search").fill("")
+    expect(report.locator(".card")).to_have_count(8)
     select(report, "status", "failed")
-    expect(report.locator(".card")).to_have_count(0)
+    expect(report.locator(".card")).to_have_count(1)
     report.locator("#chips .link").click()
     expect(report.locator(".card")).to_have_count(16)
 
@@ -67,7 +68,7 @@ def test_search_and_filters_narrow_the_gallery(report: Page) -> None:
 def test_a_column_of_the_manifest_is_a_filter(report: Page) -> None:
     """A column with few distinct values has a select in the filter bar."""
     select(report, "category", "rolling")
-    expect(report.locator("#count")).to_have_text("8 of 16 videos")
+    expect(report.locator("#count")).to_have_text("8 of 16 samples")
 
 
 def test_sorting_puts_missing_values_last(report: Page) -> None:

@@ -40,6 +40,7 @@ const charts = (() => {
     if (models.length > 1) document.getElementById("legend").append(...models.map(modelLabel));
     document.getElementById("legend").hidden = models.length < 2;
     place.style.setProperty("--fill", models.length > 2 ? "7%" : "20%");
+    place.querySelector(".controls").hidden = measures.length === 0;
     across.addEventListener("change", () => setState({ across: across.value }));
     up.addEventListener("change", () => setState({ up: up.value || "count" }));
   }

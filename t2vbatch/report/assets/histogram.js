@@ -13,7 +13,12 @@ function histogram(name) {
   const title = element("figcaption", "", name);
   figure.append(title);
   if (!samples.length) {
-    figure.append(element("p", "note", "None of these videos has it."));
+    figure.append(element("p", "note", "None of these samples has this score."));
+    return figure;
+  }
+  title.append(element("span", "soft", ` ${many(samples.length, "video")}`));
+  if (new Set(allSamples.map((sample) => value(sample, name)).filter((found) => found !== null)).size === 1) {
+    figure.append(element("p", "note", `Every value is ${scoreText(samples[0], name)}.`));
     return figure;
   }
   // The axis covers all samples: it stays while filters change.
@@ -22,7 +27,6 @@ function histogram(name) {
   const counts = new Map(models.map((model) => [model, new Array(BINS).fill(0)]));
   for (const sample of samples) counts.get(value(sample, "model"))[binOf(sample)] += 1;
   const tallest = Math.max(...[...counts.values()].flat());
-  title.append(element("span", "soft", ` ${samples.length} video${samples.length === 1 ? "" : "s"}`));
   const frame = element("div", "bars");
   frame.append(outlines(counts, tallest), bins(name, counts, low, high));
   const axis = element("div", "ticks");
@@ -58,7 +62,7 @@ function bins(name, counts, low, high) {
     const active = Boolean(filter) && "from" in filter && (filter.from ?? low) < to && (filter.to ?? high) > from;
     const made = button("", "bin", (event) => filterBin(name, from, to, active, event.shiftKey));
     const size = [...counts.values()].reduce((sum, found) => sum + found[bin], 0);
-    made.title = `${number(from)} to ${number(to)}: ${size} video${size === 1 ? "" : "s"}`;
+    made.title = `${number(from)} to ${number(to)}: ${many(size, "video")}`;
     made.setAttribute("aria-label", made.title);
     made.setAttribute("aria-pressed", String(active));
     made.tabIndex = bin === 0 ? 0 : -1;

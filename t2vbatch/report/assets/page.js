@@ -13,8 +13,10 @@ function showView() {
     for (const [name, view] of Object.entries(views)) {
       view.place.hidden = name !== state.view;
       const link = document.getElementById(`view-${name}`);
-      if (name === state.view) link?.setAttribute("aria-current", "page");
-      else link?.removeAttribute("aria-current");
+      if (name === state.view) {
+        link?.setAttribute("aria-current", "page");
+        link?.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone the row of views scrolls
+      } else link?.removeAttribute("aria-current");
     }
     document.body.dataset.view = state.view;
     document.body.classList.remove("filtering");
@@ -22,7 +24,7 @@ function showView() {
   }
   const samples = sorted(matching());
   current.show(samples);
-  countOutput.textContent = samples.length === count ? `${counted(count)} videos` : `${counted(samples.length)} of ${counted(count)} videos`;
+  countOutput.textContent = samples.length === count ? many(count, "sample") : `${counted(samples.length)} of ${many(count, "sample")}`;
   document.getElementById("nothing").hidden = samples.length > 0 || count === 0 || state.view === "overview";
 }
 

@@ -12,10 +12,15 @@ function videoBox(sample) {
   if (value(sample, "video")) {
     const box = posterBox(sample);
     if (hasVideo(sample)) box.append(makePlayer(sample, box));
+    // A degenerate video looks like any other while it is small or still.
+    if (value(sample, "status") !== "ok") box.append(element("span", "flag", value(sample, "status")));
     return box;
   }
-  const box = element("div", "video-box");
-  box.append(element("p", "reason", value(sample, "error_type") || value(sample, "status")));
+  const [box, reason] = [element("div", "video-box"), element("p", "reason")];
+  reason.append(element("b", "", value(sample, "error_type") || value(sample, "status")));
+  const [first] = (value(sample, "error") ?? "").split("\n");
+  if (first) reason.append(element("span", "", first));
+  box.append(reason);
   return box;
 }
 

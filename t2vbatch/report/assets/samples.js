@@ -11,6 +11,11 @@ function counted(number) {
   return number.toLocaleString("en");
 }
 
+// "1 sample", "2,000 samples"
+function many(size, noun) {
+  return `${counted(size)} ${noun}${size === 1 ? "" : "s"}`;
+}
+
 function value(sample, name) {
   const column = columns[name];
   if (!column) return null;

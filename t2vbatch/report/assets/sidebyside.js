@@ -32,7 +32,9 @@ const sideBySide = (() => {
   function card(sample) {
     const label = modelLabel(value(sample, "model"));
     const made = videoCard(sample, [label], () => openDetail(listed, sample));
-    watch.observe(made.querySelector(".video-box"));
+    const picture = made.querySelector(".video-box");
+    made.style.setProperty("--aspect", picture.style.getPropertyValue("--aspect") || 1);
+    watch.observe(picture);
     return made;
   }
 

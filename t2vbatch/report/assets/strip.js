@@ -14,10 +14,18 @@ const strip = (() => {
   // Groups at equal distances; those with a video of every model first.
   function columnsOfStrip() {
     const groups = [...allGroups.values()].filter((group) => group.some((sample) => value(sample, "video")));
-    const whole = groups.filter((group) => shownModels.every((model) => group.some((one) => value(one, "model") === model && value(one, "video"))));
-    const pool = distinctPrompts(whole.length ? whole : groups);
-    const wanted = Math.min(STRIP_COLUMNS, pool.length);
-    return Array.from({ length: wanted }, (_, index) => pool[Math.floor((index * pool.length) / wanted)]);
+    const isWhole = (group) => shownModels.every((model) => group.some((one) => value(one, "model") === model && value(one, "video")));
+    const whole = distinctPrompts(groups.filter(isWhole));
+    const prompts = new Set(whole.map((group) => heading(group[0])));
+    const partial = distinctPrompts(groups).filter((group) => !prompts.has(heading(group[0])));
+    const chosen = spread(whole, STRIP_COLUMNS);
+    return [...chosen, ...spread(partial, STRIP_COLUMNS - chosen.length)];
+  }
+
+  // At most this many of them, at equal distances.
+  function spread(groups, most) {
+    const wanted = Math.min(most, groups.length);
+    return Array.from({ length: wanted }, (_, index) => groups[Math.floor((index * groups.length) / wanted)]);
   }
 
   function distinctPrompts(groups) {
@@ -27,7 +35,7 @@ const strip = (() => {
   }
 
   function tile(sample, group) {
-    const made = button("", `tile ${value(sample, "status")}`, () => openDetail(group, sample));
+    const made = button("", `tile ${value(sample, "status")} m${colourOf(value(sample, "model"))}`, () => openDetail(group, sample));
     made.dataset.sample = sample;
     const picture = videoBox(sample);
     const model = models.length > 1 ? `${value(sample, "model")}: ` : "";

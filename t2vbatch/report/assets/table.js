@@ -62,9 +62,9 @@ const table = (() => {
   }
 
   function filterCell(name) {
-    const made = element("td");
+    const made = element("td", isNumeric(name) ? "number" : "");
     if (name === "video") return made;
-    if (hasSelect(name)) made.append(filterSelect(name));
+    if (hasSelect(name) && name !== "prompt") made.append(filterSelect(name));
     else if (isNumeric(name)) made.append(rangeEnd(name, "from", "min"), rangeEnd(name, "to", "max"));
     else made.append(textFilter(name));
     made.dataset.filter = name;

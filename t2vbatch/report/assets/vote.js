@@ -35,14 +35,18 @@ const vote = (() => {
     stop();
     const parts = [status()];
     if (pairs.length) parts.push(...ballot(...pairs[0]));
-    else parts.push(element("p", "note", videosAreShared ? "Every pair of these videos has a vote." : "This page was shared without its videos."));
+    else parts.push(element("p", "note", whyNoPair()));
     place.replaceChildren(...parts);
     if (pairs.length) clock.play(true);
   }
 
+  function whyNoPair() {
+    if (!videosAreShared) return "This page was shared without its videos.";
+    return votes.count() ? "Every pair of these videos has a vote." : "No prompt and seed has videos of two models here.";
+  }
+
   function status() {
     const line = element("p", "vote-status");
-    const many = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
     line.append(element("span", "", `${many(votes.count(), "vote")} · ${many(pairs.length, "pair")} left`));
     const save = button("save votes.jsonl", "quiet", () => saveFile("votes.jsonl", votes.text(), "application/jsonl"));
     const undo = button("undo (u)", "quiet", back);
