@@ -69,8 +69,11 @@ class Failures:
             self._charge(attempt, event.failure, worker, event.key)
 
     def _crash(self, worker: WorkerState, suspects: Sequence[int], failure: Failure) -> None:
-        """The process died of one of the suspects; the other units in it are requeued uncharged. So are all,
-        where some were given at once: the next death tells, when units are given one by one."""
+        """The process died of one of the suspects; its other units are requeued uncharged.
+
+        If several units were given at once, all are requeued uncharged and then given one by one, so that the
+        next death shows which unit causes it.
+        """
         for key in set(worker.keys) - set(suspects):
             self._requeue(self._running.pop(key), soon=True)
         if worker.together.intersection(suspects):

@@ -1,7 +1,8 @@
 """How many units a worker gets at once: one, unless they are so short that messages cost more.  [pure]
 
 A process that dies with such units may have died of any of them, because it reported none yet. They are tried
-again uncharged, and from then on all units of the model are given one by one, so that the next death tells.
+again uncharged, and from then on all units of the model are given one by one, so that the
+next death shows which unit causes it.
 """
 
 SHORT_S = 0.05
