@@ -101,7 +101,9 @@ def distance(
             )
         }
     elif save_statistics is not None:
-        raise UsageError("--save-statistics", "no reference", "also --reference and --backbone")
+        raise UsageError(
+            "--save-statistics", "no reference", "--reference and --backbone in the same command"
+        )
     job = open_store(output).read_job()
     uses = [*surroundings(job), *(distance_code(job) if asked is None else ())]
     confirm_code(output, uses, allow_code, "; --reference and --backbone name your own")

@@ -164,7 +164,7 @@ def _read(path: Path, public_key: Path | None) -> dict[str, Any]:
     except ValueError:
         raise UsageError(str(path), "a file that is not JSON", expected) from None
     if not isinstance(content, dict) or content.get("form") != FORM:
-        raise UsageError(str(path), "another kind of file", expected)
+        raise UsageError(str(path), "a file that is not a certificate", expected)
     claimed, signature = content.pop("digest", None), content.pop("signature", None)
     if claimed != _digest(content):
         raise UsageError(str(path), "a certificate that was changed after it was written", expected)

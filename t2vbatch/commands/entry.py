@@ -64,7 +64,7 @@ def reproduce_entry(
     """
     job = prepared.job
     if not job.expected:
-        raise UsageError("expected", "no expected values in the job", "an entry with the key expected")
+        raise UsageError("expected", "no expected values in the job", "a job with the key expected")
     for name, expected in job.expected.items():
         _known(f"expected.{name}.model", expected.model, job.models)
         _known(f"expected.{name}.score", expected.score, [*metric_columns(job), *VBENCH_COLUMNS])

@@ -53,10 +53,10 @@ def build_table(raw: Raw, naming: Naming, problems: Problems, limits: Limits) ->
         rows += batch.length
         size += parts[-1].nbytes
         if rows > limits.rows:
-            raise problems.stop(f"more than {limits.rows:,} rows", limits.bound("rows"), "split it")
+            raise problems.stop(f"more than {limits.rows:,} rows", limits.bound("rows"), "split the manifest")
         if size > limits.decoded_bytes:
             found = f"more than {limits.decoded_bytes:,} bytes of cells in {rows:,} rows"
-            raise problems.stop(found, limits.bound("decoded_bytes"), "split it")
+            raise problems.stop(found, limits.bound("decoded_bytes"), "split the manifest")
     if not rows:
         raise problems.stop("no rows", "at least one row")
     return builder.joined(parts)

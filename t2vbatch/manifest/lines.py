@@ -94,10 +94,10 @@ def _refuse_other_json(file: File, problems: Problems) -> None:
         first = next((line.strip() for line in text_lines(file.open()) if line.strip()), "")
     if first == "{":
         raise problems.stop(
-            "a JSON object over several lines", _OBJECT, "jq -c . FILE > NEW.jsonl writes it so"
+            "a JSON object over several lines", _OBJECT, "jq -c . FILE > NEW.jsonl converts it"
         )
     if first == "[" or first.startswith(("[{", "[ {")):
-        raise problems.stop("a JSON array", _OBJECT, "jq -c '.[]' FILE > NEW.jsonl writes it so")
+        raise problems.stop("a JSON array", _OBJECT, "jq -c '.[]' FILE > NEW.jsonl converts it")
 
 
 def _keys(file: File, problems: Problems, limits: Limits) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def read_parquet(files: Sequence[File], problems: Problems, limits: Limits) -> R
     if rows > limits.rows:
         raise problems.stop(f"{rows:,} rows", limits.bound("rows"), "split it into several jobs")
     if size > limits.decoded_bytes:
-        raise problems.stop(f"{size:,} bytes of cells", limits.bound("decoded_bytes"), "split it")
+        raise problems.stop(f"{size:,} bytes of cells", limits.bound("decoded_bytes"), "split the manifest")
     return Raw(tuple(names), _batches(files, problems))
 
 

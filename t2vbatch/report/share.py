@@ -107,7 +107,9 @@ def check_target(target: Path) -> None:
     """Raise UsageError unless the page can be shared to this path."""
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UsageError(
-            f"--share {target}", "it exists", "a new or empty folder, or a new file that ends in .zip"
+            f"--share {target}",
+            "a path that exists",
+            "a new or empty folder, or a new file that ends in .zip",
         )
     check_writable(f"--share {target}", target.parent)
 

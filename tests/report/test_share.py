@@ -96,7 +96,7 @@ def test_an_existing_target_is_refused(run: tuple[Folder, pa.Table], tmp_path: P
     (tmp_path / "old.zip").write_bytes(b"mine")
     (tmp_path / "empty").mkdir()
     for name in ("full", "old.zip"):
-        with pytest.raises(UsageError, match="it exists"):
+        with pytest.raises(UsageError, match="a path that exists"):
             share_report(*run, tmp_path / name)
     assert (tmp_path / "old.zip").read_bytes() == b"mine"
     assert share_report(*run, tmp_path / "empty").videos == 4

@@ -94,7 +94,7 @@ class Results:
         found = pc.index_in(pa.array(wanted, pa.string()), self.table["sample_id"].combine_chunks())
         if found.null_count:
             missing = next(name for name, at in zip(wanted, found.to_pylist(), strict=True) if at is None)
-            raise UsageError("show", f"no sample has the id {missing!r}", "values of the column sample_id")
+            raise UsageError("show", f"{missing!r}, an id of no sample", "values of the column sample_id")
         return Gallery(self._store, self.table.take(found))
 
     def __repr__(self) -> str:
@@ -139,7 +139,7 @@ class Results:
     def _known(self, score: str) -> str:
         if score not in self.scores:
             raise UsageError(
-                f"score {score!r}", "the results have no such score", nearest(score, self.scores)
+                f"score {score!r}", "a score that the results do not have", nearest(score, self.scores)
             )
         return score
 
