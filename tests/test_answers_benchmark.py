@@ -6,14 +6,14 @@ from tests.benchmarks.answers import COMMANDS, README, Answer, Command, row, wit
 
 
 def test_a_row_has_the_goal_the_old_value_and_the_median() -> None:
-    """A slow process among the warm ones does not change the row."""
+    """A row has the goal, the old value and the median, which one slow process does not change."""
     warm = [Answer(0.5, 0.4), Answer(9.0, 8.0), Answer(0.6, 0.5)]
     shown = row(Command("plan job.yaml", 2.0, 4.83, note="all done"), Answer(1.0, 0.9), warm)
     assert shown == "| `t2vbatch plan job.yaml`, all done | 2 | 4.83 | 1.00 | 0.60 | 0.50 |"
 
 
 def test_the_table_of_the_page_is_replaced_and_nothing_else() -> None:
-    """The text above and below stays; a page without the table is an error."""
+    """Only the table of the page is replaced; a page without the table is an error."""
     text = README.read_text()
     rows = [row(command, Answer(1, 1), [Answer(1, 1)]) for command in COMMANDS]
     written = with_table(text, rows)

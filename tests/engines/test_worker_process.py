@@ -155,7 +155,7 @@ def _works(*payloads: str) -> list[Work[Any]]:
 
 
 def test_units_that_come_together_have_an_event_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where one of them fails."""
+    """Units that are given at once have an event each, even if one of them fails."""
     process, _ = _slow(0.01, monkeypatch)
     kinds = [type(event) for event in process.generate_all(_works("good", "bad", "good"))]
     assert kinds == [m.Generated, m.Failed, m.Generated]
@@ -172,7 +172,7 @@ def test_units_that_would_begin_late_are_returned(monkeypatch: pytest.MonkeyPatc
 
 
 def test_units_after_a_failed_node_are_returned(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another node generates them."""
+    """Units that were given after one that failed by its node are returned to go to another node."""
     process, slow = _slow(0.01, monkeypatch)
     failed, *rest = process.generate_all(_works("full", "good", "good"))
     assert isinstance(failed, m.NodeFailed)

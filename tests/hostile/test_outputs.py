@@ -31,7 +31,7 @@ def test_the_digest_of_a_file_is_that_of_its_video(tmp_path: Path, kind: str) ->
 
 
 def test_a_large_video_is_verified_a_frame_at_a_time(tmp_path: Path) -> None:
-    """A small file of 400 MB of frames takes the memory of a few of them."""
+    """verify of a small file with 400 MB of frames takes the memory of a few frames."""
     shape = (150, 720, 1280, 3)
     encode(Video(np.broadcast_to(np.uint8(0), shape), 25.0), tmp_path / "v.mp4", VideoFile())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -64,7 +64,7 @@ def test_the_type_of_a_text_does_not_change_an_id(tmp_path: Path, kind: str) -> 
 
 @pytest.mark.parametrize("column", ["prompt", "id", "negative_prompt", "model"])
 def test_bytes_that_are_no_text_are_a_problem_of_their_row(tmp_path: Path, column: str) -> None:
-    """The message has the row, the column and the encoding that was expected."""
+    """The problem of bytes that are not text has the row, the column and the expected encoding."""
     cells = pa.array([b"a", "\u00d6l".encode("latin-1")], pa.binary())
     assert findings(tmp_path, **{column: cells}) == [(2, column, "2 bytes that are not UTF-8")]
 
@@ -81,7 +81,7 @@ def test_a_path_may_be_bytes(tmp_path: Path) -> None:
 
 
 def test_a_uuid_is_its_text(tmp_path: Path) -> None:
-    """As an id, and as an extra column."""
+    """A UUID is read as its text, as an id and as an extra column."""
     ids = [uuid.UUID(int=number) for number in (1, 2**127)]
     cells = pa.array([one.bytes for one in ids], pa.uuid())
     found = rows(tmp_path, id=cells, batch=cells)
@@ -104,7 +104,7 @@ def test_a_uuid_is_its_text(tmp_path: Path) -> None:
     ids=str,
 )
 def test_a_prompt_of_another_type_is_shown(tmp_path: Path, cell: Any, kind: pa.DataType, found: str) -> None:
-    """The message shows the value and its kind."""
+    """The message about a prompt of another type shows the value and its kind."""
     assert findings(tmp_path, prompt=pa.array([cell], kind)) == [(1, "prompt", found)]
 
 
@@ -116,7 +116,7 @@ def test_a_column_of_nulls_is_an_empty_column(tmp_path: Path) -> None:
 
 
 def test_whole_decimals_are_integers(tmp_path: Path) -> None:
-    """A database's NUMERIC column may hold ids, seeds and samples."""
+    """Whole decimals, as in NUMERIC columns of databases, are read as ids, seeds and samples."""
     cells = pa.array([decimal.Decimal("7.00")], pa.decimal128(9, 2))
     [row] = rows(tmp_path, id=cells, seed=cells, samples=cells)
     assert (row.row_id, row.seed, row.samples) == ("7", 7, 7)

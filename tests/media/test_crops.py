@@ -51,7 +51,7 @@ def cropped(tmp_path: Path, *fractions: int, options: str = "") -> Path:
 def test_a_crop_of_the_container_is_applied(
     tmp_path: Path, fractions: tuple[int, ...], shape: tuple[int, int], container: str
 ) -> None:
-    """The frames are those of ffmpeg, in both containers."""
+    """The cropped frames of both containers are those of ffmpeg."""
     path = cropped(tmp_path, *fractions)
     if container == "mkv":
         path = ffmpeg(tmp_path / "a.mkv", f"-i {path} -c copy")
@@ -69,7 +69,7 @@ def test_an_odd_crop_is_exact(tmp_path: Path) -> None:
 
 
 def test_a_crop_counts_before_pixel_aspect_and_turn(tmp_path: Path) -> None:
-    """A phone's video may be cropped, have wide pixels and be turned."""
+    """A crop is applied before the pixel aspect, and rotation keeps it."""
     path = cropped(tmp_path, 32, 1, 24, 1, -16, 1, 0, 1, options="-aspect 8:3")
     plain = decode_file(path, DEFAULT).frames
     assert plain.shape[1:3] == (24, 64)
@@ -97,13 +97,13 @@ def test_an_interlaced_video_is_deinterlaced_before_its_crop(tmp_path: Path) -> 
     ids=["nothing", "larger", "no fraction", "outside"],
 )
 def test_a_crop_that_fits_no_frame_is_ignored(tmp_path: Path, fractions: tuple[int, ...]) -> None:
-    """The whole frame is shown, as in players."""
+    """A crop that does not fit its frame is ignored, and the whole frame is shown, as in players."""
     assert decode_file(cropped(tmp_path, *fractions), DEFAULT).frames.shape[1:3] == (48, 64)
 
 
 @pytest.mark.parametrize("track", [1, 2])
 def test_a_crop_is_that_of_its_track(tmp_path: Path, track: int) -> None:
-    """Another video track in the file has its own."""
+    """Each video track has its own crop, or none."""
     first = cropped(tmp_path, 32, 1, 24, 1, 0, 1, 0, 1)
     both = ffmpeg(
         tmp_path / "b.mp4", f"-i {first} -f lavfi -i {SCENE} -map 0:v -map 1:v -c:v:0 copy -c:v:1 libx264"

@@ -118,7 +118,7 @@ def test_the_peak_is_that_of_the_file(tmp_path: Path, tags: str, peak_nits: floa
 
 
 def test_a_turned_hdr_video_with_wide_pixels_is_upright(tmp_path: Path) -> None:
-    """Colours, turn and pixel aspect are independent."""
+    """An HDR video with rotation and wide pixels is upright, with square pixels and the same colours."""
     pixels = np.zeros((HEIGHT, WIDTH, 3))
     pixels[: HEIGHT // 2] = 0.58
     plain = hdr(tmp_path / "a.mp4", pixels, "smpte2084", "-c:v", "libx265", "-aspect", "8:3")
@@ -131,7 +131,7 @@ def test_a_turned_hdr_video_with_wide_pixels_is_upright(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("transfer", "value"), [(16, 148), (18, 191)], ids=["PQ", "HLG"])
 def test_an_hdr_image_is_tone_mapped(transfer: int, value: int) -> None:
-    """Diffuse white of an image is that of a video."""
+    """Diffuse white has the same value in an HDR image and in an HDR video."""
     image = decode_image(
         png(b"\0" + bytes((value,) * 3), (1, 1), 8, 2, (b"cICP", bytes((9, transfer, 0, 1))))
     )
@@ -149,7 +149,7 @@ def test_dolby_vision_without_a_base_is_refused(tmp_path: Path) -> None:
 
 
 def test_dolby_vision_with_a_base_shows_the_base(tmp_path: Path) -> None:
-    """Phones write profile 8.4: HLG for all, and metadata for some."""
+    """Of Dolby Vision profile 8.4, which phones write, the HLG base is shown."""
     path = hdr(tmp_path / "a.mp4", ramps(), "arib-std-b67", "-c:v", "libx265", "-tag:v", "hvc1")
     expected = decode_file(path, DEFAULT).frames
     path.write_bytes(path.read_bytes().replace(b"hvc1", b"dvh1"))

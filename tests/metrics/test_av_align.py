@@ -105,7 +105,7 @@ def test_the_options_change_what_matches(start: Callable[..., Process], tmp_path
 
 @pytest.mark.timeout(900)
 def test_a_video_without_events_has_no_score(start: Callable[..., Process], tmp_path: Path) -> None:
-    """The reason says what is missing: sound, frames, or events."""
+    """A video without sound, frames or events has no score, and the reason says which is missing."""
     process, silent = start(), clicks(tmp_path / "a.wav", [])
     still = jumping(tmp_path / "f.npy", [])
     with pytest.raises(UnscorableError, match="no sound"):
@@ -136,5 +136,5 @@ def test_pairs_are_as_many_as_possible(onsets: list[float], peaks: list[float], 
     [([], []), ([1], []), ([1, 1, 2, 1], [2]), ([3, 3, 1, 2, 2, 1], []), ([0, 5, 0, 5, 0], [1, 3])],
 )
 def test_a_peak_is_larger_than_both_neighbours(values: list[float], expected: list[int]) -> None:
-    """Ends and plateaus are no peaks."""
+    """The first value, the last value and plateaus are not peaks."""
     assert local_maxima(values) == expected

@@ -44,7 +44,7 @@ def test_a_card_says_what_is_wrong_with_its_sample(page: Page, lost: Path) -> No
 
 
 def test_a_vote_without_pairs_says_why(page: Page, lost: Path) -> None:
-    """No pair was voted on: there is none."""
+    """Without pairs of videos, the blind vote says that there is nothing to vote on."""
     page.goto(f"{lost.as_uri()}#view=vote")
     expect(page.locator("#vote")).to_contain_text("No prompt and seed has videos of two models")
 

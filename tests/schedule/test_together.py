@@ -31,7 +31,7 @@ def test_short_units_are_given_together(unit_s: float, at_once: int) -> None:
 
 
 def test_units_are_given_one_by_one_unless_the_engine_sends_them_together() -> None:
-    """The inline engine does not."""
+    """For an engine that does not send units together, such as inline, they are given one by one."""
     assert len(_short(20, together=1).given) == 1
 
 
@@ -60,12 +60,12 @@ def test_frames_of_units_given_together_fit_into_memory() -> None:
 
 
 def test_the_last_units_are_shared() -> None:
-    """Of five units that are left, two workers get three at most."""
+    """Of the last five units, each of two workers gets at most three."""
     assert len(_short(7, workers=2).given) == 3
 
 
 def test_after_a_failure_units_are_given_one_by_one() -> None:
-    """Until a later unit is finished: the worker may be at fault."""
+    """After a failure units are given one by one until a later unit is finished."""
     harness = _short(30)
     first, *others = _keys(harness)
     harness.finished(1, 2)
@@ -91,7 +91,7 @@ def test_a_death_charges_no_unit_given_together() -> None:
 
 
 def test_returned_units_are_given_again_uncharged() -> None:
-    """Before those that were never given."""
+    """Units that a worker returned are given uncharged, before untried units."""
     harness = _short(20)
     first, *others = _keys(harness)
     [last] = [work for work in harness.given if work.key == others[-1]]
