@@ -6,6 +6,7 @@ nothing was started; 3 finished, and some samples are not ok; 130 interrupted.
 Each command imports what it needs when it runs, so that ``t2vbatch --help`` does not wait for torch.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import typer
 
 from t2vbatch import __version__
 from t2vbatch.cli import catalog, certificates, distance, evaluate, exchange, inspect, judge, run, start
+from t2vbatch.cli.streams import secure_streams
 from t2vbatch.errors import RunError, T2VBatchError, UsageError
 
 app = typer.Typer(
@@ -82,11 +84,16 @@ def command() -> None:
     process: a nightly job would take exit code 134 for a failed run. Everything is on the disk by then.
     """
     code: int | str | None = 0
+    secure_streams()
     try:
         main()
+        sys.stdout.flush()
     except SystemExit as end:
         code = end.code
-    sys.stdout.flush()
+    except OSError as error:
+        code = _unwritten(error)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
 
@@ -102,6 +109,8 @@ def main() -> None:
         _fail(error, 2)
     except RunError as error:
         _fail(error, 1)
+    except OSError as error:
+        sys.exit(_unwritten(error))
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -110,6 +119,13 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
     """Ctrl-C outside an engine: Typer turns the exception into exit code 130 and prints nothing."""
     print("interrupted; finished videos are kept, and the same command continues", file=sys.stderr)
     raise KeyboardInterrupt
+
+
+def _unwritten(error: OSError) -> int:
+    """Report an error of the system that no command expects, such as a full disk below stdout."""
+    place = f"{error.filename}: " if error.filename else "the result cannot be written: "
+    print(f"error: {place}{error.strerror or error}", file=sys.stderr)
+    return 1
 
 
 def _fail(error: T2VBatchError, code: int) -> None:

@@ -19,6 +19,7 @@ from t2vbatch.metrics import check_metrics, job_metrics
 from t2vbatch.models.checkpoints.folders import check_folder, is_checkpoint
 from t2vbatch.models.pins import using_pins
 from t2vbatch.models.protocol import ModelFacts
+from t2vbatch.output.own_files import foreign_files
 from t2vbatch.output.store import open_store
 from t2vbatch.plan import Plan, make_plan
 from t2vbatch.plan.media import Hints
@@ -141,6 +142,13 @@ def _check_output(uri: str) -> None:
     path = local_path(uri)
     if path is not None:
         check_writable("output", path, JobError)
+    if found := foreign_files(open_store(uri).folder):
+        raise JobError(
+            "output",
+            f"{uri}, where no run wrote {', '.join(found)}",
+            "a new folder, or the output of an earlier run",
+            "name another folder; a run would replace these files",
+        )
 
 
 def _check_manifest(uri: str) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, counted instead of thrown."""
+"""Ctrl-C, SIGTERM and the SIGHUP of a closed terminal, counted instead of thrown."""
 
 import signal
 import threading
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
@@ -36,10 +36,12 @@ def interrupts(urgent: bool = False) -> Iterator[Interrupts]:
     if threading.current_thread() is not threading.main_thread():
         yield counted
         return
-    before: list[_Handler] = [signal.signal(number, counted._handle) for number in _SIGNALS]
+    # nohup ignores SIGHUP, and so does the run then.
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before: list[_Handler] = [signal.signal(number, counted._handle) for number in heeded]
     try:
         yield counted
     finally:
-        for number, handler in zip(_SIGNALS, before, strict=True):
+        for number, handler in zip(heeded, before, strict=True):
             # None: the handler was not set from Python, and Python cannot restore it.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -42,7 +42,7 @@ from t2vbatch.job.sections import (
 )
 from t2vbatch.job.validation import problems
 from t2vbatch.job.yaml_source import Document, dump_yaml, read_document
-from t2vbatch.storage.files import local_path
+from t2vbatch.storage.files import expanded, local_path
 
 _NAMES = "a list of names, or {name: {options}}"
 
@@ -260,7 +260,7 @@ class _Locator:
     def path(self, uri: str, *key: str | int) -> str:
         """A path or URI that is one for certain, such as the manifest."""
         path = local_path(uri)
-        return uri if path is None else str((self._start(key) / path.expanduser()).resolve())
+        return uri if path is None else str((self._start(key) / expanded(path)).resolve())
 
     def model_path(self, uri: str, *key: str | int) -> str:
         """A path or a Hub id. A Hub id looks like a relative path; if such a folder exists, it is a path."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 class Section(BaseModel):
     """One mapping of the job. Any other key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Model(Section):
@@ -47,7 +47,7 @@ class Model(Section):
         default_factory=dict, description="compile, attention_backend, cache, quantization, text_encoder"
     )
     call: dict[str, Any] = Field(default_factory=dict, description="arguments of the pipeline's call")
-    fps: Annotated[float, Field(gt=0, le=240, strict=False)] | None = Field(
+    fps: Annotated[float, Field(ge=0.01, le=240, strict=False)] | None = Field(
         None, description="frames per second of the file; default: the model's own rate"
     )
     frames: Literal["auto", "any"] = Field(

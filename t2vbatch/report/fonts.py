@@ -12,6 +12,8 @@ from pathlib import Path
 
 from PIL import ImageFont
 
+from t2vbatch.storage.files import expanded
+
 PACKAGES = ("fontpkg_noto_sans", "fontpkg_noto_sans_arabic", "cvttf_NotoSansCJK_Regular")
 """Packages with fonts, the preferred one first."""
 
@@ -50,7 +52,7 @@ def packaged_fonts() -> tuple[Path, ...]:
 @cache
 def machine_fonts() -> tuple[Path, ...]:
     """The fonts of the machine, plain styles first."""
-    folders = [Path(folder).expanduser() for folder in FOLDERS]
+    folders = [expanded(folder) for folder in FOLDERS]
     found = [path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in _KINDS]
     return tuple(sorted(found, key=lambda path: (_styled(path), path.name, str(path))))
 

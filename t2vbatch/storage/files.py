@@ -24,7 +24,16 @@ from t2vbatch.storage.local_folder import Durable, LocalFolder
 from t2vbatch.storage.object_folder import ObjectFolder
 from t2vbatch.storage.web import fetch
 
-__all__ = ["Durable", "Folder", "LocalFolder", "ObjectFolder", "local_path", "open_folder", "read_uri"]
+__all__ = [
+    "Durable",
+    "Folder",
+    "LocalFolder",
+    "ObjectFolder",
+    "expanded",
+    "local_path",
+    "open_folder",
+    "read_uri",
+]
 
 
 class Folder(Protocol):
@@ -96,6 +105,13 @@ def local_path(uri: str) -> Path | None:
         return Path(unquote(parts.path))
     # A single letter before the colon is a Windows drive, not a scheme.
     return Path(uri) if len(parts.scheme) <= 1 or "://" not in uri else None
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with ``~`` as the home folder; unchanged where there is no such user."""
+    with contextlib.suppress(RuntimeError):
+        return Path(path).expanduser()
+    return Path(path)
 
 
 def read_uri(uri: str | Path) -> bytes:

@@ -66,3 +66,37 @@ def test_an_output_that_is_a_file_is_refused(folder: Path) -> None:
     with pytest.raises(JobError, match="which is a file") as caught:
         prepare(load_job(folder / "job.yaml", sets))
     assert caught.value.where == f"{folder / 'job.yaml'}:3:1: output"
+
+
+@pytest.mark.parametrize("name", ["job.yaml", "metadata.parquet", "results.parquet"])
+def test_no_run_replaces_files_that_no_run_wrote(tmp_path: Path, name: str) -> None:
+    """An output folder that holds the job file or another file of the user is refused."""
+    (tmp_path / "row.csv").write_text("id,prompt\na,one\n")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text(_JOB)
+    (tmp_path / "job.yaml").write_text(_JOB)
+    sets = ["metrics=[]", "models={fake: {path: x, pipeline: 't2vbatch.models.fake:FakeModel'}}"]
+    with pytest.raises(JobError, match=f"no run wrote {name}"):
+        prepare(load_job(tmp_path / "job.yaml", [*sets, f"output={tmp_path}/mine"]))
+    (tmp_path / "mine" / "lease.json").write_text("{}")
+    prepare(load_job(tmp_path / "job.yaml", [*sets, f"output={tmp_path}/mine"]))
+
+
+def test_a_home_that_nobody_has_is_a_name(tmp_path: Path) -> None:
+    """A path that begins with ~ and the name of no user is a folder of that name."""
+    (tmp_path / "job.yaml").write_text(_JOB.replace("output: out", "output: ~no-such-user"))
+    assert load_job(tmp_path / "job.yaml").output == str(tmp_path / "~no-such-user")
+
+
+@pytest.mark.parametrize(
+    "key", ["limits.media_decode_s", "workers.timeout_s", "budget.gpu_hours", "models.fake.fps"]
+)
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", "1e-300", "-1"])
+def test_numbers_without_a_meaning_are_refused(folder: Path, key: str, value: str) -> None:
+    """Infinity, NaN and negative numbers are no limits; a rate has a least value."""
+    sets = ["models={fake: {path: x, pipeline: 't2vbatch.models.fake:FakeModel'}}", f"{key}={value}"]
+    if value == "1e-300" and not key.endswith("fps"):
+        assert load_job(folder / "job.yaml", sets)
+        return
+    with pytest.raises(JobError, match="expected: a number"):
+        load_job(folder / "job.yaml", sets)

@@ -166,6 +166,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("Ray worker's clock goes back", at("clock goes back", 3, (0,)), job=_RAY),
     Fault("Ray driver's clock goes back", at("driver's clock goes back", 2, (0,)), job=_RAY),
     Fault("SIGTERM", interrupt(1, signal.SIGTERM)),
+    Fault("SIGHUP", interrupt(1, signal.SIGHUP)),
     Fault("Ctrl-C", interrupt(1, signal.SIGINT)),
     Fault("Ctrl-C twice", interrupt(2, signal.SIGINT)),
 )

@@ -1,0 +1,43 @@
+"""The standard streams of the process, which a shell, a scheduler or a full disk may have broken."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+
+def secure_streams() -> None:
+    """Give the process three open standard streams, and a stderr whose errors end nothing.
+
+    A closed stream's number would go to the next file that is opened, such as a video, and a library that
+    prints to the stream would write into that file.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # The lowest free number is this one.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+    sys.stderr = cast(TextIO, _BestEffort(sys.stderr))
+
+
+class _BestEffort:
+    """A text stream that drops what cannot be written: progress that is not shown must not end a run."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
