@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from t2vbatch.errors import EncodeError, UsageError
 from t2vbatch.exchange.benchmarks import RULES, VideoRules, check_videos
+from t2vbatch.exchange.row_ids import RowIds
 from t2vbatch.media.video import play_file, play_name
 from t2vbatch.output.tables import make_metadata
 from t2vbatch.storage.files import Folder
@@ -105,12 +106,15 @@ def hugging_face(folder: Folder, results: pa.Table, target: Path) -> int:
 
 
 def webdataset(folder: Folder, results: pa.Table, target: Path) -> int:
-    """Tar files of SHARD videos, each SAMPLE_ID.mp4 with SAMPLE_ID.json; the same bytes every time."""
-    rows, metadata = results.to_pylist(), _metadata(results).to_pylist()
+    """Tar files of SHARD videos, each SAMPLE_ID.mp4 with SAMPLE_ID.json; the same bytes every time.
+
+    Equal samples of two models have one id, so the second gets a number.
+    """
+    rows, metadata, keys = results.to_pylist(), _metadata(results).to_pylist(), RowIds()
     for number, start in enumerate(range(0, len(rows), SHARD)):
         with tarfile.open(target / f"{number:06d}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
             for row, facts in zip(rows[start : start + SHARD], metadata[start : start + SHARD], strict=True):
-                key = row["sample_id"]
+                key = keys.free(row["sample_id"])
                 _add(tar, f"{key}.json", as_json(facts))
                 _add(tar, key + _ending(row), _bytes(folder, row))
     return len(rows)

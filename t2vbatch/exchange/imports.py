@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from t2vbatch.errors import UsageError
 from t2vbatch.exchange.benchmarks import rules_of
 from t2vbatch.exchange.kept_media import KeptMedia, media_folder, staged
+from t2vbatch.exchange.row_ids import RowIds
 from t2vbatch.exchange.shards import webdataset
 from t2vbatch.manifest.text import BadText, decode_text
 from t2vbatch.media.frame_folder import SUFFIXES
@@ -127,12 +129,14 @@ def lines(source: Path, media: KeptMedia) -> Iterator[Row]:
         prompts = _prompts(source)
         yield from ({"id": f"{index:04d}", "prompt": prompt} for index, prompt in enumerate(prompts))
         return
+    ids = RowIds()
     for file in _visible(source, media):
         if file.suffix.lower() != ".txt":
             media.leave_out(f"{file.name}: not a .txt file")
             continue
+        name = ids.free(file.stem)
         for index, prompt in enumerate(_prompts(file)):
-            yield {"id": f"{file.stem}-{index:04d}", "prompt": prompt, "category": file.stem}
+            yield {"id": f"{name}-{index:04d}", "prompt": prompt, "category": file.stem}
 
 
 def captions(source: Path, media: KeptMedia) -> Iterator[Row]:
@@ -140,19 +144,34 @@ def captions(source: Path, media: KeptMedia) -> Iterator[Row]:
     if not source.is_dir():
         raise _wrong(source, "a file", "a folder of images with .txt files beside them")
     files = list(_visible(source, media))
-    texts = {file.stem: file for file in files if file.suffix.lower() == ".txt"}
+    texts = _texts_by_stem(files, media)
     used: set[str] = set()
+    stems, ids = set[str](), RowIds()
     for file in files:
         if file.suffix.lower() in SUFFIXES:
-            row: Row = {"id": file.name if file.stem in used else file.stem}
-            used.add(file.stem)
+            row: Row = {"id": ids.free(file.name if file.stem in stems else file.stem)}
+            stems.add(file.stem)
+            used.add(_composed(file.stem))
             row["image"] = media.copied(file)
-            text = texts.get(file.stem)
+            text = texts.get(_composed(file.stem))
             yield row | ({"prompt": _decoded(text).strip()} if text else {})
         elif file.suffix.lower() != ".txt":
             media.leave_out(f"{file.name}: neither an image nor a .txt file")
     for stem in sorted(texts.keys() - used):
         media.leave_out(f"{texts[stem].name}: no image of that name")
+
+
+def _texts_by_stem(files: Sequence[Path], media: KeptMedia) -> dict[str, Path]:
+    """The captions by their names in NFC: a Mac writes names in NFD, and other programs in NFC."""
+    texts: dict[str, Path] = {}
+    for file in files:
+        if file.suffix.lower() == ".txt" and texts.setdefault(_composed(file.stem), file) != file:
+            media.leave_out(f"{file.name}: another text of that name is used")
+    return texts
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 FORMATS: Mapping[str, Importer] = {

@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -12,6 +11,7 @@ from typing import BinaryIO
 from t2vbatch.errors import ManifestError, Problem, StoreError
 from t2vbatch.manifest.media import refusal
 from t2vbatch.storage.inputs import open_input
+from t2vbatch.storage.names import folded
 
 _PART_BYTES = 1 << 20
 _STEM_BYTES, _SUFFIX_CHARS = 200, 10
@@ -91,10 +91,10 @@ class KeptMedia:
     def _free(self, name: str) -> str:
         """A name that no other file has, also on disks that fold case and Unicode forms."""
         path, count = PurePosixPath(name), 1
-        while _folded(name) in self._names:
+        while folded(name) in self._names:
             count += 1
             name = f"{path.stem}-{count}{path.suffix}"
-        self._names[_folded(name)] = name
+        self._names[folded(name)] = name
         return name
 
     def _problem(self, found: str, expected: str) -> ManifestError:
@@ -122,7 +122,3 @@ def _usable(name: str) -> str:
     path = PurePosixPath("".join(letter if letter.isprintable() else "_" for letter in name))
     stem = path.stem.encode(errors="replace")[:_STEM_BYTES].decode(errors="ignore")
     return f"{stem}{path.suffix[:_SUFFIX_CHARS]}"
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()

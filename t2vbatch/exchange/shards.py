@@ -2,7 +2,6 @@
 
 import json
 import tarfile
-from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path, PurePosixPath
@@ -10,6 +9,7 @@ from typing import Any, BinaryIO, cast
 
 from t2vbatch.errors import UsageError
 from t2vbatch.exchange.kept_media import KeptMedia
+from t2vbatch.exchange.row_ids import RowIds
 from t2vbatch.exchange.tar_files import opened_tar
 from t2vbatch.manifest.columns import ALIASES, CANONICAL, VIDEO_SUFFIXES
 from t2vbatch.manifest.text import BadText, decode_text
@@ -37,12 +37,11 @@ def webdataset(source: Path, media: KeptMedia) -> Iterator[Row]:
     shards = (
         sorted(path for path in source.glob("[!.]*.tar") if path.is_file()) if source.is_dir() else [source]
     )
-    used: Counter[str] = Counter()
+    ids = RowIds()
     for shard in shards:
         for key, files in _samples(shard, media):
-            used[key] += 1
-            name = key if used[key] == 1 else f"{key}-{used[key]}"
-            if used[key] > 1:
+            name = ids.free(key)
+            if name != key:
                 media.leave_out(f"{shard.name}: the key {key!r} again; its row gets the id {name!r}")
             row = _row(shard, name, files, media)
             if row is not None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from t2vbatch.output.records import RESULTS, results_schema
 from t2vbatch.plan import Plan
+from t2vbatch.storage.names import folded
 
 LARGEST_EXACT = 2**53
 """The largest magnitude up to which a float64 holds every integer, as JavaScript and trackers need."""
@@ -25,8 +26,8 @@ def make_results(plan: Plan, records: pa.Table, metrics: Sequence[str]) -> pa.Ta
     """One row per finished sample of the plan, in the plan's order.
 
     The plan says which sample a row is, and the record what it became: equal samples share a record, and a
-    model that was renamed keeps its videos. A column of the manifest whose name the results use themselves
-    becomes ``manifest_NAME``.
+    model that was renamed keeps its videos. A column of the manifest whose name the results use themselves,
+    in upper or lower case, becomes ``manifest_NAME``: SQL and Spark ignore case.
 
     Args:
         records: any records, with the schema RECORDS; those of samples that are not in the plan are left out.
@@ -46,12 +47,13 @@ def make_results(plan: Plan, records: pa.Table, metrics: Sequence[str]) -> pa.Ta
 
 
 def _renamed(extra: Sequence[str], taken: set[str]) -> list[str]:
-    """Names for the manifest's columns beside the results' own; no two are equal."""
+    """Names for the manifest's columns beside the results' own; no two are equal when case is ignored."""
     names: list[str] = []
+    used = set(map(folded, taken))
     for name in extra:
-        while name in taken:
+        while folded(name) in used:
             name = f"manifest_{name}"
-        taken = taken | {name}
+        used.add(folded(name))
         names.append(name)
     return names
 

@@ -1,10 +1,16 @@
 """Names in a folder that every storage takes."""
 
 import re
+import unicodedata
 
 from t2vbatch.errors import StoreError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def folded(name: str) -> str:
+    """The form in which disks and databases that ignore case and Unicode forms compare names."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def checked_name(name: str) -> str:

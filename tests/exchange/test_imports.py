@@ -268,6 +268,45 @@ def test_captions_of_images_with_one_stem(tmp_path: Path) -> None:
     assert left == ["notes.md: neither an image nor a .txt file", "b.txt: no image of that name"]
 
 
+def test_ids_of_captions_are_never_equal(tmp_path: Path) -> None:
+    """A file may be called like the id that another one gets."""
+    for name in ("a.jpg", "a.png", "a.png.webp"):
+        picture(tmp_path / "set" / name)
+    rows = imported(tmp_path, tmp_path / "set", "captions")
+    assert [row["id"] for row in rows] == ["a", "a.png", "a.png-2"]
+
+
+def test_captions_are_found_in_every_unicode_form(tmp_path: Path) -> None:
+    """A Mac writes names in NFD; a second text of one name is reported."""
+    picture(tmp_path / "set" / "caf\u00e9.png")
+    (tmp_path / "set" / "cafe\u0301.txt").write_text("a terrace")
+    picture(tmp_path / "set" / "b.png")
+    (tmp_path / "set" / "b.TXT").write_text("first")
+    (tmp_path / "set" / "b.txt").write_text("second")
+    left: list[str] = []
+    rows = imported(tmp_path, tmp_path / "set", "captions", leave=left.append)
+    assert {row["prompt"] for row in rows} == {"first", "a terrace"}
+    assert left == ["b.txt: another text of that name is used"]
+
+
+def test_ids_of_equal_categories_differ(tmp_path: Path) -> None:
+    """Two files of one name in two cases are two lists of one category."""
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.TXT").write_text("a cat")
+    (tmp_path / "set" / "a.txt").write_text("a dog")
+    rows = imported(tmp_path, tmp_path / "set", "lines")
+    assert [(row["id"], row["category"]) for row in rows] == [("a-0000", "a"), ("a-2-0000", "a")]
+
+
+def test_a_key_that_is_like_a_numbered_one_keeps_its_row(tmp_path: Path) -> None:
+    """The id that a repeated key gets may be the key of another sample."""
+    (tmp_path / "set").mkdir()
+    tar_of(tmp_path / "set" / "0.tar", [("a.txt", b"one"), ("a-2.txt", b"two")])
+    tar_of(tmp_path / "set" / "1.tar", [("a.txt", b"three")])
+    rows = imported(tmp_path, tmp_path / "set", "webdataset")
+    assert [(row["id"], row["prompt"]) for row in rows] == [("a", "one"), ("a-2", "two"), ("a-3", "three")]
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     """An existing target needs --force, and the source is never a target."""
     source = tmp_path / "p.jsonl"
