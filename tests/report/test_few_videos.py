@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.report.outputs import SCORES, add_videos, results, write_output
+from t2vbatch.analysis.summary import summarize
+from t2vbatch.output.records import results_schema
+from t2vbatch.report import write_report
+from t2vbatch.storage.files import open_folder
+from tests.report.outputs import EXTRA, SCORES, add_videos, results, write_output
 
 _ERROR = "ValueError: height must be divisible by 16\nin the call"
 
@@ -47,6 +52,18 @@ def test_a_vote_without_pairs_says_why(page: Page, lost: Path) -> None:
     """Without pairs of videos, the blind vote says that there is nothing to vote on."""
     page.goto(f"{lost.as_uri()}#view=vote")
     expect(page.locator("#vote")).to_contain_text("No prompt and seed has videos of two models")
+
+
+def test_a_run_that_has_just_begun_says_so(page: Page, tmp_path: Path) -> None:
+    """No sample is finished: every view says so, and none has an error."""
+    results_table = pa.Table.from_pylist([], results_schema(SCORES, EXTRA))
+    summary = summarize(results_table, {"a": 2, "b": 2})
+    name = write_report(open_folder(tmp_path), results_table, summary)
+    page.goto((tmp_path / name).as_uri())
+    expect(page.locator("#verdict")).to_have_text("0 of 4 videos are ok, 4 pending.")
+    for view in ("gallery", "sidebyside", "vote", "table", "charts"):
+        page.locator(f"#view-{view}").click()
+        expect(page.locator("#nothing")).to_have_text("No sample is finished yet.")
 
 
 def test_one_video_has_values_and_no_axis(page: Page, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ const charts = (() => {
   }
 
   function plotNote(total, apart) {
-    const parts = [`${total} video${total === 1 ? "" : "s"}. A click on a dot opens its video.`];
+    const parts = [`${many(total, "video")}. A click on a dot opens its video.`];
     if (apart) parts.push("Dots of equal values have a small offset.");
     return parts.join(" ");
   }

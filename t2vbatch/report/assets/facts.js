@@ -22,9 +22,9 @@ function facts(sample) {
   return [...parts, more];
 }
 
-// The scores of the same row and seed by every model; those of this sample are bold.
+// The scores of the same row and seed by every model; those of this sample are bold and come first.
 function scoreTable(sample) {
-  const group = allGroups.get(groupOf(sample));
+  const group = [sample, ...allGroups.get(groupOf(sample)).filter((other) => other !== sample)];
   const table = element("table", "board score-table");
   const head = element("tr");
   head.append(cell("th", "score", "col"), ...group.map((other) => modelHead(other, other === sample)));

@@ -25,7 +25,9 @@ function showView() {
   const samples = sorted(matching());
   current.show(samples);
   countOutput.textContent = samples.length === count ? many(count, "sample") : `${counted(samples.length)} of ${many(count, "sample")}`;
-  document.getElementById("nothing").hidden = samples.length > 0 || count === 0 || state.view === "overview";
+  const nothing = document.getElementById("nothing");
+  nothing.textContent = count ? "No sample matches these filters." : "No sample is finished yet.";
+  nothing.hidden = samples.length > 0 || state.view === "overview";
 }
 
 function showSize() {
