@@ -6,7 +6,7 @@ cost, before it starts.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,13 @@ from t2vbatch.plan import Plan, PlannedModel
 WORTH_ASKING = 10
 """Up to this number of repeated samples, a run starts without asking."""
 
-NEEDED = ["sample_id", "row_id", "model", "sample_index", "prompt", "negative_prompt", "call", "status"]
-NEEDED += ["generate_s", "seed"]
-"""Columns of the records that ``find_repeats`` reads."""
-
 _KEY = ["row_id", "model", "sample_index"]
+
+NEEDED = ["sample_id", "status", *_KEY]
+"""Columns of the records that ``find_repeats`` needs."""
+
+_COMPARED = ["sample_id", "prompt", "negative_prompt", "seed", "generate_s"]
+"""Columns that it reads of samples that would be made again."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def find_repeats(
     plan: Plan,
     last_plan: Callable[[], Plan | None],
     records: pa.Table,
+    read: Callable[[Sequence[str]], pa.Table],
     job: Job,
     job_before: Job | None,
 ) -> Repeats:
@@ -58,20 +61,24 @@ def find_repeats(
     Args:
         last_plan: reads the plan of the last run; None if this version cannot read one.
         records: with the columns NEEDED.
+        read: reads other columns of the records.
         job_before: the job of the last run.
     """
-    made = records.filter(pc.not_equal(records["status"], "failed"))
-    lost = made.filter(pc.invert(pc.is_in(made["sample_id"], plan.table["sample_id"])))
+    planned = pc.is_in(records["sample_id"], plan.table["sample_id"])
+    lost = records.filter(pc.and_not(pc.not_equal(records["status"], "failed"), planned))
+    if lost.num_rows <= WORTH_ASKING:
+        return Repeats(0, 0.0, {})
     pending = plan.table.filter(pc.invert(pc.is_in(plan.table["sample_id"], records["sample_id"])))
     at = pc.index_in(_keys(pending), _keys(lost).combine_chunks())
     pending, lost = pending.filter(pc.is_valid(at)), lost.take(at.drop_null())
     if lost.num_rows <= WORTH_ASKING:
         return Repeats(0, 0.0, {})
-    before = last_plan()
+    before, others = last_plan(), read(_COMPARED)
+    olds = others.take(pc.index_in(lost["sample_id"], others["sample_id"].combine_chunks()))
     cause_of = _Causes(plan, before, job, job_before).cause_of
     causes, seconds = Counter[str](), 0.0
     old_lines = _lines_of(before, lost)
-    for new, old, line in zip(_rows(plan, pending), lost.to_pylist(), old_lines, strict=True):
+    for new, old, line in zip(_rows(plan, pending), olds.to_pylist(), old_lines, strict=True):
         if cause := cause_of(new, old, line):
             causes[cause] += 1
             seconds += old["generate_s"] or 0.0

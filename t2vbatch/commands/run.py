@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 Watch = Callable[[Progress], None]
 """Takes the state of the run, after every change."""
 
-_READ = list(dict.fromkeys([*NEEDED, "video", "video_sha256", "error_type"]))
+_READ = [*NEEDED, "video", "error_type"]
 """Columns of the records that a run reads before it starts; the others would fill the memory."""
 
 _AHEAD = 1000
@@ -108,6 +108,7 @@ def run_job(
             record_bad_rows(store, plan, set(records["sample_id"].to_pylist()))
             records = store.records(_READ)
         lost = {*damaged, *missing_videos(store, plan, records)}
+        digests = _digests(store, lost)
         kept = _withdrawn(store, plan, records, lost, retry_failed)
         ending: Ending = "finished"
         try:
@@ -122,7 +123,7 @@ def run_job(
             raise
         before = _videos(plan, kept)
         summary = refresh(store, plan, job)
-        remade = _remade(store, records, lost)
+        remade = {one: digests.get(one) == digest for one, digest in _digests(store, lost).items()}
     # After the lease: a slow server keeps no other run waiting.
     tracked = _tracked(store, job) if ending == "finished" and not selection else {}
     made = summary.timing.videos - before
@@ -142,7 +143,7 @@ def _ask(store: Store, prepared: Prepared, records: pa.Table, remake: Callable[[
     job_before = None
     with contextlib.suppress(UsageError):
         job_before = store.read_job()
-    repeats = find_repeats(prepared.plan, last_plan, records, prepared.job, job_before)
+    repeats = find_repeats(prepared.plan, last_plan, records, store.records, prepared.job, job_before)
     if repeats.count > WORTH_ASKING and not remake(repeats):
         raise UsageError(
             store.uri,
@@ -217,6 +218,8 @@ def _withdrawn(store: Store, plan: Plan, records: pa.Table, lost: set[str], retr
         retry_failed: whether to generate the samples again that an earlier run gave up on. The record of a
             bad row stays, because no retry changes the row.
     """
+    if not lost and not retry_failed:
+        return records
     again = pc.is_in(records["sample_id"], pa.array(list(lost), pa.string()))
     if retry_failed:
         planned = pc.is_in(records["sample_id"], plan.table["sample_id"])
@@ -229,17 +232,13 @@ def _withdrawn(store: Store, plan: Plan, records: pa.Table, lost: set[str], retr
     return records.filter(pc.invert(again))
 
 
-def _remade(store: Store, records: pa.Table, lost: set[str]) -> dict[str, bool]:
-    """Sample: whether its lost video, generated again, has the same bytes."""
-    if not lost:
+def _digests(store: Store, sample_ids: set[str]) -> dict[str, str | None]:
+    """The digest of each sample's video, for the samples that have a record."""
+    if not sample_ids:
         return {}
-
-    def digests(table: pa.Table) -> dict[str, str]:
-        pairs = zip(table["sample_id"].to_pylist(), table["video_sha256"].to_pylist(), strict=True)
-        return {sample_id: digest for sample_id, digest in pairs if sample_id in lost}
-
-    before, after = digests(records), digests(store.records(["sample_id", "video_sha256"]))
-    return {sample_id: before.get(sample_id) == digest for sample_id, digest in after.items()}
+    records = store.records(["sample_id", "video_sha256"])
+    records = records.filter(pc.is_in(records["sample_id"], pa.array(list(sample_ids), pa.string())))
+    return dict(zip(*records.to_pydict().values(), strict=True))
 
 
 def _tracked(store: Store, job: Job) -> dict[str, str]:

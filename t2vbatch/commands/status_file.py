@@ -107,8 +107,8 @@ class StatusWriter:
     @classmethod
     def begin(cls, store: Store, plan: Plan, records: pa.Table) -> "StatusWriter":
         """The writer of a run that begins now; ``records`` as for ``count``."""
-        ids = plan.table["sample_id"]
-        return cls(store, count(ids, records), exact=pc.count_distinct(ids).as_py() == len(ids))
+        before = count(plan.table["sample_id"], records)
+        return cls(store, before, exact=not plan.has_equal_samples)
 
     def failed(self, error_type: str) -> None:
         """Count a sample that the run gave up on."""

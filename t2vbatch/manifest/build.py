@@ -9,14 +9,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from t2vbatch.job import Limits
-from t2vbatch.manifest.cells import Reader, file_name_reader, readers
+from t2vbatch.manifest.cells import Reader, file_name_reader, read_plain, readers
 from t2vbatch.manifest.columns import CANONICAL, CONTENT, FILE_NAME, MEDIA, Naming
 from t2vbatch.manifest.extra_columns import ExtraColumns, usable
 from t2vbatch.manifest.problems import BadCell, Problems
-from t2vbatch.manifest.raw import Batch, Raw
+from t2vbatch.manifest.raw import Batch, Cells, Raw
 from t2vbatch.manifest.row_ids import derived_id
 from t2vbatch.manifest.typing_csv import recognised
 
@@ -67,18 +69,16 @@ class _Builder:
 
     def __init__(self, textual: bool, naming: Naming, problems: Problems, limits: Limits) -> None:
         self._textual, self._naming, self._problems = textual, naming, problems
-        self._readers = readers(limits, textual)
+        self._readers, self._limits = readers(limits, textual), limits
         self._extra = ExtraColumns(textual, problems)
 
     def part(self, batch: Batch, first: int) -> pa.Table:
         """The rows of one batch; ``first`` is the number of its first row."""
         bad = {first + offset for offset in batch.unreadable}
-        known = {}
-        for name, written in self._naming.known.items():
-            read = self._readers[name]
-            if written == FILE_NAME:
-                read = file_name_reader(name)
-            known[name] = self._read(self._values(batch, written, first), read, written, first, bad)
+        known = {
+            name: self._known(name, written, batch, first, bad)
+            for name, written in self._naming.known.items()
+        }
         self._require(known, range(first, first + batch.length), bad)
         extra = {
             name: self._extra.array(name, batch.cells.get(name, [None] * batch.length), first)
@@ -98,6 +98,17 @@ class _Builder:
         notes = tuple(self._extra.notes())
         return Built(pa.table({**columns, **extra}), frozenset(self._extra.mixed), notes)
 
+    def _known(self, name: str, written: str, batch: Batch, first: int, bad: set[int]) -> Cells:
+        """The cells of a canonical column in their normal form; rows with a bad cell are added to ``bad``."""
+        if written == FILE_NAME:
+            read = file_name_reader(name)
+        else:
+            plain = read_plain(name, batch.cells.get(written, [None] * batch.length), self._limits)
+            if plain is not None:
+                return plain
+            read = self._readers[name]
+        return self._read(self._values(batch, written, first), read, written, first, bad)
+
     def _values(self, batch: Batch, name: str, first: int) -> Sequence[Any]:
         cells = batch.cells.get(name)
         if isinstance(cells, pa.Array):
@@ -115,25 +126,36 @@ class _Builder:
                 normal.append(None)
         return normal
 
-    def _require(self, known: Mapping[str, list[Any]], rows: range, bad: set[int]) -> None:
+    def _require(self, known: Mapping[str, Cells], rows: range, bad: set[int]) -> None:
         """Add a problem for each row without content, and for each row without an id if others have one."""
-        content = zip(*(known[name] for name in CONTENT if name in known), strict=True)
-        ids = known.get("id", rows)
-        for row, cells, name in zip(rows, content, ids, strict=True):
+        empty = np.logical_and.reduce([_is_null(known[name]) for name in CONTENT if name in known])
+        nameless = _is_null(known.get("id", rows))
+        for offset in np.flatnonzero(empty | nameless).tolist():
+            row = rows[offset]
             if row in bad:
                 continue
-            if all(cell is None for cell in cells):
+            if empty[offset]:
                 self._problems.add(row, None, "no content", "a prompt, an image or a video")
-            if name is None:
+            if nameless[offset]:
                 column = self._naming.known["id"]
                 self._problems.add(row, column, "no id", "an id in every row, or no such column")
 
 
+def _is_null(cells: Cells) -> npt.NDArray[np.bool_]:
+    if isinstance(cells, pa.Array):
+        return np.asarray(cells.is_null().to_numpy(zero_copy_only=False))
+    return np.fromiter((cell is None for cell in cells), bool, len(cells))
+
+
 def _derived(
-    known: Mapping[str, list[Any]], extra: Mapping[str, pa.Array], textual: bool, mixed: Collection[str]
+    known: Mapping[str, Cells], extra: Mapping[str, pa.Array], textual: bool, mixed: Collection[str]
 ) -> list[str]:
     # More samples of a row are more videos of the same row, so they do not change its id.
-    content = {name: cells for name, cells in known.items() if name != "samples"}
+    content = {
+        name: cells.to_pylist() if isinstance(cells, pa.Array) else cells
+        for name, cells in known.items()
+        if name != "samples"
+    }
     columns = {name: _as_written(cells) if name in MEDIA else cells for name, cells in content.items()}
     for name, array in extra.items():
         cells = array.to_pylist()

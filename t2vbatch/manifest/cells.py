@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from t2vbatch.job import Limits
 from t2vbatch.manifest.columns import IMAGES, MEDIA, VIDEO_SUFFIXES
 from t2vbatch.manifest.media import list_cell, paths_of
@@ -29,8 +32,12 @@ INTEGER = r"-?(?:0|[1-9][0-9]*)"
 NUMBER = INTEGER + r"(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+_TEXT_TYPES = (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)
+_TEXTS = frozenset({"id", "prompt", "negative_prompt"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _INTEGER, _NUMBER = re.compile(INTEGER), re.compile(NUMBER)
+_VISIBLE_RE2 = r"[\p{L}\p{N}\p{P}\p{S}]"
+_CONTROL_RE2 = r"[\x00-\x1f\x7f-\x{9f}\x{2028}\x{2029}]"
 
 
 def readers(limits: Limits, textual: bool) -> dict[str, Reader]:
@@ -61,6 +68,23 @@ def as_text(value: Any) -> Any:
         raise BadCell(f"{len(value):,} bytes that are not UTF-8", "text") from None
 
 
+def read_plain(name: str, cells: Sequence[Any] | pa.Array, limits: Limits) -> pa.Array | None:
+    """What the reader of a text column makes of all cells, without a Python call for each of them.
+
+    None for any other column, and if the reader would change or refuse one of the cells.
+    """
+    if name not in _TEXTS or (texts := _as_texts(cells, name)) is None:
+        return None
+    key = "id_chars" if name == "id" else "prompt_chars"
+    if (pc.max(pc.utf8_length(texts)).as_py() or 0) > getattr(limits, key):
+        return None
+    if name != "negative_prompt" and not _all(pc.match_substring_regex(texts, _VISIBLE_RE2)):
+        return None
+    if name == "id" and pc.any(pc.match_substring_regex(texts, _CONTROL_RE2)).as_py():
+        return None
+    return texts
+
+
 def read_text(value: Any, limits: Limits, key: str) -> str:
     """Text with at most as many characters as the limit ``key`` allows."""
     if not isinstance(value, str):
@@ -68,6 +92,22 @@ def read_text(value: Any, limits: Limits, key: str) -> str:
     if len(value) > getattr(limits, key):
         raise BadCell(f"{len(value):,} characters", limits.bound(key))
     return value
+
+
+def _as_texts(cells: Sequence[Any] | pa.Array, name: str) -> pa.Array | None:
+    """The cells as an array of text; None where they are not all text, or integers of an id column."""
+    if not isinstance(cells, pa.Array):
+        try:
+            cells = pa.array(cells)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            return None
+    is_text = any(is_a(cells.type) for is_a in _TEXT_TYPES)
+    is_number = name == "id" and pa.types.is_integer(cells.type)
+    return cells.cast(pa.large_string()) if is_text or is_number else None
+
+
+def _all(mask: pa.Array) -> bool:
+    return bool(pc.all(pc.fill_null(mask, True)).as_py())
 
 
 def read_id(value: Any, limits: Limits) -> str:

@@ -23,13 +23,14 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from t2vbatch.errors import StoreError
 from t2vbatch.output.record_table import read_records, to_table
-from t2vbatch.output.records import RECORDS, WITHDRAWN, Record, Status, check_rows
+from t2vbatch.output.records import RECORDS, WITHDRAWN, Record, Status, check_rows, rows_where
 from t2vbatch.plan.parquet_file import read_parquet
 from t2vbatch.storage.files import Folder
 from t2vbatch.storage.many import delete_many, map_many
@@ -139,10 +140,8 @@ class RecordLog:
         listing = self._list()
         self._delete(listing.void)
         if listing.small and listing.segments:
-            segments = _Listing(listing.segments, ())
-            stored = _only_records(self._valid_rows(segments, _Reading(["sample_id", "status"])))
             small = pa.array([_sample_id(name) for name in listing.small], pa.string())
-            copies = small.filter(pc.is_in(small, stored["sample_id"].combine_chunks()))
+            copies = _only_records(self._rows_of(small, listing.segments))["sample_id"]
             self._delete([_small_name(sample_id) for sample_id in copies.to_pylist()])
 
     def status_of(self, sample_id: str) -> Status | None:
@@ -234,6 +233,13 @@ class RecordLog:
             small = small.filter(pc.is_in(small["sample_id"], ids))
         return _merge(segments, small)
 
+    def _rows_of(self, sample_ids: pa.Array, segments: Sequence[Segment]) -> pa.Table:
+        """Identity and status of these samples in the segments; the last one counts."""
+        found = (self._read_segment(segment.name, ["sample_id", "status"]) for segment in segments)
+        return _last_of_each(
+            pa.concat_tables(rows.filter(pc.is_in(rows["sample_id"], sample_ids)) for rows in found)
+        )
+
     def _read_segment(self, name: str, columns: Sequence[str]) -> pa.Table:
         try:
             found = read_parquet(self._folder.read(name), columns, ["sample_id", "status"])
@@ -322,20 +328,27 @@ def _merge(segments: Sequence[pa.Table], small: pa.Table) -> pa.Table:
     stored = segments[0] if len(segments) == 1 else _last_of_each(pa.concat_tables(segments))
     if not small.num_rows:
         return stored
-    known = _only_records(stored)["sample_id"].combine_chunks()
-    added = small.filter(pc.invert(pc.is_in(small["sample_id"], known)))
-    replaced = pc.is_in(stored["sample_id"], added["sample_id"].combine_chunks())
-    return pa.concat_tables([stored.filter(pc.invert(replaced)), added])
+    known = pc.is_in(small["sample_id"], _only_records(stored)["sample_id"])
+    added = small.filter(pc.invert(known)) if pc.any(known).as_py() else small
+    # Only a withdrawn row has a small record that is valid over it.
+    if _withdrawn(stored).num_rows:
+        replaced = pc.is_in(stored["sample_id"], added["sample_id"])
+        stored = stored.filter(pc.invert(replaced))
+    return pa.concat_tables([stored, added])
 
 
 def _last_of_each(table: pa.Table) -> pa.Table:
-    if not table.num_rows:
-        return table
-    positions = pa.array(range(table.num_rows), pa.int64())
-    lasts = table.select(["sample_id"]).append_column("_position", positions)
-    lasts = lasts.group_by("sample_id").aggregate([("_position", "max")])
-    return table.take(lasts["_position_max"].sort())
+    ids = table["sample_id"]
+    if pc.count_distinct(ids).as_py() == len(ids):
+        return table  # As nearly always, and then without a copy of every row.
+    lasts = pa.table({"sample_id": ids, "position": np.arange(len(ids))})
+    lasts = lasts.group_by("sample_id").aggregate([("position", "max")])
+    return table.take(lasts["position_max"].sort())
+
+
+def _withdrawn(table: pa.Table) -> pa.Table:
+    return table.filter(pc.equal(table["status"], WITHDRAWN))
 
 
 def _only_records(table: pa.Table) -> pa.Table:
-    return table.filter(pc.not_equal(table["status"], WITHDRAWN))
+    return rows_where(table, pc.not_equal(table["status"], WITHDRAWN))

@@ -12,12 +12,15 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from t2vbatch.output.records import rows_where
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Plan
-from t2vbatch.storage.many import delete_many, map_many, names_in
+from t2vbatch.storage.many import delete_many, map_many
 
 _CURRENT = "videos"
 _FOLDER = "superseded"
+_WITHOUT_SUFFIX = r"[/~][^./~]*$"
+"""Names of folders of frames: a folder is one video."""
 
 
 def sort_videos(store: Store, plan: Plan, records: pa.Table) -> tuple[int, int]:
@@ -27,13 +30,11 @@ def sort_videos(store: Store, plan: Plan, records: pa.Table) -> tuple[int, int]:
     Args:
         records: with ``sample_id`` and ``video``.
     """
-    with_video = records.filter(pc.is_valid(records["video"]))
-    planned = pc.is_in(with_video["sample_id"], plan.table["sample_id"])
-    kept = _videos_in(store.folder.names(_FOLDER), with_video["video"].to_pylist())
-    current = with_video.filter(planned)["video"].to_pylist()
-    others = with_video.filter(pc.invert(planned))["video"].to_pylist()
-    back = [name for name in current if superseded_name(name) in kept]
-    out = [name for name in others if superseded_name(name) not in kept]
+    videos = _videos(records)
+    planned = pc.is_in(videos["sample_id"], plan.table["sample_id"])
+    superseded = pc.is_in(videos["video"], _current_names(store.folder.names(_FOLDER)))
+    back = videos.filter(pc.and_(planned, superseded))["video"].to_pylist()
+    out = videos.filter(pc.invert(pc.or_(planned, superseded)))["video"].to_pylist()
     returned = map_many(store.folder, partial(_move, store), [(superseded_name(name), name) for name in back])
     left = map_many(store.folder, partial(_move, store), [(name, superseded_name(name)) for name in out])
     return sum(returned), sum(left)
@@ -45,14 +46,29 @@ def missing_videos(store: Store, plan: Plan, records: pa.Table) -> list[str]:
     Args:
         records: with ``sample_id`` and ``video``.
     """
-    with_video = records.filter(pc.is_valid(records["video"]))
-    current = with_video.filter(pc.is_in(with_video["sample_id"], plan.table["sample_id"]))
-    names = current["video"].to_pylist()
-    there = names_in(store.folder, sorted({name.rpartition("/")[0] for name in names}))
-    if any("." not in name.rpartition("/")[2].rpartition("~")[2] for name in names):
-        there |= {name.rpartition("/")[0] for name in there}  # A folder of frames is one video.
-    pairs = zip(current["sample_id"].to_pylist(), names, strict=True)
-    return [sample_id for sample_id, name in pairs if name not in there]
+    videos = _videos(records)
+    videos = rows_where(videos, pc.is_in(videos["sample_id"], plan.table["sample_id"]))
+    folders = _parents(videos["video"]).unique().sort().to_pylist()
+    found = map_many(store.folder, lambda folder: _names(store.folder.names(folder)), folders)
+    there = pa.chunked_array(found, pa.string())
+    if pc.any(pc.match_substring_regex(videos["video"], _WITHOUT_SUFFIX)).as_py():
+        there = pa.chunked_array([*there.chunks, *_parents(there).unique().chunks])
+    lost = pc.invert(pc.is_in(videos["video"], there))
+    return list(videos["sample_id"].filter(lost).to_pylist())
+
+
+def _videos(records: pa.Table) -> pa.Table:
+    """``sample_id`` and ``video`` of the records that have a video."""
+    return rows_where(records.select(["sample_id", "video"]), pc.is_valid(records["video"]))
+
+
+def _names(names: Iterable[str]) -> pa.Array:
+    return pa.array(list(names), pa.string())
+
+
+def _parents(names: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The folder of each name."""
+    return pc.replace_substring_regex(names, "/[^/]*$", "")
 
 
 def superseded_name(video: str) -> str:
@@ -108,11 +124,10 @@ def prune(store: Store, found: Superseded) -> None:
     store.rewrite(kept.filter(pc.invert(pc.is_in(kept["sample_id"], found.sample_ids))))
 
 
-def _videos_in(names: Iterable[str], videos: list[str]) -> set[str]:
-    """The superseded names among ``videos`` for which there are files."""
-    there = set(names)
-    there |= {name.rpartition("/")[0] for name in there}
-    return there & {superseded_name(name) for name in videos}
+def _current_names(superseded: Iterable[str]) -> pa.Array:
+    """Where the videos of these superseded files belong in ``videos/``: a file, or a folder of frames."""
+    names = {_CURRENT + name.removeprefix(_FOLDER) for name in superseded}
+    return _names(names | {name.rpartition("/")[0] for name in names})
 
 
 def _move(store: Store, names: tuple[str, str]) -> bool:

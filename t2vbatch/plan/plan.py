@@ -8,6 +8,7 @@ jobs and models give equal plans, whatever the output holds already.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -132,6 +133,12 @@ class Plan:
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
+
+    @cached_property
+    def has_equal_samples(self) -> bool:
+        """Whether two samples have one identity, such as those of two models that differ in their names."""
+        ids = self.table["sample_id"]
+        return bool(pc.count_distinct(ids).as_py() < len(ids))
 
     def sample(self, position: int) -> Sample:
         """The sample at a position of the table, with the bytes of its media.

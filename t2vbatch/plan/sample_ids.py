@@ -46,7 +46,7 @@ def derive_seeds(
     for index in range(int(samples.max(initial=0))):
         rows = np.flatnonzero(samples > index)
         texts = _joined(f'[{job_seed},"', escaped.take(pa.array(rows)), f'",{index}]')
-        first = np.ascontiguousarray(_sha256(texts.cast(pa.large_binary()).to_pylist())[:, :8])
+        first = np.ascontiguousarray(_sha256(texts)[:, :8])
         seeds[starts[rows] + index] = (first.view(">u8").ravel() >> np.uint64(1)).astype(np.int64)
     return seeds
 
@@ -59,11 +59,7 @@ def row_digests(
     Args:
         media: of each row, the digest of the bytes in each media column; None where no row has media.
     """
-    contents = _joined(_framed(prompts), _framed(negative_prompts))
-    texts = contents.cast(pa.large_binary()).to_pylist()
-    if media is not None:
-        texts = [text + _media_text(files) for text, files in zip(texts, media, strict=True)]
-    return _sha256(texts)
+    return _sha256(_joined(_framed(prompts), _framed(negative_prompts)), media)
 
 
 def sample_ids(
@@ -92,8 +88,15 @@ def _hex(prefix: "hashlib._Hash", data: bytes) -> str:
     return hashed.hexdigest()
 
 
-def _sha256(texts: Sequence[bytes]) -> Digests:
-    digests = b"".join([hashlib.sha256(text).digest() for text in texts])
+def _sha256(texts: pa.ChunkedArray, media: Sequence[Mapping[str, str]] | None = None) -> Digests:
+    """The digest of each text, followed by the row's media; few are Python objects at a time."""
+    digests = bytearray()
+    for start in range(0, len(texts), _AT_ONCE):
+        part = texts.slice(start, _AT_ONCE).cast(pa.large_binary()).to_pylist()
+        if media is not None:
+            files = media[start : start + _AT_ONCE]
+            part = [text + _media_text(of_row) for text, of_row in zip(part, files, strict=True)]
+        digests += b"".join([hashlib.sha256(text).digest() for text in part])
     return np.frombuffer(digests, np.uint8).reshape(-1, 32)
 
 

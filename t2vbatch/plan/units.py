@@ -106,15 +106,17 @@ def pending(plan: Plan, records: pa.Table, job: Job, selection: Selection = EVER
     first of them is generated, and its record counts for all.
     """
     identities = plan.table["sample_id"].combine_chunks()
-    first = pc.equal(pc.index_in(identities, identities), np.arange(len(plan), dtype=np.int32))
     done = pa.chunked_array([*records["sample_id"].chunks, pa.array(list(plan.bad), pa.string())])
-    missing = pc.and_(first, pc.invert(pc.is_in(identities, done)))
+    missing = pc.invert(pc.is_in(identities, done))
+    if plan.has_equal_samples:
+        first = pc.equal(pc.index_in(identities, identities), np.arange(len(plan), dtype=np.int32))
+        missing = pc.and_(first, missing)
     chosen = _chosen(plan, missing.to_numpy(zero_copy_only=False), selection)
-    models = plan.table["model"].cast(pa.string()).combine_chunks()
+    models = plan.table["model"].combine_chunks()
+    codes = {name: code for code, name in enumerate(models.dictionary.to_pylist())}
     units = {}
     for name, model in job.models.items():
-        of_model = pc.equal(models, name).to_numpy(zero_copy_only=False)
-        positions = np.flatnonzero(chosen & of_model)
+        positions = np.flatnonzero(chosen & (models.indices.to_numpy() == codes.get(name, -1)))
         if len(positions):
             units[name] = Units(name, plan, positions, model.batch_size)
     return units

@@ -1,6 +1,6 @@
 """Many small files at once: an object store answers each request in tens of milliseconds."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -17,12 +17,6 @@ def delete_many(folder: Folder, names: Sequence[str]) -> None:
     """Delete the files; a missing file is not an error."""
     for _ in map_many(folder, folder.delete, names):
         pass
-
-
-def names_in(folder: Folder, prefixes: Iterable[str]) -> set[str]:
-    """All names below any of these folders."""
-    listed = map_many(folder, lambda prefix: list(folder.names(prefix)), list(prefixes))
-    return {name for names in listed for name in names}
 
 
 def map_many(folder: Folder, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
