@@ -29,7 +29,7 @@ from t2vbatch.analysis.pairing import (
 from t2vbatch.analysis.planning import Components, Goal, components, plans
 from t2vbatch.analysis.sign_flip import holm
 from t2vbatch.metrics.protocol import Column
-from t2vbatch.output.records import score_columns
+from t2vbatch.output.records import rows_where, score_columns
 
 __all__ = ["Better", "Comparison", "Missing", "Pair", "compare", "compare_groups", "models_by_name"]
 
@@ -121,8 +121,8 @@ def models_by_name(outputs: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     found = [(output, model, table) for output, table in outputs.items() for model in _models(table)]
     names = [model for _, model, _ in found]
     return {
-        model.as_py() if names.count(model) == 1 else f"{output}/{model}": table.filter(
-            pc.equal(table["model"], model)
+        model.as_py() if names.count(model) == 1 else f"{output}/{model}": rows_where(
+            table, pc.equal(table["model"], model)
         )
         for output, model, table in found
     }
@@ -174,6 +174,8 @@ def _pairs(
     test: PairedTest,
     tests: int,
 ) -> list[Pair]:
+    if len(models) < 2:
+        return []
     samples = {name: scores_of(table) for name, table in models.items()}
     joins = {
         names: join(samples[names[0]], samples[names[1]], test.by_arrival)

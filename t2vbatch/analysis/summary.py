@@ -18,7 +18,11 @@ import pyarrow.compute as pc
 
 from t2vbatch.analysis.distance.result import Measured, as_json
 from t2vbatch.analysis.intervals import LARGEST, mean_interval
-from t2vbatch.output.records import score_columns
+from t2vbatch.output.records import rows_where, score_columns
+
+_USED = ["row_id", "sample_id", "model", "status", "error_type", "prompt_truncated", "score_errors", "video"]
+_USED += ["generate_s", "encode_s", "score_s", "load_s", "wait_s", "convert_s", "started_at", "finished_at"]
+"""Columns of the results that the summary reads besides the scores; the others would fill the memory."""
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -155,14 +159,15 @@ def summarize(results: pa.Table, planned: Mapping[str, int], distances: Sequence
         ValueError: the table has more results than the plan has samples.
     """
     # A fixed order gives the same digits in float sums and in the bootstrap.
-    results = results.filter(pc.is_valid(results["status"])).sort_by(
+    results = results.select([*_USED, *score_columns(results.schema)])
+    results = rows_where(results, pc.is_valid(results["status"])).sort_by(
         [("row_id", "ascending"), ("sample_id", "ascending")]
     )
-    unplanned = set(results["model"].to_pylist()) - set(planned)
+    unplanned = set(results["model"].unique().to_pylist()) - set(planned)
     if unplanned:
         raise ValueError(f"results of models that are not in the plan: {', '.join(sorted(unplanned))}")
     models = tuple(
-        _model(name, results.filter(pc.equal(results["model"], name)), count, distances)
+        _model(name, rows_where(results, pc.equal(results["model"], name)), count, distances)
         for name, count in planned.items()
     )
     return Summary(_counts(results, sum(planned.values())), models, _timing(results))
@@ -200,10 +205,10 @@ def _counts(results: pa.Table, planned: int) -> Counts:
 def _score(column: str, results: pa.Table, counts: Counts) -> ScoreSummary:
     finite = pc.less_equal(pc.abs(results[column]), LARGEST).fill_null(False)
     there = pc.and_(finite, pc.equal(results["status"], "ok"))
-    missing = _missing(column, results.filter(pc.invert(there)))
+    missing = _missing(column, results.select(["status", "score_errors"]).filter(pc.invert(there)))
     if counts.pending:
         missing["pending"] = counts.pending
-    scored = results.filter(there)
+    scored = rows_where(results.select(["row_id", column]), there)
     if not scored.num_rows:
         return ScoreSummary(column, 0, 0, missing, None, None, None, {})
     values = scored[column].to_numpy()

@@ -8,7 +8,7 @@ import pyarrow as pa
 from t2vbatch.analysis.distance.result import valid_distances
 from t2vbatch.analysis.summary import Summary, summarize
 from t2vbatch.commands.published import published_digests
-from t2vbatch.commands.status_file import count, read_published, write_complete
+from t2vbatch.commands.status_file import Counts, count, read_published, write_complete
 from t2vbatch.errors import StoreError
 from t2vbatch.job import Job
 from t2vbatch.media.degenerate import ignored_seeds
@@ -34,9 +34,7 @@ def refresh(store: Store, plan: Plan, job: Job) -> Summary:
 
 def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
     """Write results.parquet, metadata.parquet, summary.json and the report. The caller holds the lease."""
-    records = store.compact()
-    shown = without_outdated(records, store.read_scorers())
-    results = make_results(plan, shown, metric_columns(job))
+    counts, results = _results(store, plan, job)
     summary = _summary(store, plan, results)
     store.write_table("results.parquet", results)
     store.write_table("metadata.parquet", make_metadata(results))
@@ -46,8 +44,15 @@ def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
     write_report(
         store.folder, results, summary, store.name, settings, job.report.max_videos, columns, _inputs(plan)
     )
-    write_complete(store, count(plan.table["sample_id"], records), published_digests(store, job))
+    write_complete(store, counts, published_digests(store, job))
     return summary
+
+
+def _results(store: Store, plan: Plan, job: Job) -> tuple[Counts, pa.Table]:
+    """The counts and the results; the records, which take as much memory, are not kept."""
+    records = store.compact()
+    shown = without_outdated(records, store.read_scorers())
+    return count(plan.table["sample_id"], records), make_results(plan, shown, metric_columns(job))
 
 
 def _summary(store: Store, plan: Plan, results: pa.Table) -> Summary:

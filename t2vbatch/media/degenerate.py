@@ -54,8 +54,8 @@ def ignored_seeds(samples: pa.Table) -> list[str]:
     Args:
         samples: columns ``row_id``, ``model``, ``seed``, ``sample_index``, ``status``, ``frames_sha256``.
     """
-    shown = samples.filter(pc.equal(samples["status"], "ok"))
-    groups = shown.group_by(["model", "row_id", "frames_sha256"])
+    shown = samples.select(["model", "row_id", "frames_sha256", "seed", "sample_index"])
+    groups = shown.filter(pc.equal(samples["status"], "ok")).group_by(["model", "row_id", "frames_sha256"])
     found = groups.aggregate([("seed", "count_distinct"), ("sample_index", "list")])
     equal = found.filter(pc.greater(found["seed_count_distinct"], 1)).to_pylist()
     return [

@@ -7,17 +7,19 @@
 import json
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from t2vbatch.output.records import RESULTS, results_schema
+from t2vbatch.output.records import RESULTS, results_schema, rows_where
 from t2vbatch.plan import Plan
 from t2vbatch.storage.names import folded
 
 LARGEST_EXACT = 2**53
 """The largest magnitude up to which a float64 holds every integer, as JavaScript and trackers need."""
 
-_PLANNED = {"sample_id", "row_id", "model", "sample_index", "seed"}
+_AT_ONCE = 65_536
+_PLANNED = ("sample_id", "row_id", "model", "sample_index", "seed")
 _METADATA = ["sample_id", "row_id", "model", "sample_index", "seed", "prompt", "negative_prompt"]
 _METADATA += ["num_frames", "width", "height", "fps", "duration_s"]
 
@@ -34,16 +36,30 @@ def make_results(plan: Plan, records: pa.Table, metrics: Sequence[str]) -> pa.Ta
         metrics: score columns of the job; the table has them even if no video was scored.
     """
     found = pc.index_in(plan.table["sample_id"], records["sample_id"])
-    planned = plan.table.filter(pc.is_valid(found))
-    finished = records.take(found.drop_null())
-    scores = [json.loads(text) for text in finished["scores"].to_pylist()]
-    names = list(dict.fromkeys([*metrics, *(name for row in scores for name in row)]))
-    sources = {name: planned if name in _PLANNED else finished for name in RESULTS.names}
-    columns = [sources[name][name].cast(RESULTS.field(name).type) for name in RESULTS.names]
-    columns += [pa.array([row.get(name) for row in scores], pa.float64()) for name in names]
+    planned = rows_where(plan.table.select([*_PLANNED, "row"]), pc.is_valid(found))
+    finished = found.drop_null()
+    columns = [
+        (planned[name] if name in _PLANNED else records[name].take(finished)).cast(RESULTS.field(name).type)
+        for name in RESULTS.names
+    ]
+    scores = _scores(records["scores"].take(finished), metrics)
     extra = plan.extra.take(planned["row"])
-    extra = extra.rename_columns(_renamed(extra.column_names, {*RESULTS.names, *names}))
-    return pa.Table.from_arrays([*columns, *extra.columns], schema=results_schema(names, extra.schema))
+    extra = extra.rename_columns(_renamed(extra.column_names, {*RESULTS.names, *scores}))
+    schema = results_schema(list(scores), extra.schema)
+    return pa.Table.from_arrays([*columns, *scores.values(), *extra.columns], schema=schema)
+
+
+def _scores(texts: pa.ChunkedArray, metrics: Sequence[str]) -> dict[str, pa.Array]:
+    """The values of each score column, from JSON; few records are Python objects at a time."""
+    columns = {name: np.full(len(texts), np.nan) for name in metrics}
+    for start in range(0, len(texts), _AT_ONCE):
+        for row, text in enumerate(texts.slice(start, _AT_ONCE).to_pylist(), start):
+            for name, value in json.loads(text).items():
+                if name not in columns:
+                    columns[name] = np.full(len(texts), np.nan)
+                if value is not None:
+                    columns[name][row] = value
+    return {name: pa.array(values, pa.float64(), from_pandas=True) for name, values in columns.items()}
 
 
 def _renamed(extra: Sequence[str], taken: set[str]) -> list[str]:
@@ -60,9 +76,9 @@ def _renamed(extra: Sequence[str], taken: set[str]) -> list[str]:
 
 def make_metadata(results: pa.Table) -> pa.Table:
     """One row per ok video: ``file_name``, what generated it, its scores and the manifest's columns."""
-    ok = results.filter(pc.equal(results["status"], "ok"))
     others = [name for name in results.column_names if name not in RESULTS.names]
-    table = ok.select(["video", *_METADATA, *others])
+    shown = results.select(["video", *_METADATA, *others])
+    table = rows_where(shown, pc.equal(results["status"], "ok"))
     # The manifest may have a column "file_name" of its own, as Hugging Face's metadata.csv has.
     names = _renamed(others, {"file_name", *_METADATA})
     return table.rename_columns(["file_name", *_METADATA, *names])

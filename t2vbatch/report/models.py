@@ -8,6 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.analysis.summary import Summary, busy_share
+from t2vbatch.output.records import rows_where
+
+_USED = ["model", "started_at", "device", "generate_s", "wait_s", "convert_s"]
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,11 @@ class Difference:
 
 def model_facts(results: pa.Table, summary: Summary) -> list[ModelFacts]:
     """The facts of each model, in the order of the summary."""
-    found = []
+    results, found = results.select(_USED), []
     for model in summary.models:
-        own = results.filter(pc.equal(results["model"], model.model))
+        own = rows_where(results, pc.equal(results["model"], model.model))
         started = pc.min(own["started_at"]).as_py()
-        devices = sorted({name for name in own["device"].to_pylist() if name})
+        devices = sorted(name for name in own["device"].unique().to_pylist() if name)
         timing = model.timing
         found.append(
             ModelFacts(

@@ -14,7 +14,7 @@ from t2vbatch.analysis.summary_text import distance_notes, distance_text, sorted
 from t2vbatch.media.poster import FRAMES, write_posters
 from t2vbatch.metrics.protocol import Column
 from t2vbatch.metrics.registry import known_columns
-from t2vbatch.output.records import extra_columns, score_columns
+from t2vbatch.output.records import extra_columns, rows_where, score_columns
 from t2vbatch.report.breakdown import breakdowns
 from t2vbatch.report.data import as_script, page_data
 from t2vbatch.report.forest import COLOURS, forests
@@ -60,7 +60,7 @@ def write_report(
         columns: the definitions of the score columns; None: those that are known without a job.
         inputs: the input files of a row; None: no row has input files.
     """
-    results = results.filter(pc.is_valid(results["status"]))
+    results = rows_where(results, pc.is_valid(results["status"]))
     scores, columns = score_columns(results.schema), known_columns() if columns is None else columns
     better = {name: columns[name].better if name in columns else None for name in scores}
     shown = select(results, scores, max_videos)

@@ -5,9 +5,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from huggingface_hub import constants
+from safetensors.numpy import save_file
 
 from t2vbatch.analysis.distance.spec import distance_specs
 from t2vbatch.commands.prepare import Prepared, prepare
@@ -86,6 +88,24 @@ def test_every_part_of_a_model_is_pinned(hub: Hub, tmp_path: Path) -> None:
     second = _prepared(tmp_path, models={"m": model})
     assert second.plan.table["sample_id"].equals(first.plan.table["sample_id"])
     assert second.job.pins == expected
+
+
+@pytest.mark.parametrize("path", ["org/lora", "org/lora/pytorch_lora_weights.safetensors"])
+def test_a_lora_is_pinned(hub: Hub, tmp_path: Path, path: str) -> None:
+    """A folder or a file of a repository: the second plan names the commit of the first one."""
+    (tmp_path / "lora").mkdir()
+    save_file({"a": np.zeros(1)}, tmp_path / "lora/pytorch_lora_weights.safetensors")
+    hub.add("org/lora", tmp_path / "lora")
+    models = {"m": {"path": str(PIPELINE), "loras": [{"path": path}]}}
+    first = _prepared(tmp_path, models=models)
+    assert first.job.pins["org/lora@main"] == OLD
+    with open_store(first.job.output).lease() as store:
+        store.write_job(first.job)
+    hub.move("org/lora")
+    second = _prepared(tmp_path, models=models)
+    assert second.job.pins == first.job.pins
+    assert second.plan.table["sample_id"].equals(first.plan.table["sample_id"])
+    assert second.facts["m"].identity["loras"][0]["weights"]["commit"] == OLD
 
 
 def test_scores_stay_with_the_old_weights(hub: Hub, tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from t2vbatch.canonical import digest
 from t2vbatch.errors import ManifestError, RowError
+from t2vbatch.job import LIMITS
 from t2vbatch.manifest import Manifest, Media, check_manifest, read_manifest
-from t2vbatch.manifest.cells import is_blank
+from t2vbatch.manifest.cells import is_blank, read_plain, readers
 from t2vbatch.manifest.columns import ALIASES, CANONICAL
 from t2vbatch.media.frame_folder import unpack_frames
 from t2vbatch.media.images import decode_image
@@ -27,6 +28,7 @@ FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCh
 
 names = st.one_of(st.sampled_from([*CANONICAL, *ALIASES, "steps", "$id", "row_id", ""]), st.text(max_size=8))
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+visible = st.text(st.characters() | st.sampled_from(" \x00\x7f\u2028\u200b\xad日"), max_size=4)
 paths = st.sampled_from(
     [
         "a.png",
@@ -189,3 +191,22 @@ def test_random_paths(cell: str) -> None:
             assert SECRET not in Media("image", f"{folder}/{cell}", within=str(folder)).read()
         except RowError:
             return
+
+
+@FUZZ
+@given(st.lists(st.none() | visible, max_size=4), st.sampled_from(["id", "prompt", "negative_prompt"]))
+def test_a_column_of_text_is_read_like_its_cells(values: list[str | None], name: str) -> None:
+    """What is read at once is what the reader of the column makes of each cell."""
+    plain = read_plain(name, values, LIMITS)
+    if plain is not None:
+        read = readers(LIMITS, textual=False)[name]
+        assert plain.to_pylist() == [None if value is None else read(value) for value in values]
+
+
+@pytest.mark.parametrize("name", ["id", "prompt", "negative_prompt"])
+@pytest.mark.parametrize("value", ["a red ball", "一个红球", "🎈", None])
+def test_usual_text_is_read_at_once(name: str, value: str | None) -> None:
+    """Of text in any script, no cell is read by itself."""
+    plain = read_plain(name, pa.array([value], pa.string()), LIMITS)
+    assert plain is not None
+    assert plain.to_pylist() == [value]

@@ -1,14 +1,16 @@
 """Records: what is written is read back, and any other data is refused."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2vbatch.output.record_table import read_records, to_table
-from t2vbatch.output.records import RECORDS, Record
+from t2vbatch.output.records import RECORDS, Record, check_rows, rows_where
 
 _RECORD: dict[str, Any] = {
     "sample_id": "s",
@@ -45,6 +47,34 @@ def test_bytes_are_no_record(data: bytes) -> None:
     """Bytes of a torn or foreign file are refused as a record."""
     with pytest.raises(ValueError, match=r"."):
         Record.from_json(data)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.text(st.sampled_from("./~a \x00\n\x7fé\u200b"), max_size=8), st.sampled_from(["", "videos/", "videos"])
+)
+def test_names_of_videos_are_checked_alike_alone_and_together(name: str, start: str) -> None:
+    """A name is refused in a table of many records exactly where it is refused in a single record."""
+    record = _RECORD | {"video": start + name, "versions": {}, "scores": {}}
+    table = pa.table({"status": ["ok"], "video": [start + name]})
+    assert _is_refused(lambda: Record.from_json(json.dumps(record).encode())) == _is_refused(
+        lambda: check_rows(table)
+    )
+
+
+def _is_refused(check: Callable[[], object]) -> bool:
+    try:
+        check()
+    except ValueError:
+        return True
+    return False
+
+
+def test_rows_are_copied_only_where_some_are_left_out() -> None:
+    """All rows are the table itself; a null in the mask leaves its row out."""
+    table = pa.table({"a": [1, 2]})
+    assert rows_where(table, pa.chunked_array([[True, True]])) is table
+    assert rows_where(table, pa.chunked_array([[None, True]]))["a"].to_pylist() == [2]
 
 
 @pytest.mark.parametrize(
