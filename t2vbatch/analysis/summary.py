@@ -21,7 +21,17 @@ from t2vbatch.analysis.intervals import LARGEST, mean_interval
 from t2vbatch.output.records import rows_where, score_columns
 
 _USED = ["row_id", "sample_id", "model", "status", "error_type", "prompt_truncated", "score_errors", "video"]
-_USED += ["generate_s", "encode_s", "score_s", "load_s", "wait_s", "convert_s", "started_at", "finished_at"]
+_USED += [
+    "video_notes",
+    "generate_s",
+    "encode_s",
+    "score_s",
+    "load_s",
+    "wait_s",
+    "convert_s",
+    "started_at",
+    "finished_at",
+]
 """Columns of the results that the summary reads besides the scores; the others would fill the memory."""
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
