@@ -23,14 +23,14 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from t2vbatch.errors import StoreError
 from t2vbatch.output.record_table import read_records, to_table
-from t2vbatch.output.records import RECORDS, WITHDRAWN, Record, Status, check_rows, rows_where
+from t2vbatch.output.records import RECORDS, WITHDRAWN, Record, Status, check_rows
+from t2vbatch.output.valid_rows import last_of_each, merge, only_records, with_all_columns
 from t2vbatch.plan.parquet_file import read_parquet
 from t2vbatch.storage.files import Folder
 from t2vbatch.storage.many import delete_many, map_many
@@ -126,7 +126,7 @@ class RecordLog:
             except FileNotFoundError:
                 continue  # A fold moved these records to a segment in the meantime.
             if self._list().segments == listing.segments:
-                return _only_records(table).select(columns or RECORDS.names)
+                return only_records(table).select(columns or RECORDS.names)
         raise StoreError(f"{self._folder.uri}/records changed {_LISTINGS} times while it was read; try again")
 
     def names(self) -> list[str]:
@@ -141,7 +141,7 @@ class RecordLog:
         self._delete(listing.void)
         if listing.small and listing.segments:
             small = pa.array([_sample_id(name) for name in listing.small], pa.string())
-            copies = _only_records(self._rows_of(small, listing.segments))["sample_id"]
+            copies = only_records(self._rows_of(small, listing.segments))["sample_id"]
             self._delete([_small_name(sample_id) for sample_id in copies.to_pylist()])
 
     def status_of(self, sample_id: str) -> Status | None:
@@ -177,7 +177,7 @@ class RecordLog:
             self.fold()
             rows = pa.table({"sample_id": pa.array(ids, pa.string())})
             rows = rows.append_column("status", pa.array([WITHDRAWN] * len(ids), pa.string()))
-            self._write("segment", self._list().next_generation, _with_all_columns(rows))
+            self._write("segment", self._list().next_generation, with_all_columns(rows))
 
     def compact(self) -> pa.Table:
         """Fold everything, write one base where that is worth its size, and return every record."""
@@ -231,19 +231,19 @@ class RecordLog:
             # A fold moved the others to a segment since they were read.
             ids = pa.array([_sample_id(name) for name in listing.small], pa.string())
             small = small.filter(pc.is_in(small["sample_id"], ids))
-        return _merge(segments, small)
+        return merge(segments, small)
 
     def _rows_of(self, sample_ids: pa.Array, segments: Sequence[Segment]) -> pa.Table:
         """Identity and status of these samples in the segments; the last one counts."""
         found = (self._read_segment(segment.name, ["sample_id", "status"]) for segment in segments)
-        return _last_of_each(
+        return last_of_each(
             pa.concat_tables(rows.filter(pc.is_in(rows["sample_id"], sample_ids)) for rows in found)
         )
 
     def _read_segment(self, name: str, columns: Sequence[str]) -> pa.Table:
         try:
             found = read_parquet(self._folder.read(name), columns, ["sample_id", "status"])
-            table = _with_all_columns(found).select(columns)
+            table = with_all_columns(found).select(columns)
             check_rows(table)
             return table
         except (pa.ArrowException, ValueError) as error:
@@ -311,44 +311,3 @@ def _small_name(sample_id: str) -> str:
 
 def _sample_id(name: str) -> str:
     return name.removeprefix(f"{_NEW}/").removesuffix(".json")
-
-
-def _with_all_columns(records: pa.Table) -> pa.Table:
-    """The records with every column of the schema; columns that an earlier version did not have are null."""
-    for column in RECORDS:
-        if column.name not in records.column_names:
-            records = records.append_column(column, pa.nulls(records.num_rows, column.type))
-    return records.select(RECORDS.names).cast(RECORDS)
-
-
-def _merge(segments: Sequence[pa.Table], small: pa.Table) -> pa.Table:
-    """One row for each sample: of the last segment that has it, else its small record."""
-    if not segments:
-        return small
-    stored = segments[0] if len(segments) == 1 else _last_of_each(pa.concat_tables(segments))
-    if not small.num_rows:
-        return stored
-    known = pc.is_in(small["sample_id"], _only_records(stored)["sample_id"])
-    added = small.filter(pc.invert(known)) if pc.any(known).as_py() else small
-    # Only a withdrawn row has a small record that is valid over it.
-    if _withdrawn(stored).num_rows:
-        replaced = pc.is_in(stored["sample_id"], added["sample_id"])
-        stored = stored.filter(pc.invert(replaced))
-    return pa.concat_tables([stored, added])
-
-
-def _last_of_each(table: pa.Table) -> pa.Table:
-    ids = table["sample_id"]
-    if pc.count_distinct(ids).as_py() == len(ids):
-        return table  # As nearly always, and then without a copy of every row.
-    lasts = pa.table({"sample_id": ids, "position": np.arange(len(ids))})
-    lasts = lasts.group_by("sample_id").aggregate([("position", "max")])
-    return table.take(lasts["position_max"].sort())
-
-
-def _withdrawn(table: pa.Table) -> pa.Table:
-    return table.filter(pc.equal(table["status"], WITHDRAWN))
-
-
-def _only_records(table: pa.Table) -> pa.Table:
-    return rows_where(table, pc.not_equal(table["status"], WITHDRAWN))
