@@ -2,16 +2,19 @@
 
 ::
 
-    T2VBatchError ├── UsageError              the command, job or manifest is wrong; nothing was started
-    (exit 2) │   ├── JobError            a key or value of the job file │   │   └── CombinedJobError  all
-    problems of one job │   ├── ManifestError       rows or columns of the manifest; carries every problem
-    found │   ├── ModelError          a path that is no pipeline, an argument it does not take, a missing
-    package │   └── MetricError         an unknown metric, or one whose weights cannot be had ├── RunError
-    the run itself failed                                        (exit 1) │   ├── StoreError          the
-    output cannot be read or written │   │   └── LeaseHeldError  another run is writing this output │   ├──
-    NodeError           this machine has too little scratch space, disk or memory; another may have more │
-    └── WorkerError         no worker can be started, or none can load its model └── SampleError
-    one sample cannot be made; it ends in its record and stops nothing else
+    T2VBatchError
+    ├── UsageError              the command, job or manifest is wrong; nothing was started       (exit 2)
+    │   ├── JobError            a key or value of the job file
+    │   │   └── CombinedJobError  all problems of one job
+    │   ├── ManifestError       rows or columns of the manifest; carries every problem found
+    │   ├── ModelError          a path that is no pipeline, an argument it does not take, a missing package
+    │   └── MetricError         an unknown metric, or one whose weights are not available
+    ├── RunError                the run itself failed                                            (exit 1)
+    │   ├── StoreError          the output cannot be read or written
+    │   │   └── LeaseHeldError  another run is writing this output
+    │   ├── NodeError           this machine lacks scratch space, disk or memory; another may have more
+    │   └── WorkerError         no worker can be started, or none can load its model
+    └── SampleError             one sample cannot be generated; it is recorded and stops nothing else
         ├── RowError            the pipeline call raised, or an input of the row is broken
         │   └── InputError      an input of the row is missing, or differs from the planned one
         │       └── BrokenInputError  no decoder reads it, or it exceeds a limit
@@ -19,7 +22,7 @@
         ├── EncodeError         a video cannot be encoded, or its file differs from the frames
         ├── MemoryExceededError the device ran out of memory
         ├── DeadlineError       the unit ran past its deadline
-        └── CrashError          the process died while it made this sample
+        └── CrashError          the process died while it generated this sample
 
 Each one survives pickling, because they cross process boundaries: an exception's ``args`` are always the
 arguments of its constructor.
@@ -83,7 +86,7 @@ class ErrorCollector:
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """Runs one check: its error is kept, and the code after the block goes on."""
+        """Runs one check: its error is kept, and the code after the block continues."""
         try:
             yield
         except UsageError as error:
@@ -168,11 +171,11 @@ class NodeError(RunError):
 
 
 class WorkerError(RunError):
-    """No worker can be had: starting one, or loading its model, failed again and again."""
+    """No worker is available: each start, or each load of the model, failed."""
 
 
 class SampleError(T2VBatchError):
-    """One sample cannot be made."""
+    """One sample cannot be generated."""
 
 
 class RowError(SampleError):
@@ -196,7 +199,7 @@ class EncodeError(SampleError):
 
 
 class MemoryExceededError(SampleError):
-    """The device ran out of memory while it made this sample."""
+    """The device ran out of memory while it generated this sample."""
 
 
 class DeadlineError(SampleError):
@@ -204,15 +207,20 @@ class DeadlineError(SampleError):
 
 
 class CrashError(SampleError):
-    """The process died while it made this sample."""
+    """The process died while it generated this sample."""
 
 
 _LISTED = 30
-"""A message lists so many known words at most; more would hide the message itself."""
+"""A message lists at most this many known words; more would hide the message itself."""
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 row``, ``2 rows``, ``1,000 rows``, for messages."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def closest(word: str, known: Collection[str]) -> str | None:
-    """The known word that ``word`` is most like; None where it is like none."""
+    """The known word that is most like ``word``; None if none is like it."""
     return next(iter(get_close_matches(word, sorted(known), n=1, cutoff=0.6)), None)
 
 

@@ -8,6 +8,7 @@ from t2vbatch.analysis.planning import MOST, SEEDS, Goal, plans
 from t2vbatch.analysis.sign_flip import EXACT_UP_TO
 from t2vbatch.analysis.summary_text import digits_for
 from t2vbatch.analysis.text_table import Format, Table
+from t2vbatch.errors import counted
 
 _HEADER = (
     "score",
@@ -138,7 +139,7 @@ def _notes(comparison: Comparison) -> list[str]:
     return [
         *_winners(comparison.pairs),
         "difference: first - second, on the prompts and seeds of both; prompts are the units of intervals and"
-        f" tests; p (Holm) is corrected for {_counted(tests, 'test')}",
+        f" tests; p (Holm) is corrected for {counted(tests, 'test')}",
         "sequential test: p and intervals are valid however often this comparison is repeated while the run"
         " grows"
         if sequential
@@ -206,10 +207,6 @@ def _smallest(pair: Pair) -> str:
     corrected = min(1.0, (pair.smallest_p or 0) * pair.tests)
     end = ", so no difference can be significant" if corrected >= SIGNIFICANCE else ""
     return (
-        f"with {_counted(pair.rows, 'prompt')} the smallest possible p is {pair.smallest_p:.2g}, "
-        f"and {corrected:.2g} after correction for {_counted(pair.tests, 'test')}{end}"
+        f"with {counted(pair.rows, 'prompt')} the smallest possible p is {pair.smallest_p:.2g}, "
+        f"and {corrected:.2g} after correction for {counted(pair.tests, 'test')}{end}"
     )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from t2vbatch.errors import counted
+
 READ = ("sample_id", "wait_s", "generate_s", "convert_s", "load_s", "bytes", "worker", "device")
 """The columns of the records that an estimate reads."""
 
@@ -102,9 +104,9 @@ def estimate_text(found: Estimate) -> str:
         f"{found.gpu_hours:.2f} GPU hours"
         if found.gpu_hours
         else f"{found.worker_hours:.2f} CPU worker hours",
-        f"{found.hours:.2f} h with {found.workers} worker{'' if found.workers == 1 else 's'}",
+        f"{found.hours:.2f} h with {counted(found.workers, 'worker')}",
         f"{found.bytes / 2**30:.2f} GiB of videos",
     ]
     if found.money is not None:
         parts.append(f"costs {found.money:.2f}")
-    return f"{found.model}: {', '.join(parts)}, by {found.finished:,} finished samples"
+    return f"{found.model}: {', '.join(parts)}, by {counted(found.finished, 'finished sample')}"

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from t2vbatch.errors import counted
+
 
 @dataclass(frozen=True)
 class FailureGroup:
@@ -29,9 +31,7 @@ class FailureGroup:
     @property
     def title(self) -> str:
         """``20 samples of wan: RowError: the message``."""
-        count = len(self.samples)
-        noun = "sample" if count == 1 else "samples"
-        return f"{count} {noun} of {self.model}: {self.error_type}: {self.error}"
+        return f"{counted(len(self.samples), 'sample')} of {self.model}: {self.error_type}: {self.error}"
 
 
 def failure_groups(planned: pa.Table, records: pa.Table) -> list[FailureGroup]:

@@ -6,6 +6,7 @@ from t2vbatch.analysis.distance.result import Measured
 from t2vbatch.analysis.intervals import Interval
 from t2vbatch.analysis.summary import Counts, ModelSummary, ScoreSummary, Summary
 from t2vbatch.analysis.text_table import Table
+from t2vbatch.errors import counted
 
 _NOTES = 3
 """Notes about videos that a summary shows for each model."""
@@ -127,7 +128,7 @@ def _notes(summary: Summary, timing: bool) -> list[str]:
     notes += [*_cautions(summary), *distance_notes(summary)]
     rate = summary.timing.videos_per_minute
     if timing and rate is not None:
-        videos = "1 video" if summary.timing.videos == 1 else f"{summary.timing.videos:,} videos"
+        videos = counted(summary.timing.videos, "video")
         notes.append(f"{videos} in {summary.timing.busy_s:.1f} s, loading excluded: {rate:.1f} per minute")
     if timing and summary.timing.busy_share is not None:
         notes.append(f"{summary.timing.busy_share:.0%} of the workers' time was spent in pipeline calls")
@@ -150,19 +151,15 @@ def _model_notes(model: ModelSummary) -> list[str]:
         kinds = ", ".join(f"{count} {kind}" for kind, count in model.failures.items())
         notes.append(f"samples without a usable video: {kinds}")
     if model.truncated:
-        prompts = "1 prompt" if model.truncated == 1 else f"{model.truncated} prompts"
+        prompts = counted(model.truncated, "prompt")
         notes.append(f"{prompts} exceeded the scorer's token limit; the scorer ignored the rest")
     return [*notes, *video_note_lines(model)]
 
 
 def video_note_lines(model: ModelSummary) -> list[str]:
     """How the model's videos differ from what the job asked for, with the number of videos."""
-    counted = list(model.video_notes.items())
-    lines = [
-        f"{'1 video' if count == 1 else f'{count:,} videos'}: {note}" for note, count in counted[:_NOTES]
-    ]
-    if rest := sum(count for _, count in counted[_NOTES:]):
-        lines.append(
-            f"{'1 more video' if rest == 1 else f'{rest:,} more videos'}: see the column video_notes"
-        )
+    notes = list(model.video_notes.items())
+    lines = [f"{counted(count, 'video')}: {note}" for note, count in notes[:_NOTES]]
+    if rest := sum(count for _, count in notes[_NOTES:]):
+        lines.append(f"{counted(rest, 'more video')}: see the column video_notes")
     return lines

@@ -11,8 +11,8 @@ import typer
 
 from t2vbatch.cli.display import Display
 from t2vbatch.cli.run import Json, line_width, terminal_width
-from t2vbatch.cli.words import counted, hanging, reflowed
-from t2vbatch.errors import RunError, UsageError
+from t2vbatch.cli.words import hanging, reflowed
+from t2vbatch.errors import RunError, UsageError, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

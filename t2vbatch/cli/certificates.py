@@ -13,7 +13,7 @@ from t2vbatch.cli.consent import AllowCode, confirm_code
 from t2vbatch.cli.display import Display
 from t2vbatch.cli.inspect import Output
 from t2vbatch.cli.run import JobFile, Json, Sets, exit_code, terminal_width
-from t2vbatch.cli.words import counted
+from t2vbatch.errors import counted
 
 if TYPE_CHECKING:
     from t2vbatch.analysis.text_table import Table

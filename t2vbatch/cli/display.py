@@ -17,9 +17,9 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 
-from t2vbatch.cli.words import counted, duration
+from t2vbatch.cli.words import duration
 from t2vbatch.commands.pace import Pace, remaining_s
-from t2vbatch.errors import UsageError
+from t2vbatch.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from t2vbatch.commands.prepare import Prepared

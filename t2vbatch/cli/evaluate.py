@@ -15,8 +15,8 @@ from t2vbatch.cli.consent import confirm_code
 from t2vbatch.cli.display import Display, print_notes
 from t2vbatch.cli.inspect import Output
 from t2vbatch.cli.run import Json, terminal_width
-from t2vbatch.cli.words import counted, fitted
-from t2vbatch.errors import UsageError
+from t2vbatch.cli.words import fitted
+from t2vbatch.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from t2vbatch.analysis.planning import Goal

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t2vbatch.cli.inspect import Output
-from t2vbatch.cli.words import counted
-from t2vbatch.errors import UsageError
+from t2vbatch.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from t2vbatch.job import Tracker

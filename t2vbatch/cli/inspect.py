@@ -12,7 +12,8 @@ import typer
 
 from t2vbatch.cli.consent import AllowCode, confirm_code
 from t2vbatch.cli.run import Json
-from t2vbatch.cli.words import counted, duration
+from t2vbatch.cli.words import duration
+from t2vbatch.errors import counted
 
 if TYPE_CHECKING:
     from t2vbatch.commands.status import Status

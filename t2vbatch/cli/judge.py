@@ -10,7 +10,7 @@ import typer
 
 from t2vbatch.cli.display import Display
 from t2vbatch.cli.run import Json
-from t2vbatch.cli.words import counted
+from t2vbatch.errors import counted
 
 if TYPE_CHECKING:
     from t2vbatch.commands.judge import Judgement

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t2vbatch.cli.display import Display, print_notes
-from t2vbatch.cli.words import counted, fitted, hanging
+from t2vbatch.cli.words import fitted, hanging
+from t2vbatch.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

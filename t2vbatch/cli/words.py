@@ -7,11 +7,6 @@ _LEAST_COLUMNS = 20
 """Least columns for a text beside its head."""
 
 
-def counted(count: int, noun: str) -> str:
-    """``1 row``, ``2 rows``, ``1,000 rows``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def duration(seconds: float) -> str:
     """``45 s``, ``12 min``, ``3 h 05 min``, ``2 d 4 h``."""
     minutes = round(seconds / 60)

@@ -19,7 +19,7 @@ from t2vbatch.commands.rebuild import rebuild, refresh
 from t2vbatch.commands.repeats import NEEDED, WORTH_ASKING, Repeats, find_repeats
 from t2vbatch.commands.status_file import StatusWriter
 from t2vbatch.engines import Ending, Engine, Progress, RunCallbacks
-from t2vbatch.errors import StoreError, T2VBatchError, UsageError
+from t2vbatch.errors import StoreError, T2VBatchError, UsageError, counted
 from t2vbatch.exchange.trackers import check_trackers, track
 from t2vbatch.job import Job
 from t2vbatch.metrics.identity import score_identities
@@ -227,7 +227,7 @@ def _withdrawn(store: Store, plan: Plan, records: pa.Table, lost: set[str], retr
         bad = pc.is_in(records["sample_id"], pa.array(list(plan.bad), pa.string()))
         again = pc.or_(again, pc.and_not(failed, bad))
     if lost:
-        _log.warning("%d videos are missing or damaged and will be generated again", len(lost))
+        _log.warning("%s will be generated again", counted(len(lost), "missing or damaged video"))
     store.discard(records.filter(again)["sample_id"].to_pylist())
     return records.filter(pc.invert(again))
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from t2vbatch.errors import EncodeError, StoreError
+from t2vbatch.errors import EncodeError, StoreError, counted
 from t2vbatch.media.degenerate import ignored_seeds
 from t2vbatch.media.video import decode_audio, digest_file, digest_frames
 from t2vbatch.output.records import RESULTS
@@ -65,13 +65,13 @@ def _results(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[Ver
     finished = pc.sum(pc.is_in(planned["sample_id"], records["sample_id"])).as_py() or 0
     if results.num_rows != finished:
         yield VerifyProblem(
-            place, f"{results.num_rows} rows", f"{finished} rows, one for each sample with a record"
+            place, counted(results.num_rows, "row"), f"{finished} rows, one for each sample with a record"
         )
         return
     order = pc.index_in(results["sample_id"], records["sample_id"])
     if order.null_count:
         yield VerifyProblem(
-            place, f"{order.null_count} samples without a record", "only samples with a record"
+            place, f"{counted(order.null_count, 'sample')} without a record", "only samples with a record"
         )
         return
     recorded = records.take(order)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from t2vbatch.engines.interrupts import Interrupts
 from t2vbatch.engines.protocol import RunCallbacks
-from t2vbatch.errors import SampleError
+from t2vbatch.errors import SampleError, counted
 from t2vbatch.schedule import Action, Ending, Event, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.worker.protocol import Failure, Outcome, Work
@@ -174,9 +174,8 @@ class _Driver:
             return [m.Found(action.position, status)]
         failure = action.failure
         _log.warning(
-            "gave up on a sample after %d attempt%s: %s: %s",
-            action.attempts,
-            "" if action.attempts == 1 else "s",
+            "gave up on a sample after %s: %s: %s",
+            counted(action.attempts, "attempt"),
             failure.error_type,
             failure.error,
         )

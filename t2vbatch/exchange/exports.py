@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from t2vbatch.errors import EncodeError, UsageError
+from t2vbatch.errors import EncodeError, UsageError, counted
 from t2vbatch.exchange.benchmarks import RULES, VideoRules, check_videos
 from t2vbatch.exchange.row_ids import RowIds
 from t2vbatch.media.video import play_file, play_name
@@ -188,7 +188,7 @@ def _existing(folder: Folder, results: pa.Table) -> None:
     if lost:
         raise UsageError(
             "the export",
-            f"{len(lost)} missing files of ok videos: {_some(lost)}",
+            f"{counted(len(lost), 'missing file')} of ok videos: {_some(lost)}",
             "every file",
             "t2vbatch verify lists the problems; run the job again to generate the videos",
         )
@@ -208,7 +208,7 @@ def _different(results: pa.Table) -> None:
     if copies:
         raise UsageError(
             "the export",
-            f"{len(copies)} groups of equal videos: {_some(copies)}",
+            f"{counted(len(copies), 'group')} of equal videos: {_some(copies)}",
             "a different video for every seed",
             "look at the videos; --partial exports them anyway",
         )

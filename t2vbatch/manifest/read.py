@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from t2vbatch.errors import ManifestError, Problem
+from t2vbatch.errors import ManifestError, Problem, counted
 from t2vbatch.job import COLUMNS, LIMITS, Columns, Limits
 from t2vbatch.manifest.bad_rows import by_index, with_ids
 from t2vbatch.manifest.build import build_table
@@ -136,7 +136,7 @@ def _settings(table: pa.Table) -> Iterator[str]:
     """A sentence for each column that sets a size, a length, steps or a seed, with the number of rows."""
     for name in SETTINGS:
         if name in table.column_names and (rows := len(table) - table.column(name).null_count):
-            of_rows = "1 row" if rows == 1 else f"{rows:,} rows"
+            of_rows = counted(rows, "row")
             how = f"sets the {name} of {of_rows}" if name in CANONICAL else f"sets {name} for {of_rows}"
             yield f"column {name!r} {how}; columns: {{ignore: [{name}]}} in the job leaves it out"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from t2vbatch.errors import counted
 from t2vbatch.report.fonts import font_for, is_invisible, load
 
 _ELLIPSIS = "..."
@@ -106,7 +107,7 @@ def _with_known_characters(text: str) -> tuple[str, int]:
 
 
 def _gap(count: int) -> str:
-    return f"[{count} character{'' if count == 1 else 's'}]" if count else ""
+    return f"[{counted(count, 'character')}]" if count else ""
 
 
 def _runs(text: str) -> Iterator[Run]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from t2vbatch.analysis.summary import Counts, Summary
+from t2vbatch.errors import counted
 from t2vbatch.report.leaderboard import FEW_ROWS, Cell
 
 _NAMED = 2  # tied models that the sentence names
@@ -27,7 +28,7 @@ def verdict(
     if not any(cell.value is not None for cells in board.values() for cell in cells.values()):
         sentences.append("No video has a score.")
     if directed and (rows := _rows(summary)) and rows < FEW_ROWS:
-        sentences.append(f"The comparison has only {rows} prompt{'' if rows == 1 else 's'}.")
+        sentences.append(f"The comparison has only {counted(rows, 'prompt')}.")
     return sentences
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from t2vbatch.errors import T2VBatchError
+from t2vbatch.errors import T2VBatchError, counted
 from t2vbatch.output.records import Status
 from t2vbatch.worker.protocol import Failure, Outcome
 
@@ -265,17 +265,13 @@ class Progress:
             return f"measuring {self.measuring}"
         if self.workers or not self.pending:
             return None
-        loads = [f"{model} on {_workers(count)}" for model, count in self.loading.items()]
+        loads = [f"{model} on {counted(count, 'worker')}" for model, count in self.loading.items()]
         waits = [f"loading {', '.join(loads)}"] if loads else []
         if self.unplaced:
-            waits.append(f"waiting for room for {_workers(self.unplaced)}, each with {self.needs}")
+            waits.append(f"waiting for room for {counted(self.unplaced, 'worker')}, each with {self.needs}")
         return "; ".join(waits) or "waiting for workers"
 
     @property
     def total(self) -> int:
         """All samples of the run."""
         return self.ok + self.degenerate + self.failed + self.running + self.pending
-
-
-def _workers(count: int) -> str:
-    return "1 worker" if count == 1 else f"{count} workers"

@@ -7,9 +7,9 @@ import pytest
 
 from t2vbatch.cli import display
 from t2vbatch.cli.display import Display
-from t2vbatch.cli.words import counted, duration, fitted
+from t2vbatch.cli.words import duration, fitted
 from t2vbatch.engines import Progress
-from t2vbatch.errors import UsageError
+from t2vbatch.errors import UsageError, counted
 
 _LOG = logging.getLogger("t2vbatch.engines.loop")
 

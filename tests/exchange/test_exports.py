@@ -125,7 +125,7 @@ def test_a_lost_file_is_found_before_anything_is_written(tmp_path: Path, layout:
     """A video whose file does not exist is one message, and the target is not created."""
     plan, results = output(tmp_path / "out")
     (tmp_path / "out/videos/m/r1-3.mp4").unlink()
-    with pytest.raises(UsageError, match=r"1 missing files of ok videos: videos/m/r1-3\.mp4"):
+    with pytest.raises(UsageError, match=r"1 missing file of ok videos: videos/m/r1-3\.mp4"):
         export(open_folder(tmp_path / "out"), plan, results, layout, tmp_path / "target")
     assert not (tmp_path / "target").exists()
 
