@@ -13,6 +13,8 @@ from t2vbatch.schedule import messages as m
 from t2vbatch.worker.protocol import Failure, Outcome, Work
 
 _log = logging.getLogger(__name__)
+_FIRST_INTERRUPT = "interrupted: finishing the videos in progress; press Ctrl-C again to stop now"
+_SECOND_INTERRUPT = "interrupted again: stopping now, without the videos in progress"
 
 TICK_S = 0.2
 """Time between two looks at deadlines: they are seconds and more."""
@@ -97,6 +99,7 @@ class _Driver:
             self._bill()
             while handled < interrupts.count:
                 handled += 1
+                _log.warning("%s", _FIRST_INTERRUPT if handled == 1 else _SECOND_INTERRUPT)
                 self.dispatch(m.Interrupted())
             if self._watched - ticked >= TICK_S:
                 ticked = self._watched
@@ -211,7 +214,5 @@ def _log_event(event: Event) -> None:
             _log.warning("worker %d died: %s", event.worker, event.failure.error)
         case m.Failed():
             _log.info("worker %d: a unit failed and may be retried: %s", event.worker, event.failure.error)
-        case m.Interrupted():
-            _log.warning("interrupted: finishing the videos in progress; press Ctrl-C again to stop now")
         case _:
             pass

@@ -77,6 +77,20 @@ def test_a_spent_budget_finishes_the_units_in_progress(interrupted: bool) -> Non
     assert 0 < progress.pending < 100
 
 
+@pytest.mark.parametrize(("count", "last"), [(1, "press Ctrl-C again to stop now"), (2, "stopping now")])
+def test_each_interrupt_says_what_it_does(caplog: pytest.LogCaptureFixture, count: int, last: str) -> None:
+    """The second one ends the videos in progress, and does not repeat the words of the first one."""
+    backend, interrupts = _Backend(), Interrupts(urgent=False)
+    interrupts.count = count
+    units = [Unit("x", (position,), 1.0) for position in range(100)]
+    scheduler = Scheduler({"x": units}, Limits(1))
+    callbacks = RunCallbacks(lambda position: None, _uncommitted, _no_quarantine, _ignore)
+    assert run_loop(scheduler, backend, callbacks, interrupts, lambda: backend.now) == "interrupted"
+    said = [message for message in caplog.messages if message.startswith("interrupted")]
+    assert len(set(said)) == count
+    assert last in said[-1]
+
+
 def test_a_budget_that_suffices_changes_nothing() -> None:
     """A run within its budget ends as finished."""
     backend = _Backend()
