@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +29,7 @@ class Endpoint(ThreadingHTTPServer):
         self.requests: list[Any] = []
         self.keys: list[str | None] = []
         self.answers: list[str] = ["4"]
+        self.delay_s = 0.0
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -37,6 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
         size = int(self.headers["Content-Length"])
         self.server.requests.append(json.loads(self.rfile.read(size)))
         self.server.keys.append(self.headers["Authorization"])
+        time.sleep(self.server.delay_s)
         answers = self.server.answers
         said = answers[(len(self.server.requests) - 1) % len(answers)]
         if said == "refused":
@@ -79,9 +82,13 @@ def running_endpoint() -> Iterator[Endpoint]:
         server.server_close()
 
 
-def shades(request: Any) -> list[int]:
-    """The mean shade of each picture of a request."""
+def pictures(request: Any) -> list[Image.Image]:
+    """The pictures of a request."""
     parts = request["messages"][0]["content"]
     data = [part["image_url"]["url"].partition(",")[2] for part in parts if part["type"] == "image_url"]
-    images = [Image.open(io.BytesIO(base64.b64decode(one))) for one in data]
-    return [round(float(np.asarray(image).mean())) for image in images]
+    return [Image.open(io.BytesIO(base64.b64decode(one))) for one in data]
+
+
+def shades(request: Any) -> list[int]:
+    """The mean shade of each picture of a request."""
+    return [round(float(np.asarray(image).mean())) for image in pictures(request)]

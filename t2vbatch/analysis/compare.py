@@ -14,12 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from t2vbatch.analysis.intervals import Interval, standard_error
+from t2vbatch.analysis.intervals import Interval, is_constant, standard_error
 from t2vbatch.analysis.paired_test import ANYTIME, SIGN_FLIP, PairedTest
 from t2vbatch.analysis.pairing import (
     UNKNOWN,
     Better,
     Missing,
+    ModelScores,
     PairedScores,
     join,
     paired,
@@ -56,10 +57,11 @@ class Pair:
         wins, ties, losses: pairs in which the video of ``first`` is better, equal, worse.
         win_rate: the share of wins, ties counted as half, with its 95% interval, clustered by prompt.
         effect: mean difference of prompts in standard deviations between prompts (Cohen's d of paired data).
-        error: standard error of the mean difference.
+        error: standard error of the mean difference; None if all prompts have the same difference.
         detectable: the smallest true difference that this number of prompts and tests detects with 80% power;
             None if no difference can be significant.
         tests: number of tests that p_holm is corrected for.
+        rates: the frame rates of both models, if the score depends on the rate and they differ.
         sequential: whether p and the interval of the difference are valid at every look of a growing run.
         components: variances of the difference between prompts and between seeds of a prompt.
     """
@@ -89,6 +91,7 @@ class Pair:
     tests: int = 0
     components: Components | None = None
     sequential: bool = False
+    rates: tuple[float, float] | None = None
 
     @property
     def winner(self) -> str | None:
@@ -186,8 +189,15 @@ def _pairs(
         column = columns.get(score, UNKNOWN)
         for names, joined in joins.items():
             values = paired(names, joined, score, column, missing)
-            found.append(_pair(names, values, score, column.better, test, tests))
+            pair = _pair(names, values, score, column.better, test, tests)
+            found.append(replace(pair, rates=_rates(joined.models) if column.by_rate else None))
     return found
+
+
+def _rates(models: tuple[ModelScores, ModelScores]) -> tuple[float, float] | None:
+    """The frame rates of two models, if they are known and differ."""
+    first, second = (model.rate for model in models)
+    return None if first is None or second is None or first == second else (first, second)
 
 
 def _scores(models: Mapping[str, pa.Table]) -> list[str]:
@@ -225,7 +235,8 @@ def _pair(
     rows, means = len(sums), sums / counts
     signs = np.sign(differences) * (-1 if better == "lower" else 1)
     extremes = scores.extremes
-    error = standard_error(sums, counts) if rows > 1 else None
+    # Equal prompts show no spread, so they say nothing about what more prompts would detect.
+    error = standard_error(sums, counts) if rows > 1 and not is_constant(means) else None
     spread = float(means.std(ddof=1)) if rows > 1 else 0.0
     return replace(
         pair,

@@ -6,7 +6,7 @@ from t2vbatch.analysis.compare import SIGNIFICANCE, Comparison, Pair
 from t2vbatch.analysis.intervals import Interval
 from t2vbatch.analysis.planning import MOST, SEEDS, Goal, plans
 from t2vbatch.analysis.sign_flip import EXACT_UP_TO
-from t2vbatch.analysis.summary_text import digits_for
+from t2vbatch.analysis.summary_text import number_text
 from t2vbatch.analysis.text_table import Format, Table
 from t2vbatch.errors import counted
 
@@ -61,6 +61,10 @@ def render_plan(comparison: Comparison, goal: Goal, form: Format = "text", width
         f"prompts needed for {wanted}, by the number of videos per prompt; between prompts: the share of the"
         " variance that more videos per prompt do not reduce"
     ]
+    unplanned = [pair for pair in comparison.pairs if pair.components is None]
+    if unplanned:
+        names = "; ".join(f"{pair.score}, {pair.first} and {pair.second}" for pair in unplanned)
+        notes.append(f"no plan, because the prompts show no spread: {names}")
     if any(pair.components is not None and pair.components.within is None for pair in comparison.pairs):
         notes.append("with one video per prompt the two parts of the variance cannot be separated")
     comment = "% " if form == "latex" else ""
@@ -97,13 +101,12 @@ def difference_text(pair: Pair) -> str:
 
 def interval_of(interval: Interval, sign: str = "", scale: float = 1.0) -> str:
     """The mean and its ends, times ``scale``, to the digits that the interval carries."""
-    mean, low, high = (
-        None if end is None else scale * end for end in (interval.mean, interval.low, interval.high)
-    )
-    if low is None or high is None:
+    mean = scale * interval.mean
+    if interval.low is None or interval.high is None:
         return f"{mean:{sign}.4g}"
-    digits = digits_for(high - low)
-    return f"{mean:{sign}z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
+    low, high = scale * interval.low, scale * interval.high
+    width = high - low
+    return f"{number_text(mean, width, sign)} [{number_text(low, width)}, {number_text(high, width)}]"
 
 
 def _row(pair: Pair) -> tuple[str, ...]:
@@ -124,13 +127,13 @@ def _row(pair: Pair) -> tuple[str, ...]:
 
 def _means(pair: Pair) -> str:
     """Both means, to the digits of their difference."""
-    if pair.first_mean is None:
+    if pair.first_mean is None or pair.second_mean is None:
         return "-"
     interval = pair.difference
     if interval is None or interval.low is None or interval.high is None:
         return f"{pair.first_mean:.4g} / {pair.second_mean:.4g}"
-    digits = digits_for(interval.high - interval.low)
-    return f"{pair.first_mean:z.{digits}f} / {pair.second_mean:z.{digits}f}"
+    width = interval.high - interval.low
+    return f"{number_text(pair.first_mean, width)} / {number_text(pair.second_mean, width)}"
 
 
 def _notes(comparison: Comparison) -> list[str]:
@@ -195,12 +198,21 @@ def _limits(pairs: Sequence[Pair]) -> list[str]:
         if not pair.n:
             name = f"{pair.score}, {pair.first} and {pair.second}"
             notes[f"{name}: not compared, because no prompt and seed has a score of both"] = None
+        if pair.rates is not None:
+            cautions.setdefault(_rates(pair, *pair.rates), {})[pair.score] = None
         corrected = (pair.smallest_p or 0) * pair.tests
         if pair.smallest_p is not None and (pair.rows <= EXACT_UP_TO or corrected >= SIGNIFICANCE):
             notes[_smallest(pair)] = None
         if pair.difference is not None and pair.difference.caution is not None:
             cautions.setdefault(pair.difference.caution, {})[pair.score] = None
     return [*notes, *(f"{', '.join(scores)}: {caution}" for caution, scores in cautions.items())]
+
+
+def _rates(pair: Pair, first: float, second: float) -> str:
+    return (
+        f"{pair.first} has {first:.4g} frames per second and {pair.second} {second:.4g}; the score measures"
+        " change from frame to frame, which is smaller at a higher rate"
+    )
 
 
 def _smallest(pair: Pair) -> str:

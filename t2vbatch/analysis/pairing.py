@@ -106,6 +106,7 @@ class ModelScores:
             which counts once. A row without a prompt has the prompt "".
         status: shape (N,), text.
         sizes: width and height in pixels, NaN if unknown, shape (2, N).
+        rates: frames per second, NaN if unknown, shape (N,).
         finished_us: when each sample was finished, in microseconds, NaN if unknown, shape (N,).
         scores: score: shape (N,). Failed and degenerate videos have NaN, and so has every score that is
             not finite or larger than LARGEST.
@@ -114,12 +115,19 @@ class ModelScores:
     positions: Mapping[_Key, int]
     status: npt.NDArray[np.object_]
     sizes: FloatArray
+    rates: FloatArray
     finished_us: FloatArray
     scores: Mapping[str, FloatArray]
 
     def scores_named(self, name: str) -> FloatArray:
         """The scores of this name; NaN for each sample if the model has none."""
         return self.scores.get(name, np.full(len(self.status), np.nan))
+
+    @property
+    def rate(self) -> float | None:
+        """The frame rate of the videos that have one; None if no video has one, or they differ."""
+        known = np.unique(self.rates[~np.isnan(self.rates)])
+        return float(known[0]) if len(known) == 1 else None
 
     def prompt_means(self, name: str) -> FloatArray:
         """The mean score of each row, in the order of rows; NaN for a row without a score."""
@@ -173,9 +181,9 @@ def scores_of(table: pa.Table) -> ModelScores:
         positions.setdefault((row_id, prompt or "", seed), position)
     status = np.array(table["status"].to_pylist(), object)
     sizes = np.stack([_floats(table[side]) for side in _SIZE])
-    finished = _floats(table["finished_at"].cast(pa.int64()))
+    rates, finished = _floats(table["fps"]), _floats(table["finished_at"].cast(pa.int64()))
     scores = {name: _usable(_floats(table[name]), status) for name in score_columns(table.schema)}
-    return ModelScores(positions, status, sizes, finished, scores)
+    return ModelScores(positions, status, sizes, rates, finished, scores)
 
 
 def _usable(values: FloatArray, status: npt.NDArray[np.object_]) -> FloatArray:

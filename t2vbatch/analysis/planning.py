@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from t2vbatch.analysis.intervals import LEVEL
+from t2vbatch.analysis.intervals import LEVEL, is_constant
 from t2vbatch.analysis.sign_flip import detectable_effect
 from t2vbatch.analysis.student import student_t
 from t2vbatch.errors import UsageError
@@ -88,11 +88,12 @@ def components(differences: npt.NDArray[np.float64], prompts: npt.NDArray[np.int
         prompts: the index of the prompt of each difference, shape (N,).
 
     Returns:
-        None for fewer than two prompts. With one video per prompt ``between`` holds both parts.
+        None for fewer than two prompts, or for equal differences. With one video per prompt ``between``
+        holds both parts.
     """
     counts = np.bincount(prompts).astype(float)
     rows, videos = len(counts), len(differences)
-    if rows < 2:
+    if rows < 2 or is_constant(differences):
         return None
     means = np.bincount(prompts, differences) / counts
     across = float(counts @ (means - differences.mean()) ** 2) / (rows - 1)

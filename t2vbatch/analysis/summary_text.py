@@ -1,6 +1,7 @@
 """A summary as text for a terminal or a log."""
 
 from itertools import groupby
+from math import floor, log10
 
 from t2vbatch.analysis.distance.result import Measured
 from t2vbatch.analysis.intervals import Interval
@@ -10,6 +11,11 @@ from t2vbatch.errors import counted
 
 _NOTES = 3
 """Notes about videos that a summary shows for each model."""
+
+_LARGE = 1e7
+"""Numbers from this size on are written with an exponent."""
+_NARROW = 1e-5
+"""Numbers are written with an exponent if their interval is narrower: six decimals do not show its width."""
 
 
 def render_text(summary: Summary, width: int = 100, timing: bool = True) -> str:
@@ -85,17 +91,28 @@ def interval_text(score: ScoreSummary | Interval) -> str:
         return "-"
     if score.low is None or score.high is None:
         return f"{score.mean:z.4g}"
-    digits = digits_for(score.high - score.low)
-    # The z leaves out the sign of a zero.
-    return f"{score.mean:z.{digits}f} [{score.low:z.{digits}f}, {score.high:z.{digits}f}]"
+    width = score.high - score.low
+    mean, low, high = (number_text(end, width) for end in (score.mean, score.low, score.high))
+    return f"{mean} [{low}, {high}]"
 
 
-def digits_for(width: float) -> int:
-    """The number of decimals, 1 to 6, that shows two digits of an interval of this width."""
-    digits = 1
-    while digits < 6 and width * 10**digits < 10:
-        digits += 1
-    return digits
+def number_text(value: float, width: float, sign: str = "") -> str:
+    """A number to the digits that an interval of this width carries: two digits of the width.
+
+    Args:
+        sign: ``+`` also shows the sign of positive numbers.
+    """
+    if abs(value) < _LARGE and width >= _NARROW:
+        digits = 1
+        while width * 10**digits < 10:
+            digits += 1
+        # The z leaves out the sign of a zero.
+        return f"{value:{sign}z.{digits}f}"
+    if not value or not width:
+        return f"{value:{sign}z.4g}"
+    # Decimals would be a long row of digits, or of zeros.
+    digits = floor(log10(abs(value))) - floor(log10(width)) + 2
+    return f"{value:{sign}.{min(max(digits, 2), 17)}g}"
 
 
 def _cells(score: ScoreSummary) -> tuple[str, ...]:
@@ -109,7 +126,7 @@ def _median_text(score: ScoreSummary) -> str:
         return "-"
     if score.low is None or score.high is None:
         return f"{score.median:z.4g}"
-    return f"{score.median:z.{digits_for(score.high - score.low)}f}"
+    return number_text(score.median, score.high - score.low)
 
 
 def _subject(one: Measured) -> str:

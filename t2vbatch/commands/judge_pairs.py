@@ -20,6 +20,7 @@ class Side:
 
     model: str
     output: str
+    sample_id: str
     video: str | None
     fps: float | None
     problem: str | None
@@ -49,7 +50,7 @@ def all_pairs(outputs: Sequence[str]) -> Iterator[Pair]:
         label: table.append_column(_OUTPUT, pa.array([uri] * table.num_rows, pa.string()))
         for uri, (label, table) in zip(outputs, read_results(outputs).items(), strict=True)
     }
-    columns = ["row_id", "seed", "prompt", "status", "video", "fps", _OUTPUT]
+    columns = ["sample_id", "row_id", "seed", "prompt", "status", "video", "fps", _OUTPUT]
     models = {
         name: {(row["row_id"], row["seed"]): row for row in table.select(columns).to_pylist()}
         for name, table in models_by_name(tables).items()
@@ -70,7 +71,7 @@ def all_pairs(outputs: Sequence[str]) -> Iterator[Pair]:
 
 def _side(model: str, row: Mapping[str, Any]) -> Side:
     problem = None if row["status"] == "ok" and row["video"] else str(row["status"])
-    return Side(model, row[_OUTPUT], row["video"], row["fps"], problem)
+    return Side(model, row[_OUTPUT], row["sample_id"], row["video"], row["fps"], problem)
 
 
 def decision(pair: Pair) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from t2vbatch.canonical import digest
+from t2vbatch.commands.judge_inputs import RowInputsReader
 from t2vbatch.commands.judge_pairs import Pair, Side
-from t2vbatch.errors import EncodeError, RunError, UsageError
+from t2vbatch.errors import EncodeError, RowError, RunError, UsageError
 from t2vbatch.media.video import Video, decode
 from t2vbatch.metrics.command import video_files
 from t2vbatch.metrics.process import Process, start
@@ -102,6 +103,7 @@ class Session:
         self._finished = self._in_a_row = 0
         self._failed: Counter[str] = Counter()
         self._programs: set[Process] = set()
+        self._inputs = RowInputsReader(judge.file())
 
     def run(self, parallel: int) -> Mapping[str, int]:
         """Ask about all pairs; the number of failed pairs by reason.
@@ -146,9 +148,9 @@ class Session:
 
     def _judge_pair(self, program: Process, pair: Pair) -> None:
         try:
-            first, second = _answers(program, pair, self._judge.timeout_s)
+            first, second = _answers(program, pair, self._inputs, self._judge.timeout_s)
             self._votes.add(pair, {"p_left": (first + second) / 2, "answers": [first, second]})
-        except (ProgramError, UnscorableError, EncodeError, FileNotFoundError) as error:
+        except (ProgramError, UnscorableError, EncodeError, FileNotFoundError, RowError) as error:
             self._note_failure(str(error), isinstance(error, ProgramError))
         else:
             with self._lock:
@@ -171,7 +173,7 @@ class Session:
         )
 
 
-def _answers(program: Process, pair: Pair, timeout_s: float) -> tuple[float, float]:
+def _answers(program: Process, pair: Pair, inputs: RowInputsReader, timeout_s: float) -> tuple[float, float]:
     """The shares of the left video, shown first and shown second."""
     with tempfile.TemporaryDirectory(prefix="t2vbatch-") as name:
         folder = Path(name)
@@ -179,8 +181,9 @@ def _answers(program: Process, pair: Pair, timeout_s: float) -> tuple[float, flo
             video_files(_decoded(side), folder, label)
             for side, label in ((pair.left, "left"), (pair.right, "right"))
         )
-        shown_first = _share(program, {"a": left, "b": right, "prompt": pair.prompt}, timeout_s)
-        shown_second = _share(program, {"a": right, "b": left, "prompt": pair.prompt}, timeout_s)
+        row = {"prompt": pair.prompt, **inputs.request(pair, folder)}
+        shown_first = _share(program, {"a": left, "b": right, **row}, timeout_s)
+        shown_second = _share(program, {"a": right, "b": left, **row}, timeout_s)
     return shown_first, 1 - shown_second
 
 

@@ -39,7 +39,7 @@ class ClipTemporalAll(ClipOptions):
     Weights: the job's ``clip``.
     """
 
-    columns: ClassVar[Mapping[str, Column]] = {"clip_temporal_all": Column("higher", -1, 1)}
+    columns: ClassVar[Mapping[str, Column]] = {"clip_temporal_all": Column("higher", -1, 1, by_rate=True)}
 
     def score(self, evidence: Evidence) -> Mapping[str, float]:
         features = _features(self, evidence)

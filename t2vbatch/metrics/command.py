@@ -113,7 +113,7 @@ class CommandScore(Options):
             }
             if self.needs_images:
                 images = {"image": evidence.image, "last_image": evidence.row.last_image}
-                request |= {name: _image_file(image, Path(folder), name) for name, image in images.items()}
+                request |= image_files(images, Path(folder))
             if self.needs_texts:
                 request["texts"] = {name: evidence.row.texts.get(name) for name in self.needs_texts}
             answer = process.ask(request, self.timeout_s)
@@ -139,13 +139,15 @@ class CommandScore(Options):
         raise ProgramError(f"{name} answered {value!r} for {column}; expected a number")
 
 
-def _image_file(image: Image.Image | None, folder: Path, name: str) -> str | None:
-    """Write an input image for a program; None if the row has none."""
-    if image is None:
-        return None
-    file = folder / f"{name}.png"
-    image.convert("RGB").save(file, compress_level=1)
-    return str(file)
+def image_files(images: Mapping[str, Image.Image | None], folder: Path) -> dict[str, str | None]:
+    """Write input images for a program: name: its PNG file, None if the row has no such image."""
+    files: dict[str, str | None] = {}
+    for name, image in images.items():
+        file = folder / f"{name}.png"
+        files[name] = None if image is None else str(file)
+        if image is not None:
+            image.convert("RGB").save(file, compress_level=1)
+    return files
 
 
 def directed(yields: Mapping[str, Direction]) -> dict[str, Column]:

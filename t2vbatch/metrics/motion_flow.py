@@ -26,7 +26,7 @@ class MotionFlow(Options):
     """
 
     weights: ClassVar[tuple[Weights, ...]] = ()
-    columns: ClassVar[Mapping[str, Column]] = {"motion_flow": Column(None, 0)}
+    columns: ClassVar[Mapping[str, Column]] = {"motion_flow": Column(None, 0, by_rate=True)}
 
     @model_validator(mode="after")
     def _installed(self) -> Self:

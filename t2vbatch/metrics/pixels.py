@@ -35,7 +35,7 @@ class Flicker(PixelOptions):
     Weights: none.
     """
 
-    columns: ClassVar[Mapping[str, Column]] = {"flicker": Column("higher", 0, 1)}
+    columns: ClassVar[Mapping[str, Column]] = {"flicker": Column("higher", 0, 1, by_rate=True)}
 
     def score(self, evidence: Evidence) -> Mapping[str, float]:
         return {"flicker": (255 - float(_changes(evidence.video.frames).mean())) / 255}
@@ -52,7 +52,7 @@ class Motion(PixelOptions):
     Weights: none.
     """
 
-    columns: ClassVar[Mapping[str, Column]] = {"motion": Column(None, 0, 1)}
+    columns: ClassVar[Mapping[str, Column]] = {"motion": Column(None, 0, 1, by_rate=True)}
 
     def score(self, evidence: Evidence) -> Mapping[str, float]:
         return {"motion": float(_changes(evidence.video.frames).mean()) / 255}

@@ -43,12 +43,15 @@ class Column:
         better: which direction is better; None if the metric has no better direction.
         low, high: the bounds of the range; None where the range is unbounded.
         by_size: whether values are comparable only between frames of equal size.
+        by_rate: whether the value measures change from one frame to the next, which is smaller at a higher
+            frame rate.
     """
 
     better: Literal["higher", "lower"] | None
     low: float | None = None
     high: float | None = None
     by_size: bool = False
+    by_rate: bool = False
 
 
 @dataclass(frozen=True)

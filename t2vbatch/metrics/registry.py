@@ -90,7 +90,7 @@ def known_columns(jobs: Sequence[Job] = ()) -> dict[str, Column]:
         # A metric of a plug-in that is not installed here has no known columns.
         with suppress(UsageError):
             declared += [metric.columns for metric in job_metrics(job).values()]
-    return {**VBENCH_COLUMNS} | {name: column for columns in declared for name, column in columns.items()}
+    return {name: column for columns in declared for name, column in columns.items()} | {**VBENCH_COLUMNS}
 
 
 def _default_columns(kind: type[Metric]) -> Mapping[str, Column]:

@@ -122,8 +122,11 @@ VBENCH_2 = Benchmark(
 
 BENCHMARKS = (VBENCH, VBENCH_I2V, VBENCH_2)
 
+_OF_CHANGE = frozenset({"temporal_flickering", "motion_smoothness"})
+"""Dimensions that measure change from one frame to the next."""
+
 VBENCH_COLUMNS: Mapping[str, Column] = {
-    PREFIX + dimension: Column("higher", 0, 1)
+    PREFIX + dimension: Column("higher", 0, 1, by_rate=dimension in _OF_CHANGE)
     for benchmark in BENCHMARKS
     for group in benchmark.groups.values()
     for dimension in group

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from t2vbatch.analysis.compare import Comparison, Pair
 from t2vbatch.analysis.compare_text import difference_text, p_clause
-from t2vbatch.analysis.summary_text import digits_for
+from t2vbatch.analysis.summary_text import number_text
 from t2vbatch.report.leaderboard import open_rank
 
 LEAST_MODELS = 3
@@ -52,8 +52,9 @@ def matrices(comparison: Comparison) -> list[Matrix]:
 
 def _matrix(score: str, pairs: Mapping[tuple[str, str], Pair], models: Sequence[str]) -> Matrix:
     better = next(iter(pairs.values())).better
-    digits = max(digits_for(_width(pair)) for pair in pairs.values())  # the same in all cells
-    rows = tuple(tuple(_cell(pairs, row, column, digits) for column in models) for row in models)
+    widths = [width for width in map(_width, pairs.values()) if width]
+    width = min(widths, default=0.0)  # All cells have the digits of the narrowest interval.
+    rows = tuple(tuple(_cell(pairs, row, column, width) for column in models) for row in models)
     return Matrix(score, better, rows)
 
 
@@ -66,7 +67,7 @@ def _width(pair: Pair) -> float:
     return interval.high - interval.low
 
 
-def _cell(pairs: Mapping[tuple[str, str], Pair], row: str, column: str, digits: int) -> Cell | None:
+def _cell(pairs: Mapping[tuple[str, str], Pair], row: str, column: str, width: float) -> Cell | None:
     pair = pairs.get((row, column)) or pairs.get((column, row))
     if pair is None or pair.difference is None:
         return None
@@ -78,4 +79,4 @@ def _cell(pairs: Mapping[tuple[str, str], Pair], row: str, column: str, digits: 
         result = "open" if open_rank(pair) == "undecided" else ""
     test = "not tested" if pair.p_holm is None else p_clause(pair.p_holm)
     details = f"{pair.first} - {pair.second}: {difference_text(pair)}, {test}, {pair.n:,} videos"
-    return Cell(f"{mean:+z.{digits}f}", result, pair.winner or "", details)
+    return Cell(number_text(mean, width, "+"), result, pair.winner or "", details)

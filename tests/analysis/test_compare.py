@@ -10,7 +10,9 @@ import pytest
 from scipy import stats
 
 from t2vbatch.analysis.compare import Comparison, Missing, Pair, compare, compare_groups, models_by_name
-from t2vbatch.analysis.compare_text import render_comparison
+from t2vbatch.analysis.compare_text import render_comparison, render_plan
+from t2vbatch.analysis.planning import Goal
+from t2vbatch.analysis.summary_text import number_text
 from t2vbatch.errors import UsageError
 from t2vbatch.metrics.protocol import Column
 from t2vbatch.output.records import results_schema
@@ -281,6 +283,49 @@ def test_scores_that_depend_on_the_size_are_compared_at_equal_sizes() -> None:
     assert [pair.n for pair in pairs] == [0, 20, 0]
     assert pairs[0].left_out == {"the frames of both models differ in size": 20}
     assert [pair.n for pair in compare(models, {"clip_score": Column("higher")}).pairs] == [20, 20, 20]
+
+
+def test_scores_of_change_name_the_frame_rates() -> None:
+    """A score such as flicker cannot compare 8 with 24 frames per second without a caution."""
+    scores = noisy(20, 1, 0, 1)
+    models = models_by_name(
+        {"out": table(rows_of("slow", scores, fps=8.0), rows_of("fast", scores, fps=24.0))}
+    )
+    found = compare(models, {"clip_score": Column("higher", by_rate=True)})
+    assert found.pairs[0].rates == (8, 24)
+    text = " ".join(render_comparison(found).split())
+    assert "clip_score: slow has 8 frames per second and fast 24; the score measures change" in text
+    assert compare(models, {"clip_score": Column("higher")}).pairs[0].rates is None
+
+
+def test_equal_differences_detect_and_plan_nothing() -> None:
+    """Where every prompt has one difference, its spread is unknown and not 0."""
+    models = models_by_name(
+        {"out": table(rows_of("a", {(row, 0): 5.0 for row in range(12)}),
+                      rows_of("b", {(row, 0): 4.0 for row in range(12)}))}
+    )  # fmt: skip
+    found = compare(models, {"clip_score": Column("higher")})
+    assert (found.pairs[0].detectable, found.pairs[0].components) == (None, None)
+    assert "no plan, because the prompts show no spread" in render_plan(found, Goal("width", 1.0))
+
+
+@pytest.mark.parametrize(
+    ("value", "width", "expected"),
+    [
+        (29.414, 1.0, "29.4"),
+        (-0.00001, 1.0, "0.0"),
+        (29.41432, 0.02, "29.414"),
+        (5e99, 8e99, "5e+99"),
+        (12345678.0, 1000.0, "1.23457e+07"),
+        (6.5e-12, 4e-12, "6.5e-12"),
+        (30.00000123, 2e-6, "30.0000012"),
+        (0.0, 0.0, "0"),
+        (31.25, 0.0, "31.25"),
+    ],
+)
+def test_numbers_have_the_digits_of_their_interval(value: float, width: float, expected: str) -> None:
+    """Two digits of the width, without rows of zeros for tiny scores or of digits for huge ones."""
+    assert number_text(value, width) == expected
 
 
 def test_the_interval_of_a_win_rate_is_within_0_and_1() -> None:

@@ -122,7 +122,7 @@ def false_winners_with_missing(absent: str, policy: Policy, noise: str, prompts:
 def _model(positions: Mapping[tuple[str, str, int], int], scores: FloatArray) -> ModelScores:
     status = np.where(np.isnan(scores), "failed", "ok").astype(object)
     unknown = np.full(len(scores), np.nan)
-    return ModelScores(positions, status, np.stack([unknown, unknown]), unknown, {"score": scores})
+    return ModelScores(positions, status, np.stack([unknown, unknown]), unknown, unknown, {"score": scores})
 
 
 def correlation_coverage(noise: str, prompts: int, correlation: float, sets: int) -> float:

@@ -1,6 +1,11 @@
 """t2vbatch judge: pairs, both positions, votes that compare reads, and judges that fail."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,13 +14,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from t2vbatch.cli import app
 from t2vbatch.commands.judge import judge_outputs
 from t2vbatch.commands.judge_session import Judge
+from t2vbatch.commands.prepare import prepare
+from t2vbatch.commands.run import run_job
+from t2vbatch.engines import engine_for
 from t2vbatch.errors import RunError, UsageError
-from t2vbatch.job import VideoFile
+from t2vbatch.job import Job, Model, VideoFile
 from t2vbatch.media.video import Video, encode
 from t2vbatch.metrics.program_file import FOLDER
 from t2vbatch.output.records import results_schema
@@ -55,8 +64,8 @@ def output(tmp_path: Path) -> str:
             frames = np.full((2, 16, 16, 3), shade + row, np.uint8)
             encode(Video(frames, 8), folder / name, VideoFile())
             status = "degenerate" if (model, row) == ("dark", 5) else "ok"
-            rows.append({"row_id": f"r{row}", "prompt": f"prompt {row}", "seed": 2**62 + row, "model": model,
-                         "status": status, "video": name, "fps": 8.0})  # fmt: skip
+            known = {"sample_id": f"{model}{row}", "row_id": f"r{row}", "prompt": f"prompt {row}", "fps": 8.0}
+            rows.append(known | {"seed": 2**62 + row, "model": model, "status": status, "video": name})
     pq.write_table(pa.Table.from_pylist(rows, results_schema([], pa.schema([]))), folder / "results.parquet")
     return str(folder)
 
@@ -214,3 +223,61 @@ def test_the_command_says_what_it_costs_and_keeps_the_key_to_itself(
         assert result.output.count("gave no preference") == 1
         assert len(endpoint.requests) == 4 + 3
     assert "sk-secret" not in votes.read_text() + result.output
+
+
+def test_an_interrupted_judge_keeps_its_votes(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends the command with exit code 130 and whole lines; the same command asks about the others."""
+    use_this_python(FOLDER / "vlm_judge.py", tmp_path / "cache", monkeypatch)
+    votes = tmp_path / "votes.jsonl"
+    with running_endpoint() as endpoint:
+        endpoint.answers, endpoint.delay_s = ["A", "B"], 0.2
+        url = f"http://127.0.0.1:{endpoint.server_port}/v1"
+        options = ["--program", "vlm_judge", "--votes", str(votes), "--arguments", f"--url {url} --model m"]
+        command = [sys.executable, "-m", "t2vbatch", "judge", output, *options]
+        started = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+        while len(endpoint.requests) < 3 and started.poll() is None:
+            time.sleep(0.05)
+        os.killpg(started.pid, signal.SIGINT)  # A terminal interrupts the judge's program too.
+        _, errors = started.communicate()
+        assert started.returncode == 130, errors
+        assert b"Traceback" not in errors
+        kept = lines(votes)
+        assert 1 < len(kept) < 6
+        endpoint.delay_s = 0
+        assert typed("judge", output, *options).exit_code == 0
+    assert lines(votes)[: len(kept)] == kept
+    assert {one["row_id"] for one in lines(votes)} == {f"r{row}" for row in range(6)}
+
+
+def test_a_judge_gets_the_inputs_of_the_row(
+    judge: Callable[..., Judge], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With images and texts in its metadata, each question has the row's images and cells."""
+    rows = [{"prompt": "one", "image": "start.png", "style": "ink"}, {"prompt": "two", "image": "start.png"}]
+    Image.new("RGB", (16, 12), (10, 0, 0)).save(tmp_path / "start.png")
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    fake: dict[str, Any] = {"path": "any", "pipeline": "t2vbatch.models.fake:FakeModel"}
+    job = Job(
+        manifest=str(tmp_path / "rows.jsonl"),
+        output=str(tmp_path / "out"),
+        models={"a": Model(**fake), "b": Model(**fake, call={"num_inference_steps": 3})},
+        metrics={},
+        engine="inline",
+    )
+    output = run_job(prepare(job), engine_for).output
+    asked = judge(
+        "    with open(request['image'], 'rb') as file:\n        png = file.read(4) == b'\\x89PNG'\n"
+        "    ink = request['texts'] == {'style': 'ink' if request['prompt'] == 'one' else None}\n"
+        "    right = png and ink and request['last_image'] is None\n"
+        "    answer(request, preference='tie' if right else 'a')\n"
+    )
+    program = Path(asked.program)
+    program.write_text(
+        program.read_text().replace("pairs = true", "pairs = true\n# images = true\n# texts = ['style']")
+    )
+    use_this_python(program, tmp_path / "cache", monkeypatch)
+    votes = tmp_path / "votes.jsonl"
+    assert judge_outputs([output], asked, votes).failed == {}
+    assert [one["answers"] for one in lines(votes)] == [[0.5, 0.5]] * 2

@@ -3,6 +3,7 @@
 import sys
 import wave
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -93,14 +94,26 @@ def features(checkpoint: Path, windows: list[Any]) -> Any:
         return model.eval().get_audio_features(**found).pooler_output
 
 
-@pytest.mark.parametrize("prompt", ["a dog barks", "rain"])
+@pytest.mark.parametrize(
+    ("prompt", "seconds", "rate", "channels"),
+    [
+        ("a dog barks", 2.5, 16000, 2),
+        ("rain", 1.0, RATE, 1),
+        ("rain", 0.4, 12000, 6),
+        ("a dog barks", 2.0001, 11025, 1),
+    ],
+)
 def test_the_score_is_the_cosine_of_sound_and_prompt(
-    checkpoint: Path, program: Process, tmp_path: Path, prompt: str
+    checkpoint: Path, program: Process, tmp_path: Path, prompt: str, seconds: float, rate: int, channels: int
 ) -> None:
-    """A stereo sound of 2.5 s at 16 kHz equals the mean of its three windows, computed here."""
-    data = sound(tmp_path / "a.wav", 2.5, 16000, channels=2)
-    mono = resample_poly(data.mean(axis=1) / 32768, 1, 2).astype(np.float32)
-    heard = features(checkpoint, [mono[:RATE], mono[RATE : 2 * RATE], mono[2 * RATE :]])
+    """A sound of any rate and length is the mean of its windows of one second, computed here."""
+    data = sound(tmp_path / "a.wav", seconds, rate, channels)
+    factor = Fraction(RATE, rate)
+    mono = data.mean(axis=1) / 32768
+    if factor != 1:
+        mono = resample_poly(mono, factor.numerator, factor.denominator)
+    mono = mono.astype(np.float32)
+    heard = features(checkpoint, [mono[start : start + RATE] for start in range(0, len(mono), RATE)])
     heard = (heard / heard.norm(dim=-1, keepdim=True)).mean(dim=0)
     tokens = BertTokenizer.from_pretrained(checkpoint)(prompt, return_tensors="pt")
     with torch.no_grad():

@@ -14,7 +14,7 @@ from t2vbatch.metrics.process import Process
 from t2vbatch.metrics.program_file import find_program
 from t2vbatch.metrics.protocol import Evidence, ProgramError, UnscorableError
 from t2vbatch.metrics.registry import build_metric
-from tests.endpoint import Endpoint, running_endpoint, shades
+from tests.endpoint import Endpoint, pictures, running_endpoint, shades
 
 
 @pytest.fixture
@@ -28,14 +28,20 @@ def endpoint() -> Iterator[Endpoint]:
 def score(endpoint: Endpoint) -> Callable[..., Any]:
     """Scores a video of six shades by the judge."""
 
-    def scored(prompt: str | None = "a red ball", votes: int = 4, retries: int = 0) -> Any:
+    def scored(
+        prompt: str | None = "a red ball",
+        votes: int = 4,
+        retries: int = 0,
+        shape: tuple[int, int, int] = (6, 40, 60),
+    ) -> Any:
         program = [sys.executable, str(find_program("vlm_judge").path)]
         url = f"http://127.0.0.1:{endpoint.server_port}/v1"
         command = [*program, "--url", url, "--model", "judge", "--frames", "3", "--votes", str(votes)]
         command += ["--retries", str(retries), "--wait", "0.01"]
         yields = {"vlm_judge": "higher", "vlm_judge_agreement": "none"}
         metric: Any = build_metric("vlm_judge", {"command": command, "yields": yields}, Clip(path="unused"))
-        frames = np.stack([np.full((40, 60, 3), 40 * shade, np.uint8) for shade in range(6)])
+        count, height, width = shape
+        frames = np.stack([np.full((height, width, 3), 40 * shade, np.uint8) for shade in range(count)])
         return metric.score(Evidence(Video(frames, 8), prompt))
 
     return scored
@@ -61,6 +67,31 @@ def test_the_judge_sees_spread_frames_in_both_orders(
     assert "reverse order" in second["messages"][0]["content"][0]["text"]
     assert "a red ball" in first["messages"][0]["content"][0]["text"]
     assert set(endpoint.keys) == {"Bearer secret"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "seen"),
+    [
+        ((6, 540, 960), (512, 288), [0, 80, 200]),
+        ((5, 33, 47), (47, 33), [0, 80, 160]),
+        ((2, 33, 47), (47, 33), [0, 40]),
+        ((1, 90, 160), (160, 90), [0]),
+    ],
+    ids=["16:9", "odd sides", "two frames", "one frame"],
+)
+def test_the_judge_sees_whole_frames_of_any_shape(
+    endpoint: Endpoint,
+    score: Callable[..., Any],
+    shape: tuple[int, int, int],
+    size: tuple[int, int],
+    seen: list[int],
+) -> None:
+    """Frames keep their aspect ratio within 512 pixels, and fewer frames than asked for are all shown."""
+    endpoint.answers = ["2", "5"]
+    assert score(votes=2, shape=shape) == {"vlm_judge": 3.5, "vlm_judge_agreement": 0}
+    for request, expected in zip(endpoint.requests, (seen, seen[::-1]), strict=True):
+        assert shades(request) == pytest.approx(expected, abs=2)
+        assert {picture.size for picture in pictures(request)} == {size}
 
 
 @pytest.mark.parametrize("answer", ["a fine video", "7", "broken", "4 or 5"])

@@ -14,6 +14,9 @@
 #   "imageio-ffmpeg==0.6.0",
 # ]
 #
+# [tool.t2vbatch]
+# images = true
+#
 # [tool.t2vbatch.yields]
 # vbench_subject_consistency = "higher"
 # vbench_background_consistency = "higher"
@@ -70,11 +73,17 @@ NEEDS_STANDARD = {
 }
 """Dimensions that need what VBench knows of its own prompts: ``check_dimension_requires_extra_info``."""
 
+OF_IMAGES = {"i2v_subject", "i2v_background"}
+"""Dimensions of VBench-I2V, which compare the frames with the image of the row."""
+
 KEPT = {
     "aesthetic_quality": ("get_aesthetic_model", "clip.load"),
     "appearance_style": ("clip.load",),
     "background_consistency": ("clip.load",),
     "color": ("DenseCaptioning",),
+    "dynamic_degree": ("DynamicDegree",),
+    "i2v_background": ("dreamsim",),
+    "i2v_subject": ("torch.hub.load",),
     "imaging_quality": ("MUSIQ",),
     "motion_smoothness": ("MotionSmoothness",),
     "multiple_objects": ("DenseCaptioning",),
@@ -94,13 +103,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--prompts", choices=("custom", "standard"), default="custom")
+    parser.add_argument(
+        "--local", action="store_true", help="read the weights from the folder in VBENCH_CACHE_DIR only"
+    )
     parser.add_argument("--device", help="cuda or cpu; default: cuda if there is one")
     options = parser.parse_args(arguments)
     # The folder of this file is on the path, and this file has the name of the package.
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != Path(__file__).resolve().parent]
     answers = os.fdopen(os.dup(1), "w")  # What the libraries print goes to the error output.
     os.dup2(2, 1)
-    judge = Judge(options.prompts == "standard", options.device)
+    judge = Judge(options)
     for line in sys.stdin:
         print(json.dumps(judge.answer(json.loads(line))), file=answers, flush=True)
 
@@ -108,13 +120,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 class Judge:
     """VBench, with the networks that it has loaded."""
 
-    def __init__(self, standard: bool, device: str | None) -> None:
+    def __init__(self, options: argparse.Namespace) -> None:
         import torch
         import vbench
-        from vbench.utils import init_submodules
 
-        self._torch, self._standard, self._submodules = torch, standard, init_submodules
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._torch, self._standard, self._local = torch, options.prompts == "standard", options.local
+        self._device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         listed = Path(vbench.__file__).with_name("VBench_full_info.json")
         self._known = {entry["prompt_en"]: entry for entry in json.loads(listed.read_text(encoding="utf-8"))}
         self._computes: dict[str, Callable[..., Any]] = {}
@@ -126,17 +137,23 @@ class Judge:
             video = write_video(request, Path(folder))
             for column in request["columns"]:
                 dimension = column.removeprefix("vbench_")
+                if dimension in OF_IMAGES and not request.get("image"):
+                    return {"error": f"{column}: the row has no image"}
                 try:
-                    found[column] = self._score(dimension, request.get("prompt") or "", video)
+                    found[column] = self._score(dimension, request, video)
                 except Exception as error:
                     return {"error": f"{column}: {type(error).__name__}: {error}"}
         if all(value is None for value in found.values()):
             return {"error": "VBench does not list this prompt for these dimensions"}
         return found
 
-    def _score(self, dimension: str, prompt: str, video: Path) -> float | None:
+    def _score(self, dimension: str, request: dict[str, Any], video: Path) -> float | None:
+        prompt = request.get("prompt") or ""
         entry = {"prompt_en": prompt}
-        if self._standard or dimension in NEEDS_STANDARD:
+        if dimension in OF_IMAGES:
+            # VBench joins the name to a folder of its own; an absolute path stays as it is.
+            entry["image_name"] = request["image"]
+        elif self._standard or dimension in NEEDS_STANDARD:
             entry = self._known.get(prompt, {})
             if dimension not in entry.get("dimension", ()):
                 return None
@@ -148,10 +165,17 @@ class Judge:
 
     def _loaded(self, dimension: str) -> Callable[..., Any]:
         """The dimension's function, which loads its network once."""
-        module = importlib.import_module(f"vbench.{dimension}")
+        package = "vbench2_beta_i2v" if dimension in OF_IMAGES else "vbench"
+        module: Any = importlib.import_module(f"{package}.{dimension}")
+        utils = importlib.import_module(f"{package}.utils")
+        if dimension == "i2v_background":
+            # VBench loads it on CUDA, and from a folder within the current one.
+            weights = str(Path(utils.CACHE_DIR) / "dreamsim_model")
+            load = functools.partial(module.dreamsim, device=str(self._device), cache_dir=weights)
+            module.dreamsim = functools.update_wrapper(load, module.dreamsim)
         for name in KEPT.get(dimension, ()):
             keep(module, name)
-        submodules = self._submodules([dimension])[dimension]
+        submodules = utils.init_submodules([dimension], local=self._local)[dimension]
         compute = getattr(module, f"compute_{dimension}")
         return lambda info, device: compute(info, device, submodules)
 
