@@ -166,6 +166,14 @@ def test_every_bundled_program_pins_its_packages_and_says_what_it_was_tried_with
             assert f"\n{field}: " in program.text, (program.name, field)
 
 
+def test_lines_of_a_docstring_belong_to_a_field() -> None:
+    """After the first line, each line of a program's docstring names a field or is indented below one."""
+    named = re.compile(r"(Definition|Options|Source|Range|Direction|Cost|Weights|Tried with): |    |$")
+    for program in bundled_programs().values():
+        lines = program.text.splitlines()[1:]
+        assert [line for line in lines if not named.match(line)] == [], program.name
+
+
 def test_the_constraints_of_a_bundled_program_fit_its_metadata() -> None:
     """Each dependency has its version among the exact pins, and the file names no package index."""
     for program in bundled_programs().values():

@@ -21,7 +21,7 @@ Direction: higher is better.
 Cost: one pass of a small network for each 10 seconds.
 Weights: laion/clap-htsat-unfused (``--model`` names a folder or another repository).
 Tried with: tiny weights of the same classes, equal to an independent computation. Not tried with the real
-weights.
+    weights.
 """
 
 import argparse

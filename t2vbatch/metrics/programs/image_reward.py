@@ -30,7 +30,7 @@ Range: unbounded; 0 is the mean of the training data, 1 its standard deviation.
 Direction: higher is better.
 Cost: one pass of BLIP (ViT-L) per frame.
 Weights: THUDM/ImageReward, and the tokenizer bert-base-uncased (``--model`` and ``--config`` name local
-files).
+    files).
 Tried with: random weights of the package's classes, equal to the package's own score. Not tried with the real
     weights.
 """

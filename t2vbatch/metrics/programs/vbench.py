@@ -29,8 +29,10 @@
 
     metrics:
       vbench: {program: vbench}
-      vbench_action: {program: vbench, yields: {vbench_human_action: higher}, arguments: [--prompts,
-      standard]}
+      vbench_action:
+        program: vbench
+        yields: {vbench_human_action: higher}
+        arguments: [--prompts, standard]
 
 Definition: the column vbench_DIMENSION is what ``vbench.DIMENSION.compute_DIMENSION`` of the package returns
     for this video alone. The dimensions that need no prompt of VBench are the default; ``yields`` names

@@ -19,7 +19,7 @@ Definition: for each video it sends evenly spread frames and the prompt, and ask
     of answers: how much the model agrees with itself. For a pair (``t2vbatch judge``) it sends the frames of
     both videos and asks which one is better, A, B or tie.
 Source: defined here; ``QUESTION`` and ``PAIR_QUESTION`` are the whole prompts. No published number belongs to
-it.
+    it.
 Range: 1 to 5; agreement 0 to 1.
 Direction: higher is better; agreement has none.
 Cost: ``--votes`` requests per video; two per pair. A request that fails with a status that may pass (429,
