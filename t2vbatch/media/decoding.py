@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 from t2vbatch.errors import BrokenInputError, EncodeError
 from t2vbatch.media.budget import Budget
 from t2vbatch.media.crops import container_crop
+from t2vbatch.media.deadline import in_time
 from t2vbatch.media.images import decode_animation, is_image
 from t2vbatch.media.presentation import Converter, Shown, refuse_dolby_vision
 from t2vbatch.media.reading import Reading
@@ -70,10 +71,14 @@ def decode_file(file: Path | bytes, how: Reading) -> Decoded:
         EncodeError: the file is not a video, is damaged, exceeds a limit, or has unsupported colours.
     """
     with _explained(file) as head:
-        if not is_image(head):
-            return _video(file, how)
-        data = file if isinstance(file, bytes) else file.read_bytes()
-        return _video(data, how, "mjpeg") if _is_motion_jpeg(data) else _animation(data, how)
+        return in_time(how.limits, lambda: _decoded_file(file, head, how))
+
+
+def _decoded_file(file: Path | bytes, head: bytes, how: Reading) -> Decoded:
+    if not is_image(head):
+        return _video(file, how)
+    data = file if isinstance(file, bytes) else file.read_bytes()
+    return _video(data, how, "mjpeg") if _is_motion_jpeg(data) else _animation(data, how)
 
 
 def iter_frames(path: Path, how: Reading) -> Iterator[Array]:

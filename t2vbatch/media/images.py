@@ -15,10 +15,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from t2vbatch.errors import BrokenInputError
 from t2vbatch.job import LIMITS, Limits
 from t2vbatch.media.budget import Budget
+from t2vbatch.media.deadline import in_time
 from t2vbatch.media.hdr import HDR_TRANSFERS
 from t2vbatch.media.image_modes import to_srgb
+from t2vbatch.media.quiet import quiet_decoders
 from t2vbatch.media.reading import DEFAULT, Reading
 from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
+
+quiet_decoders()
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 """The formats that are read."""
@@ -49,19 +53,23 @@ def image_fault(data: bytes, limits: Limits = LIMITS) -> str | None:
     formats have neither and are decoded; JPEG at an eighth of its size, which reads the whole file.
     """
     try:
-        image = _opened(data, limits)
-        if image.format in ("PNG", "WEBP", "AVIF"):
-            image.verify()
-            if image.mode == "P" and image.format == "PNG" and image.palette is None:
-                return "a palette image without a palette"
-        elif image.format == "TIFF":
-            to_srgb(image, DEFAULT.background)
-        else:
-            image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))  # only JPEG supports it
-            image.load()
+        return in_time(limits, lambda: _fault(data, limits))
     except Exception as error:
         # A codec raises many kinds of exception on hostile bytes; each means a broken image.
         return _reason(error)
+
+
+def _fault(data: bytes, limits: Limits) -> str | None:
+    image = _opened(data, limits)
+    if image.format in ("PNG", "WEBP", "AVIF"):
+        image.verify()
+        if image.mode == "P" and image.format == "PNG" and image.palette is None:
+            return "a palette image without a palette"
+    elif image.format == "TIFF":
+        to_srgb(image, DEFAULT.background)
+    else:
+        image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))  # only JPEG supports it
+        image.load()
     return None
 
 
@@ -72,11 +80,15 @@ def decode_image(data: bytes, how: Reading = DEFAULT) -> Image.Image:
         BrokenInputError: the image is broken, in another format or mode, or exceeds a limit.
     """
     try:
-        image = _opened(data, how.limits)
-        image.seek(_pages(image)[0])
-        return _upright(image, how)
+        return in_time(how.limits, lambda: _first_page(data, how))
     except Exception as error:
         raise BrokenInputError(f"cannot read the image: {_reason(error)}") from error
+
+
+def _first_page(data: bytes, how: Reading) -> Image.Image:
+    image = _opened(data, how.limits)
+    image.seek(_pages(image)[0])
+    return _upright(image, how)
 
 
 def decode_images(files: Sequence[bytes], how: Reading = DEFAULT) -> list[Image.Image]:
@@ -106,24 +118,28 @@ def decode_animation(data: bytes, how: Reading) -> tuple[list[Image.Image], floa
     Raises:
         BrokenInputError: as ``decode_image``; or the frames together exceed a limit.
     """
-    budget = Budget(how.limits)
     try:
-        image = _opened(data, how.limits)
-        pages = _pages(image)
-        if len(pages) > 1 and image.info.get("default_image"):
-            del pages[0]  # In such an APNG the first image is for programs that show no animation.
-        budget.frames(len(pages), *image.size)
-        frames, size_bytes, duration_ms = [], 0, 0.0
-        for page in pages:
-            budget.time()
-            image.seek(page)
-            budget.frame(*image.size)
-            size_bytes += image.width * image.height * 3
-            budget.total(len(pages), size_bytes)
-            frames.append(_upright(image, how))
-            duration_ms += float(image.info.get("duration", 0))
+        return in_time(how.limits, lambda: _every_page(data, how))
     except Exception as error:
         raise BrokenInputError(f"cannot read the image: {_reason(error)}") from error
+
+
+def _every_page(data: bytes, how: Reading) -> tuple[list[Image.Image], float]:
+    budget = Budget(how.limits)
+    image = _opened(data, how.limits)
+    pages = _pages(image)
+    if len(pages) > 1 and image.info.get("default_image"):
+        del pages[0]  # In such an APNG the first image is for programs that show no animation.
+    budget.frames(len(pages), *image.size)
+    frames, size_bytes, duration_ms = [], 0, 0.0
+    for page in pages:
+        budget.time()
+        image.seek(page)
+        budget.frame(*image.size)
+        size_bytes += image.width * image.height * 3
+        budget.total(len(pages), size_bytes)
+        frames.append(_upright(image, how))
+        duration_ms += float(image.info.get("duration", 0))
     return frames, len(frames) * 1000 / duration_ms if duration_ms > 0 else _DEFAULT_FPS
 
 
