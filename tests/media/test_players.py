@@ -81,7 +81,7 @@ def frames(count: int, width: int, height: int) -> npt.NDArray[np.uint8]:
 def made(folder: Path, name: str, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """A file as the page reads it, and what a player should find."""
     count, width, height, fps = SHAPES.get(name, (4, 64, 48, 8))
-    settings, sound = VideoFile(format=kind), None
+    settings, sound = VideoFile.model_validate({"format": kind}), None
     if name in SOUNDS:
         tone = np.sin(np.arange(round(SOUNDS[name] * 48_000)) / 20)
         sound = Audio((tone * 9000).astype(np.int16)[None], 48_000)
