@@ -32,7 +32,10 @@ _WIDE: Mapping[int, Chromaticities] = {
     11: (0.314, 0.351, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),  # DCI-P3
     12: (*_D65, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),  # Display P3
 }
-_GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
+_GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0, 17: 2.6}
+_XYZ = 10
+_REFUSED_TRANSFERS = {9: "logarithmic, 100:1", 10: "logarithmic, 316:1"}
+_REFUSED_MATRICES = {8: "YCgCo", 10: "BT.2020 with constant luminance", 14: "ICtCp", 15: "IPT-C2"}
 _UNSPECIFIED = 2
 _SUPPORTED_MATRICES = (0, 1, _UNSPECIFIED, 4, 5, 6, 7, 9)
 _SRGB_GAMMA = 1 / 2.2
@@ -68,7 +71,8 @@ def matrix_option(matrix: int, width: int, height: int) -> str:
         ValueError: a matrix that cannot be converted.
     """
     if matrix not in _SUPPORTED_MATRICES:
-        raise ValueError(f"an unsupported colour matrix (number {matrix} of ITU-T H.273)")
+        name = _REFUSED_MATRICES.get(matrix, f"number {matrix} of ITU-T H.273")
+        raise ValueError(f"an unsupported colour matrix ({name}); convert the file to BT.709 first")
     large = width >= 1280 or height > 576
     return ":in_color_matrix=bt709" if matrix == _UNSPECIFIED and large else ""
 
@@ -83,7 +87,13 @@ def tagged_conversion(
 
     Args:
         peak_nits: brightest light of an HDR file, in cd/m2.
+
+    Raises:
+        ValueError: colours that cannot be converted.
     """
+    if transfer in _REFUSED_TRANSFERS or primaries == _XYZ:
+        name = "CIE XYZ" if primaries == _XYZ else _REFUSED_TRANSFERS[transfer]
+        raise ValueError(f"unsupported colours ({name}); convert the file to BT.709 first")
     if transfer in HDR_TRANSFERS:
         points = _WIDE.get(_BT2020 if primaries == _UNSPECIFIED else primaries, _SRGB)
         luminance = np.asarray(_to_xyz(points)[1], np.float32)

@@ -185,6 +185,32 @@ def test_wide_colours_become_srgb(tmp_path: Path, primaries: str, shown: tuple[i
 
 
 @pytest.mark.parametrize(
+    ("tags", "found"),
+    [
+        ("colorspace=ictcp", "colour matrix .ICtCp."),
+        ("colorspace=ycgco", "colour matrix .YCgCo."),
+        ("colorspace=bt2020c", "colour matrix .BT.2020 with constant luminance."),
+        ("color_trc=log100", "unsupported colours .logarithmic"),
+        ("color_primaries=smpte428", "unsupported colours .CIE XYZ."),
+    ],
+)
+def test_colours_without_a_conversion_are_refused_by_name(tmp_path: Path, tags: str, found: str) -> None:
+    """No colours are shown as if they were BT.709."""
+    path = ffmpeg(tmp_path / "a.mkv", f"-f lavfi -i {SCENE} -vf format=yuv444p,setparams={tags} -c:v ffv1")
+    with pytest.raises(EncodeError, match=found):
+        decode_file(path, DEFAULT)
+
+
+def test_the_gamma_of_cinema_is_converted(tmp_path: Path) -> None:
+    """DCI-P3 of a cinema has a gamma of 2.6: half of the signal is darker than half of sRGB."""
+    tags = "setparams=color_primaries=smpte431:color_trc=smpte428:colorspace=bt709"
+    grey = "-f lavfi -i color=0x808080:size=64x48:rate=8:duration=0.25"
+    path = ffmpeg(tmp_path / "a.mkv", f"{grey} -vf format=yuv444p,{tags} -c:v ffv1")
+    expected = 255 * (1.055 * (128 / 255) ** (2.6 / 2.4) - 0.055)
+    assert np.abs(decode_file(path, DEFAULT).frames[0, 20, 20].astype(int) - expected).max() <= 2
+
+
+@pytest.mark.parametrize(
     "target", ["-disposition:v:0 attached_pic a.mp4", "-disposition:v:0 attached_pic a.mkv"]
 )
 def test_a_cover_picture_is_not_the_video(tmp_path: Path, target: str) -> None:
