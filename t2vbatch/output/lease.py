@@ -201,6 +201,9 @@ class Fenced:
     def names(self, prefix: str) -> Iterator[str]:
         return self._folder.names(prefix)
 
+    def children(self, folder: str) -> list[str]:
+        return self._folder.children(folder)
+
     def local(self, name: str) -> contextlib.AbstractContextManager[Path]:
         return self._folder.local(name)
 

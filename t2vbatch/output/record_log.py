@@ -22,6 +22,7 @@ import io
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -125,7 +126,7 @@ class RecordLog:
                 table = self._valid_rows(listing, reading)
             except FileNotFoundError:
                 continue  # A fold moved these records to a segment in the meantime.
-            if self._list().segments == listing.segments:
+            if self._segments()[0] == listing.segments:
                 return only_records(table).select(columns or RECORDS.names)
         raise StoreError(f"{self._folder.uri}/records changed {_LISTINGS} times while it was read; try again")
 
@@ -205,12 +206,20 @@ class RecordLog:
     def _list(self) -> _Listing:
         # Small records first: one that is folded before the second listing is in a segment of that listing.
         small = sorted(self._folder.names(_NEW))
-        others = [name for name in self._folder.names(_FOLDER) if not name.startswith(f"{_NEW}/")]
-        segments = sorted(self._segment(name) for name in others)
+        segments, void = self._segments()
+        return _Listing(segments, tuple(small), void)
+
+    def _segments(self) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
+        """The valid segments by generation, and the names of the void ones."""
+        # Without those below records/new: a listing of a million names takes seconds.
+        found = [name for name in self._folder.children(_FOLDER) if name != f"{_NEW}/"]
+        names = [name for name in found if not name.endswith("/")]
+        for folder in set(found).difference(names):
+            names += self._folder.names(folder.rstrip("/"))
+        segments = sorted(self._segment(name) for name in names)
         base = max((segment.generation for segment in segments if segment.is_base), default=0)
         valid = tuple(segment for segment in segments if segment.generation >= base)
-        void = tuple(segment.name for segment in segments if segment.generation < base)
-        return _Listing(valid, tuple(small), void)
+        return valid, tuple(segment.name for segment in segments if segment.generation < base)
 
     def _segment(self, name: str) -> Segment:
         if parts := _FILE.fullmatch(name):
@@ -221,9 +230,9 @@ class RecordLog:
 
     def _valid_rows(self, listing: _Listing, reading: _Reading) -> pa.Table:
         """The valid row of each sample, the withdrawn ones included."""
-        for segment in listing.segments:
-            if segment.name not in reading.segments:
-                reading.segments[segment.name] = self._read_segment(segment.name, reading.columns)
+        names = [segment.name for segment in listing.segments if segment.name not in reading.segments]
+        read = partial(self._read_segment, columns=reading.columns)
+        reading.segments |= zip(names, map_many(self._folder, read, names), strict=True)
         self._read_all_small([name for name in listing.small if name not in reading.small_names], reading)
         segments = [reading.segments[segment.name] for segment in listing.segments]
         small = pa.concat_tables([RECORDS.empty_table().select(reading.columns), *reading.small])
@@ -235,10 +244,12 @@ class RecordLog:
 
     def _rows_of(self, sample_ids: pa.Array, segments: Sequence[Segment]) -> pa.Table:
         """Identity and status of these samples in the segments; the last one counts."""
-        found = (self._read_segment(segment.name, ["sample_id", "status"]) for segment in segments)
-        return last_of_each(
-            pa.concat_tables(rows.filter(pc.is_in(rows["sample_id"], sample_ids)) for rows in found)
-        )
+
+        def read(segment: Segment) -> pa.Table:
+            rows = self._read_segment(segment.name, ["sample_id", "status"])
+            return rows.filter(pc.is_in(rows["sample_id"], sample_ids))
+
+        return last_of_each(pa.concat_tables(map_many(self._folder, read, segments)))
 
     def _read_segment(self, name: str, columns: Sequence[str]) -> pa.Table:
         try:

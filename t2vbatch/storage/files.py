@@ -81,6 +81,9 @@ class Folder(Protocol):
     def names(self, prefix: str) -> Iterator[str]:
         """All names in the folder ``prefix`` and below it, in any order; ``""`` lists every name."""
 
+    def children(self, folder: str) -> list[str]:
+        """What is directly in a folder: names of files, and of sub-folders with a ``/`` at their end."""
+
     def local(self, name: str) -> contextlib.AbstractContextManager[Path]:
         """A local path to the file or folder of files; a temporary copy when the storage is remote."""
 

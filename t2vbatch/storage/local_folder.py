@@ -129,6 +129,13 @@ class LocalFolder:
                     folders.remove(_STAGING)
                 yield from files if parent == "." else (f"{parent}/{file}" for file in files)
 
+    def children(self, folder: str) -> list[str]:
+        path = self._path(folder)
+        if not path.is_dir():
+            return []
+        with explained("list", path), os.scandir(path) as entries:
+            return [f"{folder}/{entry.name}{'/' * entry.is_dir()}" for entry in entries]
+
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Path]:
         path = self._path(name)

@@ -143,6 +143,12 @@ class ObjectFolder:
                 for entry in page:
                     yield entry["path"]
 
+    def children(self, folder: str) -> list[str]:
+        with explained("list", self._name(folder)):
+            found = obstore.list_with_delimiter(self._store, prefix=checked_name(folder))
+        folders = [f"{name}/" for name in found["common_prefixes"]]
+        return [*folders, *(entry["path"] for entry in found["objects"])]
+
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as folder:

@@ -142,6 +142,8 @@ def test_names(folder: Folder) -> None:
     assert set(folder.names("records")) == {"records/a", "records/deep/b"}
     assert set(folder.names("")) == {"records/a", "records/deep/b", "records2/c", "d"}
     assert list(folder.names("rec")) == []
+    assert set(folder.children("records")) == {"records/a", "records/deep/"}
+    assert folder.children("rec") == []
 
 
 def test_publish_moves(folder: Folder, tmp_path: Path) -> None:
