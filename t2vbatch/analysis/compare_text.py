@@ -31,12 +31,7 @@ win/tie/loss."""
 def render_comparison(comparison: Comparison, form: Format = "text", width: int = 120) -> str:
     """The pairs as a table, followed by notes on winners, missing scores and the limits of the tests."""
     rows = [_row(pair) for pair in comparison.pairs]
-    if form == "text":
-        header, *rows = (_joined(row) for row in (_HEADER, *rows))
-        numbers = frozenset(range(2, len(header)))
-        table = Table(header, rows, numbers, _OPTIONAL, heading=0).render(form, width)
-    else:
-        table = Table(_HEADER, rows, frozenset(range(3, len(_HEADER)))).render(form)
+    table = _table(_HEADER, rows, _OPTIONAL, form, width)
     comment = "% " if form == "latex" else ""
     return "\n".join([table, "", *(f"{comment}{note}" for note in _notes(comparison))])
 
@@ -53,7 +48,7 @@ def render_plan(comparison: Comparison, goal: Goal, form: Format = "text", width
             rows.append((pair.score, pair.first, pair.second, share_text, f"{pair.rows}", *cells))
     named = "1 video", *(f"{seeds} videos" for seeds in SEEDS[1:])
     header = ("score", "first", "second", "between prompts", "prompts now", *named)
-    table = Table(header, rows, frozenset(range(3, len(header)))).render(form, width)
+    table = _table(header, rows, (2,), form, width)
     wanted = (
         f"a width of {goal.value:g}" if goal.kind == "width" else f"a detectable difference of {goal.value:g}"
     )
@@ -71,10 +66,22 @@ def render_plan(comparison: Comparison, goal: Goal, form: Format = "text", width
     return "\n".join([table, "", *(f"{comment}{note}" for note in notes)])
 
 
-def _joined(row: tuple[str, ...]) -> tuple[str, ...]:
-    """The row with both models in one cell, which a terminal folds better than two."""
-    score, first, second, *rest = row
-    return score, f"{first} - {second}", *rest
+def _table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    optional: Sequence[int],
+    form: Format,
+    width: int,
+) -> str:
+    """A table of pairs: score, first and second model, then numbers.
+
+    In a terminal one cell has both models, which folds better than two, and scores may become headings;
+    ``optional`` counts the columns of that form.
+    """
+    if form != "text":
+        return Table(header, rows, frozenset(range(3, len(header)))).render(form)
+    head, *joined = [(row[0], f"{row[1]} - {row[2]}", *row[3:]) for row in (header, *rows)]
+    return Table(head, joined, frozenset(range(2, len(head))), optional, heading=0).render(form, width)
 
 
 def _prompts(count: int | None) -> str:

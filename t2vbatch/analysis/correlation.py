@@ -87,7 +87,7 @@ def correlation_table(found: Sequence[Correlation], form: Format = "text", width
         if one.value is not None
     ]
     header = ("model", "score", "score", "rank correlation [95%]", "prompts")
-    text = Table(header, rows, frozenset({3, 4})).render(form, width)
+    text = Table(header, rows, frozenset({3, 4}), heading=0).render(form, width)
     missing = [
         f"{one.first} and {one.second} of {one.model}: no correlation, because {one.reason}"
         for one in found
