@@ -34,7 +34,12 @@ def vbench_scores(output: str, published: Path | None) -> VBenchScores:
         for benchmark, lines in totals(results, model).items():
             found.setdefault(benchmark, {})[model] = lines
     if not found:
-        raise UsageError(output, "no columns vbench_DIMENSION", "scores of VBench", "t2vbatch import-scores")
+        raise UsageError(
+            output,
+            "no columns vbench_DIMENSION",
+            "scores of VBench",
+            "import them: t2vbatch import-scores OUTPUT FILE",
+        )
     return VBenchScores(found, {} if published is None else _published(published))
 
 
