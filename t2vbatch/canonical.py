@@ -46,7 +46,7 @@ def digest(value: Any) -> str:
 
 
 def whole(number: float) -> int | float:
-    """The number, as an integer where it has no fraction and a float64 holds it exactly."""
+    """The number, as an integer if it has no fraction and a float64 holds it exactly."""
     return int(number) if number.is_integer() and abs(number) < _EXACT else number
 
 

@@ -17,7 +17,7 @@ class FailureGroup:
         status: ``failed`` or ``degenerate``.
         samples: ``row_id-sample_index`` of each sample, in the order of the plan.
         attempts: the largest number of attempts at one of them.
-        traceback: of the first sample; None where none was recorded.
+        traceback: the traceback of the first sample; None if its record has no traceback.
     """
 
     model: str

@@ -99,7 +99,7 @@ class Table:
         return lines
 
     def _widths(self, shown: Sequence[int], width: int) -> list[int] | None:
-        """The width of each shown column; None where they do not fit, however the names are folded."""
+        """The width of each shown column; None if they do not fit, however the names are folded."""
         natural = [max(cell_len(row[index]) for row in (self.header, *self.rows)) for index in shown]
         fixed = [index in self.numbers for index in shown]
         over = sum(natural) + len(_GAP) * (len(shown) - 1) - width

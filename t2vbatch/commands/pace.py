@@ -44,7 +44,7 @@ class Pace:
     def rate_per_min(self) -> float | None:
         """Samples per minute over the last ten minutes, or since the start where that is later.
 
-        None where no sample was finished in that time. The time that models take to load does not count.
+        None if no sample was finished in that time. The time that models take to load does not count.
         """
         if self._started is None:
             return None
@@ -58,5 +58,5 @@ class Pace:
 
 
 def remaining_s(pending: int, rate: float | None) -> float | None:
-    """Seconds until nothing is pending at this rate; None where there is no rate."""
+    """Seconds until nothing is pending at this rate; None without a rate."""
     return 60 * pending / rate if rate else None

@@ -100,7 +100,7 @@ def _rows(plan: Plan, lines: pa.Table) -> Iterator[dict[str, Any]]:
 
 
 def _lines_of(before: Plan | None, lost: pa.Table) -> Iterator[dict[str, Any] | None]:
-    """The line of the last plan for each of these samples; None where it has none."""
+    """The line of the last plan for each of these samples; None if it has no such line."""
     if before is None:
         yield from (None for _ in range(lost.num_rows))
         return

@@ -44,7 +44,7 @@ _COMMENT = """\
 
 @dataclass(frozen=True)
 class Starter:
-    """The files to write: a job, and a list of prompts where there is none yet."""
+    """The files to write: a job, and a list of prompts if that file does not exist."""
 
     files: Mapping[Path, str]
 

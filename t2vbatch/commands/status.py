@@ -16,7 +16,7 @@ class Status:
 
     Attributes:
         failures: error type: how many samples have it.
-        writer: the process that writes the output now, by its lease; None where there is none.
+        writer: the process that writes the output now, by its lease; None if no process does.
         steps: denoising steps that the workers reported; the number grows while a long call goes on.
         heard_s: seconds since the run last wrote its status, by this machine's clock.
         starting: what the run waits for, such as ``loading wan on 2 workers``; None once a worker is ready.

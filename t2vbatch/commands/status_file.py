@@ -70,7 +70,7 @@ def write_complete(store: Store, counts: Counts, published: Mapping[str, str]) -
 
 
 def read_status_file(store: Store) -> Mapping[str, Any]:
-    """The content of status.json; empty where there is none, or where it is damaged."""
+    """The content of status.json; empty if the file is missing or damaged."""
     with contextlib.suppress(FileNotFoundError, StoreError):
         found = store.read_json(STATUS)
         return found if isinstance(found, dict) else {}
@@ -149,7 +149,7 @@ class StatusWriter:
 
 
 def counts_of(status: Mapping[str, Any]) -> Counts | None:
-    """The counts in status.json; None where it has none, or where another program damaged them."""
+    """The counts in status.json; None if they are missing, or another program damaged them."""
     found = status.get("counts")
     try:
         counts = Counts(**{name: found[name] for name in Counts.__dataclass_fields__}) if found else None

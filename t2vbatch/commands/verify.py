@@ -19,7 +19,7 @@ class VerifyProblem:
     """One difference between the output and its records.
 
     Attributes:
-        sample_id: the sample whose video is missing or damaged; None where the problem is another one.
+        sample_id: the sample whose video is missing or damaged; None if the problem is another one.
     """
 
     place: str

@@ -255,7 +255,7 @@ class ActorPool:
         return [node for node in nodes() if node["NodeID"] not in self._avoided]
 
     def _places(self) -> frozenset[str] | None:
-        """The nodes on which a worker can run; None where an autoscaler may add one."""
+        """The nodes on which a worker can run; None if an autoscaler may add one."""
         if any(self._fits(kind) for kind in node_kinds()):
             return None
         return frozenset(node["NodeID"] for node in self._usable_nodes() if self._fits(node["Resources"]))

@@ -196,7 +196,7 @@ def _causes(error: BaseException, handled: bool = False) -> Iterator[BaseExcepti
 
 
 def scratch_problem() -> NodeError | None:
-    """Why no temporary file can be written on this node now; None where it can.
+    """Why no temporary file can be written on this node now; None if a file can be written.
 
     Asked after a failure, when the files of the failed sample are deleted: one sample that is too large for
     the disk is that sample's failure, a disk that stays full is the node's.

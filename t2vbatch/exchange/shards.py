@@ -19,7 +19,7 @@ from t2vbatch.storage.web import MAX_BYTES
 Row = dict[str, Any]
 Content = bytes | Path | None
 Files = dict[str, Content]
-"""Extension: text, a draft of media, or None where the import does not use the file."""
+"""Extension: text, a draft of media, or None if the import does not use the file."""
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "avif")
 """Extensions that are a row's image, the first of them that a key has."""

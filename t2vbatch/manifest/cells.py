@@ -95,7 +95,7 @@ def read_text(value: Any, limits: Limits, key: str) -> str:
 
 
 def _as_texts(cells: Sequence[Any] | pa.Array, name: str) -> pa.Array | None:
-    """The cells as an array of text; None where they are not all text, or integers of an id column."""
+    """The cells as an array of text; None if they are not all text, or integers of an id column."""
     if not isinstance(cells, pa.Array):
         try:
             cells = pa.array(cells)

@@ -95,7 +95,7 @@ class Media:
         return hashlib.sha256(self.read()).hexdigest()
 
     def version(self) -> str | None:
-        """What changes when the file does, without reading it: size and time, or ETag; None where unknown."""
+        """What changes when the file does, without reading it: size and time, or ETag; None if unknown."""
         if parts := self._parts():
             versions = [part.version() for part in parts]
             return None if None in versions else json.dumps(versions)

@@ -48,7 +48,7 @@ WHOLE = Crop()
 
 
 def container_crop(file: Path | bytes, track: int, place: int) -> Crop:
-    """The crop of a video track; WHOLE where there is none. Raises OSError.
+    """The crop of a video track; WHOLE for a track without a crop. Raises OSError.
 
     Args:
         track: number of the track in an mp4 or mov.

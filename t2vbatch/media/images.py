@@ -113,7 +113,7 @@ def decode_images(files: Sequence[bytes], how: Reading = DEFAULT) -> list[Image.
 
 
 def decode_animation(data: bytes, how: Reading) -> tuple[list[Image.Image], float]:
-    """Every frame or page of an image, and the average rate per second (8 where it has none).
+    """Every frame or page of an image, and the average rate per second (8 if it has no rate).
 
     Raises:
         BrokenInputError: as ``decode_image``; or the frames together exceed a limit.

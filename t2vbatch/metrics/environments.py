@@ -107,7 +107,7 @@ def _run(command: Sequence[str], program: ProgramFile) -> None:
     lines = done.stdout.decode(errors="replace").strip().splitlines()
     raise ProgramError(
         f"the environment of {program.name} could not be made ({' '.join(lines[-3:])[-400:]}). It needs a"
-        f" network once, to install {' '.join(program.dependencies)}; where there is one, run:"
+        f" network once, to install {' '.join(program.dependencies)}; on a machine with a network, run:"
         f" {install_command(program)}"
     )
 

@@ -41,7 +41,7 @@ class Column:
 
     Attributes:
         better: which direction is better; None if the metric has no better direction.
-        low, high: the bounds of the range; None where the range is unbounded.
+        low, high: the bounds of the range; None if the range is unbounded.
         by_size: whether values are comparable only between frames of equal size.
         by_rate: whether the value measures change from one frame to the next, which is smaller at a higher
             frame rate.

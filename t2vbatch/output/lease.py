@@ -263,7 +263,7 @@ class Fenced:
 
 
 def _read(folder: Folder) -> _Seen | None:
-    """What the lease file holds; None where there is no file."""
+    """What the lease file holds; None if there is no file."""
     try:
         data, version = folder.read_version(_NAME)
     except FileNotFoundError:

@@ -146,7 +146,7 @@ class RecordLog:
             self._delete([_small_name(sample_id) for sample_id in copies.to_pylist()])
 
     def status_of(self, sample_id: str) -> Status | None:
-        """The status in a record that was committed since this log was opened; None where there is none."""
+        """The status in a record that was committed since this log was opened; None without a record."""
         if record := self.small_record(sample_id):
             return record.status
         for table in reversed(self._folded):

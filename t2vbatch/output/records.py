@@ -108,13 +108,13 @@ class Record:
     """One finished sample.
 
     Attributes:
-        video: path of the file, relative to the output folder; None where there is none.
+        video: path of the file, relative to the output folder; None without a file.
         prompt_tokens: tokens of the prompt by the scorer's tokenizer, special ones included, before any cut.
         prompt_truncated: whether the scorer read only the beginning of the prompt.
         frames_sha256: digest of the decoded frames (see Video.sha256), as a reader of the file gets them.
         peak_memory_bytes: most device memory that the pipeline call used; the process's on a CPU.
         started_at, finished_at: ISO 8601, UTC.
-        scores: metric column: value, or None where there is none.
+        scores: metric column: value; None for a missing score.
         score_errors: metric column: why it has no value.
         scored_by: metric column: the digest of the metric, its options and weights that computed the score.
         retry_reason: why the first video was degenerate, if this one is the retry in float32 that
@@ -130,7 +130,7 @@ class Record:
         commit_s: seconds of publishing the file with its poster.
         score_s: seconds of scoring the file.
         video_notes: how the frames and the file differ from those that the job asked for, such as another
-            number of frames; None where they do not differ.
+            number of frames; None if they do not differ.
     """
 
     sample_id: str

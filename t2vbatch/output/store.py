@@ -91,7 +91,7 @@ class Store:
             yield store
 
     def writer(self) -> str | None:
-        """The process that writes here now, in words; None where there is none."""
+        """The process that writes here now, in words; None if no process does."""
         return Lease(self.folder).holder()
 
     # Workers.
@@ -246,7 +246,7 @@ class Store:
             self.write_json(_SCORERS, now)
 
     def read_scorers(self) -> Scorers:
-        """What computes each score now; empty where no scorer was written."""
+        """What computes each score now; empty if no scorer was written."""
         with contextlib.suppress(FileNotFoundError):
             found = self.read_json(_SCORERS)
             return {str(name): str(value) for name, value in dict(found).items()}

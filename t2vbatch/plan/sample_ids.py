@@ -57,7 +57,7 @@ def row_digests(
     """The digest of each row's content.
 
     Args:
-        media: of each row, the digest of the bytes in each media column; None where no row has media.
+        media: for each row, the digest of the bytes in each media column; None if no row has media.
     """
     return _sha256(_joined(_framed(prompts), _framed(negative_prompts)), media)
 

@@ -32,7 +32,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """One score. ``rows`` has for each model the cell of each model; None where they share no video."""
+    """One score. ``rows`` has for each model the cell of each model; None if they share no video."""
 
     score: str
     better: str | None

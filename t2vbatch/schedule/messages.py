@@ -136,7 +136,7 @@ class Cluster:
     Attributes:
         capacity: workers that fit on the nodes that are neither draining nor avoided.
         draining: nodes that the cluster is about to remove.
-        nodes: the nodes where a worker can run; None where an autoscaler may add others.
+        nodes: the nodes where a worker can run; None if an autoscaler may add others.
     """
 
     capacity: int

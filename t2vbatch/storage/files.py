@@ -111,7 +111,7 @@ def local_path(uri: str) -> Path | None:
 
 
 def expanded(path: str | Path) -> Path:
-    """The path with ``~`` as the home folder; unchanged where there is no such user."""
+    """The path with ``~`` as the home folder; unchanged if the user does not exist."""
     with contextlib.suppress(RuntimeError):
         return Path(path).expanduser()
     return Path(path)

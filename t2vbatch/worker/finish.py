@@ -71,7 +71,7 @@ class ModelOutput:
 
     @property
     def degenerate_reason(self) -> str | None:
-        """Why the result is degenerate; None where it is not."""
+        """Why the result is degenerate; None if it is not."""
         return (
             str(self.result) if isinstance(self.result, DegenerateError) else degenerate_reason(self.result)
         )

@@ -69,7 +69,7 @@ def result_name(key: str) -> str:
 
 
 def fastest(times: BatchTimes) -> int:
-    """The first number after which doubling gains nothing; 1 where nothing was measured."""
+    """The first number after which doubling gains nothing; 1 if no number was measured."""
     chosen = 1
     while 2 * chosen in times.seconds and times.seconds[2 * chosen] <= GAIN * times.seconds[chosen]:
         chosen *= 2
@@ -142,7 +142,7 @@ class Prober:
 
 
 def _shorter(job: Job, model: str, facts: ModelFacts) -> dict[str, int]:
-    """Changes of the call that leave out most steps, where it has a number of steps and no list of them."""
+    """Changes of the call that leave out most steps, if it has a number of steps and no list of them."""
     call = {**facts.signature, **facts.call, **job.models[model].call}
     steps = call.get("num_inference_steps")
     listed = call.get("timesteps") is not None or call.get("sigmas") is not None

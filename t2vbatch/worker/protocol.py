@@ -70,13 +70,13 @@ class WorkerLike(Protocol[P_contra]):
 
     One thread calls ``generate`` and ``workers.finish`` others call ``finish``, at the same time, for
     different keys. Both raise SampleError for a failure that the unit is charged for, MemoryExceededError
-    where less memory may help, and UsageError or RunError where no retry can help.
+    if less memory may help, and UsageError or RunError if no retry can help.
     """
 
     def generate(self, work: Work[P_contra]) -> int | None:
         """Generate the frames of every sample and keep them in this process under ``work.key``.
 
-        Returns the bytes that they take; None where they need not be bounded.
+        Returns the bytes that they take; None if they need not be bounded.
         """
 
     def finish(self, key: int) -> tuple[Outcome, ...]:

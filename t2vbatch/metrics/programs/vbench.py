@@ -133,7 +133,7 @@ class Judge:
         self._computes: dict[str, Callable[..., Any]] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The value of each column, None where VBench does not list the prompt for it, or a reason."""
+        """The value of each column, None if VBench does not list the prompt for it, or a reason."""
         found: dict[str, Any] = {}
         with tempfile.TemporaryDirectory() as folder:
             video = write_video(request, Path(folder))
