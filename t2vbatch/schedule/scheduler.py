@@ -110,10 +110,11 @@ class Scheduler(Failures):
             case m.Died():
                 self._died(worker, event)
             case m.Generated() if event.key in worker.generating:
-                worker.generated(event.key, event.held_bytes)
+                worker.generated(event.key, event.held_bytes, self._now)
                 worker.begin_finish(self._now, self._limits)
                 self._actions.append(m.Finish(worker.number, event.key))
             case m.Returned() if event.key in worker.generating:
+                worker.returned()
                 self._requeue(self._withdraw(worker, event.key), soon=True)
             case m.Finished() if event.key in worker.keys:
                 worker.finished(event.key, self._now)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from t2vbatch.schedule.limits import Limits
-from t2vbatch.schedule.together import TOGETHER_S, units_at_once
+from t2vbatch.schedule.together import SHORT_S, TOGETHER_S, units_at_once
 from t2vbatch.worker.protocol import Failure
 
 WAITING = 1
@@ -35,9 +35,11 @@ class WorkerState:
         faulty: every unit failed on it; further failures are not charged.
         fresh: it never had a unit.
         alone: it holds a unit that must be alone in the process.
-        given: by key, when the worker got the unit, and how many units it held then.
+        given: by key, when the worker got the unit, with how many at once, and how many it held then.
         together: keys of the units that it got at once with others.
-        unit_s: seconds that it took for each of its last units; None: it has finished none.
+        generate_s: seconds that it took to generate each of its last units.
+        unit_s: seconds that it took for each of its last units, the larger of generating one and of its share
+            of the time until it was finished; None: it has finished none.
         generating: keys of the units that it was given to generate, in this order.
         finishing: keys of the generated units, in the order in which they are finished.
         held: bytes of frames of the units in ``finishing``, by key.
@@ -59,8 +61,9 @@ class WorkerState:
     faulty: bool = False
     fresh: bool = True
     alone: bool = False
-    given: dict[int, tuple[float, int]] = field(default_factory=dict)
+    given: dict[int, tuple[float, int, int]] = field(default_factory=dict)
     together: set[int] = field(default_factory=set)
+    generate_s: float = 0.0
     unit_s: float | None = None
     generating: list[int] = field(default_factory=list)
     finishing: list[int] = field(default_factory=list)
@@ -109,7 +112,7 @@ class WorkerState:
             self.together.update(self.generating)
             self.generate_until += TOGETHER_S
         for key in self.generating:
-            self.given[key] = now, len(self.keys)
+            self.given[key] = now, len(self.generating), len(self.keys)
 
     def in_progress(self, limits: Limits) -> list[int]:
         """The units that the process works on and may have died of, without those that wait. The driver
@@ -125,11 +128,13 @@ class WorkerState:
     def finished(self, key: int, now: float) -> None:
         """A unit was finished: measure how long the worker takes for one."""
         if key in self.finishing:
-            given_at, units = self.given[key]
-            self.unit_s = (now - given_at) / units
+            given_at, _, held = self.given[key]
+            self.unit_s = max(self.generate_s, (now - given_at) / held)
 
-    def generated(self, key: int, held_bytes: int) -> None:
+    def generated(self, key: int, held_bytes: int, now: float) -> None:
         """The unit's frames wait to be finished."""
+        given_at, at_once, _ = self.given[key]
+        self.generate_s = (now - given_at) / at_once
         self.generating.remove(key)
         self.finishing.append(key)
         self.held[key] = held_bytes
@@ -139,6 +144,10 @@ class WorkerState:
         """A unit succeeded: failures before it were not the worker's fault. Units that the worker got later
         may have failed already, because ``finish`` runs behind ``generate``; they still count."""
         self.streak = {later: failed for later, failed in self.streak.items() if later > key}
+
+    def returned(self) -> None:
+        """The worker did not begin a unit, so its units are not short."""
+        self.generate_s = self.unit_s = SHORT_S
 
     def drop(self, key: int) -> None:
         """Remove a unit."""

@@ -42,8 +42,8 @@ class Before:
 class JobUnderTest:
     """A folder with a manifest, a job and an output.
 
-    Every row has the fake's fault ``slow`` with a very short delay, because the fake counts, in files, how
-    often each such row was generated.
+    Every row has the fake's fault ``slow`` with a short delay, because the fake counts, in files, how often
+    each such row was generated. A shorter delay would let a worker hold more units than IN_FLIGHT.
 
     Attributes:
         address: of a Ray cluster; None: the run starts Ray itself.
@@ -81,7 +81,7 @@ class JobUnderTest:
         """Write the manifest and the job."""
         lines = (json.dumps(row) + "\n" for row in self.rows)
         (self.folder / "rows.jsonl").write_text("".join(lines), encoding="utf-8")
-        call = {"fault": "slow", "fault_times": 10**6, "fault_seconds": 0.02}
+        call = {"fault": "slow", "fault_times": 10**6, "fault_seconds": 0.06}
         fake = {"path": self.path or str(self.folder / "count"), "call": call}
         job: dict[str, Any] = {
             "manifest": "rows.jsonl",

@@ -30,6 +30,16 @@ def test_short_units_are_given_together(unit_s: float, at_once: int) -> None:
     assert len(_short(20, unit_s).given) == at_once
 
 
+def test_units_that_are_slow_to_generate_are_given_one_by_one() -> None:
+    """A call of 60 ms is no short unit, also where another unit is finished meanwhile."""
+    harness = Harness({"x": units(*[1] * 20)}, together=8)
+    harness.started()
+    for key in (1, 2, 3):
+        harness.now += 0.06
+        assert len(generates(harness.generated(1, key))) == 1
+        harness.finished(1, key)
+
+
 def test_units_are_given_one_by_one_unless_the_engine_sends_them_together() -> None:
     """For an engine that does not send units together, such as inline, they are given one by one."""
     assert len(_short(20, together=1).given) == 1
@@ -90,17 +100,20 @@ def test_a_death_charges_no_unit_given_together() -> None:
     assert charged.worker == 3
 
 
-def test_returned_units_are_given_again_uncharged() -> None:
-    """Units that a worker returned are given uncharged, before untried units."""
-    harness = _short(20)
-    first, *others = _keys(harness)
-    [last] = [work for work in harness.given if work.key == others[-1]]
-    for key in others[:-1]:
-        harness.generated(1, key)
-    harness.send(m.Generated(1, first))
-    harness.send(m.Returned(1, last.key))
-    assert harness.given[0].positions == last.positions
-    assert (harness.given[0].attempts, harness.given[0].retried) == ((1,), True)
+def test_returned_units_are_given_again_one_by_one() -> None:
+    """Units that a worker returned are given uncharged and one by one, before untried units."""
+    harness = _short(30)
+    first, *others = harness.given
+    harness.generated(1, first.key)
+    for work in others:
+        harness.send(m.Returned(1, work.key))
+    assert harness.given == []
+    harness.finished(1, 2)
+    [again] = harness.given
+    assert (again.positions, again.attempts, again.retried) == (others[0].positions, (1,), True)
+    harness.finished(1, first.key)
+    [after] = generates(harness.generated(1, again.key))
+    assert after.positions == others[1].positions
 
 
 def test_units_given_together_have_time_for_those_before_them() -> None:
