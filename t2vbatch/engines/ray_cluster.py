@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private import node as ray_node
 from ray._private import ray_constants
 from ray._private import state as ray_state
 from ray._private import worker as ray_worker
@@ -92,14 +93,24 @@ def _private_settings() -> Iterator[None]:
     """Settings that Ray has no public switch for, restored afterwards.
 
     Ray's driver prints messages about workers to stdout, where ``--json`` promises one object. And on Linux
-    its servers listen on every interface unless clusters are disabled: see ``_start``.
+    its servers listen on every interface unless clusters are disabled: see ``_start``. A Ray of our own needs
+    neither a monitor, which serves autoscalers, nor a log monitor, which sends workers' output to drivers:
+    each is a process that imports for a second while the workers load.
     """
     before = ray_worker.print_to_stdstream, ray_constants.ENABLE_RAY_CLUSTER
+    monitors = ray_node.Node.start_monitor, ray_node.Node.start_log_monitor
     ray_worker.print_to_stdstream = lambda data, **_: _log.info("ray: %s", "".join(data["lines"]))
+    ray_node.Node.start_monitor = _start_nothing  # type: ignore[method-assign]
+    ray_node.Node.start_log_monitor = _start_nothing  # type: ignore[method-assign]
     try:
         yield
     finally:
         ray_worker.print_to_stdstream, ray_constants.ENABLE_RAY_CLUSTER = before
+        ray_node.Node.start_monitor, ray_node.Node.start_log_monitor = monitors  # type: ignore[method-assign]
+
+
+def _start_nothing(node: ray_node.Node) -> None:
+    """In the place of a method that starts a process."""
 
 
 def _start(job: Job, options: Mapping[str, Any]) -> None:
@@ -112,6 +123,8 @@ def _start(job: Job, options: Mapping[str, Any]) -> None:
             num_cpus=_local_cpus(job),
             object_store_memory=OBJECT_STORE_BYTES,
             include_dashboard=False,
+            # Workers that Ray starts ahead lack the environment of ours, so that they would never be used.
+            _system_config={"prestart_worker_first_driver": False},
             **options,
         )
     except (
