@@ -186,6 +186,7 @@ def test_the_constraints_of_a_bundled_program_fit_its_metadata() -> None:
             assert found in pinned, f"{program.name}: run make program-constraints"
 
 
+@pytest.mark.timeout(900)
 def test_the_constraints_of_a_bundled_program_are_complete(installed: Callable[[str], Path]) -> None:
     """An environment that is made from them has no package with another version, and none without a pin."""
     code = (

@@ -6,6 +6,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,41 @@ from t2vbatch.metrics.protocol import UnscorableError
 
 PROGRAM = find_program("vbench")
 
+UTILS = """
+CACHE_DIR = "/nowhere"
+
+def init_submodules(names, local=False):
+    return {name: {"path": name, "local": local} for name in names}
+"""
+
 STAND_IN = {
-    "__init__.py": "",
-    "utils.py": "def init_submodules(names):\n    return {name: {'path': name} for name in names}\n",
-    "color.py": """
+    "vbench/__init__.py": "",
+    "vbench/utils.py": UTILS,
+    "vbench2_beta_i2v/__init__.py": "",
+    "vbench2_beta_i2v/utils.py": UTILS,
+    "vbench2_beta_i2v/i2v_subject.py": """
+import json
+
+import torch
+
+def compute_i2v_subject(info, device, submodules):
+    (entry,) = json.load(open(info))
+    assert submodules == {"path": "i2v_subject", "local": True}, submodules
+    with open(entry["image_name"]) as image:
+        return float(image.read()) + len(entry["video_list"]), []
+""",
+    "vbench2_beta_i2v/i2v_background.py": """
+import json
+
+def dreamsim(pretrained=True, device="cuda", cache_dir="./models"):
+    assert (device, cache_dir) == ("cpu", "/nowhere/dreamsim_model"), (device, cache_dir)
+    return 5.0, None
+
+def compute_i2v_background(info, device, submodules):
+    model, _ = dreamsim(pretrained=True)
+    return model, []
+""",
+    "vbench/color.py": """
 import json
 
 LOADED = []
@@ -36,12 +68,12 @@ class DenseCaptioning:
 def compute_color(info, device, submodules):
     DenseCaptioning(device)
     (entry,) = json.load(open(info))
-    assert entry["dimension"] == ["color"] and submodules == {"path": "color"}, entry
+    assert entry["dimension"] == ["color"] and submodules == {"path": "color", "local": True}, entry
     print("libraries print")
     return len(LOADED) + len(entry["auxiliary_info"]["color"]), []
 """,
 }
-"""A package with the functions of VBench that the program calls."""
+"""Packages with the functions of VBench and VBench-I2V that the program calls."""
 
 
 @pytest.fixture
@@ -62,24 +94,44 @@ def test_vbench_reads_the_exact_frames(frames: Path, tmp_path: Path) -> None:
     assert np.array_equal(decode(video).frames, np.load(frames))
 
 
-def test_a_dimension_is_scored_for_its_prompts_with_one_loaded_network(
-    frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With a stand-in for the package: its entry for the prompt is passed on, and the network loads once."""
-    package = tmp_path / "package" / "vbench"
-    package.mkdir(parents=True)
+@pytest.fixture
+def stand_in(tmp_path: Path) -> Iterator[Process]:
+    """The program with a stand-in for VBench's package."""
+    package = tmp_path / "package"
     for name, text in STAND_IN.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text(text)
     listed = [{"prompt_en": "a red car", "dimension": ["color"], "auxiliary_info": {"color": "red"}}]
-    (package / "VBench_full_info.json").write_text(json.dumps(listed))
-    environment = {**os.environ, "PYTHONPATH": str(package.parent)}
-    process = Process("vbench", [sys.executable, str(PROGRAM.path), "--device", "cpu"], environment)
+    (package / "vbench" / "VBench_full_info.json").write_text(json.dumps(listed))
+    environment = {**os.environ, "PYTHONPATH": str(package)}
+    command = [sys.executable, str(PROGRAM.path), "--device", "cpu", "--local"]
+    process = Process("vbench", command, environment)
+    yield process
+    process.close()
+
+
+def test_a_dimension_is_scored_for_its_prompts_with_one_loaded_network(
+    frames: Path, stand_in: Process
+) -> None:
+    """The package's entry for the prompt is passed on, and the network loads once."""
     request: dict[str, Any] = {"frames": str(frames), "fps": 8.0, "columns": ["vbench_color"]}
     for _ in range(2):
-        assert process.ask(request | {"prompt": "a red car"}, 240)["vbench_color"] == 1 + len("red")
+        assert stand_in.ask(request | {"prompt": "a red car"}, 240)["vbench_color"] == 1 + len("red")
     with pytest.raises(UnscorableError, match="VBench does not list this prompt"):
-        process.ask(request | {"prompt": "a blue car"}, 240)
-    process.close()
+        stand_in.ask(request | {"prompt": "a blue car"}, 240)
+
+
+def test_dimensions_of_images_get_the_image_of_the_row(
+    frames: Path, stand_in: Process, tmp_path: Path
+) -> None:
+    """VBench-I2V reads the row's image, loads DreamSim on the device, and needs an image."""
+    (tmp_path / "image.png").write_text("3")
+    columns = ["vbench_i2v_subject", "vbench_i2v_background"]
+    request: dict[str, Any] = {"frames": str(frames), "fps": 8.0, "prompt": "x", "columns": columns}
+    found = stand_in.ask(request | {"image": str(tmp_path / "image.png")}, 240)
+    assert [found[column] for column in columns] == [4, 5]
+    with pytest.raises(UnscorableError, match="vbench_i2v_subject: the row has no image"):
+        stand_in.ask(request | {"image": None}, 240)
 
 
 @pytest.mark.skipif(not is_made(PROGRAM), reason="the environment of vbench is not made")

@@ -92,20 +92,27 @@ def by_hand(frame: Any, height: int, width: int) -> Any:
 
 
 def test_vbenchs_resizing_is_bilinear_without_antialiasing() -> None:
-    """The shorter side has the given length, the longer one is rounded down, and values are rounded to
-    uint8.
-    """
+    """The shorter side has the given length, the longer one is rounded down, and values are not rounded."""
     found = resized_like_torchvision(WIDE, 24, "bilinear")
     assert found.shape == (3, 3, 24, 42)
     expected = by_hand(WIDE[0].astype(float), 24, 42)
-    assert np.abs(found[0].permute(1, 2, 0).numpy() - expected).max() <= 0.501
+    assert found[0].permute(1, 2, 0).numpy() == pytest.approx(expected, abs=1e-3)
+
+
+def test_vbenchs_bicubic_resizing_keeps_its_overshoot() -> None:
+    """VBench resizes float32 frames, so an edge between black and white leaves 0 to 255."""
+    edge = np.zeros((1, 16, 16, 3), np.uint8)
+    edge[:, :, 8:] = 255
+    found = resized_like_torchvision(edge, 32, "bicubic")
+    assert found.min() < -5
+    assert found.max() > 260
 
 
 def test_dinos_vbench_view_takes_the_whole_frame(tiny_vit: Path) -> None:
     """resize: vbench equals ViTModel on the uncropped frame with an interpolated position encoding."""
     model: Any = ViTModel.from_pretrained(tiny_vit)
     network = load_network(Weights("vision", str(tiny_vit)), "cpu")
-    resized = resized_like_torchvision(WIDE, 32, "bilinear").float() / 255
+    resized = resized_like_torchvision(WIDE, 32, "bilinear") / 255
     mean, std = (
         torch.tensor(values).view(3, 1, 1) for values in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     )

@@ -24,10 +24,11 @@ def tiles(frame: Frames) -> list[Frames]:
 
 
 def resized_like_torchvision(frames: Frames, short_side: int, mode: str) -> torch.Tensor:
-    """uint8 frames (N, H, W, 3) with the shorter side at ``short_side``, as (N, 3, H', W').
+    """uint8 frames (N, H, W, 3) with the shorter side at ``short_side``, as float32 (N, 3, H', W').
 
-    The same as torchvision's ``Resize(short_side, mode, antialias=False)`` on uint8 tensors, as VBench
-    calls it: float32 interpolation, rounded back to uint8.
+    The same as torchvision's ``Resize(short_side, mode, antialias=False)`` on float32 tensors from 0 to 255,
+    as VBench calls it (``load_video`` returns ``torch.Tensor(frames)``): values are not rounded, and bicubic
+    interpolation may leave the range.
     """
     pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(frames, -1, 1)))
     height, width = pixels.shape[-2:]
@@ -35,9 +36,8 @@ def resized_like_torchvision(frames: Frames, short_side: int, mode: str) -> torc
     other = int(short_side * long / short)
     size = (short_side, other) if height <= width else (other, short_side)
     if size == (height, width):
-        return pixels
-    resized = interpolate(pixels.float(), size=size, mode=mode, align_corners=False, antialias=False)
-    return resized.clamp(0, 255).round().to(torch.uint8)
+        return pixels.float()
+    return interpolate(pixels.float(), size=size, mode=mode, align_corners=False, antialias=False)
 
 
 def center_crop(pixels: torch.Tensor, side: int) -> torch.Tensor:
@@ -47,9 +47,9 @@ def center_crop(pixels: torch.Tensor, side: int) -> torch.Tensor:
 
 
 def normalized(pixels: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
-    """uint8 pixels from 0 to 255 as float32, scaled to 0 to 1 and normalized by channel."""
+    """float32 pixels from 0 to 255, scaled to 0 to 1 and normalized by channel."""
     scale = torch.tensor(std).view(3, 1, 1)
-    return (pixels.float().div(255) - torch.tensor(mean).view(3, 1, 1)) / scale
+    return (pixels.div(255) - torch.tensor(mean).view(3, 1, 1)) / scale
 
 
 def means_by_frame(features: npt.NDArray[np.float64], counts: list[int]) -> npt.NDArray[np.float64]:

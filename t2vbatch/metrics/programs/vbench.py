@@ -38,16 +38,21 @@ Definition: the column vbench_DIMENSION is what ``vbench.DIMENSION.compute_DIMEN
     for this video alone. The dimensions that need no prompt of VBench are the default; ``yields`` names
     others. ``--prompts standard`` scores a dimension only for the prompts for which VBench lists it, as its
     leaderboard does; ``t2vbatch vbench`` then shows the totals. For temporal_flickering VBench leaves out
-    videos that move; this program does not.
+    videos that move; this program does not. i2v_subject and i2v_background compare the frames with the
+    image of the row as the manifest has it; VBench-I2V crops its images to the model's aspect ratio first.
 Source: Huang et al., VBench, 2024; the package vbench 0.1.5, with its videos as lossless files.
 Range: 0 to 1.
 Direction: higher is better.
 Cost: a network for each dimension, on a GPU if there is one.
-Weights: VBench downloads them on first use into ~/.cache/vbench, or the folder in VBENCH_CACHE_DIR.
-Tried with: temporal_flickering, which has no weights, equal to its definition; imaging_quality with random
-    weights of its class. The other dimensions were not tried, because their weights were not available.
-    object_class, multiple_objects, color and spatial_relationship also need detectron2, which has no release
-    on PyPI.
+Weights: VBench downloads them on first use into ~/.cache/vbench, or the folder in VBENCH_CACHE_DIR. With
+    ``--local`` it reads all but those of DreamSim from there, as its own option of that name.
+Tried with: temporal_flickering, which has no weights, equal to its definition. With random weights of the
+    package's classes, equal to an independent computation: appearance_style, background_consistency and
+    aesthetic_quality (a tiny CLIP), subject_consistency and i2v_subject (DINO, to 0.001, as the two ways of
+    resizing differ), dynamic_degree (RAFT) and motion_smoothness (AMT-S, to 0.0001). imaging_quality ran with
+    random weights of its class (MUSIQ). Not tried: human_action, scene, temporal_style, overall_consistency
+    and i2v_background. object_class, multiple_objects, color and spatial_relationship also need detectron2,
+    which has no release on PyPI. camera_motion cannot run: the package lacks its tracker.
 """
 
 import argparse
