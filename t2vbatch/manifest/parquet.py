@@ -51,12 +51,32 @@ def _batches(files: Sequence[File], problems: Problems) -> Iterator[Batch]:
     for file in files:
         with file.open() as binary, _explained(file, problems):
             parquet = pq.ParquetFile(binary, read_dictionary=_repeating(_buffered(binary)))
+            marked = _marks_texts(parquet.schema_arrow)
             for batch in parquet.iter_batches(batch_size=_batch_rows(parquet.metadata)):
                 # Readers of an array trust its offsets and text, so those of a file are checked first.
                 batch.validate(full=True)
                 for part in _parts(batch):
                     cells = {name: _plain(part.column(name)) for name in part.schema.names}
+                    if not marked:
+                        cells = {name: _text_of_bytes(cell) for name, cell in cells.items()}
                     yield Batch(part.num_rows, cells)
+
+
+def _marks_texts(schema: pa.Schema) -> bool:
+    """Whether a file has a column of texts. Old writers mark none: their texts are columns of bytes."""
+    kinds = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in schema]
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(is_text(kind) for kind in kinds for is_text in texts)
+
+
+def _text_of_bytes(array: pa.Array) -> pa.Array:
+    """A column of bytes as texts, if all of them are UTF-8."""
+    kinds = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+    if not any(is_kind(array.type) for is_kind in kinds):
+        return array
+    with contextlib.suppress(pa.ArrowInvalid):
+        return array.cast(pa.large_string())
+    return array
 
 
 def _real_size(parquet: pq.ParquetFile, repeating: list[str], binary: BinaryIO) -> int:

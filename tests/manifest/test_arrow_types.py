@@ -80,6 +80,17 @@ def test_a_path_may_be_bytes(tmp_path: Path) -> None:
     assert [row for row, _, _ in findings(tmp_path / "set", image=outside)] == [1, 2]
 
 
+def test_extra_texts_of_an_old_writer_are_texts(tmp_path: Path) -> None:
+    """A file without any marked text has its texts in bytes; in other files, bytes are bytes."""
+    cells = pa.array([b"indoor", b"outdoor"], pa.binary())
+    digests = pa.array([b"\xff\x00", b"ab"], pa.binary())
+    found = rows(tmp_path, prompt=cells, topic=cells, digest=digests)
+    assert [row.columns["topic"] for row in found] == ["indoor", "outdoor"]
+    assert [row.columns["digest"] for row in found] == [b"\xff\x00", b"ab"]
+    marked = rows(tmp_path, prompt=pa.array(TEXTS), topic=cells)
+    assert [row.columns["topic"] for row in marked] == [b"indoor", b"outdoor"]
+
+
 def test_a_uuid_is_its_text(tmp_path: Path) -> None:
     """A UUID is read as its text, as an id and as an extra column."""
     ids = [uuid.UUID(int=number) for number in (1, 2**127)]
