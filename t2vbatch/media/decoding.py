@@ -23,10 +23,10 @@ from av.video.stream import VideoStream
 
 from t2vbatch.errors import BrokenInputError, EncodeError
 from t2vbatch.media.budget import Budget
-from t2vbatch.media.crops import container_crop
+from t2vbatch.media.container_tags import container_tags
 from t2vbatch.media.deadline import in_time
 from t2vbatch.media.images import decode_animation, is_image
-from t2vbatch.media.presentation import Converter, Shown, refuse_dolby_vision
+from t2vbatch.media.presentation import DOLBY_ONLY, Converter, Shown, refuse_dolby_vision
 from t2vbatch.media.reading import Reading
 from t2vbatch.media.truncation import truncated
 from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
@@ -149,8 +149,10 @@ def _opened(
     try:
         with av.open(source, "r", form, options=options, timeout=budget.seconds) as container:
             stream = _shown_stream(container)
-            crop = container_crop(file, stream.id, container.streams.video.index(stream))
-            yield container, stream, Shown(crop, how.background)
+            tags = container_tags(file, stream.id, container.streams.video.index(stream))
+            if tags.dolby_only:
+                raise ValueError(DOLBY_ONLY)
+            yield container, stream, Shown(tags.crop, how.background)
     except av.error.ExitError:
         budget.time()  # The library stops at the deadline, and does not give the reason.
         raise

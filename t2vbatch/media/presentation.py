@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 
 from t2vbatch.media.colours import SCALE_EXACT, matrix_option, tagged_conversion
-from t2vbatch.media.crops import WHOLE, Crop
+from t2vbatch.media.container_tags import WHOLE, Crop
 from t2vbatch.media.hdr import PEAK_NITS, HdrConversion
 from t2vbatch.media.packed import packed_pixels
 from t2vbatch.media.reading import Colour
@@ -29,6 +29,9 @@ _FORMATS = (("rgb24", "rgba"), ("rgb48", "rgba64"))
 
 _LIMITED_TOP = 255 << 8
 """White in 16 bits as ffmpeg's ``scale`` makes it of limited range."""
+
+DOLBY_ONLY = "Dolby Vision without an HDR10 or SDR base (profile 5); convert the file to SDR first"
+"""Why a video is refused whose colours only decoders of Dolby Vision can show."""
 
 _DOLBY_TAGS = ("dvh1", "dvhe", "dav1")
 """Codec tags of streams that only a decoder of Dolby Vision can show."""
@@ -208,9 +211,7 @@ def refuse_dolby_vision(frame: VideoFrame, codec_tag: str) -> None:
     kinds = {one.type for one in _side_data(frame)}
     marked = codec_tag in _DOLBY_TAGS or kinds & {Type.DOVI_METADATA, Type.DOVI_RPU_BUFFER}
     if marked and frame.color_trc == _UNSPECIFIED:
-        raise ValueError(
-            "Dolby Vision without an HDR10 or SDR base (profile 5); convert the file to SDR first"
-        )
+        raise ValueError(DOLBY_ONLY)
 
 
 def _side_data(frame: VideoFrame) -> Any:

@@ -1,4 +1,4 @@
-"""Crops of containers: what is shown is what ffmpeg shows."""
+"""Crops of containers are those of ffmpeg; Dolby Vision is shown by its base, or refused."""
 
 import struct
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from t2vbatch.media.crops import WHOLE, Crop, container_crop
+from t2vbatch.errors import EncodeError
+from t2vbatch.media.container_tags import WHOLE, Crop, container_tags
 from t2vbatch.media.decoding import decode_file
 from t2vbatch.media.reading import DEFAULT
 from tests.media.test_decoding import H264, SCENE, ffmpeg, reference
@@ -16,8 +17,13 @@ PARENTS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1")
 
 def clean_aperture(path: Path, *fractions: int) -> Path:
     """Give an mp4 of H.264, whose header is at its end, a box ``clap`` with these eight numbers."""
+    return with_box(path, b"clap", struct.pack(">IIIIiIiI", *fractions))
+
+
+def with_box(path: Path, kind: bytes, content: bytes) -> Path:
+    """Add a box to the sample entry of an mp4 of H.264."""
     data = bytearray(path.read_bytes())
-    box = struct.pack(">I4s", 40, b"clap") + struct.pack(">IIIIiIiI", *fractions)
+    box = struct.pack(">I4s", 8 + len(content), kind) + content
     for name in PARENTS:
         _grow(data, data.index(name, data.index(b"moov")) - 4, len(box))
     start = data.index(b"avcC") - 4
@@ -110,8 +116,8 @@ def test_a_crop_is_that_of_its_track(tmp_path: Path, track: int) -> None:
     )
     matroska = ffmpeg(tmp_path / "b.mkv", f"-i {both} -map 0 -c copy")
     expected = Crop(16, 12, 16, 12) if track == 1 else WHOLE
-    assert container_crop(both, track, track - 1) == expected
-    assert container_crop(matroska.read_bytes(), track, track - 1) == expected
+    assert container_tags(both, track, track - 1).crop == expected
+    assert container_tags(matroska.read_bytes(), track, track - 1).crop == expected
 
 
 def test_damaged_headers_have_no_crop(tmp_path: Path) -> None:
@@ -124,5 +130,30 @@ def test_damaged_headers_have_no_crop(tmp_path: Path) -> None:
             damaged = bytearray(data)
             for at in generator.integers(0, len(data), 8):
                 damaged[at] = generator.integers(0, 256)
-            crop = container_crop(bytes(damaged[: generator.integers(0, len(data))]), 1, 0)
+            crop = container_tags(bytes(damaged[: generator.integers(0, len(data))]), 1, 0).crop
             assert min(crop.left, crop.top, crop.right, crop.bottom) >= 0
+
+
+def dolby(profile: int, base: int) -> bytes:
+    """A configuration record of Dolby Vision, with the number of the base that other decoders show."""
+    return bytes((1, 0, profile << 1, 0b00101101, base << 4)) + bytes(19)
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_dolby_vision_without_a_base_is_refused(tmp_path: Path, container: str) -> None:
+    """The container of profile 5 names no base."""
+    path = with_box(ffmpeg(tmp_path / "a.mp4", f"-f lavfi -i {SCENE} {H264}"), b"dvcC", dolby(5, 0))
+    if container == "mkv":
+        path = ffmpeg(tmp_path / "a.mkv", f"-i {path} -c copy -strict unofficial")
+        assert b"dvcC" in path.read_bytes()
+    with pytest.raises(EncodeError, match="Dolby Vision without an HDR10 or SDR base"):
+        decode_file(path, DEFAULT)
+
+
+@pytest.mark.parametrize(("profile", "base"), [(8, 1), (8, 2), (8, 4), (7, 6)])
+def test_dolby_vision_with_a_base_shows_it(tmp_path: Path, profile: int, base: int) -> None:
+    """HDR10, SDR, HLG or Blu-ray: the base is a video like any other."""
+    plain = ffmpeg(tmp_path / "a.mp4", f"-f lavfi -i {SCENE} {H264}")
+    expected = decode_file(plain, DEFAULT).frames
+    path = with_box(plain, b"dvvC" if profile == 8 else b"dvcC", dolby(profile, base))
+    assert np.array_equal(decode_file(path, DEFAULT).frames, expected)

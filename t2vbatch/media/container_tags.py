@@ -1,6 +1,7 @@
-"""The crop that a container asks for: ``clap`` of mp4 and mov, ``PixelCrop`` of Matroska and WebM.  [pure]
+"""What a container says about a video, and the library that decodes does not show.
 
-The library that decodes neither applies nor shows them. Values that fit no frame are ignored, as in players.
+These are the crop (``clap`` of mp4 and mov, ``PixelCrop`` of Matroska and WebM), and whether Dolby Vision has
+a base that other decoders show. Crops that fit no frame are ignored, as in players.
 """
 
 import io
@@ -13,6 +14,10 @@ from typing import BinaryIO
 
 _EBML, _SEGMENT, _TRACKS, _CLUSTER = b"\x1a\x45\xdf\xa3", 0x18538067, 0x1654AE6B, 0x1F43B675
 _TRACK_ENTRY, _VIDEO, _SIDES = 0xAE, 0xE0, (0xB0, 0xBA)
+_ADDITION_MAPPING, _ADDITION_TYPE, _ADDITION_DATA = 0x41E4, 0x41E7, 0x41ED
+_DOLBY_BOXES = (b"dvcC", b"dvvC", b"dvwC")
+"""Boxes with the configuration record of Dolby Vision; Matroska names its own after them."""
+
 _PIXEL_CROP = (0x54CC, 0x54BB, 0x54DD, 0x54AA)
 """Matroska's elements for the left, top, right and bottom margin."""
 
@@ -47,8 +52,20 @@ class Crop:
 WHOLE = Crop()
 
 
-def container_crop(file: Path | bytes, track: int, place: int) -> Crop:
-    """The crop of a video track; WHOLE for a track without a crop. Raises OSError.
+@dataclass(frozen=True)
+class Tags:
+    """What a container says about a video track.
+
+    Attributes:
+        dolby_only: whether only decoders of Dolby Vision can show its colours.
+    """
+
+    crop: Crop = WHOLE
+    dolby_only: bool = False
+
+
+def container_tags(file: Path | bytes, track: int, place: int) -> Tags:
+    """The tags of a video track. Raises OSError.
 
     Args:
         track: number of the track in an mp4 or mov.
@@ -60,34 +77,43 @@ def container_crop(file: Path | bytes, track: int, place: int) -> Crop:
         try:
             if head.startswith(_EBML):
                 return _matroska(stream, end, place)
-            return _mp4(stream, end, track) if head[4:8] in (b"ftyp", b"moov", b"wide", b"mdat") else WHOLE
+            return _mp4(stream, end, track) if head[4:8] in (b"ftyp", b"moov", b"wide", b"mdat") else Tags()
         except (struct.error, ZeroDivisionError, IndexError):
-            return WHOLE  # A damaged header, which the decoder reports.
+            return Tags()  # A damaged header, which the decoder reports.
 
 
-def _mp4(stream: BinaryIO, end: int, track: int) -> Crop:
+def _mp4(stream: BinaryIO, end: int, track: int) -> Tags:
     for name, start, stop in _boxes(stream, 0, end):
         if name == b"moov" and stop - start <= _HEADER_BYTES:
             stream.seek(start)
             return _movie(stream.read(stop - start), track)
-    return WHOLE
+    return Tags()
 
 
-def _movie(data: bytes, track: int) -> Crop:
+def _movie(data: bytes, track: int) -> Tags:
     movie = io.BytesIO(data)
     for start, stop in _named(movie, 0, len(data), b"trak"):
         header = next(_named(movie, start, stop, b"tkhd"), None)
-        if header is None or _track_id(data[header[0] : header[1]]) != track:
-            continue
-        places = [(start, stop)]
-        for name in (b"mdia", b"minf", b"stbl", b"stsd"):
-            places = [found for place in places for found in _named(movie, *place, name)]
-        for place in places:
-            for _, entry, entry_end in _boxes(movie, place[0] + 8, place[1]):
-                boxes = _named(movie, entry + _VISUAL_ENTRY_BYTES, entry_end, b"clap")
-                for aperture, aperture_end in boxes:
-                    return _aperture(data[entry:entry_end], data[aperture:aperture_end])
-    return WHOLE
+        if header is not None and _track_id(data[header[0] : header[1]]) == track:
+            return _sample_entry(data, movie, (start, stop))
+    return Tags()
+
+
+def _sample_entry(data: bytes, movie: BinaryIO, place: tuple[int, int]) -> Tags:
+    """The tags in the first sample entry of a track."""
+    for name in (b"mdia", b"minf", b"stbl", b"stsd"):
+        place = next(_named(movie, *place, name), (0, 0))
+    for _, start, stop in _boxes(movie, place[0] + 8, place[1]):
+        boxes = {name: data[at:end] for name, at, end in _boxes(movie, start + _VISUAL_ENTRY_BYTES, stop)}
+        dolby = next((boxes[name] for name in _DOLBY_BOXES if name in boxes), None)
+        crop = _aperture(data[start:stop], boxes[b"clap"]) if b"clap" in boxes else WHOLE
+        return Tags(crop, dolby is not None and _is_dolby_only(dolby))
+    return Tags()
+
+
+def _is_dolby_only(record: bytes) -> bool:
+    """Whether a configuration record of Dolby Vision names no base that other decoders show."""
+    return record[4] >> 4 == 0
 
 
 def _track_id(header: bytes) -> int:
@@ -124,7 +150,7 @@ def _boxes(stream: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int,
         start = stop
 
 
-def _matroska(stream: BinaryIO, end: int, place: int) -> Crop:
+def _matroska(stream: BinaryIO, end: int, place: int) -> Tags:
     for name, start, stop in _elements(stream, 0, end):
         if name != _SEGMENT:
             continue
@@ -132,17 +158,29 @@ def _matroska(stream: BinaryIO, end: int, place: int) -> Crop:
             if inner == _CLUSTER:
                 break
             if inner == _TRACKS and tracks_end - tracks <= _HEADER_BYTES:
-                return _track_crop(stream, tracks, tracks_end, place)
-    return WHOLE
+                return _track(stream, tracks, tracks_end, place)
+    return Tags()
 
 
-def _track_crop(stream: BinaryIO, start: int, end: int, place: int) -> Crop:
-    entries = [part for part in _elements(stream, start, end) if part[0] == _TRACK_ENTRY]
-    fields = [_fields(stream, *entry) for _, *entry in entries]
-    videos = [_fields(stream, *one[_VIDEO]) for one in fields if _VIDEO in one]
-    video = videos[place]
+def _track(stream: BinaryIO, start: int, end: int, place: int) -> Tags:
+    entries = [part[1:] for part in _elements(stream, start, end) if part[0] == _TRACK_ENTRY]
+    entry = [one for one in entries if _VIDEO in _fields(stream, *one)][place]
+    video = _fields(stream, *_fields(stream, *entry)[_VIDEO])
     width, height = (_number(stream, video, side) for side in _SIDES)
-    return _fitting(Crop(*(_number(stream, video, side) for side in _PIXEL_CROP)), width, height)
+    crop = _fitting(Crop(*(_number(stream, video, side) for side in _PIXEL_CROP)), width, height)
+    return Tags(crop, any(_is_dolby_only(record) for record in _dolby_records(stream, entry)))
+
+
+def _dolby_records(stream: BinaryIO, entry: tuple[int, int]) -> Iterator[bytes]:
+    for name, *mapping in _elements(stream, *entry):
+        if name != _ADDITION_MAPPING:
+            continue
+        fields = _fields(stream, *mapping)
+        kind = _number(stream, fields, _ADDITION_TYPE).to_bytes(8, "big")[4:]
+        if kind in _DOLBY_BOXES and _ADDITION_DATA in fields:
+            at, stop = fields[_ADDITION_DATA]
+            stream.seek(at)
+            yield stream.read(min(24, stop - at))
 
 
 def _fields(stream: BinaryIO, start: int, end: int) -> dict[int, tuple[int, int]]:
