@@ -102,15 +102,37 @@ def _mounted(place: Path, *arguments: str) -> Iterator[None]:
         subprocess.run(["umount", str(place)], check=True)
 
 
-def full_disk(job: JobUnderTest, number: int) -> None:
-    """The disk fills up in the middle of a run; its files are moved to a larger disk."""
-    kept = job.folder / "kept"
-    with _mounted(job.out, "-t", "tmpfs", "-o", "size=200k", "tmpfs"):
-        assert job.run() == 1, job.log()
-        shutil.copytree(job.out, kept)
-    job.out.rmdir()
-    kept.rename(job.out)
-    assert "no space is left" in job.log()
+def full_disk(options: str) -> Inject:
+    """Make the fault: the output's disk, a tmpfs with these options, fills up in the middle of a run.
+
+    Its files are moved to a larger disk.
+    """
+
+    def inject(job: JobUnderTest, number: int) -> None:
+        kept = job.folder / "kept"
+        with _mounted(job.out, "-t", "tmpfs", "-o", options, "tmpfs"):
+            assert job.run() == 1, job.log()
+            assert len(job.records()) > 1
+            shutil.copytree(job.out, kept)
+        job.out.rmdir()
+        kept.rename(job.out)
+        assert "no space is left" in job.log()
+
+    return inject
+
+
+def full_scratch(options: str) -> Inject:
+    """Make the fault: the folder of temporary files is a tmpfs with these options, too small for a video."""
+
+    def inject(job: JobUnderTest, number: int) -> None:
+        scratch = job.folder / "scratch"
+        with _mounted(scratch, "-t", "tmpfs", "-o", options, "tmpfs"):
+            environment, job.environment = job.environment, {**job.environment, "TMPDIR": str(scratch)}
+            assert job.run() == 1, job.log()
+            job.environment = environment
+            assert f"temporary files cannot be written in {scratch}" in job.log()
+
+    return inject
 
 
 def broken_disk(job: JobUnderTest, number: int) -> None:
