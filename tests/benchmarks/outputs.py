@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from PIL import Image
 
 from t2vbatch.job import Job, Model
 from t2vbatch.output.record_log import SEGMENT_ROWS
@@ -28,6 +29,21 @@ def job_of(work: Path, output: str, rows: int, models: int = 1) -> Job:
     }
     manifest = str(write_manifest(work, rows))
     return Job(manifest=manifest, output=output, models=named, metrics={}, engine="inline")
+
+
+def image_job(work: Path, output: str, rows: int) -> Job:
+    """A job of one fake model whose rows have an image file each."""
+    folder = work / f"images-{rows}"
+    names = [f"{number // 1000}/{number}.png" for number in range(rows)]
+    if not (folder / "rows.parquet").exists():
+        image = io.BytesIO()
+        Image.new("RGB", (64, 64), "red").save(image, "PNG")
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(image.getvalue())
+        pq.write_table(pa.table({"id": names, "prompt": names, "image": names}), folder / "rows.parquet")
+    job = job_of(work, output, rows)
+    return job.model_copy(update={"manifest": str(folder / "rows.parquet")})
 
 
 def write_manifest(work: Path, rows: int) -> Path:

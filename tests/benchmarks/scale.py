@@ -30,7 +30,7 @@ from t2vbatch.job import Job
 from t2vbatch.output.store import open_store
 from t2vbatch.plan import Unit
 from t2vbatch.plan.stored import dump_plan
-from tests.benchmarks.outputs import job_of, records_of, write_output, write_small, write_videos
+from tests.benchmarks.outputs import image_job, job_of, records_of, write_output, write_small, write_videos
 from tests.benchmarks.slow_s3 import slow_s3
 
 ROWS = 1_000_000
@@ -50,6 +50,13 @@ def plan_models(work: Path) -> Figures:
     """The same with three models."""
     job = job_of(work, str(work / "none"), ROWS, models=3)
     return _timed(lambda: dump_plan(prepare(job).plan))
+
+
+def plan_images(work: Path) -> Figures:
+    """Plan 100,000 rows with an image each again: an unchanged image is not opened."""
+    job = image_job(work, str(work / "images-out"), ROWS // 10)
+    _elsewhere(_write_first_plan, job)
+    return _timed(lambda: prepare(job))
 
 
 def resume_disk(work: Path) -> Figures:
@@ -108,6 +115,7 @@ MEASUREMENTS: dict[str, Callable[[Path], Figures]] = {
     for one in (
         plan_rows,
         plan_models,
+        plan_images,
         resume_disk,
         resume_s3,
         status_disk,
@@ -154,6 +162,13 @@ def _write_killed_run(job: Job, done: int) -> None:
     plan = prepare(job).plan
     store = write_output(plan, job, done, small=min(done, 4_000))
     write_videos(store, plan, done)
+
+
+def _write_first_plan(job: Job) -> None:
+    prepared = prepare(job)
+    with open_store(job.output).lease() as store:
+        store.write_job(prepared.job)
+        store.write_plan(prepared.plan)
 
 
 def _write_segments(job: Job) -> None:
