@@ -7,7 +7,7 @@
     │   ├── JobError            a key or value of the job file
     │   │   └── CombinedJobError  all problems of one job
     │   ├── ManifestError       rows or columns of the manifest; carries every problem found
-    │   ├── ModelError          a path that is no pipeline, an argument it does not take, a missing package
+    │   ├── ModelError          a path without a pipeline, an argument it does not take, a missing package
     │   └── MetricError         an unknown metric, or one whose weights are not available
     ├── RunError                the run itself failed                                            (exit 1)
     │   ├── StoreError          the output cannot be read or written
@@ -43,7 +43,7 @@ class UsageError(T2VBatchError):
 
     Args:
         where: the file, key, row or option that is wrong, as the user would write it.
-        found: what stands there.
+        found: what was found there.
         expected: what could stand there.
         fix: what to do, as an imperative sentence.
     """

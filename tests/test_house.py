@@ -141,7 +141,7 @@ def test_private_parts_of_ray_are_used_in_one_file() -> None:
 
 @pytest.mark.parametrize("name", _PURE)
 def test_a_pure_module_loads_neither_torch_nor_ray(name: str) -> None:
-    """A fresh process that imports the module has neither torch nor Ray, by whatever way."""
+    """A fresh process that imports the module has imported neither torch nor Ray."""
     code = f"import sys, t2vbatch.{name}; print(*(sys.modules.keys() & {{'torch', 'ray', 'diffusers'}}))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == []

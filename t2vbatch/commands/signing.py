@@ -26,7 +26,7 @@ def sign(digest: str, key: Path) -> dict[str, str]:
         key: an Ed25519 private key without a passphrase, in OpenSSH's form or PEM.
 
     Raises:
-        UsageError: the file is no such key, or the package cryptography is missing.
+        UsageError: the file is not such a key, or the package cryptography is missing.
     """
     private = _private(key)
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat

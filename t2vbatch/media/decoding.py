@@ -111,7 +111,7 @@ def _head(path: Path) -> bytes:
 
 
 def _not_read(head: bytes, error: av.error.FFmpegError) -> str:
-    """Why the demuxer or the decoder gave up: the kind of the file if it is no video, else its own reason."""
+    """Why the demuxer or the decoder gave up: the kind of a file that is not a video, else its own reason."""
     kind = file_kind(head)
     if kind is not None:
         return f"{kind.name}, not a complete video; expected {READ}" + (f"; {kind.fix}" if kind.fix else "")

@@ -9,7 +9,7 @@ makes sound: ``Video(frames, 24.0, Audio(waveform, 48000))``. These attributes o
     REQUIRES = {"prompt"}       manifest columns that every row must have
     ACCEPTS = {"prompt"}        manifest columns that a row may have
     BATCHABLE = False           whether one call takes several requests
-    NAME, VERSION               two texts that stand in sample identities in place of ``module:Name`` and the
+    NAME, VERSION               two texts in sample identities, in place of ``module:Name`` and the
                                 digest of the source file: the class may then move, and its source may change,
                                 without a new identity. Raise VERSION whenever the pixels change
     identity(spec)              a class method; canonical values of everything that decides the pixels, for a

@@ -48,7 +48,7 @@ def read_records(files: Sequence[builtins.bytes]) -> pa.Table:
     """The records in these files, each as ``Record.to_json`` made it, as one table with the schema RECORDS.
 
     Raises:
-        ValueError: one of them is no record, or is one that only ``Record.from_json`` reads.
+        ValueError: one of them is not a record, or is one that only ``Record.from_json`` reads.
     """
     try:
         return _columns([_fields(data) for data in files])

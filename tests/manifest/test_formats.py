@@ -121,7 +121,7 @@ def test_types_hold_over_many_batches(tmp_path: Path) -> None:
 
 
 def test_json_columns_may_come_late(tmp_path: Path) -> None:
-    """A key that first stands in the last of 40,000 lines is a column; nested values are kept."""
+    """A key that first occurs in the last of 40,000 lines is a column; nested values are kept."""
     lines = "".join(json.dumps({"prompt": f"p{index}"}) + "\n" for index in range(40_000))
     last = json.dumps({"prompt": "last", "tags": ["a", "b"], "meta": {"by": {"name": "n"}, "empty": {}}})
     manifest = read_manifest(write(tmp_path / "m.jsonl", lines + last))

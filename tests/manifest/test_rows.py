@@ -55,7 +55,7 @@ def test_aliases(tmp_path: Path, alias: str, name: str) -> None:
 
 @pytest.mark.parametrize("alias", ["ref", "image_path", "input_path", "image_name"])
 def test_image_aliases(tmp_path: Path, alias: str) -> None:
-    """Names of image columns are read as image; problems speak of the name that stands in the file."""
+    """Names of image columns are read as image; problems name the column as the file does."""
     assert problems(tmp_path, {alias: "a.png"}) == [(1, alias, "'a.png', which does not exist")]
 
 
@@ -116,7 +116,7 @@ def test_models(tmp_path: Path, written: Any, models: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("written", [1, [], ["m", 2], [""], {"m": 1}])
 def test_wrong_models(tmp_path: Path, written: Any) -> None:
-    """Numbers, empty lists and empty names are no models."""
+    """Numbers, empty lists and empty names are not accepted as models."""
     ((row, column, _),) = problems(tmp_path, {"prompt": "a", "model": written})
     assert (row, column) == (1, "model")
 

@@ -274,7 +274,7 @@ def test_a_truncated_video_is_never_a_shorter_one(tmp_path: Path, file: str, sha
 
 
 def test_other_files_are_refused_with_the_kinds_that_are_read(tmp_path: Path) -> None:
-    """Text, nothing and a playlist are no video."""
+    """Text, an empty file and a playlist are not read as a video."""
     for data in (b"no video", b"", b"#EXTM3U\n#EXTINF:1,\nv.mp4\n", b"ffconcat version 1.0\nfile v.mp4\n"):
         with pytest.raises(EncodeError, match="expected mp4, mov, mkv"):
             decode_file(data, DEFAULT)

@@ -40,7 +40,7 @@ def test_a_run_without_a_valid_video_shows_its_errors_first(page: Page, lost: Pa
 
 
 def test_a_card_says_what_is_wrong_with_its_sample(page: Page, lost: Path) -> None:
-    """The first line of the error where there is no video; a flag on a degenerate video."""
+    """A card without a video shows the first line of its error; a degenerate video has a flag."""
     page.goto(f"{lost.as_uri()}#view=gallery")
     expect(page.locator("#count")).to_have_text("4 samples")
     reasons = page.locator(".card .reason")

@@ -412,7 +412,7 @@ def test_death_while_loading_counts_as_a_failed_start() -> None:
 
 
 def test_workers_lost_while_loading_are_not_failed_starts() -> None:
-    """Workers that are lost with their node while they load are no failed starts."""
+    """Workers that are lost with their node while they load do not count as failed starts."""
     harness = Harness({"x": units(1)})
     for worker in range(1, 21):
         assert starts(harness.all)[-1] == (worker, "x")

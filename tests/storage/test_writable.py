@@ -23,7 +23,7 @@ def test_a_new_folder_can_be_written_and_is_not_made(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("below", ["", "sub", "sub/sub"])
 def test_a_file_in_the_way_is_named(tmp_path: Path, below: str) -> None:
-    """A path at or below a file is no folder, and the message names the file."""
+    """A path at or below a file is refused, and the message names the file."""
     file = tmp_path / "file"
     file.touch()
     assert f"{file}" in _problem(file / below).found

@@ -22,7 +22,7 @@ COLUMN = "ip_adapter_image"
 """The manifest column with the image that an adapter reads."""
 
 EMBEDS = "ip_adapter_image_embeds"
-"""The manifest column of arrays that may stand in its place."""
+"""The manifest column of arrays that may replace it."""
 
 _NEEDED = ("path", "weight_name")
 _ENCODER = "image_encoder"
