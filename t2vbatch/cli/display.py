@@ -164,8 +164,10 @@ class Display:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def wait(self, what: str | None) -> None:
-        """Show what the run waits for, and for how long; None ends it."""
+    def wait(self, what: str | None, finished: str | None = None) -> None:
+        """Show what the command waits for, for how long, and what is finished; None ends it."""
+        if finished is not None:
+            self._finished = finished
         if what != self._waits_for:
             self._waits_for, self._waits_since = what, time.monotonic()
             self._show_waiting()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from t2vbatch.cli.consent import AllowCode, confirm_code
-from t2vbatch.cli.run import Json
-from t2vbatch.cli.words import duration
+from t2vbatch.cli.run import Json, line_width
+from t2vbatch.cli.words import duration, hanging
 from t2vbatch.errors import counted
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def status(
         else:
             if watch and sys.stdout.isatty():
                 typer.echo(_CLEAR, nl=False)
-            typer.echo("\n".join(_status_lines(found)))
+            for line in _status_lines(found):
+                indent = "  " if line.startswith("  ") else ""
+                typer.echo(hanging(indent, line.strip(), line_width()))
         if not watch or found.writer is None:
             return
         time.sleep(_WATCH_EVERY_S)
@@ -150,13 +152,13 @@ def verify(
     store = _store(output)
     if deep or repair:
         confirm_code(output, _generation_code(store, repair), allow_code)
-    sound, problems = _sifted(problems_of(store), as_json)
+    sound, problems = _sifted(problems_of(store), "reading every video", as_json)
     same = 0
     if deep:
         from t2vbatch.commands.reproduce import reproduce
         from t2vbatch.engines import engine_for
 
-        same, different = _sifted(reproduce(store, deep, engine_for, seed), as_json)
+        same, different = _sifted(reproduce(store, deep, engine_for, seed), "generating again", as_json)
         problems += different
     repaired = _repaired(store, problems, as_json) if repair else 0
     left = len(problems) - repaired
@@ -171,6 +173,8 @@ def verify(
     else:
         again = f"; {same:,} generated again with the same bytes" if deep else ""
         typer.echo(f"{counted(sound, 'video')} as recorded{again}; {counted(len(problems), 'problem')}")
+        if not repair and any(problem.sample_id for problem in problems):
+            typer.echo(f"t2vbatch verify {output} --repair generates these videos again")
     raise typer.Exit(1 if left else 0)
 
 
@@ -249,16 +253,27 @@ def prune(
         typer.echo("deleted")
 
 
-def _sifted(found: "Iterable[VerifyProblem | None]", quiet: bool) -> "tuple[int, list[VerifyProblem]]":
-    """The number of good videos, and the problems of the others; each problem is printed when it is found."""
+def _sifted(
+    found: "Iterable[VerifyProblem | None]", work: str, quiet: bool
+) -> "tuple[int, list[VerifyProblem]]":
+    """The number of good videos, and the problems of the others; each problem is printed when it is found.
+
+    Args:
+        work: what produces the videos, as the progress calls it.
+    """
+    from t2vbatch.cli.display import Display
+
     sound, problems = 0, []
-    for problem in found:
-        if problem is None:
-            sound += 1
-            continue
-        problems.append(problem)
-        if not quiet:
-            print(problem, file=sys.stderr)
+    with Display(quiet=quiet) as display:
+        display.wait(work)
+        for problem in found:
+            if problem is None:
+                sound += 1
+                display.wait(work, counted(sound, "video"))
+                continue
+            problems.append(problem)
+            if not quiet:
+                print(problem, file=sys.stderr)
     return sound, problems
 
 

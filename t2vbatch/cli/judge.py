@@ -70,7 +70,7 @@ def judge(
                 typer.echo(_plan(planned, program))
 
         def watch(finished: int) -> None:
-            display.wait(f"{counted(finished, 'pair')} judged")
+            display.wait("judging", counted(finished, "pair"))
 
         result = judge_outputs(outputs, asked, votes, limit, parallel, begin, watch)
     for line in [json.dumps(_numbers(result))] if as_json else _lines(result, votes):

@@ -90,6 +90,14 @@ def test_a_run_from_start_to_end(folder: Path) -> None:
     (folder / "out/report/index.html").unlink()
     assert _t2vbatch(folder, "report", "out").returncode == 0
     assert (folder / "out/report/index.html").exists()
+    next((folder / "out/videos").rglob("*.mp4")).unlink()
+    broken = _t2vbatch(folder, "verify", "out")
+    assert broken.returncode == 1
+    assert "found no such file" in broken.stderr
+    assert broken.stdout.splitlines() == [
+        "1 video as recorded; 1 problem",
+        "t2vbatch verify out --repair generates these videos again",
+    ]
 
 
 def test_json_is_one_object(folder: Path) -> None:
