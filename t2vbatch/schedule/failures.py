@@ -63,7 +63,9 @@ class Failures:
             self._note_failure(attempt, event.failure, worker)
             alone = len(attempt.positions) == 1
             repeated = alone and self._charges.repeats(attempt.positions[0], event.failure)
-            self._charge(attempt, event.failure, worker, event.key, permanent=repeated)
+            # A worker that never succeeded may be at fault itself, where others succeed.
+            trusted = worker.proven or not self._has_others(worker)
+            self._charge(attempt, event.failure, worker, event.key, permanent=repeated and trusted)
         else:
             self._note_failure(attempt, event.failure, worker)
             self._charge(attempt, event.failure, worker, event.key)
@@ -120,13 +122,16 @@ class Failures:
 
     def _is_faulty(self, worker: WorkerState) -> bool:
         """Whether to replace a worker on which every unit fails, where others succeed or may succeed."""
-        model = self._models[worker.model]
-        others = model.succeeded or worker.finishing or self._pool.count(worker.model) > 1
-        worker.faulty = bool(others) and self._charges.is_worker_fault(
+        worker.faulty = self._has_others(worker) and self._charges.is_worker_fault(
             worker.model, list(worker.streak.values())
         )
         worker.leaving = worker.leaving or worker.faulty
         return worker.faulty
+
+    def _has_others(self, worker: WorkerState) -> bool:
+        """Whether units of this model succeed, or may succeed, elsewhere or at another time."""
+        model = self._models[worker.model]
+        return model.succeeded or bool(worker.finishing) or self._pool.count(worker.model) > 1
 
     def _lose(self, attempt: Attempt, failure: Failure) -> None:
         """The unit was lost with its node: uncharged up to a number of losses."""

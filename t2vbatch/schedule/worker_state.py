@@ -50,6 +50,7 @@ class WorkerState:
         last_seen: time of its last event.
         steps: denoising steps that it reported.
         streak: samples charged on it since it last succeeded, by the keys of their units.
+        proven: one of its units succeeded.
     """
 
     number: int
@@ -77,6 +78,7 @@ class WorkerState:
     last_seen: float = 0.0
     steps: int = 0
     streak: dict[int, list[int]] = field(default_factory=dict)
+    proven: bool = False
 
     @property
     def keys(self) -> list[int]:
@@ -143,6 +145,7 @@ class WorkerState:
     def succeeded(self, key: int) -> None:
         """A unit succeeded: failures before it were not the worker's fault. Units that the worker got later
         may have failed already, because ``finish`` runs behind ``generate``; they still count."""
+        self.proven = True
         self.streak = {later: failed for later, failed in self.streak.items() if later > key}
 
     def returned(self) -> None:

@@ -43,6 +43,18 @@ def test_an_error_of_the_call_that_changes_is_tried_three_times() -> None:
     assert harness.given == [m.Generate(1, 3, (0,), (3,), True)]
 
 
+def test_a_worker_that_never_succeeded_proves_nothing() -> None:
+    """Two equal errors on a new worker may be the worker's, where another one succeeds."""
+    harness = Harness({"x": units(2, 1)}, workers=2)
+    harness.started(1)
+    harness.started(2)
+    harness.made(2, 2)
+    bad = Failure("RowError", "tensor a")
+    assert generates(harness.send(m.Failed(1, 1, "call", bad))) == [m.Generate(1, 3, (0,), (2,), True)]
+    harness.send(m.Failed(1, 3, "call", bad))
+    assert not [action for action in harness.all if isinstance(action, m.Quarantine)]
+
+
 def test_errors_of_calls_in_a_batch_are_counted_alone() -> None:
     """A batch that failed shows nothing about each of its samples: each is tried twice by itself."""
     harness = Harness({"x": [Unit("x", (0, 1), 1.0)]})
