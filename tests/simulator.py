@@ -53,6 +53,11 @@ _SAMPLE = Sample("", "", "", 0, 0, "", None, None)
 _NO = Failure("RowError", "this failure was requested")
 
 
+def _is_of_the_call(position: int) -> bool:
+    """Whether a sample that fails does so with an error of its call, which counts when it comes twice."""
+    return position % 2 == 0
+
+
 @dataclass
 class SimWorker:
     """One simulated worker process."""
@@ -288,7 +293,9 @@ class Simulation:
         assert position not in self.quarantined, "quarantined twice"
         assert position not in self.committed, "quarantined though committed"
         nature = self.setting.natures[position]
-        assert attempts == 3 or nature == "wrong", "quarantined after another number of attempts"
+        repeats = nature == "fails" and _is_of_the_call(position)
+        fewest = 1 if nature == "wrong" else 2 if repeats else 3
+        assert fewest <= attempts <= 3, "quarantined after another number of attempts"
         assert nature not in GOOD, f"quarantined though {nature}"
         self.quarantined.add(position)
 
@@ -458,7 +465,8 @@ class Simulation:
                 return self._repeated([m.Failed(number, key, "memory", _NO)])
             if nature.startswith("fails"):
                 process.generating.remove(work)
-                return self._repeated([m.Failed(number, key, "row", _NO)])
+                charge: m.Charge = "call" if _is_of_the_call(position) else "row"
+                return self._repeated([m.Failed(number, key, charge, _NO)])
             if nature == "wrong":
                 process.generating.remove(work)
                 return self._repeated([m.Failed(number, key, "permanent", _NO)])

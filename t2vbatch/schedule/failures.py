@@ -61,8 +61,9 @@ class Failures:
             self._charge(attempt, event.failure, permanent=True)
         elif event.charge == "call":
             self._note_failure(attempt, event.failure, worker)
-            alone = len(attempt.positions) == 1
-            repeated = alone and self._charges.repeats(attempt.positions[0], event.failure)
+            # The errors of a faulty worker are not charged, and show nothing about a sample.
+            counts = len(attempt.positions) == 1 and not worker.faulty
+            repeated = counts and self._charges.repeats(attempt.positions[0], event.failure)
             # A worker that never succeeded may be at fault itself, where others succeed.
             trusted = worker.proven or not self._has_others(worker)
             self._charge(attempt, event.failure, worker, event.key, permanent=repeated and trusted)
