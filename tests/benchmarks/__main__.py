@@ -48,6 +48,7 @@ def _cluster(size: _Size) -> Iterator[Figure]:
 BENCHMARKS: Mapping[str, Callable[[_Size], Iterable[Figure]]] = {
     "cluster": _cluster,
     "null": lambda size: runs.null_model(size.of(runs.NULL_SAMPLES)),
+    "memory": lambda size: runs.driver_memory(size.of(runs.MEMORY_SAMPLES)),
     "sleeping": lambda size: runs.sleeping_model(size.of(runs.SLEEP_SAMPLES)),
     "many": lambda size: alternatives.many(size.repeats, size.of(alternatives.VIDEOS)),
     "few": lambda size: alternatives.few(size.repeats, size.of(alternatives.FEW_VIDEOS)),

@@ -19,7 +19,8 @@ from t2vbatch.job import load_job
 from tests.benchmarks.figures import Figure
 
 SLEEP_S = 0.5
-NULL_SAMPLES, SLEEP_SAMPLES = 2000, 60
+_WORKER = "ray::_Actor"
+NULL_SAMPLES, SLEEP_SAMPLES, MEMORY_SAMPLES = 2000, 60, 20_000
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Measured:
         cpu_s: CPU time of all processes, the driver included.
         driver_cpu_s: CPU time of the driver.
         driver_bytes: largest resident size of the driver.
+        running_bytes: the same while Ray workers run; 0 without Ray.
         seconds: stage: its seconds, summed over all samples.
     """
 
@@ -42,6 +44,7 @@ class Measured:
     cpu_s: float
     driver_cpu_s: float
     driver_bytes: int
+    running_bytes: int
     seconds: Mapping[str, float]
 
 
@@ -64,6 +67,19 @@ def _driver(large: Measured, small: Measured) -> Figure:
     bytes_each = (large.driver_bytes - small.driver_bytes) / more
     details = {"large": vars(large), "small": vars(small), "bytes_each": bytes_each}
     return Figure(f"driver's CPU, {large.samples} samples, ray", driver, 2.0, "ms/sample", details)
+
+
+def driver_memory(samples: int = MEMORY_SAMPLES) -> Iterator[Figure]:
+    """The driver's memory while workers generate, against that of a tenth of the samples. The end of the run,
+    which reads all records, does not count."""
+    workers = {"count": len(os.sched_getaffinity(0))}
+    call = {"num_frames": 2, "height": 32, "width": 32}
+    small, large = (
+        _run(count, {"engine": "ray", "workers": workers}, call) for count in (samples // 10, samples)
+    )
+    name = f"driver's memory while workers generate, {samples} samples / {samples // 10} samples"
+    details = {"large": vars(large), "small": vars(small)}
+    yield Figure(name, large.running_bytes / small.running_bytes, 1.1, "", details)
 
 
 def sleeping_model(samples: int = SLEEP_SAMPLES) -> Iterator[Figure]:
@@ -104,6 +120,7 @@ class _Usage:
     cpu_s: float = 0.0
     driver_cpu_s: float = 0.0
     driver_bytes: int = 0
+    running_bytes: int = 0
 
 
 @contextmanager
@@ -114,10 +131,14 @@ def _command(job: Path) -> Iterator[_Usage]:
     command = [sys.executable, "-m", "t2vbatch", "run", str(job), "--json"]
     process = psutil.Popen(command, stdout=subprocess.DEVNULL)
     while process.poll() is None:
-        for member in [process, *_children(process)]:
+        members = [process, *_children(process)]
+        for member in members:
             spent[member.pid] = max(spent.get(member.pid, 0.0), _cpu_s(member))
         usage.driver_cpu_s = spent[process.pid]
-        usage.driver_bytes = max(usage.driver_bytes, _resident(process))
+        resident = _resident(process)
+        usage.driver_bytes = max(usage.driver_bytes, resident)
+        if any(_name(member) == _WORKER for member in members):
+            usage.running_bytes = max(usage.running_bytes, resident)
         time.sleep(0.2)
     # One of some thousand fake videos stands still by chance, and is degenerate.
     assert process.returncode in (0, 3), f"{job} ended with code {process.returncode}"
@@ -132,10 +153,17 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
+def _name(process: psutil.Process) -> str:
+    try:
+        return str(process.name())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def _cpu_s(process: psutil.Process) -> float:
     """CPU seconds of a process and of its children that have ended; those of ffmpeg count there alone."""
     try:
-        if process.name().startswith("ffmpeg"):
+        if _name(process).startswith("ffmpeg"):
             return 0.0
         times = process.cpu_times()
         return float(times.user + times.system + times.children_user + times.children_system)
@@ -159,4 +187,4 @@ def _measured(folder: Path, samples: int, wall_s: float, usage: _Usage) -> Measu
     seconds = {name: sum(value or 0.0 for value in results[f"{name}_s"]) for name in stages}
     first = min(start.timestamp() for start in results["started_at"]) - max(results["wait_s"])
     span_s = max(end.timestamp() for end in results["finished_at"]) - first
-    return Measured(samples, wall_s, span_s, usage.cpu_s, usage.driver_cpu_s, usage.driver_bytes, seconds)
+    return Measured(samples, wall_s, span_s, **vars(usage), seconds=seconds)
