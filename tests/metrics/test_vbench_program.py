@@ -5,6 +5,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +133,74 @@ def test_dimensions_of_images_get_the_image_of_the_row(
     assert [found[column] for column in columns] == [4, 5]
     with pytest.raises(UnscorableError, match="vbench_i2v_subject: the row has no image"):
         stand_in.ask(request | {"image": None}, 240)
+
+
+WEIGHTS = """
+import json, sys
+from pathlib import Path
+
+import clip, numpy as np, torch
+from clip.model import CLIP
+from PIL import Image
+
+folder, frames = Path(sys.argv[1]), np.load(sys.argv[2])
+torch.set_grad_enabled(False)
+torch.manual_seed(0)
+tiny = CLIP(768, 224, 2, 64, 56, 77, 49408, 64, 1, 2).eval()
+for value in tiny.parameters():
+    if value.dim() > 1:
+        torch.nn.init.normal_(value, std=0.3)
+(folder / "clip_model").mkdir()
+example = torch.zeros(1, 3, 224, 224), clip.tokenize(["x"])
+for name in ("ViT-B-32.pt", "ViT-L-14.pt"):  # clip.load reads archives of TorchScript.
+    torch.jit.trace(tiny, example, check_trace=False).save(folder / "clip_model" / name)
+head = torch.nn.Linear(768, 1)
+(folder / "aesthetic_model/emb_reader").mkdir(parents=True)
+torch.save(head.state_dict(), folder / "aesthetic_model/emb_reader/sa_0_4_vit_l_14_linear.pth")
+
+model, preprocess = clip.load(str(folder / "clip_model/ViT-B-32.pt"), device="cpu")
+mean = torch.tensor([0.48145466, 0.4578275, 0.40821073])[:, None, None]
+std = torch.tensor([0.26862954, 0.26130258, 0.27577711])[:, None, None]
+pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
+pixels = torch.nn.functional.interpolate(pixels, (224, 392), mode="bicubic")[..., 84:308]
+
+def unit(features):
+    features = features.double().numpy()
+    return features / np.linalg.norm(features, axis=1, keepdims=True)
+
+seen = unit(model.encode_image((pixels / 255 - mean) / std))
+near = [max(0, seen[at - 1] @ seen[at]) + max(0, seen[0] @ seen[at]) for at in range(1, len(seen))]
+rated = seen @ head.weight.double().numpy()[0] + float(head.bias)
+pictures = unit(model.encode_image(torch.stack([preprocess(Image.fromarray(frame)) for frame in frames])))
+style = unit(model.encode_text(clip.tokenize(["in cyberpunk style"])))[0]
+print(json.dumps({
+    "vbench_background_consistency": float(np.mean(near) / 2),
+    "vbench_aesthetic_quality": float(rated.mean() / 10),
+    "vbench_appearance_style": float((pictures @ style).mean() * model.logit_scale.exp() / 100),
+}))
+"""
+"""Writes random weights of CLIP's class, and prints the scores that VBench's definitions give with them."""
+
+
+@pytest.mark.skipif(not is_made(PROGRAM), reason="the environment of vbench is not made")
+@pytest.mark.timeout(900)
+def test_dimensions_of_clip_are_what_vbench_defines(tmp_path: Path) -> None:
+    """With random weights of CLIP's class, the package's values equal an independent computation."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 112, 3))
+    shades = [np.roll(noise, 3 * at, axis=1) * (0.6 + 0.05 * at) for at in range(5)]
+    np.save(tmp_path / "f.npy", np.stack(shades).clip(0, 255).astype(np.uint8))
+    python, cache = str(python_of(PROGRAM)), tmp_path / "weights"
+    cache.mkdir()
+    made = [python, "-c", WEIGHTS, str(cache), str(tmp_path / "f.npy")]
+    expected = json.loads(subprocess.run(made, stdout=subprocess.PIPE, check=True).stdout)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [python, str(PROGRAM.path), "--device", "cpu", "--local"]
+    process = Process("vbench", command, {**environment, "VBENCH_CACHE_DIR": str(cache)})
+    prompt = "A beautiful coastal beach in spring, waves lapping on sand, in cyberpunk style"
+    request = {"frames": str(tmp_path / "f.npy"), "fps": 8.0, "prompt": prompt, "columns": list(expected)}
+    found = process.ask(request, 600)
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-5)
+    process.close()
 
 
 @pytest.mark.skipif(not is_made(PROGRAM), reason="the environment of vbench is not made")
