@@ -25,7 +25,7 @@ NEEDED = ["sample_id", "status", *_KEY]
 """Columns of the records that ``find_repeats`` needs."""
 
 _COMPARED = ["sample_id", "prompt", "negative_prompt", "seed", "generate_s"]
-"""Columns that it reads of samples that would be made again."""
+"""Columns that it reads of the samples that would be generated again."""
 
 
 @dataclass(frozen=True)

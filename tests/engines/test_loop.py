@@ -79,7 +79,7 @@ def test_a_spent_budget_finishes_the_units_in_progress(interrupted: bool) -> Non
 
 @pytest.mark.parametrize(("count", "last"), [(1, "press Ctrl-C again to stop now"), (2, "stopping now")])
 def test_each_interrupt_says_what_it_does(caplog: pytest.LogCaptureFixture, count: int, last: str) -> None:
-    """The second one ends the videos in progress, and does not repeat the words of the first one."""
+    """The message of the second Ctrl-C says that it ends the videos in progress."""
     backend, interrupts = _Backend(), Interrupts(urgent=False)
     interrupts.count = count
     units = [Unit("x", (position,), 1.0) for position in range(100)]

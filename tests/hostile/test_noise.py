@@ -25,6 +25,6 @@ assert all(faults[:3]) and faults[4], faults
 
 
 def test_decoders_of_images_print_nothing() -> None:
-    """The reason is in the error of the row, and nowhere else."""
+    """Decoders of images print nothing: the reason is only in the error of the row."""
     found = subprocess.run([sys.executable, "-c", _DECODE], capture_output=True, text=True, check=False)
     assert (found.returncode, found.stderr, found.stdout) == (0, "", "")

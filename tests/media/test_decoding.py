@@ -195,7 +195,7 @@ def test_wide_colours_become_srgb(tmp_path: Path, primaries: str, shown: tuple[i
     ],
 )
 def test_colours_without_a_conversion_are_refused_by_name(tmp_path: Path, tags: str, found: str) -> None:
-    """No colours are shown as if they were BT.709."""
+    """Colours without a conversion are refused, and never shown as if they were BT.709."""
     path = ffmpeg(tmp_path / "a.mkv", f"-f lavfi -i {SCENE} -vf format=yuv444p,setparams={tags} -c:v ffv1")
     with pytest.raises(EncodeError, match=found):
         decode_file(path, DEFAULT)

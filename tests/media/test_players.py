@@ -119,7 +119,7 @@ def differences(answers: dict[str, Any], expected: list[dict[str, Any]]) -> list
 
 
 def test_chromium_plays_every_video(page: Page, videos: tuple[str, list[dict[str, Any]]]) -> None:
-    """Every size, rate, length and sound, as mp4 and as webm."""
+    """Chromium plays mp4 and webm files of every size, rate, length and sound."""
     address, expected = videos
     page.goto(address)
     for _ in range(20):
@@ -143,7 +143,7 @@ def window(tmp_path: Path) -> Iterator[Firefox]:
 
 
 def test_firefox_plays_every_video(window: Firefox, videos: tuple[str, list[dict[str, Any]]]) -> None:
-    """Every size, rate, length and sound, as mp4 and as webm."""
+    """Firefox plays mp4 and webm files of every size, rate, length and sound."""
     address, expected = videos
     window.open(address)
     window.wait_until("window.done")
