@@ -1,6 +1,7 @@
 """Parquet: one file, or several files as one table in the order of their names."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import BinaryIO
@@ -31,14 +32,14 @@ def read_parquet(files: Sequence[File], problems: Problems, limits: Limits) -> R
     for file in files:
         with file.open() as binary, _explained(file, problems):
             parquet = _buffered(binary)
-            own = list(parquet.schema_arrow.names)
+            own = Counter(parquet.schema_arrow.names)
+            if len(own) > limits.columns:
+                raise problems.stop(f"{len(own):,} columns", limits.bound("columns"))
+            name, count = next(iter(own.most_common(1)), ("", 0))
+            if count > 1:
+                raise problems.stop(f"{count:,} columns {name!r} in {file.name}", "one of each name")
             rows += int(parquet.metadata.num_rows)
             size += _real_size(parquet, _repeating(parquet), binary)
-        twice = [name for name in own if own.count(name) > 1]
-        if twice:
-            raise problems.stop(
-                f"{own.count(twice[0])} columns {twice[0]!r} in {file.name}", "one of each name"
-            )
         names.update(dict.fromkeys(own))
     if rows > limits.rows:
         raise problems.stop(f"{rows:,} rows", limits.bound("rows"), "split it into several jobs")
