@@ -55,6 +55,24 @@ def test_a_worker_that_never_succeeded_proves_nothing() -> None:
     assert not [action for action in harness.all if isinstance(action, m.Quarantine)]
 
 
+def test_an_error_on_a_faulty_worker_shows_nothing_about_a_sample() -> None:
+    """A sample that failed uncharged on a worker just found faulty has two attempts of its own elsewhere."""
+    harness = Harness({"x": units(5, 4, 3, 2, 1)}, workers=2)
+    harness.started(1)
+    harness.started(2)
+    bad = Failure("RowError", "tensor a")
+    for key in (1, 3):
+        harness.send(m.Failed(1, key, "call", bad))
+    harness.generated(1, 4)
+    for key in (4, 5):
+        harness.send(m.Failed(1, key, "call", bad))
+    while (work := [one for one in generates(harness.all) if one.worker == 2][-1]).positions != (4,):
+        harness.made(2, work.key)
+    assert work.attempts == (1,)
+    harness.send(m.Failed(2, work.key, "call", bad))
+    assert not [action for action in harness.all if isinstance(action, m.Quarantine)]
+
+
 def test_errors_of_calls_in_a_batch_are_counted_alone() -> None:
     """A batch that failed shows nothing about each of its samples: each is tried twice by itself."""
     harness = Harness({"x": [Unit("x", (0, 1), 1.0)]})
