@@ -8,28 +8,45 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 DELAY_S = 0.02
 
 
+@dataclass(frozen=True)
+class SlowS3:
+    """A server that runs; ``environment`` has the variables with which a client finds it."""
+
+    environment: Mapping[str, str]
+    process: psutil.Process
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds of the server so far: moto looks at every key of the bucket for each listing."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+
 @contextmanager
-def slow_s3(folder: Path) -> Iterator[dict[str, str]]:
-    """The server of a folder's files, with ``DELAY_S`` per request; the environment in which it is found."""
+def slow_s3(folder: Path) -> Iterator[SlowS3]:
+    """The server of a folder's files, with ``DELAY_S`` per request."""
     command = [sys.executable, "-m", "tests.benchmarks.slow_s3", str(folder), str(DELAY_S)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     try:
-        yield {
+        environment = {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{int(server.stdout.readline())}",
             "AWS_ALLOW_HTTP": "true",
             "AWS_ACCESS_KEY_ID": "id",
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_REGION": "us-east-1",
         }
+        yield SlowS3(environment, psutil.Process(server.pid))
     finally:
         server.kill()
         server.wait()
