@@ -129,9 +129,11 @@ class VideoScorer:
         self._cache, self._scorer = cache, scorer
         self._read: dict[int, tuple[Work[VideoToScore], list[Video]]] = {}
 
-    def generate(self, work: Work["VideoToScore"]) -> None:
-        """Read the videos of the unit."""
-        self._read[work.key] = work, [self._decoded(item) for item in work.payloads]
+    def generate(self, work: Work["VideoToScore"]) -> int:
+        """Read the videos of the unit; returns the bytes of their frames."""
+        videos = [self._decoded(item) for item in work.payloads]
+        self._read[work.key] = work, videos
+        return sum(video.frames.nbytes for video in videos)
 
     def finish(self, key: int) -> tuple[Outcome, ...]:
         """Score the videos that ``generate`` read, and store the scores."""

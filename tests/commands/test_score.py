@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from t2vbatch.media.audio import Audio
 from t2vbatch.media.video import Video
 from t2vbatch.models.fake import FakeModel
 from t2vbatch.models.protocol import Request
+from t2vbatch.worker.protocol import Work
 from tests.endpoint import use_this_python
 
 PIXELS: dict[str, dict[str, Any]] = {"flicker": {}, "motion": {}, "motion_flow": {}}
@@ -191,6 +192,28 @@ def test_scoring_continues_after_an_interruption(tmp_path: Path) -> None:
     assert cut.ending == "interrupted"
     assert score_output(output, {"motion": {}}, engine_for).made == 1
     assert None not in [value for (value,) in scores(output, "motion")]
+
+
+@dataclass
+class ReadsOnly:
+    """An engine whose worker reads the videos and scores none."""
+
+    held_bytes: list[int] = field(default_factory=list)
+
+    def run(self, units: Any, job: Job, factories: Any, callbacks: Any) -> Ending:
+        ((name, found),) = units.items()
+        worker = factories[name]("worker", "cpu")
+        for key, unit in enumerate(found):
+            payloads = tuple(map(callbacks.payload, unit.positions))
+            self.held_bytes.append(worker.generate(Work(key, unit.positions, payloads, (1,))))
+        return "interrupted"
+
+
+def test_a_worker_reports_the_frames_that_it_holds(tmp_path: Path) -> None:
+    """A worker that has read a video reports the bytes of its frames, so that the scheduler bounds them."""
+    engine = ReadsOnly()
+    score_output(made(tmp_path, {}), {"motion": {}}, lambda job: engine)
+    assert engine.held_bytes == [8 * 64 * 64 * 3] * 2
 
 
 def test_a_moved_output_is_scored_where_it_is(tmp_path: Path) -> None:
