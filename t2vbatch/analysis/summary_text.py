@@ -30,12 +30,9 @@ def render_text(summary: Summary, width: int = 100, timing: bool = True) -> str:
 
 def score_table(summary: Summary) -> Table:
     """One line per model and score: mean with interval, median, n, missing scores."""
-    rows = [
-        (model.model if index == 0 else "", *_cells(score))
-        for model in summary.models
-        for index, score in enumerate(model.scores)
-    ]
-    return Table(("model", "score", "mean [95%]", "median", "n", "missing"), rows, frozenset({2, 3, 4}), (3,))
+    rows = [(model.model, *_cells(score)) for model in summary.models for score in model.scores]
+    header = ("model", "score", "mean [95%]", "median", "n", "missing")
+    return Table(header, rows, frozenset({2, 3, 4}), (3,), heading=0)
 
 
 def distance_table(summary: Summary) -> Table:

@@ -21,6 +21,9 @@ _INDENT = "  "
 _SHORTEST_FOLD = 20
 """Columns of text are folded to no fewer characters than this; shorter lines are hard to read as a name."""
 
+_EMERGENCY_FOLD = 12
+"""The same where not even the fewest columns fit otherwise."""
+
 _BREAK = "\u200b"
 """Marks where a name may be broken."""
 
@@ -42,8 +45,8 @@ class Table:
     Attributes:
         numbers: indices of the columns that hold numbers: aligned to the right, never wrapped.
         optional: indices of the columns that a narrow terminal may leave out, the first of them first.
-        heading: index of the column whose values a narrow terminal may show as headings; rows of one value
-            are neighbours.
+        heading: index of the column whose values a terminal shows once for neighbouring rows, a narrow one
+            as headings.
     """
 
     header: Sequence[str]
@@ -63,31 +66,40 @@ class Table:
                 return self._latex()
 
     def _text(self, width: int) -> str:
-        shown = list(range(len(self.header)))
-        for dropped in (None, *self.optional):
-            shown = [index for index in shown if index != dropped]
-            lines = self._table(shown, width) or self._headed(shown, width)
+        every = list(range(len(self.header)))
+        kept = [
+            [at for at in every if at not in self.optional[:drop]] for drop in range(len(self.optional) + 1)
+        ]
+        for shown, fold in [*((shown, _SHORTEST_FOLD) for shown in kept), (kept[-1], _EMERGENCY_FOLD)]:
+            lines = self._table(shown, width, fold) or self._headed(shown, width, fold)
             if lines:
                 left_out = [name for index, name in enumerate(self.header) if index not in shown]
                 return "\n".join([*lines, *_left_out(left_out, width)])
         return "\n\n".join(self._stacked(row, width) for row in self.rows)
 
-    def _table(self, shown: Sequence[int], width: int) -> list[str]:
+    def _table(self, shown: Sequence[int], width: int, fold: int) -> list[str]:
         """Header, rule and rows; no line if the columns do not fit."""
-        widths = self._widths(shown, width)
+        widths = self._widths(shown, width, fold)
         if widths is None:
             return []
         lines = [*self._lines(self.header, shown, widths), _rule(widths)]
-        for row in self.rows:
-            lines += self._lines(row, shown, widths)
+        for before, row in zip((None, *self.rows), self.rows, strict=False):
+            lines += self._lines(self._once(before, row), shown, widths)
         return lines
 
-    def _headed(self, shown: Sequence[int], width: int) -> list[str]:
+    def _once(self, before: Sequence[str] | None, row: Sequence[str]) -> Sequence[str]:
+        """The row without the value of the column ``heading`` if the row before it has the same one."""
+        at = self.heading
+        if at is None or before is None or before[at] != row[at]:
+            return row
+        return [*row[:at], "", *row[at + 1 :]]
+
+    def _headed(self, shown: Sequence[int], width: int, fold: int) -> list[str]:
         """The table with one column as headings, each above its indented rows; no line if it does not fit."""
         if self.heading is None:
             return []
         shown = [index for index in shown if index != self.heading]
-        widths = self._widths(shown, width - len(_INDENT))
+        widths = self._widths(shown, width - len(_INDENT), fold)
         if widths is None:
             return []
         lines = [f"{_INDENT}{line}" for line in self._lines(self.header, shown, widths)]
@@ -98,7 +110,7 @@ class Table:
             lines += [f"{_INDENT}{line}" for row in rows for line in self._lines(row, shown, widths)]
         return lines
 
-    def _widths(self, shown: Sequence[int], width: int) -> list[int] | None:
+    def _widths(self, shown: Sequence[int], width: int, fold: int) -> list[int] | None:
         """The width of each shown column; None if they do not fit, however the names are folded."""
         natural = [max(cell_len(row[index]) for row in (self.header, *self.rows)) for index in shown]
         fixed = [index in self.numbers for index in shown]
@@ -110,7 +122,7 @@ class Table:
                 key=lambda position: widths[position],
                 default=None,
             )
-            if widest is None or widths[widest] <= _SHORTEST_FOLD:
+            if widest is None or widths[widest] <= fold:
                 return None
             widths[widest] -= 1
             over -= 1

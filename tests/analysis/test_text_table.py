@@ -65,3 +65,17 @@ def test_a_column_becomes_headings_where_that_saves_the_others() -> None:
         "motion",
         f"  b - c  {'3' * 20}",
     ]
+
+
+def test_a_heading_is_shown_once_for_neighbouring_rows() -> None:
+    """Also where it stays a column; Markdown keeps every cell, for programs that read it."""
+    rows = [("few", "motion", "1"), ("few", "flicker", "2"), ("many", "motion", "3")]
+    table = Table(("model", "score", "mean"), rows, frozenset({2}), heading=0)
+    assert [line[:5].strip() for line in table.render("text", 60).splitlines()[2:]] == ["few", "", "many"]
+    assert table.render("markdown").count("| few |") == 2
+
+
+def test_names_are_folded_further_before_rows_are_taken_apart() -> None:
+    """Twelve columns for a name are better than each value on a line of its own."""
+    table = Table(("pair", "mean"), [("one-model - another-model", "1.5" * 10)], frozenset({1}))
+    assert len(table.render("text", 44).splitlines()) == 5
