@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+_MOST_DIGITS = 6
+"""Of a terminal's width or height; libraries fail on numbers of thousands of digits."""
+
 
 def secure_streams() -> None:
     """Give the process three open standard streams, and a stderr whose errors end nothing.
@@ -22,6 +25,9 @@ def secure_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
     sys.stderr = cast(TextIO, _BestEffort(sys.stderr))
+    for name in ("COLUMNS", "LINES"):
+        if len(os.environ.get(name, "")) > _MOST_DIGITS:
+            del os.environ[name]
 
 
 class _BestEffort:

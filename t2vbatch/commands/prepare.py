@@ -142,7 +142,11 @@ def _check_output(uri: str) -> None:
     path = local_path(uri)
     if path is not None:
         check_writable("output", path, JobError)
-    if found := foreign_files(open_store(uri).folder):
+    try:
+        folder = open_store(uri).folder
+    except StoreError as error:
+        raise JobError("output", uri, "a local path or an s3://, gs:// or az:// URI") from error
+    if found := foreign_files(folder):
         raise JobError(
             "output",
             f"{uri}, where no run wrote {', '.join(found)}",

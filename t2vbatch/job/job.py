@@ -259,6 +259,8 @@ class _Locator:
 
     def path(self, uri: str, *key: str | int) -> str:
         """A path or URI that is one for certain, such as the manifest."""
+        if "\0" in uri:
+            raise JobError(self._document.where(key), repr(uri)[:60], "a path without the character NUL")
         path = local_path(uri)
         return uri if path is None else str((self._start(key) / expanded(path)).resolve())
 

@@ -1,5 +1,6 @@
 """Broken standard streams: no file takes their number, and a run does not end because a message is lost."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,13 @@ def test_a_full_disk_below_the_messages_changes_nothing(tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         found = subprocess.run([*_MAIN, "status", str(tmp_path)], stderr=full, check=False)
     assert found.returncode == 2
+
+
+def test_a_terminal_of_any_width(tmp_path: Path) -> None:
+    """A width that is no number of columns is ignored."""
+    for columns in ("9" * 100_000, "0", "-5", "text"):
+        command = [*_MAIN, "status", str(tmp_path)]
+        found = subprocess.run(
+            command, env={**os.environ, "COLUMNS": columns}, capture_output=True, check=False
+        )
+        assert (found.returncode, b"Traceback" in found.stderr) == (2, False)

@@ -1,5 +1,6 @@
 """All problems of a job are reported together, each with its line in the job file."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,17 @@ def test_a_home_that_nobody_has_is_a_name(tmp_path: Path) -> None:
     """A path that begins with ~ and the name of no user is a folder of that name."""
     (tmp_path / "job.yaml").write_text(_JOB.replace("output: out", "output: ~no-such-user"))
     assert load_job(tmp_path / "job.yaml").output == str(tmp_path / "~no-such-user")
+
+
+@pytest.mark.parametrize("output", ["o\0", "http://host/x", "s3://", "ftp://host/x"])
+def test_an_output_that_is_no_place(tmp_path: Path, output: str) -> None:
+    """A path with NUL and a URI that is no folder are problems of the job."""
+    (tmp_path / "row.csv").write_text("id,prompt\na,one\n")
+    models = {"fake": {"path": "x", "pipeline": "t2vbatch.models.fake:FakeModel"}}
+    job = {"manifest": "row.csv", "output": output, "metrics": [], "models": models}
+    (tmp_path / "job.yaml").write_text(json.dumps(job))
+    with pytest.raises(JobError, match="output"):
+        prepare(load_job(tmp_path / "job.yaml"))
 
 
 @pytest.mark.parametrize(
