@@ -38,6 +38,10 @@ def read_parquet(files: Sequence[File], problems: Problems, limits: Limits) -> R
             name, count = next(iter(own.most_common(1)), ("", 0))
             if count > 1:
                 raise problems.stop(f"{count:,} columns {name!r} in {file.name}", "one of each name")
+            fields, most = int(parquet.metadata.num_columns), limits.columns * limits.nesting
+            if fields > most:
+                expected = f"at most {most:,}, which is limits.columns times limits.nesting of the job"
+                raise problems.stop(f"{fields:,} fields in its columns", expected)
             rows += int(parquet.metadata.num_rows)
             size += _real_size(parquet, _repeating(parquet), binary)
         names.update(dict.fromkeys(own))

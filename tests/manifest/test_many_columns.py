@@ -36,3 +36,12 @@ def test_columns_of_one_name_are_one_problem(tmp_path: Path) -> None:
     _parquet(tmp_path / "m.parquet", ["a"] * COLUMNS)
     (problem,) = check_manifest(str(tmp_path / "m.parquet"))
     assert problem.found == "50,000 columns 'a' in m.parquet"
+
+
+def test_many_fields_of_one_column_are_one_problem(tmp_path: Path) -> None:
+    """A nested column counts by its fields, each of which Parquet stores as a column."""
+    nested = pa.array([dict.fromkeys((f"f{number}" for number in range(COLUMNS)), 1)])
+    pq.write_table(pa.table({"prompt": ["a"], "x": nested}), tmp_path / "m.parquet")
+    (problem,) = check_manifest(str(tmp_path / "m.parquet"))
+    assert problem.found == "50,001 fields in its columns"
+    assert "32,000" in problem.expected
