@@ -49,9 +49,9 @@ Weights: VBench downloads them on first use into ~/.cache/vbench, or the folder 
 Tried with: temporal_flickering, which has no weights, equal to its definition. With random weights of the
     package's classes, equal to an independent computation: appearance_style, background_consistency and
     aesthetic_quality (a tiny CLIP), subject_consistency and i2v_subject (DINO, to 0.001, as the two ways of
-    resizing differ), overall_consistency (ViCLIP), dynamic_degree (RAFT) and
+    resizing differ), overall_consistency and temporal_style (ViCLIP), dynamic_degree (RAFT) and
     motion_smoothness (AMT-S, to 0.0001). imaging_quality ran with random weights of its class (MUSIQ). Not
-    tried: human_action, scene, temporal_style and i2v_background. object_class, multiple_objects, color and
+    tried: human_action, scene and i2v_background. object_class, multiple_objects, color and
     spatial_relationship also need detectron2, which has no release on PyPI. camera_motion cannot run: the
     package lacks its tracker.
 """
