@@ -166,7 +166,7 @@ def test_a_gif_has_no_sound(tmp_path: Path) -> None:
 def test_a_file_with_half_the_sound_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sound that is read back must be as long as the sound that was written."""
     half = Audio(np.zeros((2, 5000), np.int16), 16000)
-    monkeypatch.setattr("t2vbatch.worker.finish.decode_audio", lambda path: half)
+    monkeypatch.setattr("t2vbatch.worker.finish.decode_audio", lambda path, most_s: half)
     worker = _worker(tmp_path, _ModelWithSound())
     worker.generate(_work(1, _sample("a")))
     [outcome] = worker.finish(1)
