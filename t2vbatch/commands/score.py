@@ -193,7 +193,8 @@ class ScoreCache:
 def _callbacks(
     plan: Plan, job: Job, records: pa.Table, cache: ScoreCache, scorers: Scorers, watch: Watch
 ) -> RunCallbacks[VideoToScore]:
-    ids = records["sample_id"].combine_chunks()
+    # A search for each of a million samples would take a million looks at each record.
+    lines = pc.index_in(plan.table["sample_id"], records["sample_id"].combine_chunks())
     metrics = job_metrics(job).values()
     both = any(getattr(metric, "needs_images", False) for metric in metrics)
     read = ("image", "last_image") if both else ("image",)
@@ -201,7 +202,7 @@ def _callbacks(
 
     def payload(position: int) -> VideoToScore:
         sample = plan.planned(position, texts)
-        record = records.slice(ids.index(sample.sample_id).as_py(), 1).to_pylist()[0]
+        record = records.slice(lines[position].as_py(), 1).to_pylist()[0]
         images = _images(plan, position, [name for name in read if name in sample.media])
         how = reading_of(job, sample.model)
         sound = record["audio_rate_hz"] is not None
