@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from t2vbatch.analysis.planning import Goal
     from t2vbatch.analysis.votes import VoteSummary
     from t2vbatch.commands.compare import Compared
+    from t2vbatch.commands.run import Result
 
 Outputs = Annotated[
     list[str], typer.Argument(metavar="OUTPUT", help="Output folders of runs.", show_default=False)
@@ -78,14 +79,14 @@ def score(
 ) -> None:
     """Add scores to a finished run.
 
-    They are computed from the video files; no video is generated. The job of another person's output may name
+    They are computed from the video files; no video is generated. The exit code is 3 if a video could not be
+    scored. The job of another person's output may name
     a program as a metric, or a cluster: both are used only after you confirm it, or with --allow-code.
 
     \b
     Example:
       t2vbatch score runs/quickstart --metrics flicker,motion
     """
-    from t2vbatch.analysis.summary_text import render_text
     from t2vbatch.commands.score import score_output
     from t2vbatch.engines import engine_for
     from t2vbatch.job import Clip, load_job
@@ -104,14 +105,29 @@ def score(
         display.wait("reading the output")
         with _blaming_option(names or ()):
             result = score_output(output, asked, engine_for, scorer, renew, display.show)
+    _print_scored(result, as_json)
+    raise typer.Exit(_score_code(result))
+
+
+def _print_scored(result: "Result", as_json: bool) -> None:
+    from t2vbatch.analysis.summary_text import render_text
+
     if as_json:
-        shown = {"scored": result.made, "ending": result.ending, "summary": result.summary.to_json()}
-        typer.echo(json.dumps(shown, ensure_ascii=False))
-    else:
-        width = terminal_width()
-        typer.echo(fitted(render_text(result.summary, width, timing=False), width))
-        typer.echo(f"{counted(result.made, 'video')} scored")
-    raise typer.Exit(0 if result.ending == "finished" else 130)
+        counts = {"scored": result.made, "unscored": result.unscored, "ending": result.ending}
+        typer.echo(json.dumps({**counts, "summary": result.summary.to_json()}, ensure_ascii=False))
+        return
+    width = terminal_width()
+    typer.echo(fitted(render_text(result.summary, width, timing=False), width))
+    typer.echo(f"{counted(result.made, 'video')} scored")
+    if result.unscored:
+        lost = counted(result.unscored, "video")
+        typer.echo(f"{lost} could not be scored; the column score_errors of results.parquet says why")
+
+
+def _score_code(result: "Result") -> int:
+    if result.ending != "finished":
+        return 130
+    return 3 if result.unscored else 0
 
 
 @contextmanager

@@ -56,6 +56,7 @@ class Result:
         tracked: tracker: where the run is shown there; a tracker that failed is left out.
         selected: whether it was a run of selected samples.
         remade: videos whose files were missing or damaged: whether the new file has the same bytes.
+        unscored: number of videos that ``score`` could not read or score.
     """
 
     summary: Summary
@@ -65,6 +66,7 @@ class Result:
     tracked: Mapping[str, str] = field(default_factory=dict)
     selected: bool = False
     remade: Mapping[str, bool] = field(default_factory=dict)
+    unscored: int = 0
 
 
 def refuse(repeats: Repeats) -> bool:

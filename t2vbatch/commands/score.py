@@ -81,10 +81,11 @@ def score_output(
         unscored = _unscored(plan, records, {} if renew else scorers)
         missing = [position for position in unscored if not cache.has(plan.planned(position).sample_id)]
         ending: Ending = "finished"
+        failed: list[int] = []
         if missing:
             units = {_FOLDER: [Unit(_FOLDER, (position,), 1.0) for position in missing]}
             factories = {_FOLDER: VideoScorerFactory(asked, cache)}
-            callbacks = _callbacks(plan, job, records, cache, scorers, watch)
+            callbacks = _callbacks(plan, job, records, cache, scorers, watch, failed)
             ending = engine(job).run(units, job, factories, callbacks)
         if ending == "finished":
             store.rewrite(_merged(records, cache))
@@ -92,7 +93,8 @@ def score_output(
             store.write_job(job)
             cache.clear()
         summary = rebuild(store, plan, job)
-        return Result(summary, len(missing), ending, store.uri)
+        scored = len(missing) - len(failed)
+        return Result(summary, scored, ending, store.uri, unscored=len(failed))
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,13 @@ class ScoreCache:
 
 
 def _callbacks(
-    plan: Plan, job: Job, records: pa.Table, cache: ScoreCache, scorers: Scorers, watch: Watch
+    plan: Plan,
+    job: Job,
+    records: pa.Table,
+    cache: ScoreCache,
+    scorers: Scorers,
+    watch: Watch,
+    failed: list[int],
 ) -> RunCallbacks[VideoToScore]:
     # A search for each of a million samples would take a million looks at each record.
     lines = pc.index_in(plan.table["sample_id"], records["sample_id"].combine_chunks())
@@ -222,6 +230,7 @@ def _callbacks(
         reason = f"{failure.error_type}: {failure.error}"
         scores = Scores(dict.fromkeys(scorers), dict.fromkeys(scorers, reason), None, None, scorers)
         cache.keep(plan.planned(position).sample_id, scores, 0.0)
+        failed.append(position)
 
     return RunCallbacks(
         payload=payload,

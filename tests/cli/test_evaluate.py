@@ -13,6 +13,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from t2vbatch.cli import app
+from t2vbatch.commands.prepare import prepare
+from t2vbatch.commands.run import run_job
+from t2vbatch.engines import engine_for
 from t2vbatch.errors import UsageError
 from t2vbatch.job import Job, Model
 from t2vbatch.output.records import results_schema
@@ -249,3 +252,22 @@ def test_score_refuses_a_folder_without_a_run(tmp_path: Path) -> None:
     """Without a run there is no video to score."""
     with pytest.raises(UsageError, match=r"no job\.yaml"):
         typed("score", str(tmp_path), "--metrics", "motion")
+
+
+def test_score_counts_the_videos_that_it_cannot_read(tmp_path: Path) -> None:
+    """Such a video has no score, so the exit code is that of samples that are not ok."""
+    (tmp_path / "rows.csv").write_text("prompt\na red ball\na green ball\n")
+    model = Model(path="fake", pipeline="t2vbatch.models.fake:FakeModel")
+    job = Job(
+        manifest=str(tmp_path / "rows.csv"),
+        output=str(tmp_path / "out"),
+        models={"fake": model},
+        metrics={},
+        engine="inline",
+    )
+    run_job(prepare(job), engine_for)
+    next((tmp_path / "out/videos").rglob("*.mp4")).write_bytes(b"no video")
+    result = typed("score", str(tmp_path / "out"), "--metrics", "motion")
+    assert "1 video scored" in result.output
+    assert "1 video could not be scored" in result.output
+    assert result.exit_code == 3

@@ -169,7 +169,8 @@ def test_a_damaged_video_has_no_score(tmp_path: Path) -> None:
     output = made(tmp_path, {})
     (video,) = (Path(output) / "videos/fake").glob("red-*")
     video.write_bytes(b"no video")
-    score_output(output, {"motion": {}}, engine_for)
+    result = score_output(output, {"motion": {}}, engine_for)
+    assert (result.made, result.unscored) == (1, 1)
     (red, why), (green, _) = scores(output, "motion", "score_errors")
     assert red is None
     assert "EncodeError" in json.loads(why)["motion"]
