@@ -79,7 +79,7 @@ def _bad(prompt: str) -> dict[str, Any]:
 _BAD: Mapping[str, int] = {"bad": 3}
 _WRONG: Mapping[str, int] = {"bad": 1}
 
-_SLOW = {"id": "bad", "prompt": "x [fault:slow]", "fault_seconds": 3600.0, "num_inference_steps": 36_000}
+_SLOW = {"id": "bad", "prompt": "x [fault:slow]", "fault_seconds": 3600.0, "num_inference_steps": 2_000}
 _BIG = {"id": "big", "prompt": "x [fault:oom_unless_offload]"}
 _NAMELESS = [{"prompt": f"prompt {index}"} for index in range(8)]
 _TWO = {"engine": "ray", "workers": {"count": 2}}
