@@ -52,7 +52,7 @@ def missing_videos(store: Store, plan: Plan, records: pa.Table) -> list[str]:
     found = map_many(store.folder, lambda folder: _names(store.folder.names(folder)), folders)
     there = pa.chunked_array(found, pa.string())
     if pc.any(pc.match_substring_regex(videos["video"], _WITHOUT_SUFFIX)).as_py():
-        there = pa.chunked_array([*there.chunks, *_parents(there).unique().chunks])
+        there = pa.chunked_array([*there.chunks, _parents(there).unique()])
     lost = pc.invert(pc.is_in(videos["video"], there))
     return list(videos["sample_id"].filter(lost).to_pylist())
 

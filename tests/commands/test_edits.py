@@ -1,6 +1,7 @@
 """Edits between two runs: what is kept, generated, superseded, and used again; nothing is generated twice."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -323,6 +324,15 @@ def test_repair_makes_damaged_videos_again_with_the_same_bytes(edits: Edits) -> 
     assert (found.result.made, len(found.result.remade), found.different) == (2, 2, ())
     assert videos[0].read_bytes() == before
     assert edits.counts() == (3, 0)
+
+
+def test_a_lost_video_is_generated_again_and_folders_of_frames_are_found(edits: Edits) -> None:
+    """A video may be a folder of frames; a run finds those that are there, and misses one that is not."""
+    edits.write(video={"format": "png"}).run()
+    assert edits.run().made == 0
+    shutil.rmtree(next(one for one in Path(edits.out, "videos/m").iterdir()))
+    result = edits.run()
+    assert (result.made, list(result.remade.values())) == (1, [True])
 
 
 def test_a_failed_row_that_left_the_plan_is_pruned_without_a_video(tmp_path: Path) -> None:
