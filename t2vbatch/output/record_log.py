@@ -31,13 +31,16 @@ import pyarrow.parquet as pq
 from t2vbatch.errors import StoreError
 from t2vbatch.output.record_table import read_records, to_table
 from t2vbatch.output.records import RECORDS, WITHDRAWN, Record, Status, check_rows
-from t2vbatch.output.valid_rows import last_of_each, merge, only_records, with_all_columns
+from t2vbatch.output.valid_rows import last_of_each, merge, only_records, with_columns
 from t2vbatch.plan.parquet_file import read_parquet
 from t2vbatch.storage.files import Folder
 from t2vbatch.storage.many import delete_many, map_many
 
 SEGMENT_ROWS = 4096
 """Rows of a full segment. A fold reads as many small records, each a request on an object store."""
+
+_READ_ROWS = 512
+"""Small records read at once: as Python objects they take several times the memory of their table."""
 
 _FOLDER, _NEW = "records", "records/new"
 # No .parquet ending: tools that read a whole folder of Parquet must not take this for results.
@@ -178,7 +181,7 @@ class RecordLog:
             self.fold()
             rows = pa.table({"sample_id": pa.array(ids, pa.string())})
             rows = rows.append_column("status", pa.array([WITHDRAWN] * len(ids), pa.string()))
-            self._write("segment", self._list().next_generation, with_all_columns(rows))
+            self._write("segment", self._list().next_generation, with_columns(rows))
 
     def compact(self) -> pa.Table:
         """Fold everything, write one base where that is worth its size, and return every record."""
@@ -254,7 +257,7 @@ class RecordLog:
     def _read_segment(self, name: str, columns: Sequence[str]) -> pa.Table:
         try:
             found = read_parquet(self._folder.read(name), columns, ["sample_id", "status"])
-            table = with_all_columns(found).select(columns)
+            table = with_columns(found, columns)
             check_rows(table)
             return table
         except (pa.ArrowException, ValueError) as error:
@@ -264,8 +267,8 @@ class RecordLog:
             ) from error
 
     def _read_all_small(self, names: Sequence[str], reading: _Reading) -> None:
-        for start in range(0, len(names), SEGMENT_ROWS):
-            part = names[start : start + SEGMENT_ROWS]
+        for start in range(0, len(names), _READ_ROWS):
+            part = names[start : start + _READ_ROWS]
             table = self._read_small_files(part, list(map_many(self._folder, self._folder.read, part)))
             reading.small.append(table.select(reading.columns))
             reading.small_names.update(part)

@@ -9,12 +9,13 @@ import pyarrow.compute as pc
 from t2vbatch.output.records import RECORDS, WITHDRAWN, rows_where
 
 
-def with_all_columns(records: pa.Table) -> pa.Table:
-    """The records with every column of the schema; columns that an earlier version did not have are null."""
-    for column in RECORDS:
-        if column.name not in records.column_names:
-            records = records.append_column(column, pa.nulls(records.num_rows, column.type))
-    return records.select(RECORDS.names).cast(RECORDS)
+def with_columns(records: pa.Table, names: Sequence[str] = tuple(RECORDS.names)) -> pa.Table:
+    """These columns of the records; a column that an earlier version did not have is null."""
+    for name in names:
+        if name not in records.column_names:
+            field = RECORDS.field(name)
+            records = records.append_column(field, pa.nulls(records.num_rows, field.type))
+    return records.select(names).cast(pa.schema([RECORDS.field(name) for name in names]))
 
 
 def merge(segments: Sequence[pa.Table], small: pa.Table) -> pa.Table:

@@ -193,7 +193,8 @@ def test_the_constraints_of_a_bundled_program_are_complete(installed: Callable[[
         "import json\nfrom importlib.metadata import distributions\n"
         "print(json.dumps({one.metadata['Name']: one.version for one in distributions()}))"
     )
-    found = subprocess.run([installed("av_align"), "-c", code], capture_output=True, check=True)
+    # Isolated: Python would also find the packages of the current folder, such as those of a checkout.
+    found = subprocess.run([installed("av_align"), "-I", "-c", code], capture_output=True, check=True)
     versions = {canonicalize_name(name): version for name, version in json.loads(found.stdout).items()}
     pins = [Requirement(line) for line in bundled_programs()["av_align"].constraints]
     allowed = {(canonicalize_name(pin.name), version) for pin in pins for version in _versions(pin)}
