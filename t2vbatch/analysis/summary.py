@@ -20,8 +20,15 @@ from t2vbatch.analysis.distance.result import Measured, as_json
 from t2vbatch.analysis.intervals import LARGEST, mean_interval
 from t2vbatch.output.records import rows_where, score_columns
 
-_USED = ["row_id", "sample_id", "model", "status", "error_type", "prompt_truncated", "score_errors", "video"]
-_USED += [
+_USED = [
+    "row_id",
+    "sample_id",
+    "model",
+    "status",
+    "error_type",
+    "prompt_truncated",
+    "score_errors",
+    "video",
     "video_notes",
     "generate_s",
     "encode_s",

@@ -65,9 +65,8 @@ def tar_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
             raise tarfile.ReadError("a member of a negative size")
         last = member.offset
         yield member
-        cast(
-            Any, tar
-        ).members.clear()  # TarFile keeps all of them, which takes more memory than an empty file does.
+        # TarFile keeps all of them, which takes more memory than an empty file does.
+        cast(Any, tar).members.clear()
 
 
 def _natural(name: str) -> tuple[list[tuple[int, str]], str]:

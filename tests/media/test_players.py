@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from t2vbatch.media.audio import Audio
 from t2vbatch.media.playable import written_size
 from t2vbatch.media.video import Video, encode
 from tests.browsers import wait_until
-from tests.report.firefox import Firefox, firefox
+from tests.report.firefox import Firefox, firefox_or_skip
 
 SHAPES = {
     "one frame in two seconds": (1, 64, 48, 0.5),
@@ -133,13 +132,7 @@ def test_chromium_plays_every_video(page: Page, videos: tuple[str, list[dict[str
 @pytest.fixture
 def window(tmp_path: Path) -> Iterator[Firefox]:
     """A window of Firefox."""
-    try:
-        with firefox(tmp_path) as opened:
-            yield opened
-    except FileNotFoundError:
-        if os.environ.get("CI"):
-            pytest.fail("this test needs a second browser: apt-get install firefox-esr")
-        pytest.skip("no Firefox found: apt-get install firefox-esr")
+    yield from firefox_or_skip(tmp_path)
 
 
 def test_firefox_plays_every_video(window: Firefox, videos: tuple[str, list[dict[str, Any]]]) -> None:

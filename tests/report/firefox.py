@@ -6,6 +6,7 @@ messages of JSON with their length in front: https://firefox-source-docs.mozilla
 
 import base64
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 PREFERENCES = """
 user_pref("media.autoplay.default", 0);
@@ -114,3 +117,14 @@ def _connected(port: int, process: "subprocess.Popen[bytes]") -> socket.socket:
         except ConnectionRefusedError:
             time.sleep(0.2)
     raise RuntimeError(f"Firefox does not answer on port {port}")
+
+
+def firefox_or_skip(folder: Path) -> Iterator[Firefox]:
+    """A window of Firefox for a fixture. Where Firefox is missing the test is skipped; in CI it fails."""
+    try:
+        with firefox(folder) as opened:
+            yield opened
+    except FileNotFoundError:
+        if os.environ.get("CI"):
+            pytest.fail("this test needs a second browser: apt-get install firefox-esr")
+        pytest.skip("no Firefox found: apt-get install firefox-esr")

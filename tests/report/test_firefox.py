@@ -1,26 +1,19 @@
 """The report in Firefox: the views are drawn, and videos and folders of frames play."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from t2vbatch.job import VideoFile
 from t2vbatch.media.video import encode
-from tests.report.firefox import Firefox, firefox
+from tests.report.firefox import Firefox, firefox_or_skip
 from tests.report.outputs import COLOURS, add_videos, results, rolling, write_output
 
 
 @pytest.fixture(scope="module")
 def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
     """A window of Firefox."""
-    try:
-        with firefox(tmp_path_factory.mktemp("profile")) as opened:
-            yield opened
-    except FileNotFoundError:
-        if os.environ.get("CI"):
-            pytest.fail("the tests of the report need a second browser: apt-get install firefox-esr")
-        pytest.skip("no Firefox found: apt-get install firefox-esr")
+    yield from firefox_or_skip(tmp_path_factory.mktemp("profile"))
 
 
 @pytest.fixture(scope="module")
