@@ -7,6 +7,7 @@ measures how often the intervals cover the true mean.
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -134,7 +135,7 @@ def _bootstrap_t(sums: FloatArray, counts: FloatArray) -> FloatArray:
     out.
     """
     prompts = len(sums)
-    weights = np.random.default_rng(0).multinomial(prompts, np.full(prompts, 1 / prompts), size=DRAWS)
+    weights = _bootstrap_weights(prompts)
     residuals = sums - counts * (sums.sum() / counts.sum())
     videos = weights @ counts
     shift = (weights @ residuals) / videos
@@ -143,6 +144,13 @@ def _bootstrap_t(sums: FloatArray, counts: FloatArray) -> FloatArray:
     errors = np.sqrt(prompts / (prompts - 1) * np.maximum(squares, 0)) / videos
     spread = errors > 1e-6 * errors.max(initial=0.0)
     return np.asarray(shift[spread] / errors[spread], dtype=float)
+
+
+@lru_cache(maxsize=4)
+def _bootstrap_weights(prompts: int) -> FloatArray:
+    """How often each prompt is in each bootstrap sample, shape (DRAWS, prompts): at most 16 MB."""
+    draws = np.random.default_rng(0).multinomial(prompts, np.full(prompts, 1 / prompts), size=DRAWS)
+    return np.asarray(draws, dtype=float)
 
 
 def _caution(means: FloatArray) -> str | None:

@@ -1,4 +1,4 @@
-"""Measures intervals and tests on simulated scores: ``python -m tests.benchmarks.statistics [--sets 2000]``.
+"""Measures intervals and tests on simulated scores: ``python -m tests.benchmarks.statistics [--sets 4000]``.
 
 It prints the tables of ``statistics.md``: how often a 95% interval covers the true mean, how often a test
 of two equal models is significant, how often any of several tests is, and how often a test is significant
@@ -9,6 +9,7 @@ sequential test at all looks.
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from statistics import NormalDist
 from typing import Literal
 
@@ -17,11 +18,12 @@ import numpy.typing as npt
 
 from t2vbatch.analysis.compare import Missing, largest_p
 from t2vbatch.analysis.correlation import spearman
-from t2vbatch.analysis.intervals import mean_interval
+from t2vbatch.analysis.intervals import Interval, mean_interval
 from t2vbatch.analysis.paired_test import ANYTIME
 from t2vbatch.analysis.pairing import ModelScores, join, paired
 from t2vbatch.analysis.sequential import anytime_p
 from t2vbatch.analysis.sign_flip import holm, sign_flip_p
+from t2vbatch.errors import counted
 from t2vbatch.metrics.protocol import Column
 
 FloatArray = npt.NDArray[np.float64]
@@ -37,7 +39,10 @@ NOISES: Mapping[str, tuple[Draw, float]] = {
 """Noise between prompts: how to draw it, and its mean."""
 
 PROMPTS = (5, 8, 10, 13, 20, 50, 100)
-SEEDS = (1, 5)
+SEEDS = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (1, 5))
+"""The least and the most videos per prompt of a set."""
+SEED_NOISE = 0.3
+"""Standard deviation of the noise between the videos of a prompt, relative to that between prompts."""
 LOOK_EVERY = 10
 """Prompts between two looks at growing data."""
 EFFECT = 0.5
@@ -49,30 +54,53 @@ ABSENT_SHARE = 0.2
 POLICIES: tuple[Policy, ...] = ("bounds", "drop")
 TESTS = 12
 """Tests of one comparison: 3 pairs of models on 4 scores."""
+FALSE_POSITIVES = {
+    1: "False positives of one test at p < 0.05",
+    TESTS: f"Sets with any of {TESTS} tests at p < 0.05 after Holm",
+}
 
 
-def coverage(noise: str, prompts: int, seeds: int, sets: int) -> float:
-    """The share of data sets whose interval covers the true mean."""
+def coverage(noise: str, prompts: int, seeds: tuple[int, int], sets: int) -> float:
+    """The share of data sets whose interval covers the true mean.
+
+    Args:
+        seeds: the least and the most videos per prompt.
+    """
     draw, mean = NOISES[noise]
-    random = np.random.default_rng([prompts, seeds])
-    clusters = np.repeat(np.arange(prompts), seeds)
+    random = np.random.default_rng([prompts, *seeds])
     hits = 0
     for _ in range(sets):
-        within = random.normal(0, 0.1, len(clusters))
-        interval = mean_interval(draw(random, prompts)[clusters] + within, clusters)
-        hits += (interval.low or -np.inf) <= mean <= (interval.high or np.inf)
+        clusters = _clusters(random, prompts, seeds)
+        between = draw(random, prompts)
+        within = random.normal(0, SEED_NOISE * between.std(), len(clusters))
+        hits += _covers(mean_interval(between[clusters] + within, clusters), mean)
     return hits / sets
 
 
-def false_positives(noise: str, prompts: int, tests: int, sets: int) -> float:
-    """The share of data sets of equal models in which any of ``tests`` tests is significant after Holm."""
+def false_positives(noise: str, prompts: int, seeds: tuple[int, int], tests: int, sets: int) -> float:
+    """The share of data sets of equal models in which any of ``tests`` tests is significant after Holm.
+
+    Args:
+        seeds: the least and the most videos per prompt.
+    """
     draw, _ = NOISES[noise]
-    random = np.random.default_rng([prompts, tests])
+    random = np.random.default_rng([prompts, tests, *seeds])
     found = 0
     for _ in range(sets):
-        differences = [draw(random, prompts) - draw(random, prompts) for _ in range(tests)]
-        found += min(holm([sign_flip_p(one) for one in differences])) < 0.05
+        p_values = []
+        for _ in range(tests):
+            clusters = _clusters(random, prompts, seeds)
+            between = draw(random, prompts) - draw(random, prompts)
+            within = random.normal(0, SEED_NOISE * between.std(), len(clusters))
+            sums = np.bincount(clusters, between[clusters] + within).astype(float)
+            p_values.append(sign_flip_p(sums, tests))
+        found += min(holm(p_values)) < 0.05
     return found / sets
+
+
+def _clusters(random: np.random.Generator, prompts: int, seeds: tuple[int, int]) -> npt.NDArray[np.intp]:
+    """The prompt of each video."""
+    return np.repeat(np.arange(prompts), random.integers(*seeds, prompts, endpoint=True))
 
 
 def significant_at_any_look(
@@ -142,8 +170,13 @@ def correlation_coverage(noise: str, prompts: int, correlation: float, sets: int
             [[int(100_000 * NormalDist().cdf(one)) for one in line] for line in (first, second)]
         ]
         found = spearman(*scores)
-        hits += (found.low or -1) <= true <= (found.high or 1)
+        hits += _covers(found, true)
     return hits / sets
+
+
+def _covers(interval: Interval, value: float) -> bool:
+    """Whether the interval has the value; one without ends has every value."""
+    return interval.low is None or interval.high is None or interval.low <= value <= interval.high
 
 
 def table(title: str, rows: Mapping[str, list[float]], header: Sequence[int] = PROMPTS) -> str:
@@ -160,15 +193,17 @@ def table(title: str, rows: Mapping[str, list[float]], header: Sequence[int] = P
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", type=int, default=2000)
+    parser.add_argument("--sets", type=int, default=4000)
     sets = parser.parse_args().sets
     for seeds in SEEDS:
         rows = {noise: [coverage(noise, prompts, seeds, sets) for prompts in PROMPTS] for noise in NOISES}
-        print(table(f"Coverage of 95% intervals in percent, {seeds} videos per prompt", rows), flush=True)
-    rows = {noise: [false_positives(noise, prompts, 1, sets) for prompts in PROMPTS] for noise in NOISES}
-    print(table("False positives of one test at p < 0.05, in percent", rows), flush=True)
-    rows = {noise: [false_positives(noise, prompts, TESTS, sets) for prompts in PROMPTS] for noise in NOISES}
-    print(table(f"Sets with any of {TESTS} tests at p < 0.05 after Holm, in percent", rows), flush=True)
+        print(table(f"Coverage of 95% intervals in percent, {_videos(seeds)}", rows), flush=True)
+    for tests, seeds in product((1, TESTS), (SEEDS[0], SEEDS[-1])):
+        rows = {
+            noise: [false_positives(noise, prompts, seeds, tests, sets) for prompts in PROMPTS]
+            for noise in NOISES
+        }
+        print(table(f"{FALSE_POSITIVES[tests]}, in percent, {_videos(seeds)}", rows), flush=True)
     for name, test in {"sign-flip": sign_flip_p, "sequential": anytime_p}.items():
         print(_looks(f"False winners of the {name} test", test, 0.0, sets), flush=True)
         title = f"Winners of the {name} test for a true difference of {EFFECT} standard deviations"
@@ -192,6 +227,11 @@ def main() -> None:
         for correlation in (0.0, 0.7)
     }
     print(table("Coverage of 95% intervals of rank correlations, in percent", rows), flush=True)
+
+
+def _videos(seeds: tuple[int, int]) -> str:
+    least, most = seeds
+    return f"{counted(most, 'video')} per prompt" if least == most else f"{least} to {most} videos per prompt"
 
 
 def _looks(title: str, test: Callable[[FloatArray], float], effect: float, sets: int) -> str:
