@@ -17,7 +17,7 @@ from t2vbatch.errors import counted
 
 if TYPE_CHECKING:
     from t2vbatch.analysis.text_table import Table
-    from t2vbatch.commands.entry import Reproduction
+    from t2vbatch.commands.reproduce import Reproduction
 
 
 def certify(
@@ -123,8 +123,8 @@ def reproduce(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
     """
     with Display(quiet=as_json) as display:
         with display.checking():
-            from t2vbatch.commands.entry import reproduce_entry
             from t2vbatch.commands.prepare import prepare
+            from t2vbatch.commands.reproduce import reproduce_entry
             from t2vbatch.engines import engine_for
             from t2vbatch.job import load_job
 

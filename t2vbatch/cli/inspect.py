@@ -155,10 +155,10 @@ def verify(
     sound, problems = _sifted(problems_of(store), "reading every video", as_json)
     same = 0
     if deep:
-        from t2vbatch.commands.reproduce import reproduce
+        from t2vbatch.commands.verify_deep import verify_deep
         from t2vbatch.engines import engine_for
 
-        same, different = _sifted(reproduce(store, deep, engine_for, seed), "generating again", as_json)
+        same, different = _sifted(verify_deep(store, deep, engine_for, seed), "generating again", as_json)
         problems += different
     repaired = _repaired(store, problems, as_json) if repair else 0
     left = len(problems) - repaired

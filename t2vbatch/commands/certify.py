@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch import __version__
-from t2vbatch.commands.reproduce import reproduce
 from t2vbatch.commands.signing import check_signature, sign
 from t2vbatch.commands.verify import VerifyProblem, verify
+from t2vbatch.commands.verify_deep import verify_deep
 from t2vbatch.engines import Engine
 from t2vbatch.errors import UsageError
 from t2vbatch.job import Job
@@ -61,7 +61,7 @@ def certify(
         "versions": _versions(records),
         "scores": _mean_scores(store),
         "verify": _outcome(verify(store)),
-        "made_again": _outcome(reproduce(store, deep, engine, seed)) if deep else None,
+        "made_again": _outcome(verify_deep(store, deep, engine, seed)) if deep else None,
     }
     digest = _digest(content)
     return content | {"digest": digest} | ({} if key is None else {"signature": sign(digest, key)})

@@ -14,7 +14,7 @@ from t2vbatch.analysis.correlation import Correlation, correlations
 from t2vbatch.analysis.groups import grouped
 from t2vbatch.analysis.pairing import complete_prompts
 from t2vbatch.analysis.votes import VoteSummary, parse_votes, summarize_votes
-from t2vbatch.commands.looks import earlier_look, remember_look
+from t2vbatch.commands.comparison_history import earlier_comparison, remember_comparison
 from t2vbatch.errors import UsageError, nearest
 from t2vbatch.job import Job
 from t2vbatch.metrics.registry import known_columns
@@ -128,8 +128,8 @@ def _repeated(outputs: Sequence[str], results: Mapping[str, pa.Table]) -> list[s
     for output, table in zip(outputs, results.values(), strict=True):
         store = open_store(output)
         prompts = pc.count_distinct(table["row_id"]).as_py()
-        before = earlier_look(store, prompts)
-        remember_look(store, prompts)
+        before = earlier_comparison(store, prompts)
+        remember_comparison(store, prompts)
         with suppress(FileNotFoundError):
             planned = store.read_table("plan.parquet", ["sample_id"]).num_rows
             if table.num_rows < planned and before is None:

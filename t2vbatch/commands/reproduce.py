@@ -1,76 +1,97 @@
-"""Generates some samples of a finished run again in a temporary folder, and compares their bytes."""
+"""``t2vbatch reproduce``: runs an entry, a job with expected values, and compares its scores with them."""
 
-import random
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from math import isclose
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from t2vbatch.commands.prepare import Prepared, prepare
-from t2vbatch.commands.run import run_job
-from t2vbatch.commands.verify import VerifyProblem
+from t2vbatch.analysis.intervals import Interval
+from t2vbatch.analysis.summary import Summary
+from t2vbatch.commands.certify import digests
+from t2vbatch.commands.prepare import Prepared
+from t2vbatch.commands.run import Result, Watch, run_job
 from t2vbatch.engines import Engine
-from t2vbatch.job import Job
-from t2vbatch.output.store import Store, open_store
-
-_NOTHING_ELSE: Mapping[str, Any] = {"metrics": {}, "distances": {}, "trackers": {}}
-"""A comparison of bytes computes no score and no distance, and is no run to show in a tracker."""
-
-_COMPARED = ("status", "video_sha256", "frames_sha256")
+from t2vbatch.errors import UsageError
+from t2vbatch.job import Expected, Job
+from t2vbatch.metrics import metric_columns
+from t2vbatch.metrics.vbench import VBENCH_COLUMNS
+from t2vbatch.output.store import open_store
 
 
-def reproduce(
-    store: Store, count: int, engine: Callable[[Job], Engine], seed: int = 0
-) -> Iterator[VerifyProblem | None]:
-    """Generate ``count`` random samples again; None stands for a sample with equal bytes.
+@dataclass(frozen=True)
+class ReproducedValue:
+    """One expected value and what this run measured.
 
-    Args:
-        count: number of samples; fewer if fewer have a video.
-        engine: makes the engine, as for a run.
-        seed: equal seeds select equal samples of a plan.
+    Attributes:
+        measured: mean over videos with its 95% interval by prompt; None if no video has the score.
+        consistent: whether the expected value is within the entry's tolerance of the mean or, without a
+            tolerance, in the interval.
+    """
+
+    name: str
+    expected: Expected
+    measured: Interval | None
+    consistent: bool
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A run of an entry.
+
+    Attributes:
+        dataset: digest of all decoded frames and sound; a machine of the same kind gives the same digest.
+    """
+
+    values: tuple[ReproducedValue, ...]
+    dataset: str
+    result: Result
+
+    @property
+    def consistent(self) -> bool:
+        """Whether all expected values are consistent with this run."""
+        return all(value.consistent for value in self.values)
+
+
+def reproduce_entry(
+    prepared: Prepared, engine: Callable[[Job], Engine], watch: Watch = lambda progress: None
+) -> Reproduction:
+    """Run the entry's job, which scores its videos, and compare the scores with the expected values.
+
+    Scores of VBench are imported (``vbench_DIMENSION``): until then they are not measured.
 
     Raises:
-        UsageError: no run has begun here.
-        UsageError, RunError: as for a run.
+        UsageError: the job has no expected values, or names a model or score that it does not have.
+        RunError: as for a run.
     """
-    job = store.read_job()
-    prepared, records = prepare(job), store.records()
-    chosen = _chosen(prepared.plan.table, records, count, seed)
-    if not len(chosen):
-        return
-    with tempfile.TemporaryDirectory(prefix="t2vbatch-") as folder:
-        elsewhere = job.model_copy(update={"output": folder, **_NOTHING_ELSE})
-        plan = replace(prepared.plan, table=chosen)
-        run_job(Prepared(elsewhere, prepared.facts, plan), engine)
-        before, after = _by_id(records), _by_id(open_store(folder).records())
-        for sample_id in chosen["sample_id"].to_pylist():
-            yield _difference(store, before[sample_id], after.get(sample_id))
+    job = prepared.job
+    if not job.expected:
+        raise UsageError("expected", "no expected values in the job", "a job with the key expected")
+    for name, expected in job.expected.items():
+        _known(f"expected.{name}.model", expected.model, job.models)
+        _known(f"expected.{name}.score", expected.score, [*metric_columns(job), *VBENCH_COLUMNS])
+    result = run_job(prepared, engine, watch)
+    store = open_store(result.output)
+    values = tuple(_value(name, expected, result.summary) for name, expected in job.expected.items())
+    return Reproduction(values, digests(store)["dataset"], result)
 
 
-def _chosen(planned: pa.Table, records: pa.Table, count: int, seed: int) -> pa.Table:
-    """The lines of the plan that are generated again, in order."""
-    with_video = records.filter(pc.is_valid(records["video"]))
-    made = planned.filter(pc.is_in(planned["sample_id"], with_video["sample_id"]))
-    positions = random.Random(seed).sample(range(made.num_rows), min(count, made.num_rows))
-    return made.take(pa.array(sorted(positions), pa.int64()))
+def _known(where: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise UsageError(where, name, f"one of {', '.join(known)}")
 
 
-def _by_id(records: pa.Table) -> dict[str, dict[str, Any]]:
-    rows = records.select(["sample_id", "video", "error", *_COMPARED]).to_pylist()
-    return {row["sample_id"]: row for row in rows}
+def _value(name: str, expected: Expected, summary: Summary) -> ReproducedValue:
+    (model,) = (model for model in summary.models if model.model == expected.model)
+    score = next((score for score in model.scores if score.column == expected.score), None)
+    if score is None or score.mean is None:
+        return ReproducedValue(name, expected, None, False)
+    measured = Interval(score.mean, score.low, score.high, score.caution)
+    return ReproducedValue(name, expected, measured, _consistent(expected, measured))
 
 
-def _difference(
-    store: Store, before: Mapping[str, Any], after: Mapping[str, Any] | None
-) -> VerifyProblem | None:
-    place = f"{store.uri}/{before['video']}, generated again"
-    if after is None:
-        return VerifyProblem(place, "no record: the run was interrupted", "the same video")
-    for name in _COMPARED:
-        if after[name] != before[name]:
-            why = f" ({after['error']})" if name == "status" and after["error"] else ""
-            return VerifyProblem(place, f"{name} {after[name]}{why}", f"{before[name]}, as recorded")
-    return None
+def _consistent(expected: Expected, measured: Interval) -> bool:
+    if expected.tolerance is not None:
+        return abs(expected.value - measured.mean) <= expected.tolerance
+    if measured.low is None or measured.high is None:
+        # Without a spread only the value itself agrees, such as a rate of 100%.
+        return isclose(measured.mean, expected.value, rel_tol=1e-9)
+    return measured.low <= expected.value <= measured.high

@@ -1,67 +1,105 @@
-"""Samples that are generated again have the same bytes, or the difference is reported."""
+"""Entries of leaderboards: a job with expected values is reproduced."""
 
-from collections.abc import Mapping, Sequence
+import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import yaml
+from typer.testing import CliRunner
 
+from t2vbatch.cli import app
 from t2vbatch.commands.prepare import prepare
-from t2vbatch.commands.reproduce import reproduce
-from t2vbatch.commands.run import run_job
+from t2vbatch.commands.reproduce import reproduce_entry
 from t2vbatch.engines import engine_for
 from t2vbatch.errors import UsageError
-from t2vbatch.job import load_job
-from t2vbatch.media.video import Video
-from t2vbatch.models.fake import FakeModel
-from t2vbatch.models.protocol import Request
-from t2vbatch.output.store import Store, open_store
+from t2vbatch.job import Expected, Job, Model, load_job
+
+_ENTRIES = Path(__file__).parents[2] / "jobs/leaderboards"
 
 
-@pytest.fixture
-def output(tmp_path: Path) -> Store:
-    """A finished run of four samples, of which one failed."""
-    (tmp_path / "rows.txt").write_text("one\ntwo\nthree\nfour [fault:raise]\n")
-    job: Mapping[str, Any] = {
-        "manifest": "rows.txt",
-        "output": "out",
-        "metrics": [],
-        "engine": "inline",
-        "models": {"fake": {"path": "x", "pipeline": "t2vbatch.models.fake:FakeModel"}},
-    }
-    (tmp_path / "job.yaml").write_text(yaml.safe_dump(dict(job)))
-    return open_store(run_job(prepare(load_job(tmp_path / "job.yaml")), engine_for).output)
+def entry(folder: Path, **expected: Any) -> Job:
+    """An entry on the fake model with one expected flicker."""
+    (folder / "rows.jsonl").write_text(
+        "".join(json.dumps({"prompt": f"ball {row}"}) + "\n" for row in range(6))
+    )
+    values = {"model": "fake", "score": "flicker", "value": 0.5, "source": "a paper", "date": "2026-01-01"}
+    return Job(
+        manifest=str(folder / "rows.jsonl"),
+        output=str(folder / "out"),
+        models={"fake": Model(path="anything", pipeline="t2vbatch.models.fake:FakeModel")},
+        metrics={"flicker": {}},
+        engine="inline",
+        expected={"flicker": Expected(**{**values, **expected})},
+    )
 
 
-def _files(store: Store) -> dict[str, bytes]:
-    return {name: store.folder.read(name) for name in store.folder.names("")}
+def test_the_bundled_entry_is_consistent(tmp_path: Path) -> None:
+    """The entry of the bundled model gives its published value, and the same dataset twice."""
+    overrides = [f"output={tmp_path / 'out'}", "engine=inline"]
+    job = load_job(_ENTRIES / "shapes.yaml", overrides)
+    found = reproduce_entry(prepare(job), engine_for)
+    assert found.consistent, found.values
+    assert found.result.summary.counts.ok == found.result.summary.counts.planned
+    assert reproduce_entry(prepare(job), engine_for).dataset == found.dataset
 
 
-def test_the_same_comes_out_again(output: Store) -> None:
-    """reproduce generates at most as many samples as have a video, and changes nothing in the output."""
-    before = _files(output)
-    assert list(reproduce(output, 2, engine_for)) == [None, None]
-    assert list(reproduce(output, 99, engine_for)) == [None, None, None]
-    assert _files(output) == before
+@pytest.mark.parametrize(
+    ("distance", "tolerance", "agrees"), [(0.0, None, True), (0.9, None, False), (0.1, 0.2, True)]
+)
+def test_a_value_agrees_within_the_interval_or_the_tolerance(
+    tmp_path: Path, distance: float, tolerance: float | None, agrees: bool
+) -> None:
+    """Without a tolerance the expected value must lie in the 95% interval of the run."""
+    measured = reproduce_entry(prepare(entry(tmp_path)), engine_for).values[0].measured
+    assert measured is not None
+    job = entry(tmp_path, value=measured.mean + distance, tolerance=tolerance)
+    assert reproduce_entry(prepare(job), engine_for).consistent == agrees
 
 
-def test_a_model_that_gives_other_bytes_is_found(output: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each finding about different bytes names the video."""
-    generate = FakeModel.generate
-
-    def drifting(model: FakeModel, requests: Sequence[Request]) -> list[Video]:
-        videos = generate(model, requests)
-        return [Video(np.ascontiguousarray(video.frames[:, ::-1]), video.fps) for video in videos]
-
-    monkeypatch.setattr(FakeModel, "generate", drifting)
-    findings = list(reproduce(output, 3, engine_for))
-    assert all(finding and "videos/fake/" in finding.place for finding in findings)
-    assert len(findings) == 3
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"model": "other"}, r"expected\.flicker\.model"), ({"score": "motion"}, r"expected\.flicker\.score")],
+)
+def test_an_entry_must_name_its_model_and_score(
+    tmp_path: Path, changes: dict[str, str], message: str
+) -> None:
+    """A model or score that the job does not have is one message."""
+    with pytest.raises(UsageError, match=message):
+        reproduce_entry(prepare(entry(tmp_path, **changes)), engine_for)
 
 
-def test_there_must_have_been_a_run(tmp_path: Path) -> None:
-    """A folder without a run is refused."""
-    with pytest.raises(UsageError, match="no run has begun"):
-        list(reproduce(open_store(str(tmp_path)), 1, engine_for))
+def test_imported_scores_are_compared(tmp_path: Path) -> None:
+    """A score of VBench is not measured before its import, and is compared after it."""
+    job = entry(tmp_path, score="vbench_color", value=0.25)
+    assert reproduce_entry(prepare(job), engine_for).values[0].measured is None
+    videos = [{"video_path": f"/x/ball {row}-0.mp4", "video_results": 0.25} for row in range(6)]
+    (tmp_path / "scores.json").write_text(json.dumps({"color": [0.25, videos]}))
+    done = CliRunner().invoke(app, ["import-scores", job.output, str(tmp_path / "scores.json")])
+    assert done.exit_code == 0, done.output
+    assert reproduce_entry(prepare(job), engine_for).consistent
+
+
+def test_a_job_without_expected_values_is_no_entry(tmp_path: Path) -> None:
+    """The message names the key."""
+    with pytest.raises(UsageError, match="expected"):
+        reproduce_entry(prepare(entry(tmp_path).model_copy(update={"expected": {}})), engine_for)
+
+
+def test_the_command_exits_by_the_outcome(tmp_path: Path) -> None:
+    """reproduce prints expected and measured values, and exits with 1 if they do not agree."""
+    job = entry(tmp_path, value=9.0)
+    file = tmp_path / "entry.json"
+    file.write_text(json.dumps(job.model_dump(mode="json", exclude_defaults=True)))
+    done = CliRunner().invoke(app, ["reproduce", str(file)])
+    assert done.exit_code == 1
+    assert "a paper, 2026-01-01" in done.output
+    assert "dataset " in done.output
+    found = json.loads(CliRunner().invoke(app, ["reproduce", str(file), "--json"]).stdout)
+    assert (found["consistent"], found["values"][0]["expected"]["value"]) == (False, 9.0)
+
+
+@pytest.mark.parametrize("job", sorted(_ENTRIES.glob("*.yaml")), ids=lambda job: job.name)
+def test_every_entry_has_an_expected_value_and_a_line(job: Path) -> None:
+    """Each entry is a valid job with expected values, and the index lists it."""
+    assert load_job(job).expected
+    assert f"[{job.name}]({job.name})" in (_ENTRIES / "README.md").read_text()

@@ -9,14 +9,14 @@ FILE = "looks.json"
 """``{"prompts": [10, 20]}``: the distinct numbers of prompts of the comparisons so far, in order."""
 
 
-def earlier_look(store: Store, prompts: int) -> int | None:
+def earlier_comparison(store: Store, prompts: int) -> int | None:
     """The largest number of prompts below ``prompts`` that this output was compared with; None if there is
     none.
     """
     return max((one for one in _read(store) if one < prompts), default=None)
 
 
-def remember_look(store: Store, prompts: int) -> None:
+def remember_comparison(store: Store, prompts: int) -> None:
     """Keep that the output was compared with this number of prompts. A read-only output keeps nothing."""
     known = _read(store)
     if prompts not in known:
