@@ -133,10 +133,17 @@ def reproduce(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
         found = reproduce_entry(prepared, engine_for, display.show)
     values = [asdict(value) | {"expected": value.expected.model_dump()} for value in found.values]
     if as_json:
-        shown = {"consistent": found.consistent, "values": values, "dataset": found.dataset}
+        shown = {
+            "consistent": found.consistent,
+            "values": values,
+            "unpublished": prepared.job.unpublished,
+            "dataset": found.dataset,
+        }
         typer.echo(json.dumps(shown | {"output": found.result.output}, ensure_ascii=False))
     else:
         typer.echo(_table(found).render("text", terminal_width()))
+        for setting in prepared.job.unpublished:
+            typer.echo(f"not published, chosen by this job: {setting}")
         typer.echo(f"dataset {found.dataset}")
     raise typer.Exit(
         (0 if found.consistent else 1) if exit_code(found.result) == 0 else exit_code(found.result)

@@ -105,6 +105,10 @@ class Job(Section):
         default_factory=dict,
         description="name: published value that t2vbatch reproduce compares with the run",
     )
+    unpublished: list[str] = Field(
+        default_factory=list,
+        description="settings that the source of the expected values does not state; reproduce prints them",
+    )
     clip: Clip | None = Field(
         None, description="the CLIP model of the scores; default for bundled models: the bundled one"
     )

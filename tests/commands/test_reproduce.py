@@ -86,20 +86,26 @@ def test_a_job_without_expected_values_is_no_entry(tmp_path: Path) -> None:
 
 
 def test_the_command_exits_by_the_outcome(tmp_path: Path) -> None:
-    """reproduce prints expected and measured values, and exits with 1 if they do not agree."""
-    job = entry(tmp_path, value=9.0)
+    """reproduce prints expected and measured values and unpublished settings, and exits with 1 if a value
+    does not agree.
+    """
+    job = entry(tmp_path, value=9.0).model_copy(update={"unpublished": ["seeds"]})
     file = tmp_path / "entry.json"
     file.write_text(json.dumps(job.model_dump(mode="json", exclude_defaults=True)))
     done = CliRunner().invoke(app, ["reproduce", str(file)])
     assert done.exit_code == 1
     assert "a paper, 2026-01-01" in done.output
+    assert "not published, chosen by this job: seeds" in done.output
     assert "dataset " in done.output
     found = json.loads(CliRunner().invoke(app, ["reproduce", str(file), "--json"]).stdout)
     assert (found["consistent"], found["values"][0]["expected"]["value"]) == (False, 9.0)
+    assert found["unpublished"] == ["seeds"]
 
 
 @pytest.mark.parametrize("job", sorted(_ENTRIES.glob("*.yaml")), ids=lambda job: job.name)
 def test_every_entry_has_an_expected_value_and_a_line(job: Path) -> None:
-    """Each entry is a valid job with expected values, and the index lists it."""
-    assert load_job(job).expected
+    """Each entry is a valid job with expected values, names what is not published, and the index lists it."""
+    loaded = load_job(job)
+    assert loaded.expected
+    assert bool(loaded.unpublished) == (job.name != "shapes.yaml")
     assert f"[{job.name}]({job.name})" in (_ENTRIES / "README.md").read_text()
