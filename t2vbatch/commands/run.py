@@ -18,8 +18,10 @@ from t2vbatch.commands.prepare import Prepared
 from t2vbatch.commands.rebuild import rebuild, refresh
 from t2vbatch.commands.repeats import NEEDED, WORTH_ASKING, Repeats, find_repeats
 from t2vbatch.commands.status_file import StatusWriter
+from t2vbatch.commands.video_search import VideoSearch
+from t2vbatch.commands.withdrawal import Withdrawal
 from t2vbatch.engines import Ending, Engine, Progress, RunCallbacks
-from t2vbatch.errors import StoreError, T2VBatchError, UsageError, counted
+from t2vbatch.errors import StoreError, T2VBatchError, UsageError
 from t2vbatch.exchange.trackers import check_trackers, track
 from t2vbatch.job import Job
 from t2vbatch.metrics.identity import score_identities
@@ -27,7 +29,7 @@ from t2vbatch.metrics.registry import asked_texts
 from t2vbatch.output.folding import Folding
 from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store, open_store
-from t2vbatch.output.superseded import missing_videos, sort_videos
+from t2vbatch.output.superseded import sort_videos
 from t2vbatch.plan import Plan, Sample, Unit
 from t2vbatch.plan.units import EVERYTHING, Selection, distinct_calls, pending, position_count
 from t2vbatch.worker.factory import WorkerFactory
@@ -109,13 +111,16 @@ def run_job(
         if plan.bad:
             record_bad_rows(store, plan, set(records["sample_id"].to_pylist()))
             records = store.records(_READ)
-        lost = {*damaged, *missing_videos(store, plan, records)}
-        digests = _digests(store, lost)
-        kept = _withdrawn(store, plan, records, lost, retry_failed)
+        withdrawal = Withdrawal(store, plan)
         ending: Ending = "finished"
         try:
-            with job.with_location():
-                ending = _make(prepared, store, kept, selection, engine, watch)
+            with job.with_location(), VideoSearch(store, plan, records) as search:
+                lost = {*damaged, *(search.missing() if search.is_quick or selection else ())}
+                kept = withdrawal.withdraw(records, lost, retry_failed)
+                ending = _make(prepared, store, kept, selection, search.beside(engine), watch)
+                if ending == "finished" and (late := search.missing() - lost):
+                    kept = withdrawal.withdraw(kept, late)
+                    ending = _make(prepared, store, store.records(_READ), selection, engine, watch)
                 if ending == "finished" and job.distances and not selection:
                     ending = measure(store, plan, job, distance_specs(job), engine, watch)
         except T2VBatchError:
@@ -125,7 +130,7 @@ def run_job(
             raise
         before = _videos(plan, kept)
         summary = refresh(store, plan, job)
-        remade = {one: digests.get(one) == digest for one, digest in _digests(store, lost).items()}
+        remade = withdrawal.remade()
     # After the lease: a slow server keeps no other run waiting.
     tracked = _tracked(store, job) if ending == "finished" and not selection else {}
     made = summary.timing.videos - before
@@ -210,37 +215,6 @@ def _callbacks(
         status.failed(failure.error_type)
 
     return RunCallbacks(lambda position: plan.planned(position, texts), committed, quarantine, progress)
-
-
-def _withdrawn(store: Store, plan: Plan, records: pa.Table, lost: set[str], retry_failed: bool) -> pa.Table:
-    """The records that stay; the records of samples that are generated again are withdrawn.
-
-    Args:
-        lost: samples whose video is missing or damaged.
-        retry_failed: whether to generate the samples again that an earlier run gave up on. The record of a
-            bad row stays, because no retry changes the row.
-    """
-    if not lost and not retry_failed:
-        return records
-    again = pc.is_in(records["sample_id"], pa.array(list(lost), pa.string()))
-    if retry_failed:
-        planned = pc.is_in(records["sample_id"], plan.table["sample_id"])
-        failed = pc.and_(planned, pc.equal(records["status"], "failed"))
-        bad = pc.is_in(records["sample_id"], pa.array(list(plan.bad), pa.string()))
-        again = pc.or_(again, pc.and_not(failed, bad))
-    if lost:
-        _log.warning("%s will be generated again", counted(len(lost), "missing or damaged video"))
-    store.discard(records.filter(again)["sample_id"].to_pylist())
-    return records.filter(pc.invert(again))
-
-
-def _digests(store: Store, sample_ids: set[str]) -> dict[str, str | None]:
-    """The digest of each sample's video, for the samples that have a record."""
-    if not sample_ids:
-        return {}
-    records = store.records(["sample_id", "video_sha256"])
-    records = records.filter(pc.is_in(records["sample_id"], pa.array(list(sample_ids), pa.string())))
-    return dict(zip(*records.to_pydict().values(), strict=True))
 
 
 def _tracked(store: Store, job: Job) -> dict[str, str]:

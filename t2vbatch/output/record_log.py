@@ -155,8 +155,8 @@ class RecordLog:
         for table in reversed(self._folded):
             index = pc.index(table["sample_id"], sample_id).as_py()
             if index >= 0:
-                status: Status = table["status"][index].as_py()
-                return status
+                status = table["status"][index].as_py()
+                return None if status == WITHDRAWN else status
         return None
 
     def count_small(self) -> int:
@@ -182,6 +182,7 @@ class RecordLog:
             rows = pa.table({"sample_id": pa.array(ids, pa.string())})
             rows = rows.append_column("status", pa.array([WITHDRAWN] * len(ids), pa.string()))
             self._write("segment", self._list().next_generation, with_columns(rows))
+            self._folded.append(rows)
 
     def compact(self) -> pa.Table:
         """Fold everything, write one base where that is worth its size, and return every record."""

@@ -5,7 +5,9 @@ moves back when the plan names its sample again. A crash in between leaves some 
 run.
 """
 
+import threading
 from collections.abc import Iterable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import partial
 
@@ -40,17 +42,26 @@ def sort_videos(store: Store, plan: Plan, records: pa.Table) -> tuple[int, int]:
     return sum(returned), sum(left)
 
 
-def missing_videos(store: Store, plan: Plan, records: pa.Table) -> list[str]:
+def missing_videos(store: Store, plan: Plan, records: pa.Table, stop: threading.Event) -> list[str]:
     """The finished samples of the plan whose video is no longer in ``videos/``.
 
     Args:
         records: with ``sample_id`` and ``video``.
+        stop: set by another thread to end the search.
+
+    Raises:
+        CancelledError: ``stop`` was set.
     """
+
+    def names(folder: str) -> pa.Array:
+        if stop.is_set():
+            raise CancelledError
+        return _names(store.folder.names(folder))
+
     videos = _videos(records)
     videos = rows_where(videos, pc.is_in(videos["sample_id"], plan.table["sample_id"]))
     folders = _parents(videos["video"]).unique().sort().to_pylist()
-    found = map_many(store.folder, lambda folder: _names(store.folder.names(folder)), folders)
-    there = pa.chunked_array(found, pa.string())
+    there = pa.chunked_array(map_many(store.folder, names, folders), pa.string())
     if pc.any(pc.match_substring_regex(videos["video"], _WITHOUT_SUFFIX)).as_py():
         there = pa.chunked_array([*there.chunks, _parents(there).unique()])
     lost = pc.invert(pc.is_in(videos["video"], there))

@@ -105,6 +105,20 @@ def test_a_withdrawn_sample_gets_its_next_record(tmp_path: Path) -> None:
     assert log.compact().num_rows == 11
 
 
+def test_a_withdrawn_sample_has_no_status(tmp_path: Path) -> None:
+    """The status of a withdrawn record is not taken for that of the attempt that follows."""
+    log = RecordLog(LocalFolder(tmp_path))
+    log.create(_record("a"))
+    log.withdraw(["a"])
+    assert log.status_of("a") is None
+    log.create(_record("b"))
+    log.fold()
+    assert (log.status_of("a"), log.status_of("b")) == (None, "ok")
+    log.create(_record("a"))
+    log.fold()
+    assert log.status_of("a") == "ok"
+
+
 def test_a_second_commit_after_a_fold_changes_nothing(tmp_path: Path) -> None:
     """The first record of a sample stays valid, and recovery deletes the second one."""
     log = _prepared(tmp_path)
