@@ -21,7 +21,7 @@ Content = bytes | Path | None
 Files = dict[str, Content]
 """Extension: text, a draft of media, or None if the import does not use the file."""
 
-IMAGES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "avif")
+IMAGES = ("jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "avif", "heic", "heif")
 """Extensions that are a row's image, the first of them that a key has."""
 
 _VIDEOS = tuple(suffix.removeprefix(".") for suffix in VIDEO_SUFFIXES)

@@ -33,7 +33,7 @@ from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
 
 READ = (
     "mp4, mov, mkv, webm, avi, gif, ts, mpeg, flv, ogg, wmv, y4m, dv, ivf, raw H.264, HEVC, MPEG or "
-    "motion JPEG, or an image (apng, avif, bmp, jpeg, png, tiff, webp)"
+    "motion JPEG, or an image (apng, avif, bmp, heic, jpeg, png, tiff, webp)"
 )
 """The kinds of video files that are read."""
 

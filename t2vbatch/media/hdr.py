@@ -34,6 +34,21 @@ _STRIP_PIXELS = 1 << 19
 
 
 @dataclass(frozen=True)
+class HdrPixels:
+    """The pixels of an HDR image at its own depth.
+
+    Attributes:
+        values: shape (H, W, 3), RGB.
+        top: the largest value of the signal.
+        peak_nits: brightest light of the file, in cd/m2; PEAK_NITS if it does not state it.
+    """
+
+    values: npt.NDArray[np.uint16]
+    top: int
+    peak_nits: float = PEAK_NITS
+
+
+@dataclass(frozen=True)
 class HdrConversion:
     """From HDR to 8-bit sRGB.
 

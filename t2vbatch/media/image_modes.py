@@ -9,20 +9,23 @@ floats                0..1
 palette, alpha        straight alpha on the background, also for a transparent colour of a PNG or GIF
 CMYK, Lab, grey, RGB  by the embedded ICC profile; without one, Pillow's formulas
 PNG without profile   by its chunks gAMA and cHRM; cICP comes before a profile
+HDR                   tone-mapped from all of its bits
 ====================  ==================================================================================
 
 Values outside the range are an error: no value is clipped.
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
 
-from t2vbatch.media.colours import png_conversion, tagged_conversion
+from t2vbatch.media.colours import Conversion, png_conversion, tagged_conversion
+from t2vbatch.media.hdr import HDR_TRANSFERS, HdrConversion, HdrPixels
 from t2vbatch.media.reading import Colour
 
 _BITS, _PHOTOMETRIC, _MAX_SAMPLE, _SAMPLE_FORMAT, _S_MAX_SAMPLE = 258, 262, 281, 339, 341
@@ -31,8 +34,13 @@ _MODE_OF_SPACE = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 _CUBE_STEPS = 9
 
 
-def to_srgb(image: Image.Image, background: Colour) -> Image.Image:
+def to_srgb(
+    image: Image.Image, background: Colour, deep: Callable[[], HdrPixels | None] = lambda: None
+) -> Image.Image:
     """The current frame of an image as mode RGB, not yet turned by its EXIF orientation.
+
+    Args:
+        deep: reads the same frame at its own depth, of which Pillow gives 8 bits; only called for HDR.
 
     Raises:
         ValueError: values outside their range, or colours that are not supported.
@@ -45,7 +53,7 @@ def to_srgb(image: Image.Image, background: Colour) -> Image.Image:
         _refuse_signed(image)
         _correct_transparent_colour(image, raw)
         colours, alpha = _colours(image), _alpha(image)
-    shown = _by_tags(colours, image.info)
+    shown = _by_tags(colours, image.info, deep)
     if alpha is None:
         return shown
     behind = Image.new("RGB", shown.size, background)
@@ -138,16 +146,33 @@ def _first(value: Any) -> Any:
     return value[0] if isinstance(value, tuple) else value
 
 
-def _by_tags(image: Image.Image, info: Mapping[Any, Any]) -> Image.Image:
+def _by_tags(
+    image: Image.Image, info: Mapping[Any, Any], deep: Callable[[], HdrPixels | None]
+) -> Image.Image:
     """The image as mode RGB in sRGB, by its profile or its other colour tags."""
     if "cicp" in info:
-        conversion = tagged_conversion(*info["cicp"])
-    elif transform := _profile(info.get("icc_profile"), image.mode):
+        return _tagged(image, info["cicp"], deep)
+    if nclx := info.get("nclx_profile"):  # Of a HEIC without an ICC profile.
+        return _tagged(image, (nclx["color_primaries"], nclx["transfer_characteristics"]), deep)
+    if transform := _profile(info.get("icc_profile"), image.mode):
         return _transformed(image, transform)
-    elif info.get("icc_profile") and (transform := _profile(info["icc_profile"], "RGB")):
+    if info.get("icc_profile") and (transform := _profile(info["icc_profile"], "RGB")):
         return _transformed(image.convert("RGB"), transform)
-    else:
-        conversion = png_conversion(info)
+    return _converted(image, png_conversion(info))
+
+
+def _tagged(image: Image.Image, tags: tuple[int, int], deep: Callable[[], HdrPixels | None]) -> Image.Image:
+    """The image by its tags of H.273, primaries and transfer: of HDR all bits, if they can be read."""
+    primaries, transfer = tags
+    pixels = deep() if transfer in HDR_TRANSFERS else None
+    if pixels is None:
+        return _converted(image, tagged_conversion(primaries, transfer))
+    conversion = tagged_conversion(primaries, transfer, pixels.peak_nits)
+    assert isinstance(conversion, HdrConversion)
+    return Image.fromarray(replace(conversion, top=pixels.top).applied(pixels.values))
+
+
+def _converted(image: Image.Image, conversion: Conversion | HdrConversion | None) -> Image.Image:
     shown = image.convert("RGB")
     return shown if conversion is None else Image.fromarray(conversion.applied(np.asarray(shown)))
 

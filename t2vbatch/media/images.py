@@ -16,7 +16,9 @@ from t2vbatch.errors import BrokenInputError
 from t2vbatch.job import LIMITS, Limits
 from t2vbatch.media.budget import Budget
 from t2vbatch.media.deadline import in_time
+from t2vbatch.media.deep_images import deep_pixels
 from t2vbatch.media.hdr import HDR_TRANSFERS
+from t2vbatch.media.heif import is_heif, is_sequence, open_heif
 from t2vbatch.media.image_modes import to_srgb
 from t2vbatch.media.quiet import quiet_decoders
 from t2vbatch.media.reading import DEFAULT, Reading
@@ -25,7 +27,9 @@ from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
 quiet_decoders()
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-"""The formats that are read."""
+"""Pillow's formats that are read."""
+
+_KNOWN = ", ".join(sorted((*FORMATS, "HEIC")))
 
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SUBFILE_TYPE, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION = 254, 262, 330, 50706
@@ -43,14 +47,16 @@ def is_image(head: bytes) -> bool:
     """Whether a file with these first bytes is an image, still or animated. A GIF counts as a video."""
     riff = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
     brands = head[8:32] if head[4:8] == b"ftyp" else b""
-    return head.startswith(_MAGIC) or riff or b"avif" in brands or b"avis" in brands
+    heif = is_heif(head) and not is_sequence(head)
+    return head.startswith(_MAGIC) or riff or heif or b"avif" in brands or b"avis" in brands
 
 
 def image_fault(data: bytes, limits: Limits = LIMITS) -> str | None:
     """Why ``data`` is not a usable image; None if it is one.
 
     Takes about a millisecond: PNG is checked by its checksums, WebP and AVIF by their structure. The other
-    formats have neither and are decoded; JPEG at an eighth of its size, which reads the whole file.
+    formats have neither and are decoded; JPEG at an eighth of its size, which reads the whole file;
+    HEIC by its thumbnail, if it has one.
     """
     try:
         return in_time(limits, lambda: _fault(data, limits))
@@ -68,7 +74,7 @@ def _fault(data: bytes, limits: Limits) -> str | None:
     elif image.format == "TIFF":
         to_srgb(image, DEFAULT.background)
     else:
-        image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))  # only JPEG supports it
+        image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))  # Of JPEG and HEIC only.
         image.load()
     return None
 
@@ -87,8 +93,9 @@ def decode_image(data: bytes, how: Reading = DEFAULT) -> Image.Image:
 
 def _first_page(data: bytes, how: Reading) -> Image.Image:
     image = _opened(data, how.limits)
-    image.seek(_pages(image)[0])
-    return _upright(image, how)
+    if image.format != "HEIF":  # It is opened at its primary image.
+        image.seek(_pages(image)[0])
+    return _upright(image, how, data)
 
 
 def decode_images(files: Sequence[bytes], how: Reading = DEFAULT) -> list[Image.Image]:
@@ -138,7 +145,7 @@ def _every_page(data: bytes, how: Reading) -> tuple[list[Image.Image], float]:
         budget.frame(*image.size)
         size_bytes += image.width * image.height * 3
         budget.total(len(pages), size_bytes)
-        frames.append(_upright(image, how))
+        frames.append(_upright(image, how, data))
         duration_ms += float(image.info.get("duration", 0))
     return frames, len(frames) * 1000 / duration_ms if duration_ms > 0 else _DEFAULT_FPS
 
@@ -156,7 +163,7 @@ def _opened(data: bytes, limits: Limits | None) -> Image.Image:
         # Pillow has a limit of its own for the whole process; the job's may be higher.
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, limits.media_pixels)
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = open_heif(data) if is_heif(data) else Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError:
         allowed = (limits or LIMITS).bound("media_pixels", "pixels")
         raise ValueError(
@@ -201,8 +208,8 @@ def _full_pages(image: Any, count: int) -> Iterator[int]:
             yield page
 
 
-def _upright(image: Image.Image, how: Reading) -> Image.Image:
-    shown = to_srgb(image, how.background)
+def _upright(image: Image.Image, how: Reading, data: bytes) -> Image.Image:
+    shown = to_srgb(image, how.background, lambda: deep_pixels(data, image))
     orientation = image.getexif().get(0x0112)
     if orientation not in range(2, 9):
         return shown
@@ -211,13 +218,12 @@ def _upright(image: Image.Image, how: Reading) -> Image.Image:
 
 
 def _unknown(data: bytes) -> str:
-    known = ", ".join(FORMATS)
     if not data:
-        return f"an empty file, not an image in a known format ({known})"
+        return f"an empty file, not an image in a known format ({_KNOWN})"
     if (kind := file_kind(data[:HEAD_BYTES])) is not None:
-        found = f"{kind.name}, not an image in a known format ({known})"
+        found = f"{kind.name}, not an image in a known format ({_KNOWN})"
         return f"{found}; {kind.fix}" if kind.fix else found
-    return f"not an image in a known format ({known}) and mode"
+    return f"not an image in a known format ({_KNOWN}) and mode"
 
 
 def _refuse_raw(image: Any) -> None:
@@ -231,4 +237,4 @@ def _refuse_raw(image: Any) -> None:
 def _reason(error: Exception) -> str:
     if isinstance(error, AssertionError):  # Pillow asserts that a PNG with a palette image has the palette
         return "a broken image"
-    return str(error) or type(error).__name__
+    return str(error).strip() or type(error).__name__

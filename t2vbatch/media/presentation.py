@@ -1,7 +1,7 @@
 """Decoded frames as a player presents them: colours, background, size, upright."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,7 +18,7 @@ from av.video.reformatter import ColorRange
 
 from t2vbatch.media.colours import SCALE_EXACT, matrix_option, tagged_conversion
 from t2vbatch.media.container_tags import WHOLE, Crop
-from t2vbatch.media.hdr import PEAK_NITS, HdrConversion
+from t2vbatch.media.hdr import PEAK_NITS, HdrConversion, HdrPixels
 from t2vbatch.media.packed import packed_pixels
 from t2vbatch.media.reading import Colour
 
@@ -27,8 +27,8 @@ Array = npt.NDArray[np.uint8]
 _FORMATS = (("rgb24", "rgba"), ("rgb48", "rgba64"))
 """ffmpeg's pixel formats of the machine's byte order, by depth and alpha."""
 
-_LIMITED_TOP = 255 << 8
-"""White in 16 bits as ffmpeg's ``scale`` makes it of limited range."""
+_FULL_TOP, _LIMITED_TOP = 65535, 255 << 8
+"""White in 16 bits as ffmpeg's ``scale`` makes it of full and of limited range."""
 
 DOLBY_ONLY = "Dolby Vision without an HDR10 or SDR base (profile 5); convert the file to SDR first"
 """Why a video is refused whose colours only decoders of Dolby Vision can show."""
@@ -75,8 +75,8 @@ class Converter:
     def __init__(self, frame: VideoFrame, size: tuple[int, int], how: Shown) -> None:
         self._colours = tagged_conversion(frame.color_primaries, frame.color_trc, _peak_nits(frame))
         self._deep = isinstance(self._colours, HdrConversion)  # 8 bits would show bands.
-        if isinstance(self._colours, HdrConversion) and _is_limited(frame):
-            self._colours = replace(self._colours, top=_LIMITED_TOP)
+        if isinstance(self._colours, HdrConversion):
+            self._colours = replace(self._colours, top=_top(frame))
         self.size, self._background = size, how.background
         self._crop = how.part(frame)
         self._turn = Turn.of(frame)
@@ -84,26 +84,11 @@ class Converter:
         self._kind, self._deinterlaces = _kind(frame), frame.interlaced_frame
         self._graph = Graph()  # Kept here: its filters do not keep it alive.
         self._graph.threads = 1
-        self._source, self._sink = self._filters(frame)
-
-    def _filters(self, frame: VideoFrame) -> tuple[FilterContext, FilterContext]:
-        # The graph needs some time base and pixel aspect; both are the caller's business.
-        source = (
-            f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base=1/1000:"
-            f"pixel_aspect=1/1:colorspace={frame.colorspace}:range={frame.color_range}"
-        )
-        chain = [
-            self._graph.add("buffer", source),
-            *(self._graph.add(name, arguments) for name, arguments in self._steps(frame)),
-            self._graph.add("buffersink"),
-        ]
-        self._graph.link_nodes(*chain)
-        self._graph.configure()
-        return chain[0], chain[-1]
+        self._source, self._sink = _chain(self._graph, frame, self._steps(frame))
 
     def _steps(self, frame: VideoFrame) -> list[tuple[str, str]]:
         """The filters between a decoded frame and a shown one, with their arguments."""
-        colours = f"out_range=pc{matrix_option(frame.colorspace, frame.width, frame.height)}:{SCALE_EXACT}"
+        colours = _rgb_option(frame)
         packed = ("format", _FORMATS[self._deep][self._alpha])
         size = f"{self.size[0]}:{self.size[1]}"
         fields = [("yadif", "deint=interlaced")] if self._deinterlaces else []
@@ -145,6 +130,40 @@ class Converter:
         return self._turn.applied(pixels)
 
 
+def hdr_pixels(frame: VideoFrame) -> HdrPixels:
+    """A frame of an HDR image as RGB of 16 bits, as it is stored: neither turned nor cropped."""
+    graph = Graph()
+    graph.threads = 1
+    steps = [("scale", _rgb_option(frame)), ("format", _FORMATS[True][False])]
+    source, sink = _chain(graph, frame, steps)
+    source.push(frame)
+    source.push(None)
+    converted = sink.pull()
+    assert isinstance(converted, VideoFrame)
+    return HdrPixels(packed_pixels(converted, 3, deep=True), _top(frame), _peak_nits(frame))
+
+
+def _rgb_option(frame: VideoFrame) -> str:
+    """Options of ffmpeg's ``scale`` filter that turn a frame into RGB."""
+    return f"out_range=pc{matrix_option(frame.colorspace, frame.width, frame.height)}:{SCALE_EXACT}"
+
+
+def _chain(
+    graph: Graph, frame: VideoFrame, steps: Sequence[tuple[str, str]]
+) -> tuple[FilterContext, FilterContext]:
+    """The source and the sink of a graph for frames of this kind. ``steps``: filters with their arguments."""
+    # The graph needs some time base and pixel aspect; both are the caller's business.
+    source = (
+        f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}:time_base=1/1000:"
+        f"pixel_aspect=1/1:colorspace={frame.colorspace}:range={frame.color_range}"
+    )
+    filters = [("buffer", source), *steps, ("buffersink", None)]
+    chain = [graph.add(name, arguments) for name, arguments in filters]
+    graph.link_nodes(*chain)
+    graph.configure()
+    return chain[0], chain[-1]
+
+
 def _kind(frame: VideoFrame) -> tuple[int | str, ...]:
     return (
         frame.width,
@@ -184,9 +203,10 @@ class Turn:
         return turned[:: -1 if self.mirrored_y else 1, :: -1 if self.mirrored_x else 1]
 
 
-def _is_limited(frame: VideoFrame) -> bool:
-    """Whether black and white are 16 and 235 of 256, as in all YUV without a tag that says otherwise."""
-    return not frame.format.is_rgb and frame.color_range != ColorRange.JPEG
+def _top(frame: VideoFrame) -> int:
+    """White in 16 bits. Black and white of YUV are 16 and 235 of 256, unless a tag says otherwise."""
+    is_limited = not frame.format.is_rgb and frame.color_range != ColorRange.JPEG
+    return _LIMITED_TOP if is_limited else _FULL_TOP
 
 
 def _peak_nits(frame: VideoFrame) -> float:

@@ -48,8 +48,7 @@ _GENERAL: tuple[tuple[str, str, str], ...] = (
 )
 
 _MEDIA: tuple[tuple[str, str, str], ...] = (
-    (r".{4}ftyp(heic|heix|heim|heis|hevc|hevx)", "a HEIC image", _PNG),
-    (r".{4}ftyp(mif1|msf1).{4}.{0,40}(heic|heix|heim|heis|hevc|hevx)", "a HEIC image", _PNG),
+    (r".{4}ftyp(avci|jpeg|j2ki|vvic|evbi|unif)", "a HEIF image of an unusual codec", _PNG),
     (r".{4}ftypcrx ", "a camera's raw file (CR3)", _DEVELOP),
     (r"(II\*\x00|MM\x00\*).{4}CR\x02", "a camera's raw file (CR2)", _DEVELOP),
     (r"FUJIFILMCCD-RAW", "a camera's raw file (RAF)", _DEVELOP),

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.numpy
@@ -63,6 +64,7 @@ def _made(target: str) -> Iterator[bytes]:
             yield b"a: &a [1, 2]\nb: *a\n<<: {manifest: 2024-01-01}\n"
         case "image":
             yield from (_image(kind) for kind in ("PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "AVIF"))
+            yield _heic()
         case "video":
             yield from (_video(kind) for kind in ("mp4", "webm", "gif"))
         case "frames":
@@ -109,6 +111,12 @@ def _image(kind: str) -> bytes:
     more = [Image.new("RGB", (9, 7), (0, 90, 0))] if kind in ("GIF", "TIFF", "WEBP") else []
     options = {"save_all": True, "append_images": more} if more else {}
     Image.new("RGB", (9, 7), (200, 0, 0)).save(sink, kind, **options)
+    return sink.getvalue()
+
+
+def _heic() -> bytes:
+    sink = io.BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", (64, 48), (200, 0, 0))).save(sink)
     return sink.getvalue()
 
 

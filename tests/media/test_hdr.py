@@ -1,5 +1,7 @@
 """HDR videos and images: tone-mapped as ffmpeg does it, and what cannot be converted."""
 
+import io
+import struct
 import subprocess
 from pathlib import Path
 
@@ -7,11 +9,12 @@ import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from t2vbatch.errors import EncodeError
 from t2vbatch.media.decoding import decode_file
 from t2vbatch.media.images import decode_image
-from t2vbatch.media.reading import DEFAULT
+from t2vbatch.media.reading import DEFAULT, Reading
 from tests.media.test_decoding import H265, ffmpeg
 from tests.media.test_image_modes import png
 
@@ -136,6 +139,70 @@ def test_an_hdr_image_is_tone_mapped(transfer: int, value: int) -> None:
         png(b"\0" + bytes((value,) * 3), (1, 1), 8, 2, (b"cICP", bytes((9, transfer, 0, 1))))
     )
     assert np.abs(np.asarray(image)[0, 0].astype(int) - 214).max() <= 3
+
+
+def slope() -> npt.NDArray[np.float64]:
+    """A slope of 8 steps in 8 bits."""
+    return np.linspace(0.4, 0.43, WIDTH)[None, :, None] * np.ones((HEIGHT, 1, 3))
+
+
+def hdr_png(kind: int, pixels: npt.NDArray[np.float64]) -> bytes:
+    """A PNG of 16 bits of PQ. ``kind``: its colour type."""
+    channels = {0: [0], 2: [0, 1, 2], 4: [0, 3], 6: [0, 1, 2, 3]}[kind]
+    opaque = np.concatenate([pixels, np.ones((*pixels.shape[:2], 1))], -1)[..., channels]
+    rows = np.rint(opaque * 65535).astype(">u2").reshape(len(pixels), -1)
+    raw = b"".join(b"\0" + row.tobytes() for row in rows)
+    return png(raw, (WIDTH, HEIGHT), 16, kind, (b"cICP", bytes((9, 16, 0, 1))))
+
+
+def hdr_avif(folder: Path, pixels: npt.NDArray[np.float64], pixel_range: str) -> bytes:
+    """An AVIF of 10 bits of PQ."""
+    encoder = ("-c:v", "libaom-av1", "-crf", "0", "-cpu-used", "8", "-still-picture", "1")
+    convert = f"scale=out_color_matrix=bt2020nc:out_range={pixel_range},format=yuv444p10le"
+    tags = f"setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc:range={pixel_range}"
+    video = hdr(folder / "a.mkv", pixels, "smpte2084")
+    return ffmpeg(folder / "a.avif", f"-i {video} -vf {convert},{tags}", " ".join(encoder)).read_bytes()
+
+
+@pytest.mark.parametrize("kind", [0, 2, 4, 6], ids=["grey", "colour", "grey and alpha", "colour and alpha"])
+def test_all_bits_of_an_hdr_png_are_tone_mapped(kind: int) -> None:
+    """A PNG of 16 bits has the pixels of a video, and no bands."""
+    shown = np.asarray(decode_image(hdr_png(kind, slope())))[0, :, 0].astype(int)
+    assert len(np.unique(shown)) > 11
+    assert np.all(np.diff(shown) >= 0)
+    white = np.full((HEIGHT, WIDTH, 3), 0.5807)
+    assert abs(level(np.asarray(decode_image(hdr_png(kind, white)))) - 214) <= 1
+
+
+@pytest.mark.parametrize("pixel_range", ["tv", "pc"])
+def test_all_bits_of_an_hdr_avif_are_tone_mapped(tmp_path: Path, pixel_range: str) -> None:
+    """An AVIF of 10 bits has the pixels of the video that it was made of."""
+    shown = np.asarray(decode_image(hdr_avif(tmp_path, ramps(), pixel_range))).astype(int)
+    expected = decode_file(tmp_path / "a.mkv", DEFAULT).frames[0]
+    assert np.abs(shown[: HEIGHT // 3] - expected[: HEIGHT // 3]).max() <= 4
+    assert np.percentile(np.abs(shown - expected), 95) <= 4
+    steps = np.asarray(decode_image(hdr_avif(tmp_path, slope(), pixel_range)))[0, :, 0]
+    assert len(np.unique(steps)) > 11
+
+
+def test_the_peak_of_an_hdr_png_is_that_of_the_file() -> None:
+    """With a MaxCLL of 203 cd/m2 no highlight is compressed, so diffuse white is white."""
+    light = (b"cLLI", struct.pack(">II", 203 * 10_000, 100 * 10_000))
+    raw = b"\0" + struct.pack(">3H", *[round(0.5807 * 65535)] * 3)
+    data = png(raw, (1, 1), 16, 2, (b"cICP", bytes((9, 16, 0, 1))), light)
+    assert int(np.asarray(decode_image(data)).min()) >= 253
+
+
+def test_an_hdr_avif_with_alpha_keeps_it() -> None:
+    """The alpha of an AVIF, which only Pillow reads, is on the background."""
+    image = Image.new("RGBA", (32, 16), (148, 148, 148, 0))
+    image.paste((148, 148, 148, 255), (0, 0, 16, 16))
+    out = io.BytesIO()
+    image.save(out, "AVIF", quality=100)
+    data = out.getvalue().replace(b"nclx\0\x01\0\x0d", b"nclx\0\x09\0\x10")
+    shown = np.asarray(decode_image(data, Reading(background=(9, 90, 200)))).astype(int)
+    assert np.abs(shown[8, 2] - 214).max() <= 3
+    assert shown[8, -2].tolist() == [9, 90, 200]
 
 
 def test_dolby_vision_without_a_base_is_refused(tmp_path: Path) -> None:

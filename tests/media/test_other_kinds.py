@@ -30,8 +30,7 @@ def _tiff(tags: dict[int, int], subfile: int = 0) -> bytes:
 
 
 KINDS = {
-    "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC image"),
-    "HEIC by a compatible brand": (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "a HEIC image"),
+    "HEIF with H.264": (b"\0\0\0\x18ftypavci\0\0\0\0mif1avci", "a HEIF image of an unusual codec"),
     "CR3": (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "raw file (CR3)"),
     "CR2": (b"II*\0\x10\0\0\0CR\2\0" + bytes(30), "raw file (CR2)"),
     "RAF": (b"FUJIFILMCCD-RAW 0201", "raw file (RAF)"),
