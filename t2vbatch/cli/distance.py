@@ -13,7 +13,7 @@ from t2vbatch.cli.run import Json, terminal_width
 from t2vbatch.errors import UsageError
 
 if TYPE_CHECKING:
-    from t2vbatch.commands.run import Result
+    from t2vbatch.commands.distance import DistanceResult
 
 Reference = Annotated[
     str | None, typer.Option(metavar="PATH", help="Folder of videos, or an .npz file of saved statistics.")
@@ -113,12 +113,12 @@ def distance(
     raise typer.Exit(0 if result.ending == "finished" else 130)
 
 
-def _print(result: "Result", as_json: bool) -> None:
+def _print(result: "DistanceResult", as_json: bool) -> None:
     from t2vbatch.analysis.summary_text import distance_notes, distance_table
 
     if as_json:
-        summary = result.summary.to_json()["models"]
-        found = {model: of_model["distances"] for model, of_model in summary.items()}
+        models = result.summary.to_json()["models"]
+        found = {model: of_model["distances"] for model, of_model in models.items()}
         typer.echo(json.dumps({"ending": result.ending, "distances": found}, ensure_ascii=False))
     else:
         typer.echo(distance_table(result.summary).render("text", terminal_width()))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from t2vbatch.analysis.planning import Goal
     from t2vbatch.analysis.votes import VoteSummary
     from t2vbatch.commands.compare import Compared
-    from t2vbatch.commands.run import Result
+    from t2vbatch.commands.score import ScoreResult
 
 Outputs = Annotated[
     list[str], typer.Argument(metavar="OUTPUT", help="Output folders of runs.", show_default=False)
@@ -80,8 +80,8 @@ def score(
     """Add scores to a finished run.
 
     They are computed from the video files; no video is generated. The exit code is 3 if a video could not be
-    scored. The job of another person's output may name
-    a program as a metric, or a cluster: both are used only after you confirm it, or with --allow-code.
+    scored. The job of another person's output may name a program as a metric, or a cluster: both are used
+    only after you confirm it, or with --allow-code.
 
     \b
     Example:
@@ -109,22 +109,22 @@ def score(
     raise typer.Exit(_score_code(result))
 
 
-def _print_scored(result: "Result", as_json: bool) -> None:
+def _print_scored(result: "ScoreResult", as_json: bool) -> None:
     from t2vbatch.analysis.summary_text import render_text
 
     if as_json:
-        counts = {"scored": result.made, "unscored": result.unscored, "ending": result.ending}
+        counts = {"scored": result.scored, "unscored": result.unscored, "ending": result.ending}
         typer.echo(json.dumps({**counts, "summary": result.summary.to_json()}, ensure_ascii=False))
         return
     width = terminal_width()
     typer.echo(fitted(render_text(result.summary, width, timing=False), width))
-    typer.echo(f"{counted(result.made, 'video')} scored")
+    typer.echo(f"{counted(result.scored, 'video')} scored")
     if result.unscored:
         lost = counted(result.unscored, "video")
         typer.echo(f"{lost} could not be scored; the column score_errors of results.parquet says why")
 
 
-def _score_code(result: "Result") -> int:
+def _score_code(result: "ScoreResult") -> int:
     if result.ending != "finished":
         return 130
     return 3 if result.unscored else 0

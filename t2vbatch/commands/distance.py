@@ -1,17 +1,31 @@
 """Measures distances of a finished run from its video files, with the workers and the engine of a run."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from t2vbatch.analysis.distance.measure import measure
 from t2vbatch.analysis.distance.reference import is_saved
 from t2vbatch.analysis.distance.spec import distance_specs
+from t2vbatch.analysis.summary import Summary
 from t2vbatch.commands.rebuild import rebuild
-from t2vbatch.commands.run import Result
-from t2vbatch.engines import Engine, Progress
+from t2vbatch.engines import Ending, Engine, Progress
 from t2vbatch.errors import MetricError, UsageError
 from t2vbatch.job import Distance, Job
 from t2vbatch.models.pins import using_pins
 from t2vbatch.output.store import open_store
+
+
+@dataclass(frozen=True)
+class DistanceResult:
+    """The result of measuring an output.
+
+    Attributes:
+        summary: with the distances of each model.
+        ending: ``interrupted`` if some distances are not measured yet; the next call continues.
+    """
+
+    summary: Summary
+    ending: Ending
 
 
 def measure_output(
@@ -20,16 +34,13 @@ def measure_output(
     engine: Callable[[Job], Engine],
     watch: Callable[[Progress], None] = lambda progress: None,
     save: str | None = None,
-) -> Result:
+) -> DistanceResult:
     """Bring the distances of an output up to date, and write them to its summary and report.
 
     Args:
         distances: name: distance; None means the distances of the output's job.
         engine: makes the engine; called only if features of a video are missing.
         save: path or URI for the statistics of the reference; allowed with a single distance.
-
-    Returns:
-        ``made`` is 0, because no video is generated.
 
     Raises:
         UsageError: the folder contains no run, or a distance is invalid.
@@ -55,4 +66,4 @@ def measure_output(
         plan = store.read_plan()
         ending = measure(store, plan, asked, specs, engine, watch, save)
         store.write_job(job)
-        return Result(rebuild(store, plan, job), 0, ending, store.uri)
+        return DistanceResult(rebuild(store, plan, job), ending)

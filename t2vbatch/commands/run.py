@@ -54,11 +54,10 @@ class Result:
 
     Attributes:
         made: number of videos that this run generated; those that existed before do not count.
-        ending: ``finished``, or ``interrupted`` with samples pending.
+        ending: ``finished``; or with samples pending ``interrupted``, or ``spent`` if the budget is used up.
         tracked: tracker: where the run is shown there; a tracker that failed is left out.
         selected: whether it was a run of selected samples.
         remade: videos whose files were missing or damaged: whether the new file has the same bytes.
-        unscored: number of videos that ``score`` could not read or score.
     """
 
     summary: Summary
@@ -68,7 +67,6 @@ class Result:
     tracked: Mapping[str, str] = field(default_factory=dict)
     selected: bool = False
     remade: Mapping[str, bool] = field(default_factory=dict)
-    unscored: int = 0
 
 
 def refuse(repeats: Repeats) -> bool:

@@ -1,47 +1,68 @@
 """Adds or renews scores of a finished run from its video files, without generating videos.
 
-It uses the workers, the engine and the scheduler of a run: a unit is one video, ``generate`` reads its file
-and ``finish`` scores it. Scores stay in ``scores/SAMPLE_ID.json`` until all videos are scored, and then enter
-the records together. After an interruption the next call scores the missing videos.
+It uses the engine and the scheduler of a run: a unit is one video, and ``worker.video_scorer`` reads and
+scores it. Scores stay in ``scores/SAMPLE_ID.json`` until all videos are scored, and then enter the records
+together. After an interruption the next call scores the missing videos.
 """
 
 import json
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from t2vbatch.analysis.summary import Summary
 from t2vbatch.canonical import digest
 from t2vbatch.commands.rebuild import rebuild
-from t2vbatch.commands.run import Result, Watch
-from t2vbatch.engines import Ending, Engine, RunCallbacks
-from t2vbatch.errors import RowError, SampleError
+from t2vbatch.commands.run import Watch
+from t2vbatch.engines import Ending, Engine, Progress, RunCallbacks
+from t2vbatch.errors import RowError
 from t2vbatch.job import Clip, Job
 from t2vbatch.manifest import Media
-from t2vbatch.media.reading import Reading, reading_of
-from t2vbatch.media.video import Video, decode, decode_audio
+from t2vbatch.media.reading import reading_of
 from t2vbatch.metrics import check_metrics
 from t2vbatch.metrics.identity import score_identities
-from t2vbatch.metrics.protocol import RowInputs
 from t2vbatch.metrics.registry import asked_texts, job_metrics
-from t2vbatch.metrics.scorer import Scorer, Scores, is_lost, load_metrics
-from t2vbatch.models import set_up_torch
-from t2vbatch.models.calls.inputs import read_image
+from t2vbatch.metrics.scorer import Scores, is_lost
 from t2vbatch.models.pins import using_pins
 from t2vbatch.output.records import RECORDS
 from t2vbatch.output.scored_by import Scorers, outdated_columns
 from t2vbatch.output.store import Store, open_store
 from t2vbatch.plan import Plan, Unit
-from t2vbatch.worker.protocol import Failure, Outcome, Work
+from t2vbatch.worker.protocol import Failure
+from t2vbatch.worker.video_scorer import ScoreCache, VideoScorerFactory, VideoToScore
 
 _log = logging.getLogger(__name__)
 
-_FOLDER = "scores"
+_MODEL = "scores"
+"""Units belong to models; those of this run all belong to this one."""
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """The result of scoring an output.
+
+    Attributes:
+        scored: number of videos that this call scored.
+        unscored: number of videos that it could not read or score.
+        ending: ``interrupted`` if some videos were left; the next call scores them.
+    """
+
+    summary: Summary
+    scored: int
+    unscored: int
+    ending: Ending
+
+
+@dataclass
+class _Counts:
+    """The videos of this call so far; see ScoreResult."""
+
+    scored: int = 0
+    unscored: int = 0
 
 
 def score_output(
@@ -51,7 +72,7 @@ def score_output(
     clip: Clip | None = None,
     renew: bool = False,
     watch: Watch = lambda progress: None,
-) -> Result:
+) -> ScoreResult:
     """Bring the scores of an output up to date.
 
     Args:
@@ -59,9 +80,6 @@ def score_output(
         engine: makes the engine; called only if a video lacks a score.
         clip: the CLIP to score with; None means the job's.
         renew: score all videos again.
-
-    Returns:
-        ``made`` is the number of videos that were scored.
 
     Raises:
         UsageError: the folder contains no run, or a metric is invalid.
@@ -81,11 +99,11 @@ def score_output(
         unscored = _unscored(plan, records, {} if renew else scorers)
         missing = [position for position in unscored if not cache.has(plan.planned(position).sample_id)]
         ending: Ending = "finished"
-        failed: list[int] = []
+        counts = _Counts()
         if missing:
-            units = {_FOLDER: [Unit(_FOLDER, (position,), 1.0) for position in missing]}
-            factories = {_FOLDER: VideoScorerFactory(asked, cache)}
-            callbacks = _callbacks(plan, job, records, cache, scorers, watch, failed)
+            units = {_MODEL: [Unit(_MODEL, (position,), 1.0) for position in missing]}
+            factories = {_MODEL: VideoScorerFactory(asked, cache)}
+            callbacks = _callbacks(plan, job, records, cache, scorers, watch, counts)
             ending = engine(job).run(units, job, factories, callbacks)
         if ending == "finished":
             store.rewrite(_merged(records, cache))
@@ -93,103 +111,7 @@ def score_output(
             store.write_job(job)
             cache.clear()
         summary = rebuild(store, plan, job)
-        scored = len(missing) - len(failed)
-        return Result(summary, scored, ending, store.uri, unscored=len(failed))
-
-
-@dataclass(frozen=True)
-class VideoToScore:
-    """A finished video, the payload of a unit."""
-
-    sample_id: str
-    video: str
-    fps: float
-    prompt: str | None
-    images: Mapping[str, Media]
-    texts: Mapping[str, Any]
-    how: Reading
-    has_audio: bool
-
-
-@dataclass(frozen=True)
-class VideoScorerFactory:
-    """Starts a worker that scores videos; small and picklable."""
-
-    job: Job
-    cache: "ScoreCache"
-
-    def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "VideoScorer":
-        """Load the metrics; see Factory."""
-        set_up_torch(self.job.workers.cpus)
-        return VideoScorer(self.cache, load_metrics(self.job, device))
-
-
-class VideoScorer:
-    """Scores finished videos."""
-
-    def __init__(self, cache: "ScoreCache", scorer: Scorer) -> None:
-        self._cache, self._scorer = cache, scorer
-        self._read: dict[int, tuple[Work[VideoToScore], list[Video]]] = {}
-
-    def generate(self, work: Work["VideoToScore"]) -> int:
-        """Read the videos of the unit; returns the bytes of their frames."""
-        videos = [self._decoded(item) for item in work.payloads]
-        self._read[work.key] = work, videos
-        return sum(video.frames.nbytes for video in videos)
-
-    def finish(self, key: int) -> tuple[Outcome, ...]:
-        """Score the videos that ``generate`` read, and store the scores."""
-        work, videos = self._read.pop(key)
-        outcomes = []
-        for position, item, video in zip(work.positions, work.payloads, videos, strict=True):
-            try:
-                start = time.perf_counter()
-                images = {name: read_image(media, item.how) for name, media in item.images.items()}
-                row = RowInputs(images.get("last_image"), item.texts)
-                scores = self._scorer.score(video, item.prompt, images.get("image"), row)
-                self._cache.keep(item.sample_id, scores, time.perf_counter() - start)
-                outcomes.append(Outcome(position, "ok"))
-            except SampleError as error:
-                outcomes.append(Outcome(position, "failed", Failure.of(error)))
-        return tuple(outcomes)
-
-    def _decoded(self, item: "VideoToScore") -> Video:
-        with self._cache.store.video(item.video) as path:
-            frames = decode(path).frames
-            heard = item.has_audio and self._scorer.needs_audio
-            audio = decode_audio(path, len(frames) / item.fps) if heard else None
-        # ffmpeg rounds the rate of a file to two decimals; the run scored with the exact one.
-        return Video(frames, item.fps, audio)
-
-
-@dataclass(frozen=True)
-class ScoreCache:
-    """Stores scores until all videos are scored. It ignores scores of another scorer ``identity``."""
-
-    store: Store
-    identity: str
-
-    def keep(self, sample_id: str, scores: Scores, seconds: float) -> None:
-        found = asdict(scores) | {"score_s": seconds, "scorer": self.identity}
-        self.store.write_json(_name(sample_id), found)
-
-    def found(self, sample_id: str) -> Mapping[str, Any] | None:
-        try:
-            found: dict[str, Any] = self.store.read_json(_name(sample_id))
-        except FileNotFoundError:
-            return None
-        return found if found.pop("scorer", None) == self.identity else None
-
-    def has(self, sample_id: str) -> bool:
-        return self.found(sample_id) is not None
-
-    def sample_ids(self) -> list[str]:
-        """The samples with stored scores."""
-        return [PurePosixPath(name).stem for name in self.store.folder.names(_FOLDER)]
-
-    def clear(self) -> None:
-        for name in list(self.store.folder.names(_FOLDER)):
-            self.store.folder.delete(name)
+        return ScoreResult(summary, counts.scored, counts.unscored, ending)
 
 
 def _callbacks(
@@ -199,7 +121,7 @@ def _callbacks(
     cache: ScoreCache,
     scorers: Scorers,
     watch: Watch,
-    failed: list[int],
+    counts: _Counts,
 ) -> RunCallbacks[VideoToScore]:
     # A search for each of a million samples would take a million looks at each record.
     lines = pc.index_in(plan.table["sample_id"], records["sample_id"].combine_chunks())
@@ -230,13 +152,17 @@ def _callbacks(
         reason = f"{failure.error_type}: {failure.error}"
         scores = Scores(dict.fromkeys(scorers), dict.fromkeys(scorers, reason), None, None, scorers)
         cache.keep(plan.planned(position).sample_id, scores, 0.0)
-        failed.append(position)
+        counts.unscored += 1
+
+    def progress(now: Progress) -> None:
+        counts.scored = now.ok
+        watch(now)
 
     return RunCallbacks(
         payload=payload,
         committed=lambda position: "ok" if cache.has(plan.planned(position).sample_id) else None,
         quarantine=quarantine,
-        progress=watch,
+        progress=progress,
     )
 
 
@@ -304,7 +230,3 @@ def _rescored(row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any
     if found["prompt_tokens"] is not None:
         changed |= {name: found[name] for name in ("prompt_tokens", "prompt_truncated")}
     return changed
-
-
-def _name(sample_id: str) -> str:
-    return f"{_FOLDER}/{sample_id}.json"

@@ -46,8 +46,8 @@ class Engine(Protocol):
         """Bring every position to a result; both mappings are by model.
 
         Returns:
-            ``finished`` when every position is committed or quarantined, ``interrupted`` when a signal
-            left some pending.
+            ``finished`` when every position is committed or quarantined; with positions pending
+            ``interrupted`` after a signal, and ``spent`` when the job's budget is used up.
 
         Raises:
             UsageError: the job needs something that this machine or cluster does not have, or a model

@@ -293,7 +293,7 @@ def test_the_stored_plan_is_enough_for_scores_and_report(edits: Edits) -> None:
     (edits.folder / "out/job.yaml").write_text(text)
     with store.lease() as held:
         assert rebuild(held, held.read_plan(), held.read_job()).counts.ok == 3
-    assert score_output(edits.out, {"flicker": {}}, engine_for).made == 3
+    assert score_output(edits.out, {"flicker": {}}, engine_for).scored == 3
     assert store.read_table("results.parquet")["prompt"].to_pylist() == [f"r{n}" for n in range(3)]
 
 
@@ -309,7 +309,7 @@ def test_a_lost_score_is_computed_again_and_an_undefined_one_is_not(edits: Edits
         record |= {"scores": json.dumps(scores), "score_errors": json.dumps({"motion": reason})}
     with store.lease() as held:
         held.rewrite(type(held.records()).from_pylist(records, held.records().schema))
-    assert score_output(edits.out, None, engine_for).made == 1
+    assert score_output(edits.out, None, engine_for).scored == 1
 
 
 def test_repair_makes_damaged_videos_again_with_the_same_bytes(edits: Edits) -> None:

@@ -120,7 +120,7 @@ def test_scores_stay_with_the_old_weights(hub: Hub, tmp_path: Path) -> None:
     assert run_job(again, engine_for).made == 0
     before = score_identities(again.job)
     found = score_output(str(tmp_path / "out"), {"clip_temporal": {}}, engine_for, renew=True)
-    assert found.made == 2
+    assert found.scored == 2
     assert found.summary.models[0].scores == first.summary.models[0].scores
     assert load_metrics(again.job).metrics
     hub.add("org/clip", CLIP, NEW, projection_dim=512)

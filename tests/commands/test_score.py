@@ -112,7 +112,7 @@ def test_scoring_afterwards_gives_the_runs_own_numbers(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     first, second = made(tmp_path / "a", dict(PIXELS)), made(tmp_path / "b", {})
-    assert score_output(second, PIXELS, engine_for).made == 2
+    assert score_output(second, PIXELS, engine_for).scored == 2
     assert scores(first, *PIXELS) == scores(second, *PIXELS)
     assert scores(first, "frames_sha256") == scores(second, "frames_sha256")
 
@@ -140,12 +140,12 @@ def test_only_what_is_missing_is_scored(tmp_path: Path) -> None:
     """
     output = made(tmp_path, {"flicker": {}})
     before = scores(output, "flicker")
-    assert score_output(output, None, engine_for).made == 0
-    assert score_output(output, {"sharpness": {}}, engine_for).made == 2
-    assert score_output(output, {"sharpness": {}}, engine_for).made == 0
+    assert score_output(output, None, engine_for).scored == 0
+    assert score_output(output, {"sharpness": {}}, engine_for).scored == 2
+    assert score_output(output, {"sharpness": {}}, engine_for).scored == 0
     assert scores(output, "flicker") == before
     assert None not in scores(output, "sharpness")
-    assert score_output(output, None, engine_for, renew=True).made == 2
+    assert score_output(output, None, engine_for, renew=True).scored == 2
     assert not (Path(output) / "scores").exists() or not list((Path(output) / "scores").iterdir())
 
 
@@ -160,7 +160,7 @@ def test_a_later_run_keeps_the_added_scores(tmp_path: Path) -> None:
 def test_failed_samples_are_not_scored(tmp_path: Path) -> None:
     """Failed samples stay failed and have no score; the others are scored."""
     output = made(tmp_path, {}, faults=["broken"])
-    assert score_output(output, {"motion": {}}, engine_for).made == 2
+    assert score_output(output, {"motion": {}}, engine_for).scored == 2
     assert [value is None for (value,) in scores(output, "motion")] == [False, False, True]
 
 
@@ -170,7 +170,7 @@ def test_a_damaged_video_has_no_score(tmp_path: Path) -> None:
     (video,) = (Path(output) / "videos/fake").glob("red-*")
     video.write_bytes(b"no video")
     result = score_output(output, {"motion": {}}, engine_for)
-    assert (result.made, result.unscored) == (1, 1)
+    assert (result.scored, result.unscored) == (1, 1)
     (red, why), (green, _) = scores(output, "motion", "score_errors")
     assert red is None
     assert "EncodeError" in json.loads(why)["motion"]
@@ -190,8 +190,8 @@ def test_scoring_continues_after_an_interruption(tmp_path: Path) -> None:
     """After an interruption only the missing videos are scored, and all scores enter the results."""
     output = made(tmp_path, {})
     cut = score_output(output, {"motion": {}}, lambda job: Interrupted())
-    assert cut.ending == "interrupted"
-    assert score_output(output, {"motion": {}}, engine_for).made == 1
+    assert (cut.scored, cut.ending) == (1, "interrupted")
+    assert score_output(output, {"motion": {}}, engine_for).scored == 1
     assert None not in [value for (value,) in scores(output, "motion")]
 
 
@@ -221,7 +221,7 @@ def test_a_moved_output_is_scored_where_it_is(tmp_path: Path) -> None:
     """A moved output is scored at its new path, whatever path its job contains."""
     output = made(tmp_path, {})
     shutil.move(output, tmp_path / "moved")
-    assert score_output(str(tmp_path / "moved"), {"motion": {}}, engine_for).made == 2
+    assert score_output(str(tmp_path / "moved"), {"motion": {}}, engine_for).scored == 2
     assert not Path(output).exists()
 
 
@@ -247,7 +247,7 @@ def test_a_program_reads_the_inputs_of_the_row(tmp_path: Path) -> None:
     output = run_job(prepare(job), engine_for).output
     expected = [(10, 200, 3, 2), (200, -1, 4, None)]
     assert scores(output, *yields) == expected
-    assert score_output(output, None, engine_for, renew=True).made == 2
+    assert score_output(output, None, engine_for, renew=True).scored == 2
     assert scores(output, *yields) == expected
 
 
@@ -275,9 +275,9 @@ def test_scores_of_another_scorer_are_outdated(tmp_path: Path) -> None:
     assert scores(output, "row_id", "flicker", "loud") == before
 
     made(tmp_path, other)
-    assert score_output(output, None, engine_for).made == 2
+    assert score_output(output, None, engine_for).scored == 2
     assert [row[0] for row in scores(output, "loud")] == [2.0, 2.0]
-    assert score_output(output, None, engine_for).made == 0
+    assert score_output(output, None, engine_for).scored == 0
 
 
 def test_a_time_limit_does_not_outdate_scores(tmp_path: Path) -> None:
