@@ -31,8 +31,10 @@ FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
 _KNOWN = ", ".join(sorted((*FORMATS, "HEIC")))
 
-_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_SUBFILE_TYPE, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION = 254, 262, 330, 50706
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", *_TIFF)
+_YCBCR, _SUBSAMPLING, _BLACK_WHITE, _FULL_RANGE = 6, 530, 532, (0, 255, 128, 255, 128, 255)
+_SUBFILE_TYPE, _COMPRESSION, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION = 254, 259, 262, 330, 50706
 _SENSOR_VALUES = (32803, 34892)
 """Values of the tag PhotometricInterpretation for a mosaic of sensor values, and for linear ones."""
 _DEFAULT_FPS = 8.0
@@ -172,6 +174,7 @@ def _opened(data: bytes, limits: Limits | None) -> Image.Image:
     except UnidentifiedImageError:
         raise ValueError(_unknown(data)) from None
     _refuse_raw(image)
+    _refuse_plain_ycbcr(image)
     budget.frame(*image.size)
     if image.format in ("JPEG", "MPO") and data.count(_JPEG_SCAN) > _MOST_SCANS:
         raise ValueError(f"a JPEG of more than {_MOST_SCANS} scans")
@@ -223,6 +226,8 @@ def _unknown(data: bytes) -> str:
     if (kind := file_kind(data[:HEAD_BYTES])) is not None:
         found = f"{kind.name}, not an image in a known format ({_KNOWN})"
         return f"{found}; {kind.fix}" if kind.fix else found
+    if data.startswith(_TIFF):
+        return "a TIFF of a mode that is not read, or a damaged one; save it as grey or RGB of 8 or 16 bits"
     return f"not an image in a known format ({_KNOWN}) and mode"
 
 
@@ -232,6 +237,15 @@ def _refuse_raw(image: Any) -> None:
     preview = tags.get(_SUBFILE_TYPE, 0) & 1 and _SUB_IFDS in tags
     if _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) in _SENSOR_VALUES or preview:
         raise ValueError("a camera's raw file, not an image in a known format; develop it to PNG or JPEG")
+
+
+def _refuse_plain_ycbcr(image: Any) -> None:
+    """Pillow shows it as if it had the full range and all colours. It leaves compressed ones to libtiff."""
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(_PHOTOMETRIC) != _YCBCR or tags.get(_COMPRESSION, 1) != 1:
+        return
+    if tags.get(_SUBSAMPLING, (2, 2)) != (1, 1) or tags.get(_BLACK_WHITE, _FULL_RANGE) != _FULL_RANGE:
+        raise ValueError("a TIFF with uncompressed YCbCr; save it as RGB")
 
 
 def _reason(error: Exception) -> str:

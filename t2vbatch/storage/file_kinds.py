@@ -23,7 +23,7 @@ _EXPORT = "export it as CSV in UTF-8, or write Parquet"
 _GENERAL: tuple[tuple[str, str, str], ...] = (
     (r"version https://git-lfs\.github\.com/", "a Git LFS pointer, not the file itself", "run git lfs pull"),
     (
-        r"(?i)\s*(<!doctype html|<html)",
+        r"(?i)(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.{0,400}?-->\s*)?(<!doctype html|<html)",
         "an HTML page",
         "download the file itself, not the page that shows it",
     ),
@@ -32,6 +32,9 @@ _GENERAL: tuple[tuple[str, str, str], ...] = (
     (r"BZh[1-9]1AY&SY", "bzip2-compressed data", _UNPACK),
     (r"\xfd7zXZ\x00", "xz-compressed data", _UNPACK),
     (r"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+    (r"Rar!\x1a\x07", "a RAR archive", _UNPACK),
+    (r"\x89HDF\r\n\x1a\n", "an HDF5 file", "write Parquet"),
+    (r"\x00\x05\x16\x07", "a macOS file of attributes (AppleDouble)", "name the file without ._"),
     (
         r"PK\x03\x04.{22,60}(xl/|\[Content_Types\]|_rels/)",
         "an Excel workbook or another Office file",
@@ -52,8 +55,11 @@ _MEDIA: tuple[tuple[str, str, str], ...] = (
     (r".{4}ftypcrx ", "a camera's raw file (CR3)", _DEVELOP),
     (r"(II\*\x00|MM\x00\*).{4}CR\x02", "a camera's raw file (CR2)", _DEVELOP),
     (r"FUJIFILMCCD-RAW", "a camera's raw file (RAF)", _DEVELOP),
-    (r"II(RO|RS|U\x00)|MMOR", "a camera's raw file", _DEVELOP),
+    (r"II(RO|RS|U\x00)|MMOR|\x00MRM|FOVb", "a camera's raw file", _DEVELOP),
     (r"\xff\x0a|\x00\x00\x00\x0cJXL ", "a JPEG XL image", _PNG),
+    (r"\xff\xd8\xff\xf7", "a JPEG-LS image", _PNG),
+    (r"II\xbc\x01", "a JPEG XR image", _PNG),
+    (r"BPG\xfb", "a BPG image", _PNG),
     (r"\xff\x4f\xff\x51|\x00\x00\x00\x0cjP  ", "a JPEG 2000 image", _PNG),
     (
         r"(?i)\s*(<\?xml.{0,400})?(<!--.{0,400}-->\s*)?<(svg|!doctype svg)",
@@ -61,6 +67,11 @@ _MEDIA: tuple[tuple[str, str, str], ...] = (
         "render it to PNG",
     ),
     (r"%!PS|\xc5\xd0\xd3\xc6", "a PostScript document", "render it to PNG"),
+    (r"\xd7\xcd\xc6\x9a|\x01\x00{3}.{36} EMF", "a Windows metafile", "render it to PNG"),
+    (r"SDPX|XPDS|\x80\x2a\x5f\xd7|\xd7\x5f\x2a\x80", "a DPX or Cineon image", _PNG),
+    (r".{128}DICM", "a DICOM file", "export its images as PNG"),
+    (r"SIMPLE  =", "a FITS file", "export its images as PNG"),
+    (r"\x59\xa6\x6a\x95", "a Sun raster image", _PNG),
     (r"8BPS", "a Photoshop document", _PNG),
     (r"gimp xcf", "a GIMP document", _PNG),
     (r"\x76\x2f\x31\x01", "an OpenEXR image", _PNG),
@@ -75,6 +86,11 @@ _MEDIA: tuple[tuple[str, str, str], ...] = (
     (r"\x0a[\x00-\x05]\x01[\x01\x02\x04\x08]", "a PCX image", _PNG),
     (r"FORM.{4}(ILBM|PBM )", "an ILBM image", _PNG),
     (r"#EXTM3U|ffconcat", "a playlist", "name the video itself"),
+    (r"data:[\w.+/-]{0,80}[;,]", "the text of a data: URL", "write its bytes into a file"),
+    (r"iVBORw0KGgo|/9j/[\w+/]{8}", "an image in Base64", "decode it into a file"),
+    (r"\s*<\?xml|\s*<[A-Za-z]+[ >]", "an XML document", "it may be the error message of a server"),
+    (r"\s*[{\[]\s*[\"{\[\]}]", "JSON", "it may be the error message of a server"),
+    (r".{257}ustar", "a tar archive", _UNPACK),
     (r"RIFF.{4}WAVE|ID3|\xff[\xfa\xfb\xf2\xf3]|fLaC", "a sound file", "name a video"),
 )
 

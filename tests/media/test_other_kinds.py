@@ -1,5 +1,6 @@
 """Files that are no image and no video that is read: each is refused by the name of its kind."""
 
+import base64
 import io
 import struct
 import zlib
@@ -13,7 +14,8 @@ from t2vbatch.errors import BrokenInputError, EncodeError
 from t2vbatch.media.decoding import decode_file
 from t2vbatch.media.images import decode_image, image_fault
 from t2vbatch.media.reading import DEFAULT
-from tests.media.test_decoding import ffmpeg
+from tests.media.test_decoding import ffmpeg, reference
+from tests.media.test_image_modes import tiff
 
 
 def _saved(kind: str, mode: str = "RGB", **options: object) -> bytes:
@@ -27,6 +29,11 @@ def _tiff(tags: dict[int, int], subfile: int = 0) -> bytes:
     for tag, value in {254: subfile, **tags}.items():
         directory[tag] = value
     return _saved("TIFF", tiffinfo=directory)
+
+
+def _two_channels() -> bytes:
+    """A TIFF of grey and alpha of 16 bits, which Pillow cannot open."""
+    return tiff(bytes(8), (2, 1), t258=(16, 16), t262=1, t277=2, t338=2)
 
 
 KINDS = {
@@ -55,6 +62,21 @@ KINDS = {
     "SGI": (_saved("SGI"), "an SGI image"),
     "QOI": (_saved("QOI"), "a QOI image"),
     "ICNS": (_saved("ICNS"), "an icon (ICNS)"),
+    "JPEG-LS": (b"\xff\xd8\xff\xf7\0\x0b\x08", "a JPEG-LS image"),
+    "JPEG XR": (b"II\xbc\x01" + bytes(20), "a JPEG XR image"),
+    "WMF": (b"\xd7\xcd\xc6\x9a" + bytes(40), "a Windows metafile"),
+    "EMF": (b"\1\0\0\0" + bytes(36) + b" EMF" + bytes(20), "a Windows metafile"),
+    "DPX": (b"SDPX" + bytes(40), "a DPX or Cineon image"),
+    "DICOM": (bytes(128) + b"DICM" + bytes(20), "a DICOM file"),
+    "MRW": (b"\0MRM" + bytes(20), "a camera's raw file"),
+    "TIFF of two channels": (_two_channels(), "a TIFF of a mode that is not read"),
+    "Base64": (base64.b64encode(_saved("PNG")), "an image in Base64"),
+    "a data URL": (b"data:image/png;base64,iVBORw0K", "the text of a data: URL"),
+    "an answer of a server": (b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>', "XML"),
+    "JSON": (b'{"error": "not found"}', "JSON"),
+    "a page with a mark": (b"\xef\xbb\xbf<!-- x --><html>", "an HTML page"),
+    "AppleDouble": (b"\0\5\x16\7\0\2\0\0Mac OS X", "AppleDouble"),
+    "RAR": (b"Rar!\x1a\7\1\0", "a RAR archive"),
     "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "run git lfs pull"),
     "a page": (b"<!DOCTYPE html><html>", "an HTML page"),
     "ZIP": (b"PK\3\4" + bytes(40), "a ZIP archive"),
@@ -90,6 +112,16 @@ def test_a_video_of_another_kind_is_refused_by_name(data: bytes, says: str) -> N
     """Videos of other kinds are refused by name, among them playlists, which name other files."""
     with pytest.raises(EncodeError, match=says):
         decode_file(data, DEFAULT)
+
+
+def test_an_uncompressed_tiff_in_ycbcr_is_refused(tmp_path: Path) -> None:
+    """Pillow would show wrong colours; a compressed one is right."""
+    scene = "-f lavfi -i testsrc2=size=64x48:rate=1:duration=1 -frames:v 1 -pix_fmt yuv444p"
+    plain = ffmpeg(tmp_path / "a.tiff", scene, "-compression_algo raw").read_bytes()
+    assert image_fault(plain) == "a TIFF with uncompressed YCbCr; save it as RGB"
+    packed = ffmpeg(tmp_path / "b.tiff", scene, "-compression_algo lzw")
+    shown = np.asarray(decode_image(packed.read_bytes())).astype(int)
+    assert np.abs(shown - reference(packed)[0]).mean() <= 1
 
 
 def test_a_palette_image_without_a_palette_is_broken() -> None:
