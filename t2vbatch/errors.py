@@ -81,8 +81,8 @@ class CombinedJobError(JobError):
 class ErrorCollector:
     """Collects the errors of independent checks, so that the user reads all of them together."""
 
-    def __init__(self) -> None:
-        self._errors: list[UsageError] = []
+    def __init__(self, errors: Sequence[UsageError] = ()) -> None:
+        self._errors = list(errors)
 
     @contextmanager
     def collect(self) -> Iterator[None]:
@@ -97,6 +97,11 @@ class ErrorCollector:
         for found in error.errors if isinstance(error, CombinedJobError) else (error,):
             if found.where not in {known.where for known in self._errors}:
                 self._errors.append(found)
+
+    @property
+    def errors(self) -> tuple[UsageError, ...]:
+        """The errors collected so far."""
+        return tuple(self._errors)
 
     def raise_if_any(self) -> None:
         """Raise the collected errors: a single one as it is, several as a CombinedJobError."""

@@ -53,14 +53,17 @@ def check_manifest(
     Example:
       t2vbatch manifest check manifests/quickstart.csv
     """
-    from t2vbatch.job import load_job
+    from t2vbatch.job import OF_MANIFEST, load_draft
     from t2vbatch.job.secrets import redacted, redacted_value
     from t2vbatch.manifest import LIMITS, OPTIONS, Options, read_manifest
     from t2vbatch.manifest import check_manifest as problems_of
 
-    limits, options = LIMITS, OPTIONS
+    limits, options, draft = LIMITS, OPTIONS, None
     if source.endswith((".yaml", ".yml")):
-        job = load_job(source)
+        draft = load_draft(source)
+        if as_json or not draft.is_valid("manifest", *OF_MANIFEST):
+            draft.checked()
+        job = draft.job
         source, allow_paths, limits = job.manifest, allow_paths or job.allow_paths, job.limits
         options = Options(job.columns, tuple(job.media.allow))
     problems = problems_of(source, allow_paths, limits, options)
@@ -72,6 +75,8 @@ def check_manifest(
         for line in (*problems, *(f"note: {note}" for note in notes)):
             typer.echo(redacted(str(line)))
         typer.echo(f"{source}: {counted(len(problems), 'problem')}")
+    if draft is not None:
+        draft.checked()
     raise typer.Exit(2 if problems else 0)
 
 

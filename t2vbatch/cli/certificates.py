@@ -123,12 +123,11 @@ def reproduce(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
     """
     with Display(quiet=as_json) as display:
         with display.checking():
-            from t2vbatch.commands.prepare import prepare
+            from t2vbatch.commands.prepare import prepare_file
             from t2vbatch.commands.reproduce import reproduce_entry
             from t2vbatch.engines import engine_for
-            from t2vbatch.job import load_job
 
-            prepared = prepare(load_job(job, sets or ()))
+            prepared = prepare_file(job, sets or ())
         display.begin(job.stem, prepared)
         found = reproduce_entry(prepared, engine_for, display.show)
     values = [asdict(value) | {"expected": value.expected.model_dump()} for value in found.values]

@@ -186,10 +186,9 @@ def _ask(repeats: "Repeats") -> bool:
 
 
 def _prepared(job: Path, sets: list[str] | None, update_models: bool) -> "Prepared":
-    from t2vbatch.commands.prepare import prepare
-    from t2vbatch.job import load_job
+    from t2vbatch.commands.prepare import prepare_file
 
-    return prepare(load_job(job, sets or ()), update_models)
+    return prepare_file(job, sets or (), update_models)
 
 
 def _selection(prepared: "Prepared", limit: int | None, only: list[str] | None) -> "Selection":

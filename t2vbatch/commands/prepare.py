@@ -5,23 +5,25 @@ where no model folder exists.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from t2vbatch.analysis.distance.spec import check_distances
 from t2vbatch.commands.kept_batches import batch_notes, with_forced_batches, with_kept_batches
 from t2vbatch.commands.pins import find_pins, pin
 from t2vbatch.engines.devices import local_gpus
 from t2vbatch.errors import ErrorCollector, JobError, StoreError, UsageError, closest
-from t2vbatch.job import Job
+from t2vbatch.job import OF_MANIFEST, Draft, Job, Limits, load_draft
 from t2vbatch.manifest import MEDIA, Options, read_manifest
 from t2vbatch.metrics import check_metrics, job_metrics
+from t2vbatch.models.calls.check import UNLIMITED
 from t2vbatch.models.checkpoints.folders import check_folder, is_checkpoint
 from t2vbatch.models.pins import using_pins
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.output.own_files import foreign_files
 from t2vbatch.output.store import open_store
-from t2vbatch.plan import Plan, make_plan
+from t2vbatch.plan import Plan, check_rows, make_plan
 from t2vbatch.plan.media import Hints
 from t2vbatch.storage.files import local_path
 from t2vbatch.storage.writable import check_writable
@@ -36,6 +38,14 @@ class Prepared:
     plan: Plan
 
 
+def prepare_file(path: str | Path, overrides: Sequence[str] = (), update_models: bool = False) -> Prepared:
+    """Read a job file with ``key.path=value`` overrides, check the job and plan it, as ``prepare`` does.
+
+    The error has the problems of the file and those of the checks of its valid parts.
+    """
+    return _prepare_draft(load_draft(path, overrides), update_models)
+
+
 def prepare(job: Job, update_models: bool = False) -> Prepared:
     """Check the job and plan it.
 
@@ -45,39 +55,53 @@ def prepare(job: Job, update_models: bool = False) -> Prepared:
     Raises:
         UsageError: the problem, with file and line of the job; a CombinedJobError for several.
     """
-    before = _job_before(job.output)
+    return _prepare_draft(Draft(job), update_models)
+
+
+def _prepare_draft(draft: Draft, update_models: bool) -> Prepared:
+    job = draft.job
+    before = _job_before(job.output) if draft.is_valid("output") else None
     if before and not update_models:
         job = job.model_copy(update={"pins": {**before.pins, **job.pins}})
     with using_pins(job.pins) as found:
-        prepared = _prepare(job, before)
+        prepared = _prepare(replace(draft, job=job), before)
     pins = {**find_pins(prepared.job, prepared.facts), **found, **job.pins}
     return replace(prepared, job=prepared.job.model_copy(update={"pins": pins}))
 
 
-def _prepare(job: Job, before: Job | None) -> Prepared:
-    problems = ErrorCollector()
-    with problems.collect():
-        _check_output(job.output)
+def _prepare(draft: Draft, before: Job | None) -> Prepared:
+    problems, manifest = ErrorCollector(draft.problems), None
+    asked, job = draft.job, with_kept_batches(draft.job, before)
+    if draft.is_valid("output"):
+        with problems.collect():
+            _check_output(job.output)
     model_problems = ErrorCollector()
-    asked, job = job, with_kept_batches(job, before)
-    facts = _facts(job, model_problems)
+    facts = _facts(job, job.limits if draft.is_valid("limits") else UNLIMITED, model_problems)
+    all_models = draft.all_models and len(facts) == len(job.models)
     hints = open_store(job.output).read_hints() if before else Hints()
-    with problems.collect():
-        _check_manifest(job.manifest)
-        options = _options(job, facts, before, hints)
-        manifest = read_manifest(job.manifest, job.allow_paths, job.limits, options)
-    with problems.collect():
-        job_metrics(job)
+    if draft.is_valid("manifest"):
+        with problems.collect():
+            _check_manifest(job.manifest)
+            if draft.is_valid(*OF_MANIFEST):
+                options = _options(job, facts if all_models else None, before, hints)
+                manifest = read_manifest(job.manifest, job.allow_paths, job.limits, options)
+    if draft.is_valid("metrics"):
+        with problems.collect():
+            job_metrics(job)
     with problems.collect():
         model_problems.raise_if_any()
     # After the models, whose scorer may be a default: what a user names comes first.
-    if len(facts) == len(job.models):
+    if all_models and draft.is_valid("metrics", "clip"):
         with problems.collect():
             check_metrics(job)
     with problems.collect():
         check_distances(job)
+    if problems.errors and manifest is not None and all_models:
+        with problems.collect():
+            check_rows(manifest, job, facts)
     with job.with_location():
         problems.raise_if_any()
+        assert manifest is not None
         plan = make_plan(manifest, job, facts, hints.media, hints.fan_out)
     job = with_forced_batches(job, facts, plan)
     notes = (*plan.notes, *batch_notes(asked, job), *_memory_notes(job, facts))
@@ -91,19 +115,19 @@ def _job_before(output: str) -> Job | None:
     return None
 
 
-def _options(job: Job, facts: Mapping[str, ModelFacts], before: Job | None, hints: Hints) -> Options:
-    """How the job reads its manifest. Without the facts of a model, every media column counts as read.
+def _options(job: Job, facts: Mapping[str, ModelFacts] | None, before: Job | None, hints: Hints) -> Options:
+    """How the job reads its manifest. Without the facts of all models, every media column counts as read.
 
     Images that the last plan checked with the same limits are not checked again while they do not change.
     """
     reads = frozenset(MEDIA)
-    if len(facts) == len(job.models):
+    if facts is not None:
         reads = frozenset().union(*(one.accepts for one in facts.values()))
     checked = hints.images if before and before.limits == job.limits else {}
     return Options(job.columns, tuple(job.media.allow), job.on_bad_row == "record", reads, checked)
 
 
-def _facts(job: Job, problems: ErrorCollector) -> dict[str, ModelFacts]:
+def _facts(job: Job, limits: Limits, problems: ErrorCollector) -> dict[str, ModelFacts]:
     """What is known of each model that can be used; the problems of the others are collected."""
     there = {}
     for name, model in job.models.items():
@@ -118,7 +142,7 @@ def _facts(job: Job, problems: ErrorCollector) -> dict[str, ModelFacts]:
     facts = {}
     for name, model in there.items():
         with problems.collect():
-            facts[name] = inspect_model(name, pin(model, job.pins))
+            facts[name] = inspect_model(name, pin(model, job.pins), limits)
     return facts
 
 

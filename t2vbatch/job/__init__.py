@@ -1,6 +1,7 @@
 """Every key of a job; reading, overriding and validating a job file."""
 
-from t2vbatch.job.job import Job, dump_job, keys, load_job, parse_job
+from t2vbatch.job.job import Job, dump_job, keys
+from t2vbatch.job.load import OF_MANIFEST, Draft, load_draft, load_job, parse_job
 from t2vbatch.job.sections import (
     COLUMNS,
     LIMITS,
@@ -22,9 +23,11 @@ __all__ = [
     "COLUMNS",
     "LIMITS",
     "MEDIA_ACCESS",
+    "OF_MANIFEST",
     "Clip",
     "Columns",
     "Distance",
+    "Draft",
     "Expected",
     "Job",
     "Limits",
@@ -36,6 +39,7 @@ __all__ = [
     "Workers",
     "dump_job",
     "keys",
+    "load_draft",
     "load_job",
     "parse_job",
 ]

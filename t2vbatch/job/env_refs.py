@@ -5,34 +5,23 @@ report) contain the reference and never its value.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from t2vbatch.errors import ErrorCollector, JobError
 from t2vbatch.job.secrets import SHORTEST
-from t2vbatch.job.yaml_source import Path
+from t2vbatch.job.yaml_syntax import Path
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def collect(value: Any, environment: Mapping[str, str], where: Callable[[Path], str]) -> dict[str, str]:
-    """The value of every reference in nested mappings, lists and text.
+def unset_references(value: Any, environment: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+    """Path and name of every reference to a variable that is not set, in nested mappings and lists."""
+    return ((path, name) for path, name in _references(value, ()) if name not in environment)
 
-    Args:
-        where: the name of a key in a message.
 
-    Raises:
-        JobError: with every variable that is not set, and the key that refers to it.
-    """
-    found, problems = {}, ErrorCollector()
-    for path, name in _references(value, ()):
-        if name in environment:
-            found[name] = environment[name]
-        else:
-            expected, fix = "an environment variable", f"export {name}=..."
-            problems.add(JobError(where(path), f"${{{name}}}, which is not set", expected, fix))
-    problems.raise_if_any()
-    return found
+def values_of(value: Any, environment: Mapping[str, str]) -> dict[str, str]:
+    """The value of every reference to a variable that is set."""
+    return {name: environment[name] for _, name in _references(value, ()) if name in environment}
 
 
 def resolved(value: Any, variables: Mapping[str, str]) -> Any:

@@ -1,13 +1,11 @@
 """The job file: the manifest, the output, the models and their settings.
 
-Owns reading, overriding and validation; ``sections.py`` has most keys. It does not know the arguments of a
+``sections.py`` has most keys, and ``load.py`` reads a job. This module does not know the arguments of a
 pipeline (models/ does) or which metrics exist (metrics/ does).
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -15,12 +13,11 @@ from pydantic import (
     BeforeValidator,
     Field,
     PrivateAttr,
-    ValidationError,
 )
 
-from t2vbatch.errors import CombinedJobError, ErrorCollector, JobError, ManifestError, UsageError, nearest
-from t2vbatch.job.env_refs import collect, redact, resolved
-from t2vbatch.job.secrets import redacted, remember
+from t2vbatch.errors import CombinedJobError, ManifestError, UsageError
+from t2vbatch.job.env_refs import redact, resolved
+from t2vbatch.job.secrets import remember
 from t2vbatch.job.sections import (
     COLUMNS,
     LIMITS,
@@ -40,9 +37,8 @@ from t2vbatch.job.sections import (
     VideoFile,
     Workers,
 )
-from t2vbatch.job.validation import problems
-from t2vbatch.job.yaml_source import Document, dump_yaml, read_document
-from t2vbatch.storage.files import expanded, local_path
+from t2vbatch.job.yaml_source import Document
+from t2vbatch.job.yaml_syntax import dump_yaml
 
 _NAMES = "a list of names, or {name: {options}}"
 
@@ -152,7 +148,8 @@ class Job(Section):
     def located(self, error: UsageError, section: str = "") -> UsageError:
         """The error with file and line of the key that it names; unchanged if it names no key of this job."""
         if isinstance(error, CombinedJobError):
-            return CombinedJobError([self.located(one, section) for one in error.errors])
+            found = [self.located(one, section) for one in error.errors]
+            return CombinedJobError(sorted(found, key=lambda one: self._document.position(one.where)))
         key, document = f"{section}.{error.where}" if section else error.where, self._document
         named = key.split(".")[0].split(":")[0] in Job.model_fields and not key.startswith(document.name)
         if isinstance(error, ManifestError) or not named:
@@ -160,79 +157,10 @@ class Job(Section):
         return type(error)(document.where(document.path(key), key), error.found, error.expected, error.fix)
 
 
-def load_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
-    """Read a job file, apply ``key.path=value`` overrides, fill in defaults, make paths absolute.
-
-    Raises:
-        JobError: with every problem: file, line and key, what was found, what was expected, what to do.
-    """
-    file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise JobError(str(path), "no such file", "a job file", "see jobs/ for examples") from None
-    except IsADirectoryError:
-        inside = file / "job.yaml"
-        fix = f"the job of this output is {inside}" if inside.is_file() else ""
-        raise JobError(str(path), "a folder", "a job file (YAML)", fix) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise JobError(str(path), f"a file that cannot be read ({error})", "a YAML file") from error
-    return _located(parse_job(text, str(path), overrides), file.absolute().parent)
-
-
-def parse_job(text: str, where: str, overrides: Sequence[str] = ()) -> Job:
-    """The job in a YAML text, with its paths unchanged. Raises JobError, which names ``where``."""
-    data, document = read_document(text, where, overrides)
-    found = ErrorCollector()
-    for invented in _invented_models(data, document):
-        found.add(invented)
-    variables: dict[str, str] = {}
-    with found.collect():
-        variables = collect(data, os.environ, document.where)
-    remember(variables)
-    values = _resolved(data, variables)
-    try:
-        job = Job.model_validate(values)
-    except ValidationError as error:
-        wrong = problems(error, Job, values)
-        for path in sorted(wrong, key=document.order):
-            problem = wrong[path]
-            shown = redacted(problem.found, variables)
-            found.add(JobError(document.where(path), shown, problem.expected, problem.fix))
-    found.raise_if_any()
-    job._variables.update(variables)
-    job._document = document
-    return job
-
-
-def _invented_models(data: dict[str, Any], document: Document) -> Iterator[JobError]:
-    """Remove models that a misspelt ``--set models.NAME.KEY=...`` created: a new model needs a path."""
-    models = data.get("models")
-    written = [path[1] for path in document.places if path[0] == "models" and len(path) == 2]
-    for path, option in document.options.items():
-        match path:
-            case ("models", str(name), _, *_) if written and name not in written:
-                made = models.get(name) if isinstance(models, dict) else None
-                if isinstance(made, dict) and "path" not in made:
-                    del data["models"][name]
-                    fix = f"to add a model, give it a path too: --set models.{name}.path=..."
-                    found = f"no model {name!r} in {document.name}"
-                    yield JobError(option, found, nearest(name, [str(known) for known in written]), fix)
-
-
 def dump_job(job: Job) -> str:
     """The job as YAML, with every default written out and references unresolved."""
     data = redact(job.model_dump(mode="json"), job._variables)
     return dump_yaml(data)
-
-
-def _resolved(data: Mapping[str, Any], variables: Mapping[str, str]) -> Any:
-    """The job with all references resolved, except those in calls."""
-    values, written = resolved(data, variables), data.get("models")
-    for name, model in written.items() if isinstance(written, Mapping) else ():
-        if isinstance(model, Mapping) and "call" in model:
-            values["models"][name]["call"] = model["call"]
-    return values
 
 
 def keys(section: type[BaseModel] = Job, prefix: str = "") -> dict[str, str]:
@@ -253,69 +181,3 @@ def keys(section: type[BaseModel] = Job, prefix: str = "") -> dict[str, str]:
         elif name == "clip":
             found |= keys(Clip, "clip.")
     return found
-
-
-class _Locator:
-    """Makes paths absolute: from the folder of the job file, or from the working directory for ``--set``."""
-
-    def __init__(self, document: Document, base: Path) -> None:
-        self._document, self._base = document, base
-
-    def path(self, uri: str, *key: str | int) -> str:
-        """A path or URI that is one for certain, such as the manifest."""
-        if "\0" in uri:
-            raise JobError(self._document.where(key), repr(uri)[:60], "a path without the character NUL")
-        path = local_path(uri)
-        return uri if path is None else str((self._start(key) / expanded(path)).resolve())
-
-    def model_path(self, uri: str, *key: str | int) -> str:
-        """A path or a Hub id. A Hub id looks like a relative path; if such a folder exists, it is a path."""
-        path = local_path(uri)
-        if path is None or uri.startswith("bundled:"):
-            return uri
-        explicit = uri.startswith((".", "/", "~"))
-        return self.path(uri, *key) if explicit or (self._start(key) / path).exists() else uri
-
-    def part(self, section: Mapping[str, Any], *key: str | int) -> dict[str, Any]:
-        """A model, component or LoRA, with its ``path`` and ``config`` located."""
-        found = {
-            name: self.model_path(section[name], *key, name)
-            for name in ("path", "config")
-            if isinstance(section.get(name), str)
-        }
-        return {**section, **found}
-
-    def _start(self, key: tuple[str | int, ...]) -> Path:
-        return Path.cwd() if self._document.is_option(key) else self._base
-
-
-def _located(job: Job, base: Path) -> Job:
-    locate = _Locator(job._document, base)
-
-    def located_model(name: str, model: Model) -> Model:
-        key = ("models", name)
-        parts = {
-            part: section and locate.part(section, *key, "components", part)
-            for part, section in model.components.items()
-        }
-        loras = [locate.part(lora, *key, "loras", index) for index, lora in enumerate(model.loras)]
-        adapter = model.ip_adapter and locate.part(model.ip_adapter, *key, "ip_adapter")
-        own = locate.part({"path": model.path, "config": model.config}, *key)
-        found = {**own, "components": parts, "loras": loras, "ip_adapter": adapter}
-        return model.model_copy(update=found)
-
-    def located_distance(name: str, distance: Distance) -> Distance:
-        key = ("distances", name)
-        reference = locate.path(distance.reference, *key, "reference")
-        backbone = locate.model_path(distance.backbone, *key, "backbone")
-        return distance.model_copy(update={"reference": reference, "backbone": backbone})
-
-    clip = job.clip and job.clip.model_copy(update={"path": locate.model_path(job.clip.path, "clip", "path")})
-    update = {
-        "manifest": locate.path(job.manifest, "manifest"),
-        "output": locate.path(job.output, "output"),
-        "models": {name: located_model(name, model) for name, model in job.models.items()},
-        "distances": {name: located_distance(name, one) for name, one in job.distances.items()},
-        "clip": clip,
-    }
-    return job.model_copy(update=update)

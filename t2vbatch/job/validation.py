@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from t2vbatch.errors import closest, nearest
-from t2vbatch.job.yaml_source import Path
+from t2vbatch.job.yaml_syntax import Path
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,15 @@ def problems(error: ValidationError, schema: type[BaseModel], data: object) -> d
             path = (*path, detail["loc"][-1])
         # pydantic reports a value that fits none of several types once for each type. A misspelt key is a
         # better message than the missing right one.
-        if path not in found and path not in meant:
+        if path not in found and not (detail["type"] == "missing" and path in meant):
             found[path] = _explained(detail, path, schema)
     return found
+
+
+def wrong_paths(error: ValidationError, schema: type[BaseModel], data: object) -> frozenset[Path]:
+    """The paths of all wrong, missing and unknown keys, and of the known keys that the unknown ones mean."""
+    meant = {_meant(detail, schema) for detail in error.errors()}
+    return frozenset(problems(error, schema, data)) | {path for path in meant if path is not None}
 
 
 def _explained(detail: Any, path: Path, schema: type[BaseModel]) -> ValueProblem:
@@ -56,7 +62,8 @@ def _explained(detail: Any, path: Path, schema: type[BaseModel]) -> ValueProblem
         )
     match detail["type"]:
         case "extra_forbidden":
-            return ValueProblem("an unknown key", nearest(str(path[-1]), _keys(schema, path[:-1])))
+            near = nearest(str(path[-1]), _keys(schema, path[:-1]))
+            return ValueProblem("an unknown key", near or "no keys here")
         case "missing":
             return ValueProblem("nothing", expected(schema, path), f"write {path[-1]}: ...")
         case "value_error":

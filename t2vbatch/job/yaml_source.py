@@ -1,7 +1,6 @@
-"""YAML text as data, with the file, line and column of every key.  [pure]
+"""A job's YAML text and the options that override its keys, with the place of every key.  [pure]
 
-Owns reading, command line options that override a key, and plain messages for invalid YAML. It does not know
-which keys exist.
+``yaml_syntax.py`` reads the YAML. This module does not know which keys exist.
 """
 
 import re
@@ -9,12 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from t2vbatch.errors import ErrorCollector, JobError
-
-Path = tuple[str | int, ...]
-"""The way from the root to a value: keys of mappings, positions in lists."""
+from t2vbatch.job.yaml_syntax import Path, read_yaml
 
 
 @dataclass(frozen=True)
@@ -25,11 +20,13 @@ class Document:
         name: the file, as the user wrote it.
         places: line and column, from 1, of each key and list item of the file.
         options: the ``--set ...`` option of each value that an option gave.
+        refused: the paths whose value could not be read and is left out of the data.
     """
 
     name: str = field(compare=False)
     places: Mapping[Path, tuple[int, int]] = field(compare=False)
     options: Mapping[Path, str] = field(compare=False, default_factory=dict)
+    refused: frozenset[Path] = field(compare=False, default=frozenset())
 
     def where(self, path: Path, key: str = "") -> str:
         """``job.yaml:7:5: models.wan.path``, or the option that set it; for an absent key, its section.
@@ -51,6 +48,11 @@ class Document:
         """A sort key: paths in the order of the file, options after the file."""
         known = self._known(path)
         return known in self.options, self.places.get(known, (0, 0))
+
+    def position(self, where: str) -> tuple[bool, int, int]:
+        """A sort key for what ``where`` returns: by line and column of the file, everything else last."""
+        place = re.match(rf"{re.escape(self.name)}:(\d+):(\d+)", where)
+        return (False, int(place[1]), int(place[2])) if place else (True, 0, 0)
 
     def path(self, key: str) -> Path:
         """The path of a dotted key, or of the innermost section around it. Names may have dots in them.
@@ -76,44 +78,59 @@ def dotted(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
-def read_document(text: str, name: str, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], Document]:
+def read_document(
+    text: str, name: str, overrides: Sequence[str], problems: ErrorCollector
+) -> tuple[dict[str, Any], Document]:
     """The mapping in a YAML text, overridden by each ``key.path=value``, and the places of its keys.
 
+    Args:
+        problems: gets the problems of single keys and options, such as duplicate keys; the data lack these.
+
     Raises:
-        JobError: for duplicate keys (all of them), invalid YAML, or a text that is not a mapping.
+        JobError: invalid YAML, or a text that is not a mapping.
     """
-    data, places = _read(text, name)
+    read = read_yaml(text, name)
+    data = read.data
+    for problem in read.problems:
+        problems.add(problem)
     if not isinstance(data, dict):
         found = "nothing" if data is None else f"a {'list' if isinstance(data, list) else 'single value'}"
         raise JobError(name, found, "a mapping of keys, such as manifest: and models:")
     options: dict[Path, str] = {}
-    problems = ErrorCollector()
+    refused = set(read.refused)
     for override in overrides:
+        path = _path(override, data)
         with problems.collect():
-            options[_override(data, override)] = f"--set {override}"
-    problems.raise_if_any()
-    return data, Document(name, places, options)
+            _override(data, path, override)
+            options[path] = f"--set {override}"
+        if path not in options:
+            refused.add(path)
+    return data, Document(name, read.places, options, frozenset(refused))
 
 
-def _override(data: dict[str, Any], override: str) -> Path:
-    """Set the value of an override in ``data``; returns its path."""
-    key, equals, text = override.partition("=")
+def _path(override: str, data: Mapping[str, Any]) -> Path:
+    """The path of the key that an override sets; empty without a key."""
+    return tuple(_parts(override.partition("=")[0], data))
+
+
+def _override(data: dict[str, Any], path: Path, override: str) -> None:
+    """Set the value of an override in ``data``."""
+    where, (key, equals, text) = f"--set {override}", override.partition("=")
     if not equals or not all(key.split(".")):
-        raise JobError(
-            f"--set {override}", "text without key=value", "a dotted key, '=', and a value in YAML"
-        )
-    *parents, last = _parts(key, data)
-    value, _ = _read(text, f"--set {override}")
+        raise JobError(where, "text without key=value", "a dotted key, '=', and a value in YAML")
+    *parents, last = path
+    value = read_yaml(text, where)
+    if value.problems:
+        raise value.problems[0]  # There is one at most, because all would have the option as their place.
     place: Any = data
     for depth, parent in enumerate(parents):
         if place.get(parent) is None:
             place[parent] = {}
         place = place[parent]
         if not isinstance(place, dict):
-            above = ".".join(parents[: depth + 1])
-            raise JobError(f"--set {override}", f"{above}, which is a single value", "a section with keys")
-    place[last] = value
-    return (*parents, last)
+            above = dotted(path[: depth + 1])
+            raise JobError(where, f"{above}, which is a single value", "a section with keys")
+    place[last] = value.data
 
 
 def _parts(key: str, place: Any) -> Iterator[str]:
@@ -124,216 +141,3 @@ def _parts(key: str, place: Any) -> Iterator[str]:
         part = max(known, key=len, default=key.partition(".")[0])
         yield part
         key, place = key[len(part) + 1 :], names.get(part)
-
-
-def _read(text: str, name: str) -> tuple[Any, dict[Path, tuple[int, int]]]:
-    try:
-        # Inside the try block, because the constructor refuses forbidden characters.
-        loader = _Loader(text)
-        root = loader.get_single_node()
-        if root is None:
-            return None, {}
-        walk = _Walk(loader, name)
-        walk.visit(root, (), ())
-        walk.problems.raise_if_any()
-        return loader.construct_document(root), walk.places
-    except yaml.YAMLError as error:
-        raise _invalid_yaml(error, text, name) from None
-    except RecursionError:
-        raise JobError(name, "sections nested too deeply", "a job") from None
-
-
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0o[0-7]+)")
-_FLOAT = re.compile(
-    r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
-)
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_SHOWN_CHARS = 80
-_OCTAL = re.compile(r"[-+]?0[0-9_]+")
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 without its surprises.
-
-    Dates, times and ``=`` stay text, ``15e-1`` is a number as in JSON, ``1:30`` is text and not 90, and
-    ``010`` is refused, because YAML 1.1 reads it as 8 and people mean 10.
-    """
-
-
-def _resolvers() -> dict[str, list[tuple[str, Any]]]:
-    """PyYAML's rules for plain scalars, by first character, with our own rules for numbers."""
-    dropped = ("timestamp", "value", "int", "float")
-    found = {
-        first: [(tag, pattern) for tag, pattern in rules if not tag.endswith(dropped)]
-        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    for kind, pattern in (("int", _INTEGER), ("int", _OCTAL), ("float", _FLOAT)):
-        for first in "-+.0123456789":
-            found.setdefault(first, []).append((_STANDARD + kind, re.compile(f"(?:{pattern.pattern})\\Z")))
-    return found
-
-
-_STANDARD = "tag:yaml.org,2002:"
-_MERGE = _STANDARD + "merge"
-_TAGS = {_STANDARD + kind for kind in ("map", "seq", "str", "int", "float", "bool", "null")} | {_MERGE}
-
-
-_Loader.yaml_implicit_resolvers = _resolvers()
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes every text that either PyYAML or ``_Loader`` would read as something else."""
-
-
-_Dumper.yaml_implicit_resolvers = {
-    first: [*yaml.SafeDumper.yaml_implicit_resolvers.get(first, []), *rules]
-    for first, rules in _resolvers().items()
-}
-
-
-def dump_yaml(data: Mapping[str, Any]) -> str:
-    """The data as YAML that ``read_document`` reads back unchanged."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-
-
-_MOST_VALUES = 100_000
-"""The largest number of keys and values of a job, with every alias expanded."""
-
-
-class _Walk:
-    """Visits all nodes: records their places, and the problems that YAML allows and a job does not.
-
-    YAML silently keeps the last of two equal keys, and allows a value that contains itself.
-    """
-
-    def __init__(self, loader: _Loader, name: str) -> None:
-        self.places: dict[Path, tuple[int, int]] = {}
-        self.problems = ErrorCollector()
-        self._loader, self._name = loader, name
-        self._visited = 0
-
-    def visit(self, node: yaml.Node, path: Path, around: tuple[int, ...]) -> None:
-        """Visit a node; ``around`` are the ids of the nodes that contain it.
-
-        Raises:
-            JobError: aliases expand to more values than any job has, which would take hours.
-        """
-        self._count(node)
-        if isinstance(node, yaml.ScalarNode) and _SURROGATE.search(node.value):
-            self._refuse(node, "half of a surrogate pair", "whole characters")
-            return
-        if id(node) in around:
-            self._refuse(node, "a value that contains itself", "finite values")
-            return
-        if node.tag not in _TAGS:
-            tag = node.tag.replace(_STANDARD, "!!")
-            self._refuse(node, f"the tag {tag}, which a job does not support", "no tag; put text in quotes")
-            return
-        match node:
-            case yaml.MappingNode():
-                for key, value in self._entries(node):
-                    self._note(key, (*path, key.value))
-                    self.visit(key, (*path, key.value), around)
-                    self.visit(value, (*path, key.value), (*around, id(node)))
-            case yaml.SequenceNode():
-                for index, item in enumerate(node.value):
-                    self._note(item, (*path, index))
-                    self.visit(item, (*path, index), (*around, id(node)))
-            case _:
-                self._check_scalar(node)
-
-    def _entries(self, node: yaml.MappingNode) -> Iterator[tuple[yaml.Node, yaml.Node]]:
-        """The entries with a usable key, including the entries of a merge (``<<``)."""
-        seen: dict[str, yaml.Node] = {}
-        for key, value in node.value:
-            if key.tag == _MERGE:
-                self._count(key)
-                sections = value.value if isinstance(value, yaml.SequenceNode) else [value]
-                for section in sections:
-                    if isinstance(section, yaml.MappingNode) and section is not node:
-                        yield from self._entries(section)
-            elif not isinstance(key, yaml.ScalarNode) or key.tag != _STANDARD + "str":
-                shown = f"the key {key.value}" if isinstance(key, yaml.ScalarNode) else "a key"
-                self._refuse(key, f"{shown}, which is not text", "text; put it in quotes")
-            elif key.value in seen:
-                first = seen[key.value].start_mark.line + 1
-                self._refuse(
-                    key,
-                    f"the key {key.value!r} a second time",
-                    f"each key once; the first is on line {first}",
-                )
-            else:
-                seen[key.value] = key
-                yield key, value
-
-    def _count(self, node: yaml.Node) -> None:
-        self._visited += 1
-        if self._visited > _MOST_VALUES:
-            place = _at(self._name, node.start_mark.line, node.start_mark.column)
-            found = f"more than {_MOST_VALUES:,} values, by aliases of aliases"
-            raise JobError(place, found, "fewer aliases (*name) and merges (<<)")
-
-    def _note(self, node: yaml.Node, path: Path) -> None:
-        self.places.setdefault(path, (node.start_mark.line + 1, node.start_mark.column + 1))
-
-    def _check_scalar(self, node: yaml.Node) -> None:
-        if node.tag == _STANDARD + "int" and _OCTAL.fullmatch(node.value):
-            decimal = node.value.replace("_", "").lstrip("+-0") or "0"
-            found = f"{node.value}, which YAML reads as an octal number"
-            self._refuse(node, found, f"{decimal}, or text in quotes: '{node.value}'")
-            return
-        try:
-            self._loader.construct_object(node)
-        except ValueError:
-            found = node.value if len(node.value) <= _SHOWN_CHARS else f"{node.value[:_SHOWN_CHARS]}…"
-            self._refuse(node, repr(found), "a valid number, or text in quotes")
-
-    def _refuse(self, node: yaml.Node, found: str, expected: str) -> None:
-        mark = node.start_mark
-        self.problems.add(JobError(_at(self._name, mark.line, mark.column), found, expected))
-
-
-@dataclass(frozen=True)
-class _Cause:
-    """The likely cause of a PyYAML message; ``opening``: report the place where the construct begins."""
-
-    message: str
-    found: str
-    fix: str
-    opening: bool = False
-
-
-_CAUSES = (
-    _Cause("mapping values are not", "an unexpected colon",
-          "indent all keys of a section alike, end each key with a colon, and quote text that contains one"),
-    _Cause("could not find expected ':'", 'a line without "key:"', "write key: value", opening=True),
-    _Cause("character '\\t'", "a tab", "indent with spaces"),
-    _Cause("cannot start any token", "text that begins with a special character of YAML", "put it in quotes"),
-    _Cause("found '<stream end>'", "an unclosed bracket", "close every [ and {", opening=True),
-    _Cause("expected ',' or", "an unclosed bracket", "close every [ and {", opening=True),
-    _Cause("expected <block end>", "an indent that differs from the lines above", "indent the keys alike"),
-    _Cause("expected the node content", "a special character instead of a value", "write the value"),
-    _Cause("end of stream", "an unclosed quote", "close the quote", opening=True),
-    _Cause("document separator", "an unclosed quote", "close the quote", opening=True),
-    _Cause("undefined alias", "text that begins with *, without an anchor of that name", "put it in quotes"),
-    _Cause("escape", "a backslash in double quotes", "use single quotes, or two backslashes"),
-    _Cause("another document", "a second document", "write one job per file"),
-    _Cause("not allowed here", "an unexpected list item or key", "write each on its own line"),
-)  # fmt: skip
-_OTHER = _Cause("", "invalid YAML", "compare it with a job in jobs/")
-
-
-def _invalid_yaml(error: yaml.YAMLError, text: str, name: str) -> JobError:
-    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return JobError(name, "a character that YAML does not allow", "printable text in UTF-8", "remove it")
-    cause = next((cause for cause in _CAUSES if cause.message in (error.problem or "")), _OTHER)
-    mark = (error.context_mark if cause.opening else None) or error.problem_mark
-    lines = text.splitlines()
-    line = lines[mark.line].strip() if mark.line < len(lines) else ""
-    shown = f"{cause.found}: {line[:80]}" if line else cause.found
-    return JobError(_at(name, mark.line, mark.column), shown, "YAML", cause.fix)
-
-
-def _at(name: str, line: int, column: int) -> str:
-    """``name:line:column``. PyYAML counts from 0, editors count from 1. An option has no lines."""
-    return name if name.startswith("--set ") else f"{name}:{line + 1}:{column + 1}"

@@ -105,7 +105,7 @@ def arrange(raw: Raw, columns: Columns, problems: Problems) -> Raw:
         for name in names:
             if name not in raw.names:
                 found = f"columns.{key} names {name!r}, which is not a column"
-                problems.add(None, None, found, nearest(name, raw.names) or "a column of the manifest")
+                problems.add(None, None, found, f"a column of the manifest; {nearest(name, raw.names)}")
     kept = [name for name in raw.names if name not in columns.ignore]
     if kept == list(raw.names) and not columns.rename:
         return raw

@@ -142,19 +142,17 @@ def check_metrics(job: Job) -> None:
         MetricError: an unknown metric or option, two metrics with the same column, or missing weights.
     """
     owners: dict[str, str] = {}
-    metrics = job_metrics(job)
+    metrics, problems = job_metrics(job), ErrorCollector()
     for name, metric in metrics.items():
         for column in metric.columns:
-            if column in owners:
-                raise MetricError(
-                    f"metrics.{name}",
-                    f"the column {column!r}, which {owners[column]} also computes",
-                    "different column names",
-                )
-            owners[column] = name
+            if (owner := owners.setdefault(column, name)) != name:
+                found = f"the column {column!r}, which {owner} also computes"
+                problems.add(MetricError(f"metrics.{name}", found, "different column names"))
     with using_pins(job.pins):
         for weights in dict.fromkeys(weights for metric in metrics.values() for weights in metric.weights):
-            locate(weights)
+            with problems.collect():
+                locate(weights)
+    problems.raise_if_any()
 
 
 def asked_texts(job: Job) -> tuple[str, ...]:

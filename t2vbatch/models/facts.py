@@ -3,14 +3,14 @@
 This module makes every check of a model that needs no weights.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-from t2vbatch.errors import ModelError, nearest
-from t2vbatch.job import Model
-from t2vbatch.models.calls.check import check_call
+from t2vbatch.errors import ErrorCollector, ModelError, nearest
+from t2vbatch.job import Limits, Model
+from t2vbatch.models.calls.check import UNLIMITED, check_call
 from t2vbatch.models.calls.signature import CallSignature
 from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
@@ -31,22 +31,24 @@ _MOST_TOKENS = 100_000
 """A tokenizer without a limit has 10^30 as its limit."""
 
 
-def inspect_model(name: str, spec: Model) -> ModelFacts:
+def inspect_model(name: str, spec: Model, limits: Limits = UNLIMITED) -> ModelFacts:
     """The facts of ``models.NAME``, after every check that needs no weights.
 
+    Args:
+        limits: the upper bounds of the call's values.
+
     Raises:
-        ModelError: with the key, what was found, what was expected and what to do.
+        ModelError: with the key, what was found, what was expected and what to do; a CombinedJobError for
+            several problems.
     """
-    where = f"models.{name}"
-    found = _inspect_plugin(where, spec) or _inspect_pipeline(where, spec)
-    check_call(name, spec.call, found)
+    where, problems = f"models.{name}", ErrorCollector()
+    found = _inspect_plugin(where, spec) or _inspect_pipeline(where, spec, problems)
+    with problems.collect():
+        check_call(name, spec.call, found, limits)
     if spec.batch_size > 1 and not found.batchable:
-        raise ModelError(
-            f"{where}.batch",
-            f"{spec.batch_size}, for a pipeline that makes one video for each call",
-            "1",
-            "remove batch",
-        )
+        size = f"{spec.batch_size}, for a pipeline that makes one video for each call"
+        problems.add(ModelError(f"{where}.batch", size, "1", "remove batch"))
+    problems.raise_if_any()
     return found
 
 
@@ -57,7 +59,8 @@ def _inspect_plugin(where: str, spec: Model) -> ModelFacts | None:
     return None if isinstance(found, PipelineInfo) else plugin_facts(where, found, spec)
 
 
-def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
+def _inspect_pipeline(where: str, spec: Model, problems: ErrorCollector) -> ModelFacts:
+    """The facts of a pipeline; without its identity if ``problems`` gets any."""
     checkpoint = open_checkpoint(f"{where}.", spec)
     source = checkpoint.source
     index = source.read_json(INDEX)
@@ -76,18 +79,23 @@ def _inspect_pipeline(where: str, spec: Model) -> ModelFacts:
     _check_single_file(where, pipeline, spec, checkpoint)
     signature = pipeline.call
     check_packages(where, pipeline, spec, source, index, signature)
-    _check_components(where, pipeline, spec)
-    _check_settings(f"{where}.memory", memory_settings(spec), MEMORY)
-    _check_settings(f"{where}.speed", spec.speed, SPEED)
+    with problems.collect():
+        _check_keys_of(where, pipeline, spec)
     if "quantization" in spec.speed:
         # Its classes are those of the libraries, which take seconds to import.
-        import_module("t2vbatch.models.checkpoints.quantization").quantization(f"{where}.", spec, index)
+        with problems.collect():
+            import_module("t2vbatch.models.checkpoints.quantization").quantization(f"{where}.", spec, index)
+    identity: dict[str, Any] = {}
+    autoencoder: Mapping[str, Any] = {}
+    if not problems.errors:
+        identity = _identity(where, spec, checkpoint, pipeline) | _adapter_identity(where, spec, index)
+        autoencoder = _autoencoder(where, spec, source)
     row = family(pipeline.name)
-    counts = frame_counts(row, _autoencoder(where, spec, source), spec.frames == "auto")
+    counts = frame_counts(row, autoencoder, spec.frames == "auto")
     asked = spec.call.get(signature.frames or "")
     module = bundled(f"{where}.path", spec.path) if spec.path.startswith(BUNDLED) else None
     return ModelFacts(
-        identity=_identity(where, spec, checkpoint, pipeline) | _adapter_identity(where, spec, index),
+        identity=identity,
         parameters=signature.parameters,
         call=dict(module.CALL) if module else {},
         signature=signature.defaults,
@@ -137,20 +145,33 @@ def _check_single_file(where: str, pipeline: PipelineInfo, spec: Model, checkpoi
         )
 
 
-def _check_components(where: str, pipeline: PipelineInfo, spec: Model) -> None:
+def _check_keys_of(where: str, pipeline: PipelineInfo, spec: Model) -> None:
+    """Check components, LoRAs, adapter, scheduler, settings and call. Raises ModelError with all problems."""
+    problems = ErrorCollector()
     known = sorted({*pipeline.parts, *pipeline.optional})
     for name, component in spec.components.items():
-        if name not in known:
-            raise ModelError(
-                f"{where}.components.{name}", "an unknown part of this pipeline", nearest(name, known)
-            )
-        if component is not None:
-            check_component(f"{where}.components.{name}", component)
+        with problems.collect():
+            _check_part(f"{where}.components.{name}", name, component, known)
     for index, lora in enumerate(spec.loras):
-        check_lora(f"{where}.loras[{index}]", lora)
-    check_ip_adapter(f"{where}.ip_adapter", spec, pipeline)
+        with problems.collect():
+            check_lora(f"{where}.loras[{index}]", lora)
+    with problems.collect():
+        check_ip_adapter(f"{where}.ip_adapter", spec, pipeline)
     if spec.scheduler is not None:
-        scheduler_config(where, spec)
+        with problems.collect():
+            scheduler_config(where, spec)
+    with problems.collect():
+        _check_settings(f"{where}.memory", memory_settings(spec), MEMORY)
+    with problems.collect():
+        _check_settings(f"{where}.speed", spec.speed, SPEED)
+    problems.raise_if_any()
+
+
+def _check_part(where: str, name: str, component: dict[str, Any] | None, known: Sequence[str]) -> None:
+    if name not in known:
+        raise ModelError(where, "an unknown part of this pipeline", nearest(name, known))
+    if component is not None:
+        check_component(where, component)
 
 
 def scheduler_config(where: str, spec: Model) -> tuple[str, dict[str, Any]]:
@@ -172,9 +193,11 @@ def scheduler_config(where: str, spec: Model) -> tuple[str, dict[str, Any]]:
 
 
 def _check_keys(where: str, given: Mapping[str, Any], known: frozenset[str]) -> None:
+    problems = ErrorCollector()
     for key in given:
         if key not in known:
-            raise ModelError(f"{where}.{key}", "an unknown key", nearest(key, known))
+            problems.add(ModelError(f"{where}.{key}", "an unknown key", nearest(key, known)))
+    problems.raise_if_any()
 
 
 def memory_settings(spec: Model) -> dict[str, Any]:

@@ -7,6 +7,7 @@ rows that have a problem.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -54,9 +55,7 @@ def make_plan(
         JobError: more samples than ``limits.samples``.
     """
     makers = {name: _Maker.of(name, job, facts) for name, facts in models.items()}
-    calls = {
-        name: distinct_calls(manifest, maker.call, maker.facts, job.limits) for name, maker in makers.items()
-    }
+    calls = _distinct_calls(manifest, makers, job)
     count = manifest.sample_count(job.samples)
     if count > job.limits.samples:
         raise JobError("samples", f"{count:,} samples in all rows", job.limits.bound("samples"))
@@ -79,6 +78,31 @@ def make_plan(
     )
 
 
+def check_rows(manifest: Manifest, job: Job, models: Mapping[str, ModelFacts]) -> None:
+    """Check the rows as ``make_plan`` does, without their media. Raises ManifestError and ModelError."""
+    calls = _distinct_calls(
+        manifest, {name: _Maker.of(name, job, facts) for name, facts in models.items()}, job
+    )
+    bad = BadRows(manifest, job.on_bad_row, job.limits.problems)
+    for row, problem in _row_problems(manifest, models, calls, job).items():
+        bad.add(row, problem)
+    bad.raise_if_refused()
+
+
+def _distinct_calls(manifest: Manifest, makers: Mapping[str, "_Maker"], job: Job) -> dict[str, DistinctCalls]:
+    return {
+        name: distinct_calls(manifest, maker.call, maker.facts, job.limits) for name, maker in makers.items()
+    }
+
+
+def _row_problems(
+    manifest: Manifest, models: Mapping[str, ModelFacts], calls: Mapping[str, DistinctCalls], job: Job
+) -> dict[int, Problem]:
+    """The problem of each bad row, media aside; no more than a refusal lists."""
+    problems = row_problems(manifest, models, calls, manifest.samples(job.samples))
+    return dict(islice(problems, None if job.on_bad_row == "record" else job.limits.problems))
+
+
 def _rows(
     manifest: Manifest,
     models: Mapping[str, ModelFacts],
@@ -88,11 +112,7 @@ def _rows(
     bad: BadRows,
 ) -> pa.Table:
     """What each row gives to its samples; rows that cannot be generated are collected or refused."""
-    found: dict[int, tuple[Problem, bool]] = {}
-    for row, problem in row_problems(manifest, models, calls, manifest.samples(job.samples)):
-        found[row] = problem, False
-        if len(found) >= job.limits.problems and job.on_bad_row != "record":
-            break
+    found = {row: (problem, False) for row, problem in _row_problems(manifest, models, calls, job).items()}
     reader = MediaReader(manifest, models, known, frozenset(found))
     rows = reader.rows()
     for row, (problem, remote) in sorted((found | reader.problems).items()):

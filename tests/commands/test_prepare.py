@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from t2vbatch.commands.prepare import prepare
-from t2vbatch.errors import CombinedJobError, JobError, ModelError
+from t2vbatch.commands.prepare import prepare, prepare_file
+from t2vbatch.errors import CombinedJobError, JobError, ManifestError, ModelError
 from t2vbatch.job import load_job
 
 _JOB = """
@@ -40,13 +40,51 @@ def test_everything_that_a_job_names_is_looked_at(folder: Path) -> None:
         ":2:1: manifest",
         ":4:1: metrics.flickr",
         ":4:33: metrics.clip_score.frames",
-        ":11:5: models.folder.path",
         ":9:12: models.fake.call.num_frame",
         ":9:26: models.fake.call.hight",
+        ":11:5: models.folder.path",
     ]
     said = str(caught.value)
     assert all(name in said for name in ("'rows.csv'", "'flicker'", "'num_frames'", "'height'"))
     assert not (folder / "out").exists()
+
+
+def test_problems_of_the_file_and_of_the_checks_are_one_message(folder: Path) -> None:
+    """Wrong keys do not hide a missing manifest, metric, argument or folder, nor cause further problems."""
+    text = _JOB.replace("output: out", "output: job.yaml") + "sampels: 2\nvideo: {crf: 99}\n"
+    text = text.replace("path: x\n", "path: x\n    fps: fast\n").replace(
+        "    path: weights", "    pth: weights"
+    )
+    job = folder / "job.yaml"
+    job.write_text(text)
+    with pytest.raises(CombinedJobError) as caught:
+        prepare_file(job, ["seed=x", "workers.cpus"])
+    assert [error.where.removeprefix(str(job)) for error in caught.value.errors] == [
+        ":2:1: manifest",
+        ":3:1: output",
+        ":4:1: metrics.flickr",
+        ":4:33: metrics.clip_score.frames",
+        ":8:5: models.fake.fps",
+        ":10:12: models.fake.call.num_frame",
+        ":10:26: models.fake.call.hight",
+        ":12:5: models.folder.pth",
+        ":13:1: sampels",
+        ":14:9: video.crf",
+        "--set workers.cpus",
+        "--set seed=x",
+    ]
+
+
+def test_bad_rows_do_not_wait_for_other_problems(folder: Path) -> None:
+    """A wrong metric and a row with a wrong call argument are reported together."""
+    (folder / "rows.csv").write_text("id,prompt,num_frames\na,one,lots\n")
+    sets = ["metrics=[flickr]", "models={fake: {path: x, pipeline: 't2vbatch.models.fake:FakeModel'}}"]
+    with pytest.raises(CombinedJobError) as caught:
+        prepare_file(folder / "job.yaml", [*sets, "manifest=" + str(folder / "rows.csv")])
+    metric, row = caught.value.errors
+    assert metric.where == "--set metrics=[flickr]: metrics.flickr"
+    assert isinstance(row, ManifestError)
+    assert row.problems[0].column == "num_frames"
 
 
 def test_one_problem_is_an_error_of_its_own_class(folder: Path) -> None:

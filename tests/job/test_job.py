@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2vbatch.errors import CombinedJobError, JobError, ModelError
-from t2vbatch.job import Job, Model, dump_job, keys, load_job, parse_job
+from t2vbatch.job import Job, Model, dump_job, keys, load_draft, load_job, parse_job
 
 _SMALL = """
 manifest: prompts.csv
@@ -127,14 +127,40 @@ def test_all_problems_are_reported_together(tmp_path: Path) -> None:
     with pytest.raises(CombinedJobError) as caught:
         load_job(_write(tmp_path, text), ["workers.count=0"])
     assert [error.where.removeprefix(str(tmp_path / "job.yaml")) for error in caught.value.errors] == [
-        ":7:1: seed",
         ":5:10: models.tiny.paht",
         ":5:19: models.tiny.fps",
         ":6:1: sampels",
+        ":7:1: seed",
         "--set workers.count=0",
     ]
     assert "nput should be" not in str(caught.value)
     assert str(caught.value).startswith("5 problems")
+
+
+def test_the_valid_parts_of_a_job_are_kept(tmp_path: Path) -> None:
+    """Wrong keys have their default or are empty, and a model without a path is left out."""
+    text = """
+manifst: rows.csv
+output: out
+output: other
+models:
+  good: {path: bundled:shapes, dtype: flaot16, call: {height: 64}, extra: 1}
+  bad: {pipeline: Wan}
+video: {crf: 99}
+samples: two
+seed: 7
+metrics: [flicker]
+"""
+    draft = load_draft(_write(tmp_path, text), ["metrics"])
+    assert len(draft.problems) == 8
+    assert list(draft.job.models) == ["good"]
+    assert draft.job.models["good"].dtype == "float32"
+    assert draft.job.models["good"].call == {"height": 64}
+    assert (draft.job.seed, draft.job.samples, draft.job.video.crf) == (7, 1, 18)
+    assert not draft.all_models
+    assert draft.is_valid("seed", "distances")
+    for key in ("manifest", "output", "models", "video", "samples", "metrics"):
+        assert not draft.is_valid(key)
 
 
 def test_set_does_not_invent_a_model(tmp_path: Path) -> None:

@@ -1,9 +1,20 @@
 """YAML with places: each syntax problem is reported with its line, in plain words."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
-from t2vbatch.errors import JobError
-from t2vbatch.job.yaml_source import dump_yaml, read_document
+from t2vbatch.errors import ErrorCollector, JobError
+from t2vbatch.job.yaml_source import Document, read_document
+from t2vbatch.job.yaml_syntax import dump_yaml
+
+
+def _read(text: str, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], Document]:
+    problems = ErrorCollector()
+    found = read_document(text, "job", overrides, problems)
+    problems.raise_if_any()
+    return found
 
 
 @pytest.mark.parametrize(
@@ -35,7 +46,7 @@ from t2vbatch.job.yaml_source import dump_yaml, read_document
 def test_a_syntax_problem_names_its_place(text: str, where: str, said: str) -> None:
     """The message has file, line and column as editors count them, and no text of PyYAML."""
     with pytest.raises(JobError) as caught:
-        read_document(text, "job")
+        _read(text)
     assert caught.value.where == where
     assert said in caught.value.found
 
@@ -66,10 +77,10 @@ def test_a_syntax_problem_names_its_place(text: str, where: str, said: str) -> N
 )
 def test_numbers_are_those_of_json(text: str, value: object) -> None:
     """Every plain scalar is the value that people mean, and survives writing and reading."""
-    data, _ = read_document(f"a: {text}", "job")
+    data, _ = _read(f"a: {text}")
     assert data == {"a": value}
     assert type(data["a"]) is type(value)
-    again, _ = read_document(dump_yaml(data), "job")
+    again, _ = _read(dump_yaml(data))
     assert again == data
     assert type(again["a"]) is type(value)
 
@@ -78,7 +89,7 @@ def test_numbers_are_those_of_json(text: str, value: object) -> None:
 def test_octal_numbers_are_refused(text: str) -> None:
     """010, which YAML 1.1 reads as 8, is refused, and the message has both ways to write it."""
     with pytest.raises(JobError, match="octal"):
-        read_document(f"a: {text}", "job")
+        _read(f"a: {text}")
 
 
 @pytest.mark.parametrize(
@@ -91,13 +102,13 @@ def test_an_alias_bomb_is_refused_quickly(line: str) -> None:
         line.format(n=n, a=", ".join([f"*l{n - 1}"] * 10), b=f"*l{n - 1}") + "\n" for n in range(1, 30)
     )
     with pytest.raises(JobError, match="aliases"):
-        read_document(first + bomb, "job")
+        _read(first + bomb)
 
 
 def test_every_key_has_its_place() -> None:
     """Keys in lists, flow mappings and merges have a place; an absent key has the place of its section."""
     text = "base: &base {x: 1}\nmodels:\n  wan:\n    <<: *base\n    loras:\n    - {path: p}\n"
-    data, document = read_document(text, "job")
+    data, document = _read(text)
     assert data["models"]["wan"]["x"] == 1
     assert document.where(("models", "wan", "loras", 0, "path")) == "job:6:8: models.wan.loras[0].path"
     assert document.where(("models", "wan", "x")) == "job:1:14: models.wan.x"
@@ -108,15 +119,26 @@ def test_every_key_has_its_place() -> None:
 def test_an_option_may_address_names_with_dots() -> None:
     """The longest existing name counts; a new name ends at each dot."""
     text = "models: {wan-2: {batch: 1}, wan-2.1: {batch: 1}}"
-    data, document = read_document(text, "job", ["models.wan-2.1.batch=3", "models.wan-2.2.batch=4"])
+    data, document = _read(text, ["models.wan-2.1.batch=3", "models.wan-2.2.batch=4"])
     assert data["models"] == {"wan-2": {"batch": 1, "2": {"batch": 4}}, "wan-2.1": {"batch": 3}}
     assert document.where(("models", "wan-2.1", "batch")) == "--set models.wan-2.1.batch=3"
 
 
 def test_an_option_is_the_place_of_its_value() -> None:
     """A message about a value that an option set, at any depth, names the option."""
-    data, document = read_document("video: {crf: 3}\nseed: 1", "job", ["video={crff: 1}", "a.b=2020-01-02"])
+    data, document = _read("video: {crf: 3}\nseed: 1", ["video={crff: 1}", "a.b=2020-01-02"])
     assert data == {"video": {"crff": 1}, "seed": 1, "a": {"b": "2020-01-02"}}
     assert document.where(("video", "crff")) == "--set video={crff: 1}: video.crff"
     assert document.where(("a", "b")) == "--set a.b=2020-01-02"
     assert document.where(("seed",)) == "job:2:1: seed"
+
+
+def test_a_problem_of_one_key_leaves_the_others() -> None:
+    """A second value of a key, a tag and a bad option are problems, and the data have the other keys."""
+    problems = ErrorCollector()
+    text = "a: 1\na: 2\nb: {c: !x 3, d: 4}\ne: [010, 5]"
+    data, document = read_document(text, "job", ["f=6", "g", "b.d=[", "h=!x 1"], problems)
+    assert data == {"a": 1, "b": {"d": 4}, "e": [5], "f": 6}
+    wheres = ["job:2:1", "job:3:8", "job:4:5", "--set g", "--set b.d=[", "--set h=!x 1"]
+    assert [error.where for error in problems.errors] == wheres
+    assert document.refused == {("a",), ("b", "c"), ("e", 0), ("g",), ("b", "d"), ("h",)}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from t2vbatch.canonical import digest
-from t2vbatch.errors import ModelError
+from t2vbatch.errors import CombinedJobError, ModelError, UsageError
 from t2vbatch.job import Model
 from t2vbatch.models import inspect_model
 from tests.models import tiny
@@ -21,8 +21,8 @@ def _spec(path: Path, **changes: Any) -> Model:
     return Model.model_validate({"path": str(path), **changes})
 
 
-def _refused(spec: Model) -> ModelError:
-    with pytest.raises(ModelError) as caught:
+def _refused(spec: Model) -> UsageError:
+    with pytest.raises((ModelError, CombinedJobError)) as caught:
         inspect_model("mine", spec)
     return caught.value
 
@@ -51,6 +51,29 @@ def test_facts_of_an_image_and_text_model(checkpoint: Checkpoint) -> None:
     facts = inspect_model("mine", _spec(checkpoint("CogVideoXImageToVideoPipeline")))
     assert facts.requires == {"prompt", "image"}
     assert facts.token_limit == 226
+
+
+def test_all_problems_of_a_model_are_one_message(checkpoint: Checkpoint) -> None:
+    """A wrong component, LoRA, scheduler, setting and two arguments of the call are reported together."""
+    wrong = {
+        "components": {"vea": None},
+        "loras": [{"pth": "x"}],
+        "scheduler": "Foo",
+        "memory": ["vae_slice"],
+        "speed": {"compil": True},
+        "call": {"hight": 64, "num_frames": "lots"},
+    }
+    error = _refused(_spec(checkpoint("WanPipeline"), **wrong))
+    assert isinstance(error, CombinedJobError)
+    assert [one.where.removeprefix("models.mine.") for one in error.errors] == [
+        "components.vea",
+        "loras[0].pth",
+        "scheduler",
+        "memory.vae_slice",
+        "speed.compil",
+        "call.hight",
+        "call.num_frames",
+    ]
 
 
 def test_an_unknown_argument_is_refused_with_the_nearest(checkpoint: Checkpoint) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from t2vbatch.analysis.distance.kinds import KINDS
 from t2vbatch.analysis.distance.reference import Reference, is_saved, read_reference, videos_in
 from t2vbatch.canonical import digest
-from t2vbatch.errors import MetricError
+from t2vbatch.errors import ErrorCollector, MetricError
 from t2vbatch.job import Distance, Job
 from t2vbatch.metrics.protocol import Weights
 from t2vbatch.metrics.weights import kind_at, locate
@@ -58,11 +58,16 @@ def distance_specs(job: Job, where: Callable[[str], Where] | None = None) -> tup
         where: from the name of a distance to the user's names of its keys; by default those of a job.
 
     Raises:
-        MetricError: the first problem.
+        MetricError: the problem of each distance; a CombinedJobError for several.
     """
     keys = where or (lambda name: lambda key: f"distances.{name}.{key}")
+    problems, specs = ErrorCollector(), []
     with using_pins(job.pins):
-        return tuple(_spec(name, asked, keys(name)) for name, asked in job.distances.items())
+        for name, asked in job.distances.items():
+            with problems.collect():
+                specs.append(_spec(name, asked, keys(name)))
+    problems.raise_if_any()
+    return tuple(specs)
 
 
 def check_distances(job: Job) -> None:
