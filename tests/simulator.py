@@ -22,7 +22,7 @@ from t2vbatch.engines.loop import run_loop
 from t2vbatch.errors import ModelError, NodeError, RowError, RunError, T2VBatchError, WorkerError
 from t2vbatch.output.records import Status
 from t2vbatch.plan import Sample, Unit
-from t2vbatch.schedule import Action, Event, Limits, Scheduler
+from t2vbatch.schedule import Action, Event, RunLimits, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.schedule.together import TOGETHER_S
 from t2vbatch.worker.protocol import OFFLOAD_LEVELS, Failure, Outcome, Work
@@ -46,8 +46,8 @@ LOADS = ("good",) * 14 + (
     "always hangs",
 )
 
-ALIKE = 4
-"""Samples that fail alike before the run stops; low enough for histories of a dozen units."""
+SAME_ERRORS = 4
+"""Samples that fail with one error before the run stops; low enough for histories of a dozen units."""
 
 _SAMPLE = Sample("", "", "", 0, 0, "", None, None)
 _NO = Failure("RowError", "this failure was requested")
@@ -112,14 +112,14 @@ class Setting:
         self.short = random.random() < 0.4
         self.timeout_s = random.choice([None, 20.0, 20.0])
         self.capacity = random.randint(1, 4)
-        self.limits = Limits(
+        self.limits = RunLimits(
             self.capacity,
             minimum=random.choice([0, 0, 1, 2]),
             maximum=random.choice([None, None, 1, 2]),
             timeout_s=self.timeout_s,
             silence_s=60.0,
             load_s=50.0,
-            alike=random.choice([ALIKE, 10**9]),
+            same_errors=random.choice([SAME_ERRORS, 10**9]),
             finish_threads=random.randint(1, 3),
             held_bytes=random.choice([2, 6, 10**9]),
             together=random.choice([1, 2, 8]) if self.short else 8,
@@ -379,7 +379,7 @@ class Simulation:
             positions = [position for unit in units for position in unit.positions]
             bad = [p for p in positions if self.setting.natures[p] not in GOOD]
             known = self.committed.keys() - self._unreported
-            if len(bad) >= ALIKE and known.isdisjoint(positions):
+            if len(bad) >= SAME_ERRORS and known.isdisjoint(positions):
                 return
         raise AssertionError("given up though no model fails at everything")
 

@@ -192,9 +192,9 @@ def _prepared(job: Path, sets: list[str] | None, update_models: bool) -> "Prepar
 
 
 def _selection(prepared: "Prepared", limit: int | None, only: list[str] | None) -> "Selection":
-    from t2vbatch.plan.units import Selection, check_rows
+    from t2vbatch.plan.units import Selection, require_rows
 
-    check_rows(prepared.plan, only or ())
+    require_rows(prepared.plan, only or ())
     return Selection(limit, frozenset(only or ()))
 
 

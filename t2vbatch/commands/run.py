@@ -31,7 +31,7 @@ from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store, open_store
 from t2vbatch.output.superseded import sort_videos
 from t2vbatch.plan import Plan, Sample, Unit
-from t2vbatch.plan.units import EVERYTHING, Selection, distinct_calls, pending, position_count
+from t2vbatch.plan.units import EVERYTHING, Selection, distinct_units, pending, position_count
 from t2vbatch.worker.factory import WorkerFactory
 from t2vbatch.worker.protocol import Failure
 
@@ -40,10 +40,10 @@ _log = logging.getLogger(__name__)
 Watch = Callable[[Progress], None]
 """Takes the state of the run, after every change."""
 
-_READ = [*NEEDED, "video", "error_type"]
+_COLUMNS = [*NEEDED, "video", "error_type"]
 """Columns of the records that a run reads before it starts; the others would fill the memory."""
 
-_AHEAD = 1000
+_MOST_AHEAD = 1000
 """Calls whose prompts each worker encodes first: about a minute of a large T5 on a GPU, and about as many as
 the memory for kept encodings holds."""
 
@@ -100,42 +100,44 @@ def run_job(
     with open_store(prepared.job.output).lease() as store:
         prepared = with_measured_batches(prepared, store, engine, watch)
         job, plan = prepared.job, prepared.plan
-        records = store.records(_READ)
-        _ask(store, prepared, records, remake)
+        records = store.records(_COLUMNS)
+        _confirm_repeats(store, prepared, records, remake)
         store.write_job(job)
         store.write_scorers(score_identities(job))
         store.write_plan(plan)
         sort_videos(store, plan, records)
         if plan.bad:
             record_bad_rows(store, plan, set(records["sample_id"].to_pylist()))
-            records = store.records(_READ)
+            records = store.records(_COLUMNS)
         withdrawal = Withdrawal(store, plan)
         ending: Ending = "finished"
         try:
             with job.with_location(), VideoSearch(store, plan, records) as search:
-                lost = {*damaged, *(search.missing() if search.is_quick or selection else ())}
+                lost = {*damaged, *(search.missing() if search.is_quick or selection.is_partial else ())}
                 kept = withdrawal.withdraw(records, lost, retry_failed)
-                ending = _make(prepared, store, kept, selection, search.beside(engine), watch)
+                ending = _generate(prepared, store, kept, selection, search.beside(engine), watch)
                 if ending == "finished" and (late := search.missing() - lost):
                     kept = withdrawal.withdraw(kept, late)
-                    ending = _make(prepared, store, store.records(_READ), selection, engine, watch)
-                if ending == "finished" and job.distances and not selection:
+                    ending = _generate(prepared, store, store.records(_COLUMNS), selection, engine, watch)
+                if ending == "finished" and job.distances and not selection.is_partial:
                     ending = measure(store, plan, job, distance_specs(job), engine, watch)
         except T2VBatchError:
             # The tables show what was finished before the failure, if they can be written.
             with contextlib.suppress(StoreError):
                 rebuild(store, plan, job)
             raise
-        before = _videos(plan, kept)
+        before = _count_videos(plan, kept)
         summary = refresh(store, plan, job)
         remade = withdrawal.remade()
     # After the lease: a slow server keeps no other run waiting.
-    tracked = _tracked(store, job) if ending == "finished" and not selection else {}
+    tracked = _track(store, job) if ending == "finished" and not selection.is_partial else {}
     made = summary.timing.videos - before
-    return Result(summary, made, ending, store.uri, tracked, bool(selection), remade)
+    return Result(summary, made, ending, store.uri, tracked, selection.is_partial, remade)
 
 
-def _ask(store: Store, prepared: Prepared, records: pa.Table, remake: Callable[[Repeats], bool]) -> None:
+def _confirm_repeats(
+    store: Store, prepared: Prepared, records: pa.Table, remake: Callable[[Repeats], bool]
+) -> None:
     """Refuse to generate finished samples again, unless the user edited their rows or the job, or agrees."""
     if not records.num_rows:
         return
@@ -158,7 +160,7 @@ def _ask(store: Store, prepared: Prepared, records: pa.Table, remake: Callable[[
         )
 
 
-def _make(
+def _generate(
     prepared: Prepared,
     store: Store,
     records: pa.Table,
@@ -192,7 +194,7 @@ def _make(
 def _ahead(plan: Plan, job: Job, model: str, units: Sequence[Unit]) -> tuple[tuple[Sample, ...], ...]:
     """Units whose prompts are encoded before anything is generated, as ``speed`` asks."""
     precompute = job.models[model].speed.get("text_encoder") is not None
-    return distinct_calls(plan, units, _AHEAD) if precompute else ()
+    return distinct_units(plan, units, _MOST_AHEAD) if precompute else ()
 
 
 def _callbacks(
@@ -209,13 +211,13 @@ def _callbacks(
         return store.log.status_of(sample_id)
 
     def quarantine(position: int, attempts: int, failure: Failure) -> None:
-        store.commit(_failed(plan, position, attempts, failure))
+        store.commit(_failed_record(plan, position, attempts, failure))
         status.failed(failure.error_type)
 
     return RunCallbacks(lambda position: plan.planned(position, texts), committed, quarantine, progress)
 
 
-def _tracked(store: Store, job: Job) -> dict[str, str]:
+def _track(store: Store, job: Job) -> dict[str, str]:
     """Send the finished run to the job's trackers. A tracker that fails costs a warning."""
     places: dict[str, str] = {}
     for name, tracker in job.trackers.items():
@@ -228,13 +230,13 @@ def _tracked(store: Store, job: Job) -> dict[str, str]:
     return places
 
 
-def _videos(plan: Plan, records: pa.Table) -> int:
+def _count_videos(plan: Plan, records: pa.Table) -> int:
     """How many samples of the plan have a video."""
     with_video = records.filter(pc.is_valid(records["video"]))
     return int(pc.sum(pc.is_in(plan.table["sample_id"], with_video["sample_id"])).as_py() or 0)
 
 
-def _failed(plan: Plan, position: int, attempts: int, failure: Failure) -> Record:
+def _failed_record(plan: Plan, position: int, attempts: int, failure: Failure) -> Record:
     return replace(
         Record.of(plan.planned(position), "failed", attempts),
         error_type=failure.error_type,

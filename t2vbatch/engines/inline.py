@@ -16,7 +16,7 @@ from t2vbatch.engines.protocol import Ending, P, RunCallbacks
 from t2vbatch.engines.worker_process import WorkerProcess
 from t2vbatch.job import Job
 from t2vbatch.plan import Unit
-from t2vbatch.schedule import Event, Limits, Scheduler
+from t2vbatch.schedule import Event, RunLimits, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.worker.protocol import Factory, Work
 
@@ -36,7 +36,7 @@ class InlineEngine:
         device = "cuda" if gpus else "cpu"
         backend = _InlineBackend(factories, device, job.workers.timeout_s)
         with interrupts(urgent=True) as counted:
-            scheduler = Scheduler(units, Limits(workers=1))
+            scheduler = Scheduler(units, RunLimits(workers=1))
             return run_loop(scheduler, backend, callbacks, counted, budget_s=budget_s(job, gpus))
 
 

@@ -22,7 +22,7 @@ from t2vbatch.engines.worker_process import WorkerProcess
 from t2vbatch.errors import JobError, RunError
 from t2vbatch.job import Job
 from t2vbatch.plan import Unit
-from t2vbatch.schedule import Event, Limits, Scheduler
+from t2vbatch.schedule import Event, RunLimits, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.storage.scratch import delete_abandoned
 from t2vbatch.worker.protocol import Factory, Failure, Work
@@ -63,7 +63,7 @@ class RayEngine:
         """See Engine.run."""
         try:
             with connected(job), ActorPool(job, factories) as backend, interrupts() as counted:
-                limits = Limits(
+                limits = RunLimits(
                     workers=backend.capacity(),
                     minimum=job.workers.min,
                     maximum=job.workers.max,

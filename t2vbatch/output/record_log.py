@@ -32,7 +32,7 @@ from t2vbatch.errors import StoreError
 from t2vbatch.output.record_table import read_records, to_table
 from t2vbatch.output.records import RECORDS, WITHDRAWN, Record, Status, check_rows
 from t2vbatch.output.valid_rows import last_of_each, merge, only_records, with_columns
-from t2vbatch.plan.parquet_file import read_parquet
+from t2vbatch.plan.parquet_file import read_checked_parquet
 from t2vbatch.storage.files import Folder
 from t2vbatch.storage.many import delete_many, map_many
 
@@ -257,7 +257,7 @@ class RecordLog:
 
     def _read_segment(self, name: str, columns: Sequence[str]) -> pa.Table:
         try:
-            found = read_parquet(self._folder.read(name), columns, ["sample_id", "status"])
+            found = read_checked_parquet(self._folder.read(name), columns, ["sample_id", "status"])
             table = with_columns(found, columns)
             check_rows(table)
             return table

@@ -43,7 +43,7 @@ from t2vbatch.output.records import Record
 from t2vbatch.output.scored_by import Scorers
 from t2vbatch.plan import Plan
 from t2vbatch.plan.media import Hints
-from t2vbatch.plan.parquet_file import DamagedFileError, read_parquet
+from t2vbatch.plan.parquet_file import DamagedFileError, read_checked_parquet
 from t2vbatch.plan.stored import OtherPlanError, dump_plan, load_hints, load_plan
 from t2vbatch.storage.files import Folder, open_folder
 from t2vbatch.storage.many import delete_many
@@ -261,7 +261,7 @@ class Store:
     def read_table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a Parquet file. Raises FileNotFoundError, and StoreError where it is damaged."""
         try:
-            return read_parquet(self.folder.read(name), columns, columns or _REQUIRED.get(name, ()))
+            return read_checked_parquet(self.folder.read(name), columns, columns or _REQUIRED.get(name, ()))
         except DamagedFileError as error:
             raise StoreError(f"{self.uri}/{name} is damaged ({error}); delete it and run again") from error
 

@@ -11,7 +11,9 @@ class DamagedFileError(ValueError):
     """The file is not what this program writes."""
 
 
-def read_parquet(data: bytes, columns: Sequence[str] | None = None, required: Sequence[str] = ()) -> pa.Table:
+def read_checked_parquet(
+    data: bytes, columns: Sequence[str] | None = None, required: Sequence[str] = ()
+) -> pa.Table:
     """The table in a Parquet file, with every value checked: Arrow reads text that is not UTF-8 without an
     error.
 

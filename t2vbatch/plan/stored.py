@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from t2vbatch.canonical import canonical
 from t2vbatch.plan.media import Hints, find_hints
-from t2vbatch.plan.parquet_file import DamagedFileError, read_parquet
+from t2vbatch.plan.parquet_file import DamagedFileError, read_checked_parquet
 from t2vbatch.plan.plan import PLAN, ROWS, Plan, PlannedModel
 from t2vbatch.plan.sample_ids import VERSION
 
@@ -49,7 +49,7 @@ def load_plan(data: bytes) -> Plan:
         OtherPlanError: another version of this program wrote it.
         DamagedFileError: the file is damaged.
     """
-    table = read_parquet(data)
+    table = read_checked_parquet(data)
     about = _read_about(table.schema)
     try:
         return _restored(table, about)
@@ -80,7 +80,7 @@ def load_hints(data: bytes) -> Hints:
         OtherPlanError: another version of this program wrote it.
         DamagedFileError: the file is damaged.
     """
-    media = read_parquet(data, ["media"])
+    media = read_checked_parquet(data, ["media"])
     about = _read_about(pq.ParquetFile(io.BytesIO(data)).schema_arrow)
     try:
         return find_hints(media, int(about["fan_out"]))

@@ -53,7 +53,7 @@ def position_count(units: Sequence[Unit]) -> int:
     return units.position_count if isinstance(units, Units) else sum(len(unit.positions) for unit in units)
 
 
-def distinct_calls(plan: Plan, units: Sequence[Unit], most: int) -> tuple[tuple[Sample, ...], ...]:
+def distinct_units(plan: Plan, units: Sequence[Unit], most: int) -> tuple[tuple[Sample, ...], ...]:
     """The first units, at most ``most``, that differ in their rows or calls.
 
     Without those whose media are in the manifest itself, which would make a long message to a worker.
@@ -80,7 +80,8 @@ class Selection:
     limit: int | None = None
     rows: frozenset[str] = frozenset()
 
-    def __bool__(self) -> bool:
+    @property
+    def is_partial(self) -> bool:
         """Whether it leaves anything out."""
         return self.limit is not None or bool(self.rows)
 
@@ -88,7 +89,7 @@ class Selection:
 EVERYTHING = Selection()
 
 
-def check_rows(plan: Plan, rows: Collection[str]) -> None:
+def require_rows(plan: Plan, rows: Collection[str]) -> None:
     """Raise UsageError for a row that the plan does not have."""
     if not rows:
         return

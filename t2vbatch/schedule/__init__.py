@@ -5,8 +5,8 @@
 charged to, ``scheduler`` the decisions. An engine (see t2vbatch.engines) carries the actions out.
 """
 
-from t2vbatch.schedule.limits import Limits
+from t2vbatch.schedule.limits import RunLimits
 from t2vbatch.schedule.messages import Action, Ending, Event, Progress
 from t2vbatch.schedule.scheduler import Scheduler
 
-__all__ = ["Action", "Ending", "Event", "Limits", "Progress", "Scheduler"]
+__all__ = ["Action", "Ending", "Event", "Progress", "RunLimits", "Scheduler"]

@@ -16,7 +16,7 @@ row are common in real manifests; three are rare enough to be worth one reload o
 
 
 @dataclass
-class Alike:
+class SameError:
     """Failures with one error, without a success between them.
 
     Attributes:

@@ -10,9 +10,9 @@ from t2vbatch.errors import RunError, T2VBatchError, WorkerError
 from t2vbatch.plan import Unit
 from t2vbatch.schedule import messages as m
 from t2vbatch.schedule.backlog import Attempt, Backlog
-from t2vbatch.schedule.charges import Charges
-from t2vbatch.schedule.limits import Limits
-from t2vbatch.schedule.pool import Model, WorkerPool
+from t2vbatch.schedule.charges import Charges, SameError
+from t2vbatch.schedule.limits import RunLimits
+from t2vbatch.schedule.pool import ModelState, WorkerPool
 from t2vbatch.schedule.worker_state import LOADS_PER_HANG, WorkerState
 from t2vbatch.worker.protocol import OFFLOAD_LEVELS, Failure
 
@@ -32,9 +32,9 @@ class Failures:
         units: the pending units, by model, the longest first.
     """
 
-    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
+    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: RunLimits) -> None:
         self._limits = limits
-        self._models = {name: Model(Backlog(name, of)) for name, of in units.items()}
+        self._models = {name: ModelState(Backlog(name, of)) for name, of in units.items()}
         self._charges = Charges()
         self._pool = WorkerPool(limits)
         self._running: dict[int, Attempt] = {}
@@ -163,16 +163,16 @@ class Failures:
     def _note_failure(self, attempt: Attempt, failure: Failure, worker: WorkerState) -> None:
         model = self._models[attempt.model]
         if len(attempt.positions) == 1 and not model.succeeded:
-            model.alike.add(failure, attempt.positions[0], worker.number)
+            model.same_error.add(failure, attempt.positions[0], worker.number)
 
-    def _end_alike(self) -> None:
+    def _end_if_all_fail(self) -> None:
         """Stop the run where every sample of a model fails with one error, on every worker that it has."""
         for name, model in self._models.items():
-            if model.succeeded or len(model.alike.positions) < self._limits.alike:
+            if model.succeeded or len(model.same_error.positions) < self._limits.same_errors:
                 continue
             busy = {worker.number for worker in self._pool if worker.model == name and worker.keys}
-            if busy <= model.alike.workers:
-                self._abort(WorkerError(_alike(name, len(model.alike.positions), model.alike.last)))
+            if busy <= model.same_error.workers:
+                self._abort(WorkerError(_all_failed(name, model.same_error)))
                 return
 
     # Workers.
@@ -186,7 +186,7 @@ class Failures:
             times = "" if weight > 1 else f" {model.failed_starts} times in a row, the last time"
             self._abort(WorkerError(f"the model {worker.model!r} could not be started{times}: {reason}"))
 
-    def _pause(self, model: Model) -> None:
+    def _pause(self, model: ModelState) -> None:
         model.start_after = self._now + min(START_PAUSE_S, 0.1 * 2**model.failed_starts)
 
     def _died(self, worker: WorkerState, event: m.Died) -> None:
@@ -255,10 +255,11 @@ class Failures:
         self.ending = "interrupted"  # The engine raises the error.
 
 
-def _alike(model: str, count: int, failure: Failure | None) -> str:
-    assert failure is not None
+def _all_failed(model: str, same: SameError) -> str:
+    assert same.last is not None
+    count, error = len(same.positions), f"{same.last.error_type}: {same.last.error}"
     return (
         f"every sample of the model {model!r} failed with the same error: {count} samples so far, and none "
-        f"succeeded\n  found:    {failure.error_type}: {failure.error}\n  to do:    correct the job or the "
+        f"succeeded\n  found:    {error}\n  to do:    correct the job or the "
         "manifest and run again; samples without a record are tried again"
     )

@@ -9,7 +9,7 @@ five times its deadline is still ended without losing the model."""
 
 
 @dataclass(frozen=True)
-class Limits:
+class RunLimits:
     """Bounds of one run.
 
     Attributes:
@@ -21,7 +21,7 @@ class Limits:
         attempts: charged failures after which a sample is quarantined.
         losses: times that a sample may be lost with its node before the loss is charged.
         starts: failed starts of a model's workers in a row that stop the job.
-        alike: samples of a model that failed with one error, before any succeeded, that stop the job.
+        same_errors: samples of a model that failed with one error, before any succeeded, that stop the job.
         load_s: seconds that a worker may take to load its model; None for no limit.
         finish_threads: units that a worker finishes at the same time.
         together: short units that a worker may get at once; see ``together``.
@@ -37,7 +37,7 @@ class Limits:
     attempts: int = 3
     losses: int = 10
     starts: int = 10
-    alike: int = 10
+    same_errors: int = 10
     load_s: float | None = None
     finish_threads: int = 1
     together: int = 1

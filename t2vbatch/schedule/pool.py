@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from t2vbatch.schedule.backlog import Backlog
-from t2vbatch.schedule.charges import Alike
-from t2vbatch.schedule.limits import Limits
+from t2vbatch.schedule.charges import SameError
+from t2vbatch.schedule.limits import RunLimits
 from t2vbatch.schedule.messages import Cluster
 from t2vbatch.schedule.worker_state import WorkerState
 from t2vbatch.worker.protocol import OFFLOAD_LEVELS
 
 
 @dataclass
-class Model:
+class ModelState:
     """The state of one model.
 
     Attributes:
@@ -21,7 +21,7 @@ class Model:
         misfits: units in a row that did not fit into memory at the backlog's offload level.
         failed_starts: workers in a row that could not be started.
         start_after: when the next one may be started.
-        alike: the failures before the first success.
+        same_error: the failures with one error before the first success.
     """
 
     backlog: Backlog
@@ -30,7 +30,7 @@ class Model:
     misfits: int = 0
     failed_starts: int = 0
     start_after: float = 0.0
-    alike: Alike = field(default_factory=Alike)
+    same_error: SameError = field(default_factory=SameError)
 
 
 class WorkerPool:
@@ -41,7 +41,7 @@ class WorkerPool:
         excluded: hosts of the nodes that failed, by the nodes' ids.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: RunLimits) -> None:
         self.workers: dict[int, WorkerState] = {}
         self._limits = limits
         self._capacity = limits.workers
@@ -85,7 +85,7 @@ class WorkerPool:
         worker.ready, worker.placed, worker.node = True, True, node
         worker.leaving = self.is_unusable(node)
 
-    def start_workers(self, models: Mapping[str, Model], now: float) -> Iterator[WorkerState]:
+    def start_workers(self, models: Mapping[str, ModelState], now: float) -> Iterator[WorkerState]:
         """Workers to start, while there is capacity and a model needs one."""
         capacity = 0 if self.has_no_node else self._capacity
         while len(self.workers) < capacity and (wanted := self._wanted(models, now)):
@@ -93,12 +93,12 @@ class WorkerPool:
             self.workers[self._last] = WorkerState(self._last, *wanted)
             yield self.workers[self._last]
 
-    def keeps(self, worker: WorkerState, model: Model, has_running: bool) -> bool:
+    def keeps(self, worker: WorkerState, model: ModelState, has_running: bool) -> bool:
         """Whether an idle worker stays: it is one of the minimum, and units of its model may be requeued."""
         may_come_back = has_running and not len(model.backlog)
         return may_come_back and not worker.leaving and self.count(worker.model) <= self._limits.minimum
 
-    def _wanted(self, models: Mapping[str, Model], now: float) -> tuple[str, int] | None:
+    def _wanted(self, models: Mapping[str, ModelState], now: float) -> tuple[str, int] | None:
         """The model and the offload level of the next worker.
 
         First a model with less than its minimum, then the one with the most waiting units for each worker,

@@ -12,7 +12,7 @@ from t2vbatch.plan import Unit
 from t2vbatch.schedule import messages as m
 from t2vbatch.schedule.backlog import Attempt
 from t2vbatch.schedule.failures import Failures
-from t2vbatch.schedule.limits import Limits
+from t2vbatch.schedule.limits import RunLimits
 from t2vbatch.schedule.worker_state import WorkerState
 from t2vbatch.worker.protocol import OFFLOAD_LEVELS, Failure, Outcome
 
@@ -28,7 +28,7 @@ seconds."""
 class Scheduler(Failures):
     """Decides for one run."""
 
-    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
+    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: RunLimits) -> None:
         super().__init__(units, limits)
         self._interrupts = 0
         self._last_key = 0
@@ -47,7 +47,7 @@ class Scheduler(Failures):
             self._pass_time(now)
             self._handle_run_event(event)
             if self.ending is None:
-                self._end_alike()
+                self._end_if_all_fail()
             if self.ending is None:
                 self._assign(self._affected(event))
                 self._start_workers()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from t2vbatch.schedule.limits import Limits
+from t2vbatch.schedule.limits import RunLimits
 from t2vbatch.schedule.together import SHORT_S, TOGETHER_S, units_at_once
 from t2vbatch.worker.protocol import Failure
 
@@ -90,7 +90,7 @@ class WorkerState:
         """Whether its model is loaded and it holds no unit."""
         return self.ready and not self.keys
 
-    def room(self, limits: Limits, together: int) -> int:
+    def room(self, limits: RunLimits, together: int) -> int:
         """How many units it can take now, at most ``together``."""
         if not self.ready or self.generating or self.leaving or self.alone:
             return 0
@@ -107,7 +107,7 @@ class WorkerState:
         self.generating.append(key)
         self.fresh, self.alone = False, alone
 
-    def begin_generate(self, now: float, limits: Limits) -> None:
+    def begin_generate(self, now: float, limits: RunLimits) -> None:
         """Set the deadline of the units that the worker was given now."""
         self.generate_until = now + limits.overdue_s
         if len(self.generating) > 1:
@@ -116,13 +116,13 @@ class WorkerState:
         for key in self.generating:
             self.given[key] = now, len(self.generating), len(self.keys)
 
-    def in_progress(self, limits: Limits) -> list[int]:
+    def in_progress(self, limits: RunLimits) -> list[int]:
         """The units that the process works on and may have died of, without those that wait. The driver
         does not see when it begins units that it got at once."""
         begun = self.generating + self.finishing[: limits.finish_threads]
         return [key for key in self.keys if key in begun or key in self.together]
 
-    def begin_finish(self, now: float, limits: Limits) -> None:
+    def begin_finish(self, now: float, limits: RunLimits) -> None:
         """Set the deadlines of the units that are finished from now on."""
         for key in self.finishing[: limits.finish_threads]:
             self.finish_until.setdefault(key, now + limits.overdue_s)
@@ -173,7 +173,7 @@ class WorkerState:
         self.finish_until = {key: until + seconds for key, until in self.finish_until.items()}
         self.last_seen += seconds
 
-    def fault(self, now: float, limits: Limits) -> WorkerFault | None:
+    def fault(self, now: float, limits: RunLimits) -> WorkerFault | None:
         """The worker's fault, if it is overdue or does not answer; else None."""
         if not self.ready:
             return WorkerFault([], _slow_load(limits)) if now > self.load_until else None
@@ -187,11 +187,11 @@ class WorkerState:
         return None
 
 
-def _slow_load(limits: Limits) -> Failure:
+def _slow_load(limits: RunLimits) -> Failure:
     slow = f"loading the model exceeded its deadline of {limits.load_s:g} s (workers.load_timeout_s)"
     return Failure("DeadlineError", slow)
 
 
-def _late(done: str, limits: Limits) -> Failure:
+def _late(done: str, limits: RunLimits) -> Failure:
     late = f"{done} exceeded its deadline of {limits.timeout_s:g} s and did not stop"
     return Failure("DeadlineError", late)

@@ -78,7 +78,7 @@ class ModelOutput:
 
 
 @dataclass(frozen=True)
-class Generated:
+class GeneratedUnit:
     """A unit that waits to be finished.
 
     Attributes:
@@ -107,18 +107,19 @@ class Finisher:
         self._job, self._store, self._scorer, self._info = job, store, scorer, info
         self._random_state = random_state
 
-    def finish(self, generated: Generated, index: int) -> Status:
+    def finish(self, generated: GeneratedUnit, index: int) -> Status:
         """Encode, verify, publish, score and commit one sample of a unit.
 
         Raises:
             SampleError: the file could not be written or differs from the frames; nothing was committed.
         """
         with StageTimes().measure() as seconds:
-            record = self._record(generated, index)
+            record = self._make_record(generated, index)
         self._store.commit(replace(record, **_columns(seconds)))
         return record.status
 
-    def _record(self, generated: Generated, index: int) -> Record:
+    def _make_record(self, generated: GeneratedUnit, index: int) -> Record:
+        """The record of one sample, whose video is published and scored if it has one."""
         sample = generated.work.payloads[index]
         record = self._base_record(sample, generated, generated.work.attempts[index])
         match generated.results[index]:
@@ -131,7 +132,7 @@ class Finisher:
                 record = self._publish(replace(record, retry_reason=reason), sample, video)
         return replace(record, finished_at=record.finished_at or datetime.now(UTC).isoformat())
 
-    def _base_record(self, sample: Sample, generated: Generated, attempts: int) -> Record:
+    def _base_record(self, sample: Sample, generated: GeneratedUnit, attempts: int) -> Record:
         return replace(
             Record.of(sample, "ok", attempts),
             load_s=self._info.load_s,
@@ -147,38 +148,52 @@ class Finisher:
     def _publish(self, record: Record, sample: Sample, video: Video) -> Record:
         """The record of a video that is encoded, read back, checked, published and scored."""
         staged = self._store.folder.staging() / uuid.uuid4().hex
-        fps = written_fps(video.fps, self._job.video)
         try:
-            with stage("encode"):
-                encode(video, staged, self._job.video)
-            with stage("verify"):
-                read_back = _check_frames(video, decode(staged, TRUSTED), self._job.video)
-                record = _with_sound(record, video, staged, self._job.video)
-                sha256, size = digest_file(staged)
-                frames_sha256, reason = read_back.sha256(), degenerate_reason(video)
-            record = replace(
-                record,
-                status="degenerate" if reason else "ok",
-                error_type="DegenerateError" if reason else None,
-                error=reason,
-                video=sample.video,
-                num_frames=len(read_back.frames),
-                width=read_back.frames.shape[2],
-                height=read_back.frames.shape[1],
-                fps=fps,
-                duration_s=len(video.frames) / fps,
-                bytes=size,
-                video_sha256=sha256,
-                frames_sha256=frames_sha256,
-                video_notes=_notes(video, self._job.video),
-            )
+            record, read_back = self._encode(record, sample, video, staged)
             with stage("commit"):
                 published = self._store.publish(record, staged)
         finally:
             _remove(staged)
         if published is not record:
             return self._resume_draft(published, sample)
-        return self._score(record, sample, Video(read_back.frames, fps))
+        return self._score(record, sample, read_back)
+
+    def _encode(self, record: Record, sample: Sample, video: Video, staged: Path) -> tuple[Record, Video]:
+        """Write the file ``staged``, read it back and check it.
+
+        Returns:
+            The record with all that describes the file, and the video as a reader of the file gets it.
+
+        Raises:
+            EncodeError: the file cannot be written, or differs from the frames.
+        """
+        settings = self._job.video
+        fps = written_fps(video.fps, settings)
+        with stage("encode"):
+            encode(video, staged, settings)
+        with stage("verify"):
+            frames = _check_frames(video, decode(staged, TRUSTED), settings).frames
+            record = _with_sound(record, video, staged, settings)
+            sha256, size = digest_file(staged)
+            read_back, reason = Video(frames, fps), degenerate_reason(video)
+            frames_sha256 = read_back.sha256()
+        record = replace(
+            record,
+            status="degenerate" if reason else "ok",
+            error_type="DegenerateError" if reason else None,
+            error=reason,
+            video=sample.video,
+            num_frames=len(frames),
+            width=frames.shape[2],
+            height=frames.shape[1],
+            fps=fps,
+            duration_s=len(video.frames) / fps,
+            bytes=size,
+            video_sha256=sha256,
+            frames_sha256=frames_sha256,
+            video_notes=_notes(video, settings),
+        )
+        return record, read_back
 
     def _resume_draft(self, earlier: Record, sample: Sample) -> Record:
         """The record of a video that an earlier attempt published, scored from its file."""
@@ -189,11 +204,8 @@ class Finisher:
         return self._score(earlier, sample, Video(read_back.frames, earlier.fps))
 
     def _score(self, record: Record, sample: Sample, video: Video) -> Record:
-        # The poster is made here, where the frames are in memory: a report would decode every video again. It
-        # makes a poster that a power cut destroyed.
-        with stage("commit"):
-            name = poster_name(str(record.frames_sha256))
-            self._store.folder.write(name, poster(video), durable="content")
+        """The record with the scores of its published video, whose poster is written too."""
+        self._write_poster(record, video)
         with stage("score"):
             scores = self._scores(sample, self._audible(record, sample, video))
         return replace(
@@ -204,6 +216,13 @@ class Finisher:
             prompt_tokens=scores.prompt_tokens,
             prompt_truncated=scores.prompt_truncated,
         )
+
+    def _write_poster(self, record: Record, video: Video) -> None:
+        # Here, where the frames are in memory: a report would decode every video again. A draft is resumed
+        # through this method too, because a power cut may have destroyed its poster.
+        with stage("commit"):
+            name = poster_name(str(record.frames_sha256))
+            self._store.folder.write(name, poster(video), durable="content")
 
     def _audible(self, record: Record, sample: Sample, video: Video) -> Video:
         """The video with the sound of its file, if a metric reads it."""

@@ -21,7 +21,7 @@ from t2vbatch.models.protocol import Request, VideoModel
 from t2vbatch.models.steps import StageTimes
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Sample
-from t2vbatch.worker.finish import Finisher, Generated, ModelOutput, WorkerInfo
+from t2vbatch.worker.finish import Finisher, GeneratedUnit, ModelOutput, WorkerInfo
 from t2vbatch.worker.protocol import Failure, Outcome, Work
 
 RetryModel = Callable[[], VideoModel]
@@ -52,7 +52,7 @@ class Worker:
         self._device, self._read_inputs = info.device, read_inputs
         self._random_state = threading.Lock()
         self._finisher = Finisher(job, store, scorer, info, self._random_state)
-        self._generated: dict[int, Generated] = {}
+        self._generated: dict[int, GeneratedUnit] = {}
         self._idle_since = time.perf_counter()
 
     def generate(self, work: Work[Sample]) -> int:
@@ -80,7 +80,7 @@ class Worker:
             outputs = iter(self._generate_videos(missing))
         results = [draft or next(outputs) for draft in drafts]
         read = replace(work, payloads=tuple(samples))
-        self._generated[work.key] = Generated(read, results, started_at, seconds, _peak(self._device))
+        self._generated[work.key] = GeneratedUnit(read, results, started_at, seconds, _peak(self._device))
         return sum(output.held_bytes for output in results if isinstance(output, ModelOutput))
 
     def encode_ahead(self, units: Iterable[Sequence[Sample]]) -> None:

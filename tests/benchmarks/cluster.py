@@ -17,7 +17,7 @@ from t2vbatch.engines.interrupts import Interrupts
 from t2vbatch.engines.loop import run_loop
 from t2vbatch.output.records import Status
 from t2vbatch.plan import Unit
-from t2vbatch.schedule import Event, Limits, Scheduler
+from t2vbatch.schedule import Event, RunLimits, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.worker.protocol import Failure, Outcome, Work
 
@@ -147,7 +147,7 @@ def simulate(workers: int, seed: int = 0) -> Run:
     lengths = sorted((low * (high / low) ** draw.random() for _ in range(count)), reverse=True)
     cluster = _Cluster(lengths, workers)
     units = [Unit("x", (position,), length) for position, length in enumerate(lengths)]
-    scheduler = Scheduler({"x": units}, Limits(workers, timeout_s=600.0, silence_s=120.0))
+    scheduler = Scheduler({"x": units}, RunLimits(workers, timeout_s=600.0, silence_s=120.0))
     callbacks = RunCallbacks(cluster.payload, _committed, _quarantine, _progress)
     run_loop(scheduler, cluster, callbacks, Interrupts(urgent=False), cluster.clock)
     assert scheduler.progress().ok == count

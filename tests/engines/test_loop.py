@@ -9,7 +9,7 @@ from t2vbatch.engines.interrupts import Interrupts
 from t2vbatch.engines.loop import run_loop
 from t2vbatch.output.records import Status
 from t2vbatch.plan import Unit
-from t2vbatch.schedule import Event, Limits, Scheduler
+from t2vbatch.schedule import Event, RunLimits, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.worker.protocol import Failure, Outcome, Work
 
@@ -53,7 +53,7 @@ def test_time_in_which_the_driver_does_not_look_counts_for_no_deadline() -> None
         backend.now += 6.0
 
     units = [Unit("x", (position,), 1.0) for position in range(48)]
-    scheduler = Scheduler({"x": units}, Limits(24, timeout_s=20.0, silence_s=60.0))
+    scheduler = Scheduler({"x": units}, RunLimits(24, timeout_s=20.0, silence_s=60.0))
     callbacks = RunCallbacks(slow_payload, _uncommitted, _no_quarantine, _ignore)
     ending = run_loop(scheduler, backend, callbacks, Interrupts(urgent=False), lambda: backend.now)
     assert ending == "finished"
@@ -68,7 +68,7 @@ def test_a_spent_budget_finishes_the_units_in_progress(interrupted: bool) -> Non
     interrupts = Interrupts(urgent=False)
     interrupts.count = int(interrupted)
     units = [Unit("x", (position,), 1.0) for position in range(100)]
-    scheduler = Scheduler({"x": units}, Limits(2))
+    scheduler = Scheduler({"x": units}, RunLimits(2))
     callbacks = RunCallbacks(lambda position: None, _uncommitted, _no_quarantine, _ignore)
     ending = run_loop(scheduler, backend, callbacks, interrupts, lambda: backend.now, budget_s=20.0)
     progress = scheduler.progress()
@@ -83,7 +83,7 @@ def test_each_interrupt_says_what_it_does(caplog: pytest.LogCaptureFixture, coun
     backend, interrupts = _Backend(), Interrupts(urgent=False)
     interrupts.count = count
     units = [Unit("x", (position,), 1.0) for position in range(100)]
-    scheduler = Scheduler({"x": units}, Limits(1))
+    scheduler = Scheduler({"x": units}, RunLimits(1))
     callbacks = RunCallbacks(lambda position: None, _uncommitted, _no_quarantine, _ignore)
     assert run_loop(scheduler, backend, callbacks, interrupts, lambda: backend.now) == "interrupted"
     said = [message for message in caplog.messages if message.startswith("interrupted")]
@@ -95,7 +95,7 @@ def test_a_budget_that_suffices_changes_nothing() -> None:
     """A run within its budget ends as finished."""
     backend = _Backend()
     units = [Unit("x", (position,), 1.0) for position in range(6)]
-    scheduler = Scheduler({"x": units}, Limits(2))
+    scheduler = Scheduler({"x": units}, RunLimits(2))
     callbacks = RunCallbacks(lambda position: None, _uncommitted, _no_quarantine, _ignore)
     clock = Interrupts(urgent=False)
     assert run_loop(scheduler, backend, callbacks, clock, lambda: backend.now, budget_s=1e6) == "finished"

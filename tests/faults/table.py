@@ -132,7 +132,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("raylet killed", lost_node, job=_TWO),
     Fault("scratch disk full on one of two nodes", full_scratch_on_one_node, job=_TWO, on_s3=True),
     Fault("scratch disk full on the only node", full_scratch_everywhere, on_s3=True, quick=True),
-    Fault("a model fails alike at every sample", fails_alike),
+    Fault("a model fails with one error at every sample", fails_alike),
     Fault("second driver", second_driver, quick=True),
     Fault("suspended driver", suspended_driver),
     *(Fault(f"killed {point}", edited_at(point, nth)) for point in _EDITS for nth in (1, 3)),

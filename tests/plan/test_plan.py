@@ -18,7 +18,7 @@ from t2vbatch.manifest import read_manifest
 from t2vbatch.models.protocol import FrameRule, ModelFacts
 from t2vbatch.output.records import RECORDS
 from t2vbatch.plan import PLAN, Plan, derive_seed, make_plan, safe_name
-from t2vbatch.plan.units import distinct_calls, pending
+from t2vbatch.plan.units import distinct_units, pending
 
 _FACTS = ModelFacts(
     identity={"weights": "abc", "pipeline": "Some"},
@@ -243,8 +243,8 @@ def test_the_samples_of_a_row_have_one_distinct_call(tmp_path: Path) -> None:
     """Of five samples of each row one is kept, in the order of the units, up to the limit."""
     plan = _plan(tmp_path, [{"prompt": "one"}, {"prompt": "two"}, {"prompt": "three"}], _job(samples=5))
     units = pending(plan, _records([]), _job())["a"]
-    assert [unit[0].prompt for unit in distinct_calls(plan, units, 10)] == ["one", "two", "three"]
-    assert [unit[0].prompt for unit in distinct_calls(plan, units, 2)] == ["one", "two"]
+    assert [unit[0].prompt for unit in distinct_units(plan, units, 10)] == ["one", "two", "three"]
+    assert [unit[0].prompt for unit in distinct_units(plan, units, 2)] == ["one", "two"]
 
 
 @pytest.mark.parametrize("name", ["a", "row-1", "x_y.z", "0"])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from t2vbatch.plan import Unit
-from t2vbatch.schedule import Action, Event, Limits, Scheduler
+from t2vbatch.schedule import Action, Event, RunLimits, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.worker.protocol import Failure, Outcome
 
@@ -22,7 +22,7 @@ class Harness:
     every one."""
 
     def __init__(self, plan: dict[str, list[Unit]], workers: int = 1, **limits: Any) -> None:
-        self.scheduler = Scheduler(plan, Limits(workers, **limits))
+        self.scheduler = Scheduler(plan, RunLimits(workers, **limits))
         self.now = 1000.0
         self.actions: list[Action] = []
         self.all: list[Action] = []

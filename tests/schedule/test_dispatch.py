@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import overload
 
 from t2vbatch.plan import Unit
-from t2vbatch.schedule import Limits, Scheduler
+from t2vbatch.schedule import RunLimits, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.worker.protocol import Outcome
 from tests.schedule.harness import Harness, generates, starts, units
@@ -219,7 +219,7 @@ class _Many(Sequence[Unit]):
 def test_waiting_units_stay_small() -> None:
     """A waiting unit costs the scheduler less than 30 bytes, a million, less than 30 MB."""
     tracemalloc.start()
-    scheduler = Scheduler({"x": _Many()}, Limits(1))
+    scheduler = Scheduler({"x": _Many()}, RunLimits(1))
     scheduler.handle(m.Tick(), 0.0)
     [first] = generates(scheduler.handle(m.Started(1, "a"), 1.0))
     _, peak = tracemalloc.get_traced_memory()

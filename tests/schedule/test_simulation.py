@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from t2vbatch.plan import Unit
-from t2vbatch.schedule import Action, Event, Limits, Scheduler
+from t2vbatch.schedule import Action, Event, RunLimits, Scheduler
 from t2vbatch.schedule import messages as m
 from t2vbatch.schedule.backlog import Attempt
 from t2vbatch.schedule.charges import Charges
@@ -103,13 +103,13 @@ class _KeepsTheChargesOfFaultyWorkers(Scheduler):
         def _refund(self, positions: Collection[int]) -> None:
             pass
 
-    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
+    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: RunLimits) -> None:
         super().__init__(units, limits)
         self._charges = self._Unforgiving()
 
 
 class _GivesUpTooLate(Scheduler):
-    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
+    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: RunLimits) -> None:
         super().__init__(units, replace(limits, attempts=4))
 
 
@@ -141,7 +141,7 @@ class _ForgetsDeadlines(Scheduler):
 
 
 class _WaitsForTheSilent(Scheduler):
-    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
+    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: RunLimits) -> None:
         super().__init__(units, replace(limits, silence_s=None))
 
 
@@ -184,17 +184,17 @@ class _RetriesPermanentErrors(Scheduler):
 
 
 class _WaitsForHungLoads(Scheduler):
-    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
+    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: RunLimits) -> None:
         super().__init__(units, replace(limits, load_s=None))
 
 
 class _HoldsAllFrames(Scheduler):
-    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
+    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: RunLimits) -> None:
         super().__init__(units, replace(limits, held_bytes=10**12))
 
 
 class _KeepsEveryThreadWaiting(Scheduler):
-    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
+    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: RunLimits) -> None:
         super().__init__(units, replace(limits, finish_threads=limits.finish_threads + 1))
 
 
@@ -227,8 +227,8 @@ class _LosesReturnedUnits(Scheduler):
 
 
 class _StopsAtTheFirstFailure(Scheduler):
-    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: Limits) -> None:
-        super().__init__(units, replace(limits, alike=1))
+    def __init__(self, units: Mapping[str, Sequence[Unit]], limits: RunLimits) -> None:
+        super().__init__(units, replace(limits, same_errors=1))
 
 
 @pytest.mark.parametrize(
