@@ -15,7 +15,7 @@ from t2vbatch.analysis.groups import grouped
 from t2vbatch.analysis.pairing import complete_prompts
 from t2vbatch.analysis.votes import VoteSummary, parse_votes, summarize_votes
 from t2vbatch.commands.comparison_history import earlier_comparison, remember_comparison
-from t2vbatch.errors import UsageError, nearest
+from t2vbatch.errors import UsageError, counted, nearest
 from t2vbatch.job import Job
 from t2vbatch.metrics.registry import known_columns
 from t2vbatch.output.records import RESULTS, score_columns
@@ -94,7 +94,7 @@ def read_votes(files: Sequence[Path], outputs: Sequence[str]) -> VoteSummary:
     better = {name: column.better for name, column in known_columns(_jobs(outputs)).items()}
     summary = summarize_votes(votes, models_by_name(read_results(outputs)), better)
     if not summary.votes:
-        found = f"{len(votes)} votes, none for the models, rows and seeds of {' '.join(outputs)}"
+        found = f"{counted(len(votes), 'vote')}, none for the models, rows and seeds of {' '.join(outputs)}"
         names = " ".join(str(file) for file in files)
         raise UsageError(f"--votes {names}", found, "votes that were saved from the report of these outputs")
     return summary

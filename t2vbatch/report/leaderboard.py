@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from t2vbatch.analysis.compare import Comparison, Pair
 from t2vbatch.analysis.summary import ModelSummary, ScoreSummary, Summary
-from t2vbatch.analysis.summary_text import interval_text
+from t2vbatch.analysis.summary_text import interval_text, video_note_lines
+from t2vbatch.errors import counted
 
 FEW_ROWS = 10
 """Below this number of manifest rows an interval is marked: it depends on how scores are distributed."""
@@ -69,6 +70,21 @@ def marks_of(board: Mapping[str, Mapping[str, Cell]]) -> set[str]:
     marks = {cell.rank for cell in cells if cell.rank}
     marks |= {"best"} if any(cell.best for cell in cells) else set()
     return marks | ({"basis"} if any(cell.basis for cell in cells) else set())
+
+
+def board_notes(summary: Summary) -> list[str]:
+    """What a reader of the scores must know about the videos and prompts; models with one note share a line."""
+    models: dict[str, list[str]] = {}
+    for model in summary.models:
+        lines = video_note_lines(model)
+        if model.truncated:
+            lines.append(f"the scorer truncated {counted(model.truncated, 'prompt')}")
+        for line in lines:
+            models.setdefault(line, []).append(model.model)
+    return [
+        f"{'Each model' if len(names) == len(summary.models) > 1 else ', '.join(names)}: {line}."
+        for line, names in models.items()
+    ]
 
 
 def best_model(scores: Mapping[str, ScoreSummary], better: str | None) -> str | None:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from t2vbatch.analysis.compare import Comparison, compare, models_by_name
 from t2vbatch.analysis.compare_text import cautions, difference_text, p_text
 from t2vbatch.analysis.summary import Summary
-from t2vbatch.analysis.summary_text import distance_notes, distance_text, sorted_distances, video_note_lines
+from t2vbatch.analysis.summary_text import distance_notes, distance_text, sorted_distances
 from t2vbatch.media.poster import FRAMES, write_posters
 from t2vbatch.metrics.protocol import Column
 from t2vbatch.metrics.registry import known_columns
@@ -19,7 +19,7 @@ from t2vbatch.report.breakdown import breakdowns
 from t2vbatch.report.data import as_script, page_data
 from t2vbatch.report.forest import COLOURS, forests
 from t2vbatch.report.inputs import Inputs, write_inputs
-from t2vbatch.report.leaderboard import FEW_ROWS, leaderboard, marks_of, score_names
+from t2vbatch.report.leaderboard import FEW_ROWS, board_notes, leaderboard, marks_of, score_names
 from t2vbatch.report.matrix import matrices
 from t2vbatch.report.models import differences, model_facts
 from t2vbatch.report.page_files import SCRIPT, STYLE, write_assets
@@ -106,10 +106,9 @@ def _results(summary: Summary, comparison: Comparison, better: Mapping[str, Any]
         "distances": sorted_distances(summary),
         "distance_notes": distance_notes(summary),
         "distance_text": distance_text,
-        "video_notes": [
-            f"{model.model}: {line}" for model in summary.models for line in video_note_lines(model)
-        ],
+        "notes": board_notes(summary),
         "forests": forests(comparison, comparison.models),
+        "one_pair": len(comparison.models) == 2,
         "matrices": matrices(comparison),
         "colours": {model: index % COLOURS for index, model in enumerate(comparison.models)},
         "cautions": cautions(comparison) if len(comparison.models) > 1 else [],

@@ -26,7 +26,7 @@ def verdict(
         return [f"{_losses(summary.counts)}{_means(board, scores)}."]
     sentences = [*_ranking(board, directed), f"{_losses(summary.counts)}."]
     if not any(cell.value is not None for cells in board.values() for cell in cells.values()):
-        sentences.append("No video has a score.")
+        sentences.append("No sample has a score.")
     if directed and (rows := _rows(summary)) and rows < FEW_ROWS:
         sentences.append(f"The comparison has only {counted(rows, 'prompt')}.")
     return sentences
@@ -72,15 +72,15 @@ def _means(board: Mapping[str, Mapping[str, Cell]], scores: Sequence[str]) -> st
 
 
 def _losses(counts: Counts) -> str:
-    """Samples without a valid video; ``All N videos are ok`` without any."""
+    """Samples without a valid video; ``All N samples are ok`` without any."""
     lost = [
         f"{number:,} {name}"
         for name in ("degenerate", "failed", "pending")
         if (number := getattr(counts, name))
     ]
     if not lost:
-        return "The one video is ok" if counts.planned == 1 else f"All {counts.planned:,} videos are ok"
-    return f"{counts.ok:,} of {counts.planned:,} videos are ok, {_listed(lost)}"
+        return "The one sample is ok" if counts.planned == 1 else f"All {counts.planned:,} samples are ok"
+    return f"{counts.ok:,} of {counts.planned:,} samples are ok, {_listed(lost)}"
 
 
 def _rows(summary: Summary) -> int:

@@ -60,7 +60,7 @@ def test_a_run_that_has_just_begun_says_so(page: Page, tmp_path: Path) -> None:
     summary = summarize(results_table, {"a": 2, "b": 2})
     name = write_report(open_folder(tmp_path), results_table, summary)
     page.goto((tmp_path / name).as_uri())
-    expect(page.locator("#verdict")).to_have_text("0 of 4 videos are ok, 4 pending.")
+    expect(page.locator("#verdict")).to_have_text("0 of 4 samples are ok, 4 pending.")
     for view in ("gallery", "sidebyside", "vote", "table", "charts"):
         page.locator(f"#view-{view}").click()
         expect(page.locator("#nothing")).to_have_text("No sample is finished yet.")

@@ -31,7 +31,7 @@ def test_the_verdict_counts_lost_samples_and_few_prompts(report: Page) -> None:
     """The sentences name the best model, the samples without a video, and a small number of prompts."""
     expect(report.locator("h1")).to_have_text("colours <b>&")
     expect(report.locator("#verdict")).to_contain_text("large is best on clip_score")
-    expect(report.locator(".lead")).to_contain_text("15 of 17 videos are ok, 1 failed and 1 pending.")
+    expect(report.locator(".lead")).to_contain_text("15 of 17 samples are ok, 1 failed and 1 pending.")
     expect(report.locator(".lead")).to_contain_text("only 4 prompts")
 
 
@@ -68,10 +68,11 @@ def test_a_click_in_the_leaderboard_filters_the_gallery(report: Page) -> None:
 
 
 def test_differences_are_a_forest_plot(report: Page) -> None:
-    """Each pair of models has a line with an interval for each score, on the videos that both have."""
+    """Two models have one table: a line with an interval for each score, on the videos that both have."""
+    expect(report.locator("#differences .pair")).to_have_text("small \N{MINUS SIGN} large")
     lines = report.locator(".forest tbody tr")
     expect(lines).to_have_count(2)
-    expect(lines.first.locator("th")).to_have_text("small \N{MINUS SIGN} large")
+    expect(lines.first.locator("th")).to_contain_text("clip_score")
     expect(lines.first.locator(".axis .span")).to_have_count(1)
     expect(lines.first.locator("td").last).to_contain_text("7")
 

@@ -56,13 +56,13 @@ def test_the_verdict_names_a_significant_winner_and_a_tie() -> None:
     found = sentences(apart(20, 1.0))
     assert found[0] == "b is significantly best on clip_score."
     assert "not significantly better than" in found[1]
-    assert found[-1] == "All 40 videos are ok."
+    assert found[-1] == "All 40 samples are ok."
 
 
 def test_the_verdict_of_one_model_is_its_means() -> None:
-    """Without another model the headline has the count of videos and the mean of each score."""
+    """Without another model the headline has the count of samples and the mean of each score."""
     (found,) = sentences(results(["a"], ["one", "two", "three"], 1))
-    assert found.startswith("All 3 videos are ok; mean clip_score 2")
+    assert found.startswith("All 3 samples are ok; mean clip_score 2")
     assert " and clip_temporal 0.9" in found
 
 
@@ -70,7 +70,7 @@ def test_the_verdict_without_scores_says_so() -> None:
     """Videos without any score have a headline too."""
     rows = results(["a"], ["one"], 1)
     rows[0] |= {"clip_score": None, "clip_temporal": None}
-    assert sentences(rows) == ["The one video is ok; no scores."]
+    assert sentences(rows) == ["The one sample is ok; no scores."]
 
 
 def test_the_leaderboard_marks_the_best_and_the_tied() -> None:

@@ -26,6 +26,7 @@ function facts(sample) {
 function scoreTable(sample) {
   const group = [sample, ...allGroups.get(groupOf(sample)).filter((other) => other !== sample)];
   const table = element("table", "board score-table");
+  table.style.setProperty("--models", group.length);
   const head = element("tr");
   head.append(cell("th", "score", "col"), ...group.map((other) => modelHead(other, other === sample)));
   const body = scores.map(({ name, better }) => {
@@ -43,7 +44,17 @@ function scoreTable(sample) {
   top.append(head);
   rest.append(...body);
   table.append(top, rest);
-  return table;
+  return scrolled(table, "Scores of this prompt and seed by each model");
+}
+
+// A frame that scrolls a wide table sideways, also by the keyboard.
+function scrolled(table, label) {
+  const frame = element("div", "scroll");
+  frame.tabIndex = 0;
+  frame.setAttribute("role", "region");
+  frame.setAttribute("aria-label", label);
+  frame.append(table);
+  return frame;
 }
 
 function cell(tag, text, scope) {
@@ -55,6 +66,7 @@ function cell(tag, text, scope) {
 function modelHead(sample, current) {
   const made = cell("th", null, "col");
   made.className = "number";
+  made.title = value(sample, "model");
   made.append(modelLabel(value(sample, "model")));
   if (current) made.setAttribute("aria-current", "true");
   return made;
@@ -89,7 +101,7 @@ function links(sample) {
 
 function factRows(sample) {
   const rows = [["seed", value(sample, "seed")]];
-  rows.push(["row", value(sample, "row_id")], ["sample", value(sample, "sample_index")]);
+  rows.push(["row", value(sample, "row_id")], ["sample index", value(sample, "sample_index")]);
   if (value(sample, "video")) {
     const size = `${value(sample, "width")} × ${value(sample, "height")}`;
     const length = `${value(sample, "num_frames")} frames at ${number(value(sample, "fps"))} fps`;

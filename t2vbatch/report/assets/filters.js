@@ -26,9 +26,14 @@ function matching(except = null) {
   });
 }
 
-function hasSelect(name) {
+function hasFewTexts(name) {
   const texts = columns[name].words;
-  return texts !== undefined && texts.length > 1 && texts.length <= FEW_TEXTS;
+  return texts !== undefined && texts.length <= FEW_TEXTS;
+}
+
+// In the bar, a column with one value has no select: it cannot filter.
+function hasSelect(name) {
+  return hasFewTexts(name) && words(name).length > 1;
 }
 
 // A select of the values of a text column, for the bar and for the head of the table.

@@ -23,6 +23,7 @@ function showView() {
     scrollTo(0, 0);
   }
   const samples = sorted(matching());
+  current.place.hidden = count === 0 && state.view !== "overview";
   current.show(samples);
   countOutput.textContent = samples.length === count ? many(count, "sample") : `${counted(samples.length)} of ${many(count, "sample")}`;
   const nothing = document.getElementById("nothing");

@@ -17,6 +17,7 @@ function videoBox(sample) {
     return box;
   }
   const [box, reason] = [element("div", "video-box"), element("p", "reason")];
+  box.style.setProperty("--aspect", aspectOf(sample));
   reason.append(element("b", "", value(sample, "error_type") || value(sample, "status")));
   const [first] = (value(sample, "error") ?? "").split("\n");
   if (first) reason.append(element("span", "", first));
@@ -27,12 +28,29 @@ function videoBox(sample) {
 function posterBox(sample) {
   const box = element("div", "video-box");
   const [width, height] = [value(sample, "width"), value(sample, "height")];
-  if (width && height) box.style.setProperty("--aspect", width / height);
+  box.style.setProperty("--aspect", aspectOf(sample));
   if (Math.max(width, height) <= PIXELATED_UP_TO) box.classList.add("pixelated");
   const poster = value(sample, "poster");
   if (poster) showPoster(box, poster);
   return box;
 }
+
+// Width by height. A sample without a video has the shape of the same prompt by another model, or of most videos.
+function aspectOf(sample) {
+  const [width, height] = [value(sample, "width"), value(sample, "height")];
+  if (width && height) return width / height;
+  const other = allGroups.get(groupOf(sample)).find((one) => value(one, "width") && value(one, "height"));
+  return other === undefined ? commonAspect : value(other, "width") / value(other, "height");
+}
+
+const commonAspect = (() => {
+  const counts = new Map();
+  for (const sample of allSamples) {
+    const [width, height] = [value(sample, "width"), value(sample, "height")];
+    if (width && height) counts.set(width / height, (counts.get(width / height) ?? 0) + 1);
+  }
+  return [...counts].reduce((most, one) => (one[1] > most[1] ? one : most), [1, 0])[0];
+})();
 
 // The poster is a row of frames; the pointer moves through them.
 function showPoster(box, poster) {

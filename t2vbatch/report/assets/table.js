@@ -31,12 +31,7 @@ const table = (() => {
     [head, body] = [element("thead"), element("tbody")];
     head.append(row(names.map(headCell)), row(names.map(filterCell)));
     made.append(head, body);
-    const frame = element("div", "scroll");
-    frame.tabIndex = 0;
-    frame.setAttribute("role", "region");
-    frame.setAttribute("aria-label", "Samples");
-    frame.append(made);
-    place.replaceChildren(tools, frame);
+    place.replaceChildren(tools, scrolled(made, "Samples"));
   }
 
   function row(cells) {
@@ -64,7 +59,7 @@ const table = (() => {
   function filterCell(name) {
     const made = element("td", isNumeric(name) ? "number" : "");
     if (name === "video") return made;
-    if (hasSelect(name) && name !== "prompt") made.append(filterSelect(name));
+    if (hasFewTexts(name) && name !== "prompt") made.append(filterSelect(name));
     else if (isNumeric(name)) made.append(rangeEnd(name, "from", "min"), rangeEnd(name, "to", "max"));
     else made.append(textFilter(name));
     made.dataset.filter = name;

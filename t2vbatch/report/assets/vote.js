@@ -5,6 +5,7 @@ const vote = (() => {
   const place = document.getElementById("vote");
   const clock = makeClock();
   let pairs = []; // those without a vote, in random order
+  let shown = []; // the samples that match the filters
   let watched = [];
 
   function pairsOf(samples) {
@@ -35,7 +36,7 @@ const vote = (() => {
     stop();
     const parts = [status()];
     if (pairs.length) parts.push(...ballot(...pairs[0]));
-    else parts.push(element("p", "note", whyNoPair()));
+    else if (shown.length) parts.push(element("p", "note", whyNoPair()));
     place.replaceChildren(...parts);
     if (pairs.length) clock.play(true);
   }
@@ -88,7 +89,7 @@ const vote = (() => {
 
   function back() {
     votes.undo();
-    pairs = pairsOf(sorted(matching()));
+    pairs = pairsOf(shown);
     draw();
   }
 
@@ -99,6 +100,7 @@ const vote = (() => {
   }
 
   function show(samples) {
+    shown = samples;
     pairs = pairsOf(samples);
     draw();
   }
