@@ -73,7 +73,7 @@ def marks_of(board: Mapping[str, Mapping[str, Cell]]) -> set[str]:
 
 
 def board_notes(summary: Summary) -> list[str]:
-    """What a reader of the scores must know about the videos and prompts; models with one note share a line."""
+    """Notes about the videos and prompts of the models; models with the same note share a line."""
     models: dict[str, list[str]] = {}
     for model in summary.models:
         lines = video_note_lines(model)
