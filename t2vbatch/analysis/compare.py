@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from t2vbatch.analysis.intervals import Interval, is_constant, standard_error
+from t2vbatch.analysis.intervals import Interval, is_constant, standard_error, unit_of
 from t2vbatch.analysis.paired_test import ANYTIME, SIGN_FLIP, PairedTest
 from t2vbatch.analysis.pairing import (
     UNKNOWN,
@@ -231,7 +231,10 @@ def _pair(
     if not pair.n:
         return pair
     differences = without_rounding(scores.first, scores.second)
-    sums, counts = (np.bincount(scores.prompts, weights).astype(float) for weights in (differences, None))
+    unit = unit_of(differences)
+    sums, counts = (
+        np.bincount(scores.prompts, weights).astype(float) for weights in (differences / unit, None)
+    )
     rows, means = len(sums), sums / counts
     signs = np.sign(differences) * (-1 if better == "lower" else 1)
     extremes = scores.extremes
@@ -252,7 +255,7 @@ def _pair(
         losses=int((signs < 0).sum()),
         win_rate=test.share((signs + 1) / 2, scores.prompts),
         effect=float(means.mean()) / spread if spread else None,
-        error=error,
+        error=None if error is None else error * unit,
         components=components(differences, scores.prompts),
     )
 

@@ -62,6 +62,11 @@ def render_plan(comparison: Comparison, goal: Goal, form: Format = "text", width
         notes.append(f"no plan, because the prompts show no spread: {names}")
     if any(pair.components is not None and pair.components.within is None for pair in comparison.pairs):
         notes.append("with one video per prompt the two parts of the variance cannot be separated")
+    if any(pair.sequential for pair in comparison.pairs):
+        notes.append(
+            "the plan is for one comparison without --sequential; the sequential test needs about twice as"
+            " many prompts"
+        )
     comment = "% " if form == "latex" else ""
     return "\n".join([table, "", *(f"{comment}{note}" for note in notes)])
 
@@ -210,8 +215,9 @@ def _limits(pairs: Sequence[Pair]) -> list[str]:
         corrected = (pair.smallest_p or 0) * pair.tests
         if pair.smallest_p is not None and (pair.rows <= EXACT_UP_TO or corrected >= SIGNIFICANCE):
             notes[_smallest(pair)] = None
-        if pair.difference is not None and pair.difference.caution is not None:
-            cautions.setdefault(pair.difference.caution, {})[pair.score] = None
+        for interval, of in ((pair.difference, ""), (pair.win_rate, "win rate of ")):
+            if interval is not None and interval.caution is not None:
+                cautions.setdefault(interval.caution, {})[f"{of}{pair.score}"] = None
     return [*notes, *(f"{', '.join(scores)}: {caution}" for caution, scores in cautions.items())]
 
 

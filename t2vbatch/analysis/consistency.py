@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from t2vbatch.analysis.intervals import Interval, mean_interval
+from t2vbatch.analysis.intervals import Interval, share_interval
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def _consistency(judge: str, votes: Sequence[Vote]) -> Consistency:
     agreed = np.sign(answers[:, 0] - 0.5) == np.sign(answers[:, 1] - 0.5)
     first = (_rounded(answers[:, 0]) + _rounded(1 - answers[:, 1])) / 2
     rows = clusters(votes)
-    agreement = bounded(mean_interval(agreed.astype(float), rows))
-    return Consistency(judge, len(votes), agreement, bounded(mean_interval(first, rows)))
+    agreement = share_interval(agreed.astype(float), rows)
+    return Consistency(judge, len(votes), agreement, share_interval(first, rows))
 
 
 def _rounded(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -74,10 +74,3 @@ def _rounded(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def clusters(votes: Iterable[Vote]) -> npt.NDArray[np.int64]:
     return np.unique([vote.row_id for vote in votes], return_inverse=True)[1].astype(np.int64)
-
-
-def bounded(interval: Interval) -> Interval:
-    """The interval of a share, cut to 0 and 1."""
-    if interval.low is None or interval.high is None:
-        return interval
-    return Interval(interval.mean, max(0.0, interval.low), min(1.0, interval.high), interval.caution)

@@ -69,30 +69,44 @@ def mean_interval(values: FloatArray, clusters: npt.NDArray[np.int64]) -> Interv
         values: one finite number per video, at least one.
         clusters: the prompt of each video as any integers, shape (N,).
     """
-    _, index = np.unique(clusters, return_inverse=True)
-    sums = np.bincount(index, values).astype(float)
-    counts = np.bincount(index).astype(float)
-    mean, prompts = float(values.mean()), len(sums)
+    mean, unit = float(values.mean()), unit_of(values)
+    sums, counts = _by_prompt(values / unit, clusters)
+    prompts = len(sums)
     if prompts < 2:
         return Interval(mean, None, None, "one prompt does not show how prompts differ")
     if is_constant(sums / counts):
         return Interval(mean, None, None, f"all {prompts} prompts have the same value, which shows no spread")
-    error = standard_error(sums, counts)
-    low, high = _ends(sums, counts, error)
-    return Interval(mean, mean + low, mean + high, _caution(sums / counts))
+    low, high = _ends(sums, counts, standard_error(sums, counts))
+    return Interval(mean, mean + low * unit, mean + high * unit, _caution(sums / counts))
+
+
+def score_interval(values: FloatArray, clusters: npt.NDArray[np.int64]) -> Interval:
+    """As ``mean_interval``; as ``share_interval`` if some values are 0 and all others are 1."""
+    binary = bool(np.isin(values, (0.0, 1.0)).all()) and 0 < values.mean() < 1
+    return share_interval(values, clusters) if binary else mean_interval(values, clusters)
 
 
 def share_interval(values: FloatArray, clusters: npt.NDArray[np.int64]) -> Interval:
-    """As ``mean_interval`` for values from 0 to 1, with ends from 0 to 1.
+    """As ``mean_interval`` for values from 0 to 1, which has ends from 0 to 1.
 
-    If all values are 0, or all are 1, the other end is that of Clopper and Pearson (The use of confidence or
-    fiducial limits, 1934) with each prompt as one trial.
+    The interval is Wilson's (Probable inference, 1927) with Student's quantile, for as many independent
+    trials as have the standard error of the prompts: Korn and Graubard, Confidence intervals for proportions
+    with small expected number of positive counts, 1998. If all values are 0, or all are 1, it is that of
+    Clopper and Pearson (The use of confidence or fiducial limits, 1934) with each prompt as one trial.
     """
-    found, prompts = mean_interval(values, clusters), len(np.unique(clusters))
-    if found.mean in (0.0, 1.0):
+    sums, counts = _by_prompt(values, clusters)
+    share, prompts = float(values.mean()), len(sums)
+    if share in (0.0, 1.0):
         reach = 1 - ((1 - LEVEL) / 2) ** (1 / prompts)
-        return Interval(found.mean, max(0.0, found.mean - reach), min(1.0, found.mean + reach))
-    return within_0_and_1(found)
+        return Interval(share, max(0.0, share - reach), min(1.0, share + reach))
+    if prompts < 2 or is_constant(sums / counts):
+        return mean_interval(values, clusters)
+    quantile = student_t((1 + LEVEL) / 2, prompts - 1)
+    loss = (quantile * standard_error(sums, counts)) ** 2 / (share * (1 - share))
+    centre = (share + loss / 2) / (1 + loss)
+    reach = math.sqrt(loss * share * (1 - share) + loss**2 / 4) / (1 + loss)
+    caution = f"{prompts} prompts are too few for a reliable interval" if prompts < TRUSTED_FROM else None
+    return Interval(share, max(0.0, centre - reach), min(1.0, centre + reach), caution)
 
 
 def within_0_and_1(found: Interval) -> Interval:
@@ -115,6 +129,17 @@ def skewness(values: FloatArray) -> float:
     spread = float((centred**2).mean())
     # The square of a tiny spread is 0 too.
     return 0.0 if is_constant(values) or spread**1.5 == 0 else float((centred**3).mean()) / spread**1.5
+
+
+def _by_prompt(values: FloatArray, clusters: npt.NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+    """The sum and the number of the values of each prompt."""
+    _, index = np.unique(clusters, return_inverse=True)
+    return np.bincount(index, values).astype(float), np.bincount(index).astype(float)
+
+
+def unit_of(values: FloatArray) -> float:
+    """A power of two, in which no square of a value overflows or vanishes and no digit changes."""
+    return 2.0 ** math.frexp(float(np.abs(values).max()))[1]
 
 
 def _ends(sums: FloatArray, counts: FloatArray, error: float) -> tuple[float, float]:

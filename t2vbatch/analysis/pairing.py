@@ -232,10 +232,16 @@ def _row_models(table: pa.Table) -> list[tuple[str, str]]:
 
 
 def without_rounding(first: FloatArray, second: FloatArray) -> FloatArray:
-    """``first`` - ``second``, with 0 for differences that are only rounding: one part in 10^9."""
+    """``first`` - ``second``, with 0 for differences that are only rounding: one part in 10^9.
+
+    If all differences are equal but for rounding, each is their mean.
+    """
     differences = first - second
-    rounding = np.abs(differences) <= ROUNDING * np.maximum(np.abs(first), np.abs(second))
-    return np.where(rounding, 0.0, differences)
+    rounding = ROUNDING * np.maximum(np.abs(first), np.abs(second))
+    differences = np.where(np.abs(differences) <= rounding, 0.0, differences)
+    if len(differences) and np.ptp(differences) <= rounding.min():
+        return np.full(len(differences), differences.mean())
+    return differences
 
 
 def paired(
@@ -277,8 +283,8 @@ def _filling(values: FloatArray, better: Better, missing: Missing) -> float | No
 def _extremes(values: FloatArray, prompts: npt.NDArray[np.intp]) -> Extremes:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     first, second = values
-    worst = np.nan_to_num(first, nan=low) - np.nan_to_num(second, nan=high)
-    best = np.nan_to_num(first, nan=high) - np.nan_to_num(second, nan=low)
+    worst = without_rounding(np.nan_to_num(first, nan=low), np.nan_to_num(second, nan=high))
+    best = without_rounding(np.nan_to_num(first, nan=high), np.nan_to_num(second, nan=low))
     return Extremes(worst, best, prompts)
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.analysis.distance.result import Measured, as_json
-from t2vbatch.analysis.intervals import LARGEST, mean_interval
+from t2vbatch.analysis.intervals import LARGEST, score_interval
 from t2vbatch.output.records import rows_where, score_columns
 
 _USED = [
@@ -222,7 +222,7 @@ def _counts(results: pa.Table, planned: int) -> Counts:
 def _score(column: str, results: pa.Table, counts: Counts) -> ScoreSummary:
     finite = pc.less_equal(pc.abs(results[column]), LARGEST).fill_null(False)
     there = pc.and_(finite, pc.equal(results["status"], "ok"))
-    missing = _missing(column, results.select(["status", "score_errors"]).filter(pc.invert(there)))
+    missing = _missing(column, results.select(["status", "score_errors", column]).filter(pc.invert(there)))
     if counts.pending:
         missing["pending"] = counts.pending
     scored = rows_where(results.select(["row_id", column]), there)
@@ -230,7 +230,7 @@ def _score(column: str, results: pa.Table, counts: Counts) -> ScoreSummary:
         return ScoreSummary(column, 0, 0, missing, None, None, None, {})
     values = scored[column].to_numpy()
     rows = scored["row_id"].combine_chunks().dictionary_encode()
-    interval = mean_interval(values, rows.indices.to_numpy())
+    interval = score_interval(values, rows.indices.to_numpy())
     quantiles = dict(zip(map(str, QUANTILES), np.quantile(values, QUANTILES).tolist(), strict=True))
     return ScoreSummary(
         column,
@@ -248,11 +248,11 @@ def _score(column: str, results: pa.Table, counts: Counts) -> ScoreSummary:
 def _missing(column: str, unscored: pa.Table) -> dict[str, int]:
     """Reason: count, the most frequent reason first."""
     reasons: Counter[str] = Counter()
-    for status, errors in zip(
-        unscored["status"].to_pylist(), unscored["score_errors"].to_pylist(), strict=True
-    ):
+    cells = (unscored[name].to_pylist() for name in ("status", "score_errors", column))
+    for status, errors, value in zip(*cells, strict=True):
         reason = json.loads(errors).get(column) if errors else None
-        reasons[status if status != "ok" else reason or "not scored yet"] += 1
+        without = "not scored yet" if value is None else f"not a usable number ({value:g})"
+        reasons[status if status != "ok" else reason or without] += 1
     return dict(reasons.most_common())
 
 

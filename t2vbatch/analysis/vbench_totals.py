@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from t2vbatch.analysis.intervals import LEVEL, Interval, mean_interval
+from t2vbatch.analysis.intervals import LEVEL, Interval, score_interval
 from t2vbatch.analysis.student import student_t
 from t2vbatch.analysis.text_table import Table
 from t2vbatch.metrics.vbench import BENCHMARKS, PREFIX, Benchmark, Dimension
@@ -81,7 +81,7 @@ def _lines(results: pa.Table, benchmark: Benchmark) -> Iterator[Line]:
     dimensions = {name: dim for group in benchmark.groups.values() for name, dim in group.items()}
     scores = {name: _scores(results, name, prompts) for name in dimensions}
     for name, found in scores.items():
-        value = mean_interval(found.values, found.prompts) if len(found.values) else None
+        value = score_interval(found.values, found.prompts) if len(found.values) else None
         missing = () if len(found.values) else (name,)
         yield Line(name, "dimension", value, len(found.values), len(np.unique(found.prompts)), missing)
     whole: dict[str, float] = {}

@@ -21,9 +21,11 @@ class Cell:
         interval: ``[low, high]`` or empty.
         value: the mean as a number, for sorting.
         best: the mean is the best of all models.
-        rank: ``significant``: best, and significantly better than every other model; ``tied``: not
-            significantly different from the best; ``undecided``: worse than the best, but missing scores
-            could reverse that; otherwise empty.
+        rank: ``significant``: best, and significantly better than every other model with a mean; ``tied``:
+            not significantly different from the best; ``undecided``: worse than the best, but missing scores
+            could reverse that; ``ahead``: significantly better than the best on the prompts and seeds of
+            both; ``untested``: no prompt and seed has a comparable score of it and of the best; otherwise
+            empty.
         basis: ``over 7 of 8`` if samples have no score; otherwise empty.
         reasons: why these samples have no score.
         few: the number of rows if it is below FEW_ROWS, else None.
@@ -57,7 +59,7 @@ def leaderboard(
         scores = {model.model: _find(model, name) for model in summary.models}
         found = {model: score for model, score in scores.items() if score is not None}
         leader = best_model(found, better.get(name)) if len(found) > 1 else None
-        ranks = _ranks(comparison, name, leader)
+        ranks = _ranks(comparison, name, leader, found)
         left, right = _ends(list(found.values()))
         for model, score in found.items():
             board[model][name] = _cell(score, model == leader, ranks.get(model, ""), left, right)
@@ -99,16 +101,26 @@ def _find(model: ModelSummary, name: str) -> ScoreSummary | None:
     return next((score for score in model.scores if score.column == name), None)
 
 
-def _ranks(comparison: Comparison, score: str, leader: str | None) -> dict[str, str]:
+def _ranks(
+    comparison: Comparison, score: str, leader: str | None, scores: Mapping[str, ScoreSummary]
+) -> dict[str, str]:
     """``significant`` for a leader that beats all others; the rank of each model that it does not beat."""
     if leader is None:
         return {}
     pairs = [pair for pair in comparison.pairs if pair.score == score and leader in (pair.first, pair.second)]
-    others = {pair.second if pair.first == leader else pair.first: pair for pair in pairs if pair.n}
-    ranks = {other: open_rank(pair) for other, pair in others.items() if pair.winner is None}
-    if others and all(pair.winner == leader for pair in others.values()):
-        ranks[leader] = "significant"
-    return ranks
+    tested = {pair.second if pair.first == leader else pair.first: pair for pair in pairs if pair.n}
+    others = [model for model, found in scores.items() if model != leader and found.mean is not None]
+    ranks = {
+        other: _rank(tested[other]) if other in tested else "untested"
+        for other in others
+        if other not in tested or tested[other].winner != leader
+    }
+    return {leader: "significant"} if others and not ranks else ranks
+
+
+def _rank(pair: Pair) -> str:
+    """The rank of a model that the leader does not beat."""
+    return open_rank(pair) if pair.winner is None else "ahead"
 
 
 def open_rank(pair: Pair) -> str:

@@ -6,7 +6,15 @@ from t2vbatch.analysis.summary import Counts, Summary
 from t2vbatch.errors import counted
 from t2vbatch.report.leaderboard import FEW_ROWS, Cell
 
-_NAMED = 2  # tied models that the sentence names
+_NAMED = 2  # models that a clause names
+
+_OPEN = {
+    "ahead": "is significantly worse than {} on the prompts and seeds of both",
+    "tied": "not significantly better than {}",
+    "undecided": "missing scores could reverse its lead over {}",
+    "untested": "no test compares it with {}",
+}
+"""The rank of a model that the best one does not beat: what the sentence says."""
 
 
 def verdict(
@@ -33,32 +41,31 @@ def verdict(
 
 
 def _ranking(board: Mapping[str, Mapping[str, Cell]], scores: Sequence[str]) -> list[str]:
-    """The best model of each score, and the models that it is not significantly better than."""
-    found: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    """The model with the best mean of each score, and the models that it does not beat."""
+    found: dict[tuple[str, tuple[tuple[str, ...], ...]], list[str]] = {}
     for score in scores:
         cells = {model: cells[score] for model, cells in board.items() if score in cells}
         leader = next((model for model, cell in cells.items() if cell.best), None)
         if leader is not None:
-            tied, undecided = (
-                tuple(model for model, cell in cells.items() if cell.rank == rank)
-                for rank in ("tied", "undecided")
+            unbeaten = tuple(
+                tuple(model for model, cell in cells.items() if cell.rank == rank) for rank in _OPEN
             )
-            if not (tied or undecided or cells[leader].rank == "significant"):
-                tied = ("",)  # no test compares it with all other models
-            found.setdefault((leader, tied, undecided), []).append(score)
+            key = (leader, unbeaten if cells[leader].rank != "significant" else ())
+            found.setdefault(key, []).append(score)
     return [_clause(*key, on) for key, on in found.items()]
 
 
-def _clause(leader: str, tied: Sequence[str], undecided: Sequence[str], scores: Sequence[str]) -> str:
+def _clause(leader: str, unbeaten: Sequence[Sequence[str]], scores: Sequence[str]) -> str:
+    """One sentence; ``unbeaten`` has the models of each rank of _OPEN, and is empty if there is none."""
     on = _listed(scores)
-    if not tied and not undecided:
+    if not unbeaten:
         return f"{leader} is significantly best on {on}."
-    if tied == ("",):
-        return f"{leader} is best on {on}; no test compares it with all other models."
-    parts = [f"not significantly better than {_models(tied)}"] if tied else []
-    if undecided:
-        parts.append(f"missing scores could reverse its lead over {_models(undecided)}")
-    return f"{leader} is best on {on}, but {'; '.join(parts)}."
+    ranked = dict(zip(_OPEN, unbeaten, strict=True))
+    parts = [_OPEN[rank].format(_models(names)) for rank, names in ranked.items() if names]
+    if not parts:
+        return f"Only {leader} has values of {on}."
+    what = "has the best mean of" if ranked["ahead"] else "is best on"
+    return f"{leader} {what} {on}, but {'; '.join(parts)}."
 
 
 def _models(names: Sequence[str]) -> str:

@@ -334,7 +334,8 @@ def test_the_interval_of_a_win_rate_is_within_0_and_1() -> None:
     other: dict[tuple[int, int], float | None] = dict.fromkeys(scores, 0.5)
     for pair in (*compared(rows_of("a", scores), rows_of("b", other)).pairs,):
         assert pair.win_rate is not None
-        assert pair.win_rate.low == 0
+        assert pair.win_rate.low is not None
+        assert 0 < pair.win_rate.low < pair.win_rate.mean
 
 
 def test_rounding_is_a_tie() -> None:
@@ -355,12 +356,27 @@ def test_a_score_without_a_usable_value_is_missing(value: float) -> None:
     assert (pair.n, pair.left_out) == (19, {"a has no score": 1})
 
 
+def test_differences_that_differ_by_rounding_have_no_effect_size() -> None:
+    """A difference of 0.1 on every prompt has no spread, whatever the last digits of the scores."""
+    scores = {(row, 0): 30.7 * (row + 1) for row in range(12)}
+    (pair,) = compared(
+        rows_of("a", {key: value + 0.1 for key, value in scores.items()}), rows_of("b", scores)
+    ).pairs
+    assert pair.difference is not None
+    assert (pair.effect, pair.error, pair.difference.low, pair.winner) == (None, None, None, "a")
+
+
 def test_tiny_scores_are_compared() -> None:
-    """Scores whose squares vanish end in a p-value, not in a traceback."""
+    """Scores whose squares vanish have the interval, effect size and p-value of other scores."""
     first, second = noisy(20, 1, 9, 1), noisy(20, 1, 0, 2)
     tiny = [{key: (value or 0) * 1e-300 for key, value in one.items()} for one in (first, second)]
     (pair,) = compared(rows_of("a", tiny[0]), rows_of("b", tiny[1])).pairs
+    (usual,) = compared(rows_of("a", first), rows_of("b", second)).pairs
     assert pair.winner == "a"
+    assert pair.effect == pytest.approx(usual.effect)
+    assert pair.difference is not None
+    assert usual.difference is not None
+    assert pair.difference.low == pytest.approx((usual.difference.low or 0) * 1e-300)
 
 
 @pytest.mark.parametrize("sequential", [False, True])

@@ -7,7 +7,14 @@ import numpy.typing as npt
 import pytest
 import scipy.stats
 
-from t2vbatch.analysis.intervals import NORMAL_FROM, Interval, mean_interval, skewness
+from t2vbatch.analysis.intervals import (
+    NORMAL_FROM,
+    Interval,
+    mean_interval,
+    score_interval,
+    share_interval,
+    skewness,
+)
 from t2vbatch.analysis.student import student_t, t_probability
 
 Draw = Callable[[np.random.Generator, int], npt.NDArray[np.float64]]
@@ -130,3 +137,33 @@ def test_skewness_is_scipys() -> None:
     values = np.random.default_rng(0).exponential(1, 30)
     assert skewness(values) == pytest.approx(float(scipy.stats.skew(values)))
     assert skewness(np.full(5, 0.1)) == 0
+
+
+@pytest.mark.parametrize(("share", "prompts"), [(0.5, 10), (0.9, 20), (0.9, 50), (0.95, 100)])
+def test_intervals_of_shares_cover_the_share(share: float, prompts: int) -> None:
+    """The interval of a share near 1 covers it in 93% of data sets and more; Student's covers 88%."""
+    random, clusters = np.random.default_rng(prompts), np.arange(prompts)
+    found = [share_interval((random.random(prompts) < share).astype(float), clusters) for _ in range(1000)]
+    covered = [one.low is None or one.high is None or one.low <= share <= one.high for one in found]
+    assert np.mean(covered) > 0.93
+    assert all(one.low is None or one.low <= one.mean <= (one.high or 1) for one in found)
+
+
+def test_scores_of_0_and_1_have_the_interval_of_a_share() -> None:
+    """A score that is 0 or 1 has an interval within 0 to 1; a score that is always 1 shows no spread."""
+    clusters = np.arange(50)
+    values = (clusters % 25 > 0).astype(float)
+    assert score_interval(values, clusters) == share_interval(values, clusters)
+    assert score_interval(np.ones(50), clusters).low is None
+    assert score_interval(values * 2, clusters) == mean_interval(values * 2, clusters)
+
+
+def test_the_unit_of_a_score_does_not_change_its_interval() -> None:
+    """Scores of the size 1e-300 have the interval of the same scores of the size 1."""
+    values, clusters = np.random.default_rng(0).exponential(1, 40), np.arange(40)
+    found, tiny = (mean_interval(values * 2.0**power, clusters) for power in (0, -1000))
+    assert found.low is not None
+    assert found.high is not None
+    assert (tiny.mean, tiny.low, tiny.high) == tuple(
+        end * 2.0**-1000 for end in (found.mean, found.low, found.high)
+    )

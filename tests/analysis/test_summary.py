@@ -85,6 +85,12 @@ def test_a_missing_score_is_left_out_of_the_mean_and_counted_by_reason() -> None
     assert score.n + sum(score.missing.values()) == 6
 
 
+def test_a_value_that_cannot_be_averaged_is_missing_with_the_value() -> None:
+    """A score that is too large for a mean is not called a score that is still to be computed."""
+    (score,) = summary_of(result(row=0, score=1e300), result(row=1, score=float("nan")), a=2).models[0].scores
+    assert score.missing == {"not a usable number (1e+300)": 1, "not a usable number (nan)": 1}
+
+
 def test_rows_without_a_status_are_pending() -> None:
     """Pending samples that are in the table as empty rows are counted once."""
     assert summary_of(result(row=0), result(row=1, status=None, score=None), a=2).counts.pending == 1

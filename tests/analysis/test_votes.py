@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from t2vbatch.analysis.consistency import Vote
-from t2vbatch.analysis.votes import fit_strengths, parse_votes, summarize_votes
+from t2vbatch.analysis.votes import PRIOR, fit_strengths, parse_votes, summarize_votes
 from t2vbatch.analysis.votes_text import render_votes
 from t2vbatch.errors import UsageError
 from t2vbatch.output.records import results_schema
@@ -22,7 +22,14 @@ def tables(models: str, prompts: int) -> dict[str, pa.Table]:
     found = {}
     for place, model in enumerate(models):
         rows = [
-            {"row_id": f"row{row}", "seed": row, "model": model, "good": float(place), "bad": float(-place)}
+            {
+                "row_id": f"row{row}",
+                "seed": row,
+                "model": model,
+                "status": "ok",
+                "good": float(place),
+                "bad": float(-place),
+            }
             for row in range(prompts)
         ]
         found[model] = pa.Table.from_pylist(rows, schema)
@@ -54,6 +61,23 @@ def test_strengths_recover_the_odds_that_made_the_votes() -> None:
             wins[left, right], wins[right, left] = won, 20_000 - won
     (fitted,) = fit_strengths(wins[None])
     assert fitted == pytest.approx(truth - truth.mean(), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "wins",
+    [
+        [[0, 50, 50], [0, 0, 50], [0, 0, 0]],
+        [[0, 100, 0, 0], [1, 0, 100, 0], [0, 1, 0, 100], [0, 0, 1, 0]],
+        [[0, 1e6], [10, 0]],
+    ],
+)
+def test_strengths_are_the_maximum_of_the_likelihood(wins: list[list[float]]) -> None:
+    """At the strengths, each model has as many wins as they predict, also if one model wins every vote."""
+    counts = np.array(wins) + PRIOR / 2 * (1 - np.eye(len(wins)))
+    (fitted,) = fit_strengths(np.array(wins, float)[None])
+    predicted = (counts + counts.T) / (1 + np.exp(fitted[None] - fitted[:, None]))
+    assert predicted.sum(1) == pytest.approx(counts.sum(1), rel=1e-6)
+    assert fitted.sum() == pytest.approx(0, abs=1e-9)
 
 
 def test_two_models_have_the_closed_form() -> None:
@@ -92,6 +116,37 @@ def test_scores_agree_or_disagree_with_people() -> None:
         "good": (1, 8),
         "bad": (0, 8),
     }
+
+
+@pytest.mark.parametrize("change", [{"good": None}, {"good": float("nan")}, {"status": "degenerate"}])
+def test_videos_without_a_score_have_no_agreement(change: dict[str, Any]) -> None:
+    """A vote on a video whose score is missing, not a number, or that of a degenerate video is left out."""
+    models = tables("ab", 6)
+    rows = models["b"].to_pylist()
+    models["b"] = pa.Table.from_pylist([rows[0] | change, *rows[1:]], models["b"].schema)
+    votes = [vote(row, "a", "b", "b") for row in range(6)]
+    found = {one.score: one for one in summarize_votes(votes, models, BETTER).agreements}
+    assert (found["good"].votes, found["good"].share.mean) == (5, 1)
+
+
+def test_equal_scores_but_for_rounding_have_no_agreement() -> None:
+    """Scores that differ in the last digit prefer no video."""
+    models = tables("ab", 6)
+    rows = [row | {"good": 0.1 + 0.2} for row in models["a"].to_pylist()]
+    others = [row | {"good": 0.3} for row in models["b"].to_pylist()]
+    models = {
+        name: pa.Table.from_pylist(found, models["a"].schema)
+        for name, found in zip("ab", (rows, others), strict=True)
+    }
+    found = summarize_votes([vote(row, "a", "b", "b") for row in range(6)], models, BETTER)
+    assert "good" not in {one.score for one in found.agreements}
+
+
+def test_a_model_that_wins_every_vote_has_the_interval_of_clopper_and_pearson() -> None:
+    """12 wins of 12 prompts exclude win rates below 0.025 ** (1 / 12)."""
+    votes = [vote(row, "a", "b", "b") for row in range(12)]
+    (rate,) = summarize_votes(votes, tables("ab", 12), BETTER).win_rates
+    assert (rate.rate.low, rate.rate.high) == pytest.approx((0, 1 - 0.025 ** (1 / 12)))
 
 
 def test_votes_on_other_videos_are_counted_apart() -> None:

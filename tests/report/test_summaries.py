@@ -85,6 +85,40 @@ def test_the_leaderboard_marks_the_best_and_the_tied() -> None:
     assert leaderboard(summary, comparison, BETTER)["a"]["clip_score"].few == 4
 
 
+def test_a_model_with_the_best_mean_can_lose_on_shared_prompts() -> None:
+    """A model that has easy prompts only has the best mean, and the verdict names the model that beats it."""
+    rows = apart(40, 1.0)
+    for index, row in enumerate(rows):
+        row["clip_score"] += 20 * (index < 40) + index % 3 * 0.1
+    summary, comparison = judged([row for index, row in enumerate(rows) if index < 40 or row["model"] == "b"])
+    board = leaderboard(summary, comparison, BETTER)
+    assert (board["a"]["clip_score"].best, board["b"]["clip_score"].rank) == (True, "ahead")
+    (headline, *_) = verdict(summary, board, BETTER)
+    assert headline.startswith("a has the best mean of clip_score, but is significantly worse than b")
+
+
+def test_a_model_on_other_prompts_is_not_beaten() -> None:
+    """The best model is not called significantly best if it shares no prompt with another model."""
+    rows = apart(40, 1.0)
+    for index, row in enumerate(rows):
+        row["clip_score"] += index % 3 * 0.1
+    rows += [
+        row | {"row_id": f"other{index}", "prompt": f"other {index}", "model": "c"}
+        for index, row in enumerate(rows[:20])
+    ]
+    summary, comparison = judged(rows)
+    assert leaderboard(summary, comparison, BETTER)["c"]["clip_score"].rank == "untested"
+    assert sentences(rows)[0] == "b is best on clip_score, but no test compares it with c."
+
+
+def test_the_only_model_with_values_is_not_called_best() -> None:
+    """If all videos of the other model failed, the verdict says which model has values."""
+    rows = apart(20, 1.0)
+    for row in rows[::2]:
+        row |= {"status": "failed", "clip_score": None, "clip_temporal": None}
+    assert sentences(rows)[0] == "Only b has values of clip_score and clip_temporal."
+
+
 def test_the_leaderboard_counts_degenerate_samples() -> None:
     """A sample without a score is excluded from the mean, and the cell has the basis and the reasons."""
     rows = apart(20, 1.0)
