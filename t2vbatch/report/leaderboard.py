@@ -111,16 +111,22 @@ def _ranks(
     tested = {pair.second if pair.first == leader else pair.first: pair for pair in pairs if pair.n}
     others = [model for model, found in scores.items() if model != leader and found.mean is not None]
     ranks = {
-        other: _rank(tested[other]) if other in tested else "untested"
+        other: _rank(tested[other], leader) if other in tested else "untested"
         for other in others
         if other not in tested or tested[other].winner != leader
     }
     return {leader: "significant"} if others and not ranks else ranks
 
 
-def _rank(pair: Pair) -> str:
+def _rank(pair: Pair, leader: str) -> str:
     """The rank of a model that the leader does not beat."""
-    return open_rank(pair) if pair.winner is None else "ahead"
+    if pair.winner is not None:
+        return "ahead"
+    assert pair.difference is not None
+    first_leads = (pair.difference.mean > 0) == (pair.better == "higher")
+    leads = (pair.first if first_leads else pair.second) == leader
+    # Missing scores reverse no lead that the leader does not have on the prompts of both.
+    return open_rank(pair) if leads else "tied"
 
 
 def open_rank(pair: Pair) -> str:
