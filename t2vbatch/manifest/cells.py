@@ -80,6 +80,8 @@ def read_plain(name: str, cells: Sequence[Any] | pa.Array, limits: Limits) -> pa
         return None
     if name != "negative_prompt" and not _all(pc.match_substring_regex(texts, _VISIBLE_RE2)):
         return None
+    if pc.any(pc.match_substring(texts, "\0")).as_py():
+        return None
     if name == "id" and pc.any(pc.match_substring_regex(texts, _CONTROL_RE2)).as_py():
         return None
     return texts
@@ -91,6 +93,8 @@ def read_text(value: Any, limits: Limits, key: str) -> str:
         raise BadCell(shown(value), "text")
     if len(value) > getattr(limits, key):
         raise BadCell(f"{len(value):,} characters", limits.bound(key))
+    if "\0" in value:
+        raise BadCell("a text with the character of code 0", "text")
     return value
 
 
@@ -163,13 +167,15 @@ def read_media(value: Any) -> dict[str, Any] | None:
     if isinstance(value, str):
         value = {"path": value}
     if not isinstance(value, Mapping) or set(value) - {"path", "bytes"}:
-        raise BadCell(shown(value), "a path, a URI, bytes, or {bytes, path}")
+        keys = ", ".join(map(repr, sorted(map(str, value))[:5])) if isinstance(value, Mapping) else ""
+        found = f"an object with {keys}" if keys else shown(value)
+        raise BadCell(found, "a path, a URI, bytes, or {bytes, path}")
     path, data = value.get("path"), value.get("bytes")
     if data is not None:
         if not isinstance(data, bytes) or not data:
             raise BadCell(shown(data), "bytes of a file")
         return {"path": None, "bytes": data}
-    if path is None or path == "":
+    if path is None or (isinstance(path, str) and not path.strip()):
         return None
     if not isinstance(path, str) or _CONTROL.search(path):
         raise BadCell(shown(path), "a path or a URI without control characters")

@@ -1,7 +1,7 @@
 """Columns with a meaning, the names that other tools give them, and which name wins.  [pure]"""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -144,7 +144,7 @@ def name_columns(names: Sequence[str], problems: Problems, limits: Limits) -> Na
     notes += _read_file_names(known, named)
     _require_content(known, named, problems)
     extra = tuple(name for name in named if name not in known.values())
-    return Naming(known, extra, (*notes, *_near(extra, known)))
+    return Naming(known, extra, (*notes, *_near(extra, known), *_same_without_case(named)))
 
 
 def plain_name(name: str) -> str:
@@ -177,6 +177,18 @@ def _read_file_names(known: dict[str, str], named: Sequence[str]) -> list[str]:
         why = "because the manifest has columns 'image' and 'video' too"
         return [f"column {FILE_NAME!r} stays an extra column, {why}"]
     return [f"column {FILE_NAME!r} is read as {' or '.join(map(repr, free))}, by the extension of each name"]
+
+
+def _same_without_case(named: Sequence[str]) -> Iterator[str]:
+    """A sentence for each group of columns whose names differ only by case and blanks at their ends."""
+    groups: dict[str, list[str]] = {}
+    for name in named:
+        groups.setdefault(name.strip().casefold(), []).append(name)
+    for names in groups.values():
+        if len(names) > 1:
+            *first, last = map(repr, names)
+            listed = f"{', '.join(first)} and {last}"
+            yield f"the columns {listed} differ only by case or blanks; some programs take them for one"
 
 
 def _near(extra: Sequence[str], known: Mapping[str, str]) -> list[str]:

@@ -36,8 +36,9 @@ def without_separator_line(lines: Iterator[str], delimiter: str) -> Iterator[str
 def check_header(lines: Iterator[str], delimiter: str) -> Iterator[str]:
     """The same lines, if the first one may be a header with this delimiter. Raises BadText."""
     first = next((line for line in lines if line.strip()), "")
-    other = next((one for one in ("\t", ";", "|", ",") if one in first), None)
-    if other is not None and delimiter not in first:
+    cell = first.partition(delimiter)[0].strip().strip('"')
+    other = next((one for one in ("\t", ";", "|", ",") if one in cell and one != delimiter), None)
+    if other is not None:
         raise _other_delimiter(other, delimiter)
     if first.startswith("#"):
         raise BadText("a comment in the first line", "a header", "remove the lines that begin with #")

@@ -9,13 +9,15 @@ from typing import Any
 
 from t2vbatch.job import Limits
 from t2vbatch.manifest.cells import is_blank
-from t2vbatch.manifest.delimited import check_header, csv_records, tsv_records, without_separator_line
+from t2vbatch.manifest.delimited import Record, check_header, csv_records, tsv_records, without_separator_line
 from t2vbatch.manifest.problems import BadCell, Problems, shown
 from t2vbatch.manifest.raw import BATCH_ROWS, Batch, Raw
 from t2vbatch.manifest.sources import File
 from t2vbatch.manifest.text import BadText, text_lines
 
 _OBJECT = "one JSON object per line"
+_MOST_DIGITS = 309
+"""Digits of the largest double."""
 
 
 def read_text(file: File, problems: Problems) -> Raw:
@@ -35,15 +37,15 @@ def read_csv(file: File, delimiter: str, problems: Problems) -> Raw:
     with _explained(problems):
         lines = without_separator_line(text_lines(file.open(), keep_ends=True), delimiter)
         records = split(check_header(lines, delimiter))
-        names = tuple(name.strip() for name in next(records, []))
+        header = next(records, [])
+        names = tuple(name.strip() for name in header)
 
     def batches() -> Iterator[Batch]:
         row = 0
         with _explained(problems):
             for chunk in _chunks(records):
-                odd = [offset for offset, record in enumerate(chunk) if len(record) != len(names)]
-                for offset in odd:
-                    found, expected = f"{len(chunk[offset])} cells", f"{len(names)}, as in the header"
+                odd = dict(_bad_records(chunk, header))
+                for offset, (found, expected) in odd.items():
                     problems.add(row + offset + 1, None, found, expected)
                     chunk[offset] = [""] * len(names)
                 columns = [[cell or None for cell in column] for column in zip(*chunk, strict=True)]
@@ -51,6 +53,18 @@ def read_csv(file: File, delimiter: str, problems: Problems) -> Raw:
                 row += len(chunk)
 
     return Raw(names, batches(), textual=True)
+
+
+def _bad_records(records: list[Record], header: Record) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Each record that is no row: its offset, what was found and what was expected."""
+    for offset, record in enumerate(records):
+        if len(record) != len(header):
+            yield offset, (f"{len(record)} cells", f"{len(header)}, as in the header")
+        elif record == header:
+            yield (
+                offset,
+                ("the header again", "a row; the file consists of several files, so remove their headers"),
+            )
 
 
 def read_jsonl(file: File, problems: Problems, limits: Limits) -> Raw:
@@ -165,6 +179,12 @@ def _no_number(text: str) -> None:
     raise ValueError(f"{text}, which is not a JSON number")
 
 
+def _integer(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"an integer of {len(text):,} digits, which is beyond the range of a double")
+    return int(text)
+
+
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
@@ -174,7 +194,9 @@ def _finite(text: str) -> float:
 
 # Made once, because json.loads with options makes a decoder for each line.
 _SCANNER = json.JSONDecoder()
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite)
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite, parse_int=_integer
+)
 
 
 def _depth(value: Any) -> int:

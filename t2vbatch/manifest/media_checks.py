@@ -4,6 +4,7 @@ A path must be one that the manifest may read, a local file must exist, and an i
 media are read when their sample is generated.
 """
 
+import errno
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from t2vbatch.errors import StoreError
 from t2vbatch.job import Limits
 from t2vbatch.manifest.columns import IMAGES, MEDIA, Naming
 from t2vbatch.manifest.media import Media, is_frame_folder, located, paths_of, refusal
+from t2vbatch.manifest.missing import expected_instead
 from t2vbatch.manifest.problems import Problems, shown
 from t2vbatch.media.cpus import usable_cpus
 from t2vbatch.media.images import image_fault
@@ -97,9 +99,11 @@ class _Checks:
             return None
         try:
             return self._local(path, cell)
-        except FileNotFoundError:
-            return f"{shown(cell)}, which does not exist", f"a file in {base}"
-        except (OSError, ValueError, StoreError) as error:
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+                return f"{shown(cell)}, which does not exist", expected_instead(cell, base)
+            return f"{shown(cell)}, which cannot be read ({error.strerror})", "a readable file"
+        except (ValueError, StoreError) as error:
             return f"{shown(cell)}, which cannot be read ({error})", "a readable file"
 
     def _is_checked(self, uri: str) -> bool:

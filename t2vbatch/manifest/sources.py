@@ -16,6 +16,7 @@ from t2vbatch.errors import StoreError
 from t2vbatch.job import Limits
 from t2vbatch.manifest.media import WEB
 from t2vbatch.manifest.problems import Problems
+from t2vbatch.media.frame_folder import natural
 from t2vbatch.storage.files import local_path, open_folder, read_uri
 from t2vbatch.storage.object_folder import SCHEMES
 
@@ -32,6 +33,9 @@ FORMATS = {
 _FIXES = {
     (".gz", ".zst", ".zip", ".bz2", ".xz", ".tar", ".tgz", ".7z"): "unpack it first",
     (".json",): "write one object per line and name the file .jsonl",
+    (".jl", ".jsonlines", ".jsons", ".ldjson"): "name the file .jsonl",
+    (".pq", ".parq", ".pqt"): "name the file .parquet",
+    (".psv", ".ssv", ".dat"): "export it with commas or tabs between the cells and name it .csv or .tsv",
     (".xlsx", ".xls", ".xlsm", ".ods", ".numbers"): "export it as CSV in UTF-8",
     (".tab",): "name the file .tsv",
     (".feather", ".arrow", ".orc", ".avro", ".pkl", ".pickle", ".npy", ".npz", ".h5", ".db", ".sqlite"): (
@@ -82,7 +86,8 @@ def find_source(text: str, problems: Problems, limits: Limits) -> Source:
 
 def _local(path: Path, problems: Problems, limits: Limits) -> Source:
     if path.is_dir():
-        files = [path / name for name in _parquet_names((entry.name for entry in path.iterdir()), problems)]
+        names = [entry.name for entry in path.iterdir()]
+        files = [path / name for name in _parquet_names(names, problems, _folder_fix(path, names))]
         base, kind = path, "parquet"
     else:
         path.stat()  # a missing file is a better message than an unknown extension
@@ -129,12 +134,24 @@ def _format(name: str, problems: Problems) -> str:
     return FORMATS[suffix]
 
 
-def _parquet_names(names: Iterable[str], problems: Problems) -> list[str]:
+def _parquet_names(names: Iterable[str], problems: Problems, fix: str = "") -> list[str]:
     # Names that begin with '.' or '_' are bookkeeping files of writers (_SUCCESS, _metadata).
-    parts = sorted(name for name in names if name.lower().endswith(".parquet") and name[0] not in "._")
+    parts = [name for name in names if name.lower().endswith(".parquet") and name[0] not in "._"]
     if not parts:
-        raise problems.stop("a folder without Parquet files", EXPECTED)
-    return parts
+        raise problems.stop("a folder without Parquet files", EXPECTED, fix)
+    return sorted(parts, key=natural)
+
+
+def _folder_fix(folder: Path, names: Iterable[str]) -> str:
+    """What to do about a folder without Parquet files, by what else it has."""
+    if any(name.lower().endswith(".arrow") for name in names):
+        return "write Parquet: datasets.load_from_disk(FOLDER).to_parquet(FILE)"
+    for name in sorted(names):
+        if posixpath.splitext(name.lower())[1] in FORMATS:
+            return f"name one file of it, such as {folder / name}"
+        if (folder / name).is_dir() and any((folder / name).glob("*.parquet")):
+            return f"name the folder {folder / name}"
+    return ""
 
 
 def _regular_size(path: Path, problems: Problems) -> int:

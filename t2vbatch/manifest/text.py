@@ -62,7 +62,7 @@ def text_lines(file: BinaryIO, keep_ends: bool = False) -> Iterator[str]:
             if not line:
                 return
             number += 1
-            line = line.lstrip("\ufeff") if number == 1 else line  # tools add a second mark to a marked file
+            line = line.lstrip("\ufeff")  # Joined files have the mark of each, and tools add a second one.
             if line == _END_OF_FILE:
                 return
             if "\0" in line:

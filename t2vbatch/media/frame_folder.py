@@ -22,7 +22,7 @@ _DIGITS = re.compile(r"([0-9]+)")
 def frame_names(names: Iterable[str]) -> list[str]:
     """The frames among a folder's file names, in natural order."""
     chosen = [name for name in names if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
-    return sorted(chosen, key=_natural)
+    return sorted(chosen, key=natural)
 
 
 def pack_frames(names: Iterable[str], read: Callable[[str], bytes]) -> bytes:
@@ -69,7 +69,8 @@ def tar_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         cast(Any, tar).members.clear()
 
 
-def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
+def natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    """The key of the natural order of names: ``2.png`` before ``10.png``."""
     parts = _DIGITS.split(name)
     # Odd parts are digits. The name itself is the second key, for 1.png beside 01.png.
     return [(int(part), "") if index % 2 else (0, part) for index, part in enumerate(parts)], name

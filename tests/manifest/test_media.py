@@ -245,7 +245,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
     for cells, says in [
         ({"image": "missing.png"}, "which does not exist"),
         ({"video": "missing.mp4"}, "which does not exist"),
-        ({"control": "x" * 5000}, "cannot be read"),
+        ({"control": "x" * 5000}, "which does not exist"),
         ({"image": "folder"}, "a folder"),
         ({"control": "folder"}, "a folder without frames"),
         ({"image": "pipe.png"}, "neither a file nor a folder"),
