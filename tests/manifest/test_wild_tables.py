@@ -22,7 +22,7 @@ def manifest(path: Path, content: str | bytes) -> Manifest:
     return read_manifest(str(path))
 
 
-READ = {
+READ: dict[str, tuple[str, str | bytes, list[str]]] = {
     "mixed line ends": ("m.csv", "prompt,seed\r\na,1\nb,2\rc,3\r\n", ["a", "b", "c"]),
     "line ends in cells": ("m.csv", 'prompt,seed\r\n"a\r\nb",1\n"c\nd",2\r\n', ["a\r\nb", "c\nd"]),
     "quotes in TSV": ("m.tsv", 'prompt\tx\n"a cat" sits\t1\nsay "hi"\t2\n', ['"a cat" sits', 'say "hi"']),
@@ -44,7 +44,7 @@ def test_a_table_of_another_program_is_read(tmp_path: Path, name: str) -> None:
     assert [row.prompt for row in manifest(tmp_path / file, content)] == prompts
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "semicolons": ("m.csv", "prompt;guidance_scale\neine Katze;7,5\n", "a header with semicolons"),
     "semicolons and a comma": ("m.csv", "prompt;note, extra\na cat;1\n", "a header with semicolons"),
     "a zero byte": ("m.csv", b"prompt,seed\na\0b,1\n", "a zero byte on line 2"),
