@@ -21,6 +21,7 @@ import contextlib
 import io
 import re
 from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -170,9 +171,16 @@ class RecordLog:
         """
         listing = self._list()
         small = [name for name in listing.small if _sample_id(name) not in keep]
-        for start in range(0, len(small), SEGMENT_ROWS):
-            # Listing a million small records takes a second, so it is done once.
-            listing = self._fold(listing, small[start : start + SEGMENT_ROWS])
+        with ThreadPoolExecutor(1, "delete folded records") as deleting:
+            deletion: Future[None] | None = None
+            for start in range(0, len(small), SEGMENT_ROWS):
+                # Listing a million small records takes a second, so it is done once.
+                listing, folded = self._fold(listing, small[start : start + SEGMENT_ROWS])
+                if deletion:
+                    deletion.result()
+                deletion = deleting.submit(self._delete, folded)
+            if deletion:
+                deletion.result()
 
     def withdraw(self, sample_ids: Iterable[str]) -> None:
         """Mark that these samples have no record, so that they are generated again."""
@@ -296,8 +304,9 @@ class RecordLog:
                 f"{self._folder.uri}/{name} is damaged ({error}); delete it, and its video is generated again"
             ) from error
 
-    def _fold(self, listing: _Listing, small: Sequence[str]) -> _Listing:
-        """Move these small records to a new segment; return the valid segments afterwards."""
+    def _fold(self, listing: _Listing, small: Sequence[str]) -> tuple[_Listing, list[str]]:
+        """Copy these small records to a new segment; return the valid segments afterwards, and the files that
+        it replaces."""
         ends = [
             index for index, one in enumerate(listing.segments) if one.is_base or one.rows >= SEGMENT_ROWS
         ]
@@ -306,8 +315,7 @@ class RecordLog:
         table = self._valid_rows(_Listing(short, tuple(small)), _Reading(RECORDS.names))
         new = self._write("segment", listing.next_generation, table)
         self._folded.append(table.select(["sample_id", "status"]))
-        self._delete([*(segment.name for segment in short), *small])
-        return _Listing((*kept, new), ())
+        return _Listing((*kept, new), ()), [*(segment.name for segment in short), *small]
 
     def _write(self, kind: str, generation: int, table: pa.Table) -> Segment:
         sink = io.BytesIO()

@@ -9,6 +9,7 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, get_args
 
 import pyarrow as pa
@@ -39,6 +40,9 @@ _TYPES: Mapping[str, frozenset[type]] = {
 }
 
 
+_in_order = itemgetter(*RECORDS.names)
+
+
 def to_table(records: Iterable[Record]) -> pa.Table:
     """Many records as one table with the schema RECORDS."""
     return pa.Table.from_pylist([_flat(record) for record in records], RECORDS)
@@ -51,24 +55,24 @@ def read_records(files: Sequence[builtins.bytes]) -> pa.Table:
         ValueError: one of them is not a record, or is one that only ``Record.from_json`` reads.
     """
     try:
-        return _columns([_fields(data) for data in files])
+        return _columns([_values(data) for data in files])
     except (TypeError, OverflowError, RecursionError, pa.ArrowException) as error:
         raise ValueError(f"not records: {error}") from error
 
 
-def _fields(data: builtins.bytes) -> dict[str, Any]:
-    found = from_json(data, allow_inf_nan=False, cache_strings="all")
+def _values(data: builtins.bytes) -> tuple[Any, ...]:
+    """The values of a record, in the order of RECORDS."""
+    found = from_json(data, allow_inf_nan=False, cache_strings="keys")
     fields = {**_DEFAULTS, **found}
     if len(fields) != len(_DEFAULTS) or "call" not in found:
         raise ValueError("it has other fields than a record")
-    return fields
+    values: tuple[Any, ...] = _in_order(fields)
+    return values
 
 
-def _columns(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    columns = []
-    for column in RECORDS:
-        values = [row[column.name] for row in rows]
-        columns.append(_checked(column, values))
+def _columns(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    values = zip(*rows, strict=True) if rows else ((),) * len(RECORDS)
+    columns = [_checked(column, of_column) for column, of_column in zip(RECORDS, values, strict=True)]
     return pa.Table.from_arrays(columns, schema=RECORDS)
 
 
