@@ -10,7 +10,7 @@ from t2vbatch.storage.files import Folder, local_path
 _REMOTE_THREADS = 32
 _LOCAL_THREADS = 8
 _LARGEST_PART = 64
-"""Files that one thread of a mounted filesystem takes at a time: to pass on one costs as much as to read it."""
+"""Most files that one thread of a mounted filesystem takes at a time."""
 _AT_ONCE = 4096
 
 T = TypeVar("T")
