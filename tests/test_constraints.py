@@ -1,14 +1,19 @@
 """Installing: complete pins, lower bounds, a wheel with all its files, a CI script that finds a browser."""
 
+import ast
 import os
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.constraints import FILE, LOWEST, constraints, direct_requirements, lowest, pins
@@ -42,6 +47,25 @@ def test_a_direct_dependency_allows_its_pin(requirement: Requirement) -> None:
     """The range in pyproject.toml contains the version in constraints.txt."""
     name = requirement.name.lower().replace("_", "-")
     assert Version(_pinned()[name]) in requirement.specifier
+
+
+def test_every_import_is_a_direct_dependency() -> None:
+    """Each package that t2vbatch imports is in pyproject.toml, and not there by way of another package."""
+    # The programs have environments of their own; pydantic-core is the other half of pydantic.
+    files = [file for file in (_ROOT / "t2vbatch").rglob("*.py") if file.parent.name != "programs"]
+    imported = {name.partition(".")[0] for file in files for name in _imports(file)}
+    imported -= {*sys.stdlib_module_names, "t2vbatch", "pydantic_core"}
+    owners = packages_distributions()
+    direct = {canonicalize_name(requirement.name) for requirement in direct_requirements()}
+    assert {name for name in imported if direct.isdisjoint(map(canonicalize_name, owners[name]))} == set()
+
+
+def _imports(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
 
 
 def test_the_lowest_versions_are_those_of_pyproject() -> None:
@@ -83,3 +107,20 @@ def test_ci_installs_the_browsers_where_one_program_is_missing(tmp_path: Path, m
     environment = {"PATH": str(tmp_path), "HOME": os.environ.get("HOME", "/")}
     subprocess.run([tmp_path / "bash", _ROOT / ".ci/run"], env=environment, check=True)
     assert calls.exists() == (missing is not None)
+
+
+_DEBIAN = "chromium chromium-driver firefox-esr"
+
+
+@pytest.mark.parametrize("file", [_ROOT / ".ci/run", *sorted(_ROOT.glob(".github/workflows/*.yml"))], ids=str)
+def test_continuous_integration_has_every_browser(file: Path) -> None:
+    """Whoever runs the tests in continuous integration installs Debian's browsers first, in a Debian."""
+    text = file.read_text()
+    installs = re.findall(r"apt-get install (?:-\S+ )*([^>\n]+)", text)
+    assert {" ".join(packages.split()) for packages in installs} == {_DEBIAN}
+    if file.suffix == ".yml":
+        jobs = yaml.safe_load(text)["jobs"].values()
+        steps = {job.get("container", {}).get("image", ""): str(job["steps"]) for job in jobs}
+        tested = {image: found for image, found in steps.items() if re.search("pytest|wheel-test", found)}
+        assert tested
+        assert all("bookworm" in image and _DEBIAN in found for image, found in tested.items())

@@ -21,7 +21,7 @@ from t2vbatch.commands.status_file import StatusWriter
 from t2vbatch.commands.video_search import VideoSearch
 from t2vbatch.commands.withdrawal import Withdrawal
 from t2vbatch.engines import Ending, Engine, Progress, RunCallbacks
-from t2vbatch.errors import StoreError, T2VBatchError, UsageError
+from t2vbatch.errors import StoreError, T2VBatchError, UsageError, counted
 from t2vbatch.exchange.trackers import check_trackers, track
 from t2vbatch.job import Job
 from t2vbatch.metrics.identity import score_identities
@@ -105,7 +105,7 @@ def run_job(
         store.write_job(job)
         store.write_scorers(score_identities(job))
         store.write_plan(plan)
-        sort_videos(store, plan, records)
+        _log_moves(*sort_videos(store, plan, records))
         if plan.bad:
             record_bad_rows(store, plan, set(records["sample_id"].to_pylist()))
             records = store.records(_COLUMNS)
@@ -158,6 +158,14 @@ def _confirm_repeats(
             "the revisions, versions and files of the last run",
             "use --remake to generate them again, or restore what changed, such as a revision",
         )
+
+
+def _log_moves(back: int, left: int) -> None:
+    """Say which finished videos an edit put into the plan again, and which ones it took out."""
+    if left:
+        _log.warning("no longer in the plan, and kept in superseded/: %s", counted(left, "finished video"))
+    if back:
+        _log.warning("in the plan again, and not generated again: %s", counted(back, "finished video"))
 
 
 def _generate(

@@ -37,8 +37,8 @@ from t2vbatch.worker.video_scorer import ScoreCache, VideoScorerFactory, VideoTo
 
 _log = logging.getLogger(__name__)
 
-_MODEL = "scores"
-"""Units belong to models; those of this run all belong to this one."""
+_MODEL = "metrics"
+"""Units belong to models, and messages name them: these are loaded where a run loads a model."""
 
 
 @dataclass(frozen=True)

@@ -194,13 +194,18 @@ def _finished(edits: Edits) -> set[str]:
     return set(open_store(edits.out).records()["sample_id"].to_pylist())
 
 
-def test_fewer_samples_come_back(edits: Edits) -> None:
-    """After a change from three samples per row to two and back, the third ones come back."""
+def test_fewer_samples_come_back(edits: Edits, caplog: pytest.LogCaptureFixture) -> None:
+    """After a change from three samples per row to two and back, the third ones come back, with a message."""
     assert edits.write(samples=3).run().made == 6
+    assert caplog.messages == []
     assert edits.write(samples=2).run().made == 0
     assert edits.counts() == (9, 3)
     assert edits.write(samples=3).run().made == 0
     assert edits.counts() == (9, 0)
+    assert [("superseded" in text, "3 finished" in text) for text in caplog.messages] == [
+        (True, True),
+        (False, True),
+    ]
 
 
 def test_edits_in_a_row_keep_every_version(edits: Edits) -> None:
