@@ -110,6 +110,8 @@ def models(
     typer.echo(
         f"columns: {', '.join(card.accepts) or 'none'}; required: {', '.join(card.requires) or 'none'}"
     )
+    if renamed := [f"{name} -> {to}" for name, to in card.fills.items() if name != to]:
+        typer.echo(f"column -> argument of the call: {', '.join(renamed)}")
     if card.arrays:
         typer.echo(f"columns of .npy or .safetensors files: {', '.join(card.arrays)}")
     if card.missing:

@@ -19,6 +19,7 @@ NAMED = (
     "control_video",
     "ip_adapter_image",
     "conditions",
+    "reference_conditions",
 )
 """Media columns that fill the call parameter of the same name."""
 

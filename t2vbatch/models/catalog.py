@@ -35,6 +35,7 @@ class PipelineCard:
     Attributes:
         kind: its inputs and its output, such as ``text+image to video``.
         requires, accepts: manifest columns.
+        fills: column of media: the argument of the call that it becomes.
         frames: the frame counts that it can make, such as ``4k+1``.
         fps: frames per second of its files, if the job does not set them.
         arrays: columns that may name a file with an array.
@@ -47,6 +48,7 @@ class PipelineCard:
     kind: str
     requires: tuple[str, ...]
     accepts: tuple[str, ...]
+    fills: Mapping[str, str]
     arrays: tuple[str, ...]
     frames: str
     fps: float
@@ -113,6 +115,7 @@ def _card(info: PipelineInfo) -> PipelineCard:
         kind=f"{'+'.join(inputs) or 'latents'} to video".replace("prompt", "text"),
         requires=tuple(sorted(signature.requires)),
         accepts=tuple(sorted(signature.accepts)),
+        fills=dict(sorted(signature.media.items())),
         arrays=tuple(sorted(signature.arrays)),
         frames=str(row.frames),
         fps=float(default_fps or row.fps),

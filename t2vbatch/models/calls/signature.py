@@ -65,6 +65,8 @@ _RESERVED: tuple[tuple[str, str], ...] = (
 """Parameters that a job cannot set under ``call``, and what to use instead. The last pattern is media."""
 
 _ARRAYS = ("Tensor", "ndarray")
+_CONTENT = ("image", "video", "frames")
+"""The fields of a condition that are media; the others are its settings."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def read_signature(pipeline: Any) -> CallSignature:
         conditions=conditions,
         arrays=_arrays(parameters, hints, media),
         reserved=reserved,
-        kinds=_kinds(settable, parameters, hints),
+        kinds=_kinds(settable, parameters, hints) | _setting_kinds(media, hints),
         requires=_requires(pipeline, parameters, hints, media),
         prompt="prompt" in parameters,
         negative_prompt="negative_prompt" in parameters,
@@ -245,14 +247,36 @@ def _gives_tensors(pipeline: Any) -> bool:
 
 
 def _condition(name: str, hint: Any) -> Condition | None:
-    """The condition class in an annotation such as ``Condition | list[Condition]``."""
-    kind = next((part for part in get_args(hint) if is_dataclass(part)), None)
-    if not name.endswith("conditions") or not isinstance(kind, type):
+    """The condition of an annotation such as ``Condition | list[Condition]``."""
+    kind = _condition_class(name, hint)
+    if kind is None:
         return None
-    settings = {one.name: one.default for one in fields(kind) if one.name not in ("image", "video", "frames")}
-    # One name for the same setting in LTX and LTX-2.
-    settings = {key.replace("frame_index", "index"): default for key, default in settings.items()}
+    settings = {_setting(one.name): one.default for one in fields(kind) if one.name not in _CONTENT}
     return Condition(f"{kind.__module__}:{kind.__qualname__}", settings)
+
+
+def _condition_class(name: str, hint: Any) -> type | None:
+    """The dataclass in the annotation of a parameter for conditions; None for any other parameter."""
+    kind = next((part for part in get_args(hint) if is_dataclass(part)), None)
+    return kind if name.endswith("conditions") and isinstance(kind, type) else None
+
+
+def _setting(field_name: str) -> str:
+    """The name of a setting: one name for the same setting in LTX and LTX-2."""
+    return field_name.replace("frame_index", "index")
+
+
+def _setting_kinds(media: Mapping[str, str], hints: Mapping[str, Any]) -> dict[str, Kinds]:
+    """The kinds of values of the settings of conditions; the column ``conditions`` takes lists of them too."""
+    found: dict[str, Kinds] = {}
+    for column, name in media.items():
+        kind = _condition_class(name, hints.get(name))
+        for key, hint in get_type_hints(kind).items() if kind else ():
+            if key not in _CONTENT:
+                kinds = kinds_of(key, hint)
+                items = {"list", *(f"{one} items" for one in kinds)} if column == "conditions" else set()
+                found[f"{column}_{_setting(key)}"] = kinds | items
+    return found
 
 
 def _arrays(

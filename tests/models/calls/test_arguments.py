@@ -12,9 +12,11 @@ from PIL import Image
 from safetensors.numpy import save
 
 from t2vbatch.errors import RowError
+from t2vbatch.job import Limits
 from t2vbatch.manifest import Media
 from t2vbatch.models.calls.arguments import Target, list_arguments, media_arguments, setting_names
 from t2vbatch.models.calls.signature import CallSignature, read_signature
+from t2vbatch.models.calls.value_kinds import argument_problem, suited
 from tests.models import tiny
 from tests.models.tiny_parts import diffusers
 
@@ -117,6 +119,32 @@ def test_a_folder_is_several_conditions(folder: Media) -> None:
         _arguments("LTXConditionPipeline", {"conditions": folder})
     with pytest.raises(RowError, match="conditions_index has 2 entries for 3"):
         _arguments("LTXConditionPipeline", {"conditions": folder}, {"conditions_index": [0, 4]})
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "problem"),
+    [
+        ("conditions_index", "[0, 8]", None),
+        ("conditions_strength", [1, 0.5], None),
+        ("image_strength", "0.5", ("the text '0.5'", "a number")),
+        ("last_image_crf", 0.5, ("the number 0.5", "a whole number")),
+        ("conditions_index", [0, 0.5], ("the list [0, 0.5]", "a list of whole numbers")),
+        ("image_strength", [1.0, 0.5], ("the list [1.0, 0.5]", "a number")),
+    ],
+)
+def test_settings_of_conditions_have_kinds(
+    column: str, value: Any, problem: tuple[str, str] | None
+) -> None:
+    """The fields of the condition give the kinds of its settings; lists belong to the column conditions."""
+    kinds = _signature("LTX2ConditionPipeline").kinds[column]
+    assert argument_problem(column, suited(value, kinds), kinds, Limits()) == problem
+
+
+def test_reference_conditions_have_a_column_of_their_name(video: Media) -> None:
+    """The columns control and reference_conditions are the same input of LTX-2's in-context pipeline."""
+    for column in ("control", "reference_conditions"):
+        [one] = _arguments("LTX2InContextPipeline", {column: video})["reference_conditions"]
+        assert len(one.frames) == 9
 
 
 def test_several_reference_images_are_a_folder(folder: Media, image: Media) -> None:
