@@ -112,6 +112,7 @@ def _inspect_pipeline(where: str, spec: Model, problems: ErrorCollector) -> Mode
         lacking=lacking_columns(pipeline, spec, signature) | _without_adapter(where, spec, signature),
         arrays=frozenset(signature.arrays),
         fills={**signature.media, **({EMBEDS: COLUMN} if spec.ip_adapter else {})},
+        replaced_by=signature.replaced_by,
         reserved=signature.reserved,
         kinds=signature.kinds,
         notes=tuple(count_notes(pipeline.name, row, counts, signature.frames, asked)),

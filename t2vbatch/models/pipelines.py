@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from t2vbatch.canonical import digest
+from t2vbatch.models.calls import conditions, value_kinds
 from t2vbatch.models.calls import signature as signature_module
-from t2vbatch.models.calls import value_kinds
-from t2vbatch.models.calls.signature import CallSignature, Condition
+from t2vbatch.models.calls.conditions import Condition
+from t2vbatch.models.calls.signature import CallSignature
 
 _TABLES = Path(__file__).parent / "tables"
-_SETS = ("parameters", "tensors", "requires")
+_SETS = ("parameters", "requires")
 
 Kind = Literal["network", "scheduler", "pipeline", "other"]
 
@@ -118,9 +119,9 @@ def _pipeline(entry: Mapping[str, Any]) -> PipelineInfo:
 
 def _signature(entry: Mapping[str, Any]) -> CallSignature:
     sets = {name: frozenset(entry[name]) for name in _SETS}
-    conditions = {name: Condition(**condition) for name, condition in entry["conditions"].items()}
+    known = {name: Condition(**condition) for name, condition in entry["conditions"].items()}
     kinds = {name: frozenset(taken) for name, taken in entry["kinds"].items()}
-    return CallSignature(**{**entry, **sets, "conditions": conditions, "kinds": kinds})
+    return CallSignature(**{**entry, **sets, "conditions": known, "kinds": kinds})
 
 
 def _sorted(value: Any) -> Any:
@@ -134,7 +135,7 @@ def _sorted(value: Any) -> Any:
 def _cache_file(installed: str) -> Path:
     """A file for this version of diffusers and of the code that reads signatures."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    modules = (signature_module, value_kinds)
+    modules = (signature_module, conditions, value_kinds)
     code = digest([Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules])[:12]
     return Path(base) / "t2vbatch" / f"diffusers-{installed}-{code}.json"
 

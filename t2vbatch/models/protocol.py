@@ -77,6 +77,7 @@ class ModelFacts:
         call: the model's own defaults, such as a small model's frame size; a job's ``call`` overrides them.
         signature: defaults of the call's parameters, if they have any; for costs and for display.
         requires: manifest columns that every row needs, such as ``prompt`` or ``image``.
+        replaced_by: column of ``requires``: the column of arrays that a row may have in its place.
         accepts: manifest columns that the call can use.
         fps: frames per second of the files, if the job does not set them.
         token_limit: most tokens of a prompt that the text encoder reads; None: no limit.
@@ -112,6 +113,7 @@ class ModelFacts:
     lacking: Mapping[str, str] = field(default_factory=dict)
     arrays: frozenset[str] = frozenset()
     fills: Mapping[str, str] = field(default_factory=dict)
+    replaced_by: Mapping[str, str] = field(default_factory=dict)
     reserved: Mapping[str, str] = field(default_factory=dict)
     kinds: Mapping[str, frozenset[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

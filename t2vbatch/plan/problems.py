@@ -64,6 +64,7 @@ def _suspects(
         for column in known.requires:
             filled = known.fills.get(column, column)
             same = [one for one in ("prompt", *MEDIA) if known.fills.get(one, one) == filled]
+            same += [known.replaced_by[column]] if column in known.replaced_by else []
             mask |= ~np.logical_or.reduce([_given(manifest, one) for one in (column, *same)])
         for column in known.lacking:
             mask |= _given(manifest, column)
@@ -114,8 +115,16 @@ def _input_problem(at: Problem, row: Row, name: str, facts: ModelFacts) -> Probl
     """The input that the model needs and the row lacks, or that the row has and the model cannot take."""
     given = {facts.fills.get(column, column) for column in row.media}
     given |= {"prompt"} if row.prompt is not None else set()
-    if missing := sorted(one for one in facts.requires if facts.fills.get(one, one) not in given):
-        expected = f"a {missing[0]}, which model {name!r} needs; or a model column that leaves it out"
+    arrays = row.media.keys() | row.columns.keys()
+    missing = sorted(
+        one
+        for one in facts.requires
+        if facts.fills.get(one, one) not in given and facts.replaced_by.get(one) not in arrays
+    )
+    if missing:
+        other = facts.replaced_by.get(missing[0])
+        either = f" or {other}" if other else ""
+        expected = f"a {missing[0]}{either}, which model {name!r} needs; or a model column that leaves it out"
         return replace(at, column=missing[0], found="nothing", expected=expected)
     if unusable := sorted(row.media.keys() & facts.lacking.keys()):
         found = f"an input that model {name!r} cannot use"

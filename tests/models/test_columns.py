@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 import yaml
 from PIL import Image
 from safetensors.numpy import save_file
@@ -12,6 +13,7 @@ from safetensors.numpy import save_file
 from t2vbatch.commands.prepare import prepare
 from t2vbatch.commands.run import run_job
 from t2vbatch.engines import engine_for
+from t2vbatch.errors import ManifestError
 from t2vbatch.job import load_job
 from t2vbatch.models import describe_pipeline
 from tests.models import line, tiny
@@ -118,3 +120,27 @@ def test_the_example_of_a_decoder_of_latents_runs(tmp_path: Path) -> None:
     rows = pq.read_table(Path(result.output) / "results.parquet").to_pylist()
     assert [one["status"] for one in rows] == ["ok", "ok"]
     assert rows[0]["frames_sha256"] == rows[1]["frames_sha256"]
+
+
+def test_latents_stand_in_for_the_video_of_an_upsampler(tmp_path: Path) -> None:
+    """A row with latents and without a video runs; a row with neither names both."""
+    models = line.checkpoints(["LTXLatentUpsamplePipeline"], tmp_path)
+    np.save(tmp_path / "latents.npy", np.zeros((1, 8, 2, 1, 1), np.float32))
+    row = {"model": "LTXLatentUpsamplePipeline", "prompt": "a red ball"}
+    [made] = line.run(tmp_path, "out", models, [row | {"latents": "latents.npy"}])
+    assert (made["status"], made["error"]) == ("ok", None)
+    with pytest.raises(ManifestError, match="a video or latents, which model"):
+        line.run(tmp_path, "none", models, [row])
+
+
+def test_the_encoding_of_a_prompt_stands_in_for_its_text(tmp_path: Path) -> None:
+    """With prompt_embeds the prompt is a label: another text makes the same video."""
+    models = line.checkpoints(["WanPipeline"], tmp_path)
+    for name in ("prompt_embeds", "negative_prompt_embeds"):
+        np.save(tmp_path / f"{name}.npy", np.random.default_rng(0).standard_normal((1, 16, 32), np.float32))
+    columns = {name: f"{name}.npy" for name in ("prompt_embeds", "negative_prompt_embeds")}
+    row = {"model": "WanPipeline", "seed": 1} | columns
+    texts = ("a red ball", "a blue cube")
+    made = line.run(tmp_path, "out", models, [row | {"id": text, "prompt": text} for text in texts])
+    assert [one["error"] for one in made] == [None, None]
+    assert made[0]["frames_sha256"] == made[1]["frames_sha256"]

@@ -17,8 +17,9 @@ from t2vbatch.errors import RowError
 from t2vbatch.manifest import Media
 from t2vbatch.manifest.columns import IMAGES
 from t2vbatch.media.reading import DEFAULT, Reading
+from t2vbatch.models.calls.conditions import Condition
 from t2vbatch.models.calls.inputs import Fit, fitted, read_frames, read_image
-from t2vbatch.models.calls.signature import CallSignature, Condition
+from t2vbatch.models.calls.signature import CallSignature
 
 _MASKS = ("mask", "mask_video")
 
@@ -63,11 +64,11 @@ def media_arguments(
 
 
 def list_arguments(signature: CallSignature, call: Mapping[str, Any], target: Target) -> dict[str, Any]:
-    """The call arguments whose value is a list while the call takes an array or a tensor."""
+    """The call arguments whose value is a list while the call takes an array, a tensor or a tuple."""
     given = {name: call[name] for name in signature.arrays if isinstance(call.get(name), list)}
     forms = {name: signature.arrays[name] for name in given}
     return {
-        name: _formed(np.asarray(value), forms[name], target)
+        name: tuple(value) if forms[name] == "tuple" else _formed(np.asarray(value), forms[name], target)
         for name, value in given.items()
         if forms[name] != "list"
     }
@@ -117,7 +118,7 @@ def _value(
     if name in _MASKS:
         value = [frame.convert("L") for frame in value]
     if name in signature.tensors:
-        return _frames_tensor(value, scale=1.0 if name == "mask_video" else 255.0)
+        return _frames_tensor(value, signature.tensors[name], scale=1.0 if name == "mask_video" else 255.0)
     if name.endswith("_images") and not isinstance(value, list):
         return [value]
     return value[0] if name == "ip_adapter_image" and len(value) == 1 else value
@@ -172,13 +173,13 @@ def _one(kind: Any, column: str, value: Any, settings: Mapping[str, Any], target
     return kind(**{name: item for name, item in known.items() if name in names})
 
 
-def _frames_tensor(value: Any, scale: float) -> torch.Tensor:
-    """Frames as (1, C, T, H, W); an image is one frame."""
+def _frames_tensor(value: Any, axes: str, scale: float) -> torch.Tensor:
+    """Frames as (1, C, T, H, W) or (1, T, C, H, W); an image is one frame."""
     frames = [
         np.asarray(frame, np.float32) / scale for frame in (value if isinstance(value, list) else [value])
     ]
     stacked = np.stack([frame if frame.ndim == 3 else frame[..., None] for frame in frames])
-    return torch.from_numpy(stacked).permute(3, 0, 1, 2)[None]
+    return torch.from_numpy(stacked).permute(*("THWC".index(axis) for axis in axes))[None]
 
 
 def _array(media: Media, form: str, target: Target) -> Any:
@@ -197,8 +198,8 @@ def _array(media: Media, form: str, target: Target) -> Any:
 
 
 def _formed(array: npt.NDArray[Any], form: str, target: Target) -> Any:
-    if form == "list":
-        return array.tolist()
+    if form in ("list", "tuple"):
+        return array.tolist() if form == "list" else tuple(array.tolist())
     if form == "ndarray":
         return array
     tensor = torch.from_numpy(np.ascontiguousarray(array))

@@ -106,6 +106,8 @@ class DiffusersModel:
         if signature.negative_prompt and any(text is not None for text in negative):
             arguments["negative_prompt"] = _one_or_list([text or "" for text in negative])
         arguments |= media_arguments(signature, first.media, first.call, target)
+        for text in _encoded(arguments):
+            arguments.pop(text, None)
         if signature.generator:
             arguments["generator"] = _one_or_list(generators([request.seed for request in requests]))
         if signature.output_type:
@@ -189,6 +191,12 @@ class DiffusersModel:
 def _one_or_list(values: list[Any]) -> Any:
     """A single value for one request: many pipelines take no lists."""
     return values[0] if len(values) == 1 else values
+
+
+def _encoded(arguments: Mapping[str, Any]) -> list[str]:
+    """The texts whose encodings are arguments: pipelines refuse both, and the text is then only a label."""
+    texts = ("prompt", "negative_prompt")
+    return [text for text in texts if any(name.startswith(f"{text}_embeds") for name in arguments)]
 
 
 def _step_ended(*_: Any) -> dict[str, Any]:

@@ -7,13 +7,14 @@ a parameter that t2vbatch sets itself. It calls nothing, loads no weights and do
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass
 from functools import cache
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
 from t2vbatch.canonical import NotCanonicalError, canonical
 from t2vbatch.manifest.columns import NAMED
+from t2vbatch.models.calls.conditions import Condition, read_condition, setting_kinds
 from t2vbatch.models.calls.value_kinds import Kinds, details_of, kinds_of
 from t2vbatch.models.families import family
 
@@ -65,21 +66,6 @@ _RESERVED: tuple[tuple[str, str], ...] = (
 """Parameters that a job cannot set under ``call``, and what to use instead. The last pattern is media."""
 
 _ARRAYS = ("Tensor", "ndarray")
-_CONTENT = ("image", "video", "frames")
-"""The fields of a condition that are media; the others are its settings."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """The class of the entries of a parameter such as ``conditions``.
-
-    Attributes:
-        kind: the class, as ``module:Name``.
-        settings: its fields beside the media, such as ``strength``, with their defaults.
-    """
-
-    kind: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,12 +76,13 @@ class CallSignature:
         parameters: names that a job or a row may set. Those of conditions are ``COLUMN_FIELD``.
         defaults: the call's own values of them, if they have a canonical form.
         media: manifest column: parameter.
-        tensors: media parameters whose frames are given as one tensor.
+        tensors: media parameters whose frames are given as one tensor: the order of its axes after the batch.
         conditions: media parameters that take condition objects: their class.
-        arrays: parameters that may be an array from a file: ``Tensor``, ``ndarray`` or ``list``.
+        arrays: parameters that may be an array from a file: ``Tensor``, ``ndarray``, ``list`` or ``tuple``.
         reserved: parameters that only t2vbatch sets: what to use instead.
         kinds: the kinds of values that each of ``parameters`` takes.
         requires: manifest columns that every call needs.
+        replaced_by: column of ``requires``: the array that a row may have in its place.
         prompt, negative_prompt, generator, output_type: whether the call has that parameter.
         batchable: whether it takes lists of prompts and needs no media; with media, the meaning of a list
             differs between pipelines, and a wrong one raises no error.
@@ -108,12 +95,13 @@ class CallSignature:
     parameters: frozenset[str]
     defaults: Mapping[str, Any]
     media: Mapping[str, str]
-    tensors: frozenset[str]
+    tensors: Mapping[str, str]
     conditions: Mapping[str, Condition]
     arrays: Mapping[str, str]
     reserved: Mapping[str, str]
     kinds: Mapping[str, Kinds]
     requires: frozenset[str]
+    replaced_by: Mapping[str, str]
     prompt: bool
     negative_prompt: bool
     generator: bool
@@ -140,7 +128,9 @@ def read_signature(pipeline: Any) -> CallSignature:
     frames_from = family(pipeline.__name__).frames_from
     media = {frames_from: "image"} if frames_from else _media(frozenset(parameters))
     conditions = {
-        name: condition for name in set(media.values()) if (condition := _condition(name, hints.get(name)))
+        name: condition
+        for name in set(media.values())
+        if (condition := read_condition(name, hints.get(name)))
     }
     places = {name: column for column, name in reversed(media.items())}
     reserved = {name: advice for name in parameters if (advice := _advice(name, places)) is not None}
@@ -150,18 +140,20 @@ def read_signature(pipeline: Any) -> CallSignature:
         if name in conditions
         for key, default in conditions[name].settings.items()
     }
+    arrays = _arrays(parameters, hints, media)
     settable = frozenset(parameters) - {"self", "args", "kwargs"} - reserved.keys()
     defaults = {name: parameters[name].default for name in settable if _has_default(parameters[name])}
     return CallSignature(
         parameters=settable | settings.keys(),
         defaults={**settings, **defaults},
         media=media,
-        tensors=frozenset(name for name in media.values() if _is_tensor(hints.get(name))),
+        tensors={name: axes for name in media.values() if (axes := _tensor_axes(name, hints.get(name)))},
         conditions=conditions,
-        arrays=_arrays(parameters, hints, media),
+        arrays=arrays,
         reserved=reserved,
-        kinds=_kinds(settable, parameters, hints) | _setting_kinds(media, hints),
+        kinds=_kinds(settable, parameters, hints) | setting_kinds(media, hints),
         requires=_requires(pipeline, parameters, hints, media),
+        replaced_by=_replaced_by(parameters, media, arrays),
         prompt="prompt" in parameters,
         negative_prompt="negative_prompt" in parameters,
         generator="generator" in parameters,
@@ -225,8 +217,19 @@ def _requires(
 
 
 def _checks_for_none(pipeline: Any, name: str) -> bool:
-    """Whether the call itself tests an image parameter for None, so that it is optional."""
-    return "image" in name and f"if {name} is not None" in _source(pipeline)
+    """Whether the call itself tests a parameter for None, so that it is optional."""
+    return f"if {name} is not None" in _source(pipeline)
+
+
+def _replaced_by(
+    parameters: Mapping[str, inspect.Parameter], media: Mapping[str, str], arrays: Mapping[str, str]
+) -> dict[str, str]:
+    """The column of latents that a row may have in place of a column of frames."""
+    found = {column: f"{name}_latents" for column, name in media.items() if "video" in name}
+    if "prompt" not in parameters:
+        # A pipeline that goes on from another one's latents also encodes a video to latents.
+        found |= dict.fromkeys(found, "latents")
+    return {column: array for column, array in found.items() if array in arrays}
 
 
 def _source(pipeline: Any) -> str:
@@ -246,39 +249,6 @@ def _gives_tensors(pipeline: Any) -> bool:
     return bool(passed) and once and all("latent" in value for value in decided)
 
 
-def _condition(name: str, hint: Any) -> Condition | None:
-    """The condition of an annotation such as ``Condition | list[Condition]``."""
-    kind = _condition_class(name, hint)
-    if kind is None:
-        return None
-    settings = {_setting(one.name): one.default for one in fields(kind) if one.name not in _CONTENT}
-    return Condition(f"{kind.__module__}:{kind.__qualname__}", settings)
-
-
-def _condition_class(name: str, hint: Any) -> type | None:
-    """The dataclass in the annotation of a parameter for conditions; None for any other parameter."""
-    kind = next((part for part in get_args(hint) if is_dataclass(part)), None)
-    return kind if name.endswith("conditions") and isinstance(kind, type) else None
-
-
-def _setting(field_name: str) -> str:
-    """The name of a setting: one name for the same setting in LTX and LTX-2."""
-    return field_name.replace("frame_index", "index")
-
-
-def _setting_kinds(media: Mapping[str, str], hints: Mapping[str, Any]) -> dict[str, Kinds]:
-    """The kinds of values of the settings of conditions; the column ``conditions`` takes lists of them too."""
-    found: dict[str, Kinds] = {}
-    for column, name in media.items():
-        kind = _condition_class(name, hints.get(name))
-        for key, hint in get_type_hints(kind).items() if kind else ():
-            if key not in _CONTENT:
-                kinds = kinds_of(key, hint)
-                items = {"list", *(f"{one} items" for one in kinds)} if column == "conditions" else set()
-                found[f"{column}_{_setting(key)}"] = kinds | items
-    return found
-
-
 def _arrays(
     parameters: Mapping[str, inspect.Parameter], hints: Mapping[str, Any], media: Mapping[str, str]
 ) -> dict[str, str]:
@@ -291,7 +261,7 @@ def _arrays(
         if any(kind in said for kind in _ARRAYS):
             found[name] = "Tensor" if "Tensor" in said else "ndarray"
         elif re.search(r"\b(list|tuple)\[", said.lower()) and "str" not in said:
-            found[name] = "list"
+            found[name] = "list" if re.search(r"\blist\[", said.lower()) else "tuple"
     return found
 
 
@@ -307,8 +277,15 @@ def _default(parameter: inspect.Parameter) -> Any:
     return None if parameter.default is parameter.empty else parameter.default
 
 
-def _is_tensor(hint: Any) -> bool:
-    return getattr(hint, "__name__", "") == "FloatTensor"
+def _tensor_axes(name: str, hint: Any) -> str:
+    """The axes of frames that a call takes only as a tensor; empty if it takes images too.
+
+    Both layouts are those of diffusers' documentation: of EasyAnimate, and of a video processor's input.
+    """
+    if getattr(hint, "__name__", "") == "FloatTensor":
+        return "CTHW"
+    members = {getattr(part, "__name__", "") for part in get_args(hint)}
+    return "TCHW" if "video" in name and members == {"Tensor", "NoneType"} else ""
 
 
 def _hints(pipeline: type) -> Mapping[str, Any]:

@@ -132,9 +132,7 @@ def test_a_folder_is_several_conditions(folder: Media) -> None:
         ("image_strength", [1.0, 0.5], ("the list [1.0, 0.5]", "a number")),
     ],
 )
-def test_settings_of_conditions_have_kinds(
-    column: str, value: Any, problem: tuple[str, str] | None
-) -> None:
+def test_settings_of_conditions_have_kinds(column: str, value: Any, problem: tuple[str, str] | None) -> None:
     """The fields of the condition give the kinds of its settings; lists belong to the column conditions."""
     kinds = _signature("LTX2ConditionPipeline").kinds[column]
     assert argument_problem(column, suited(value, kinds), kinds, Limits()) == problem
@@ -207,3 +205,37 @@ def test_a_broken_image_names_its_column() -> None:
     with pytest.raises(RowError, match="reference_images"):
         _arguments("WanVACEPipeline", {"reference_images": broken})
     assert isinstance(Image.new("RGB", (1, 1)), Image.Image)
+
+
+def test_a_call_that_takes_only_a_tuple_gets_one() -> None:
+    """The sizes of Stable Diffusion XL are tuples, which a job and a manifest can only write as lists."""
+    found = list_arguments(_signature("AnimateDiffSDXLPipeline"), {"original_size": [32, 32]}, TARGET)
+    assert found == {"original_size": (32, 32)}
+
+
+def test_a_video_that_a_call_takes_only_as_a_tensor_has_its_layout(video: Media) -> None:
+    """AnyFlow reads (batch, frames, colours, height, width), and values from 0 to 1."""
+    found = _arguments("AnyFlowFARPipeline", {"video": video})["video"]
+    assert found.shape == (1, 9, 3, 16, 16)
+    assert 0 <= found.min() < found.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("LTXLatentUpsamplePipeline", {"video": "latents"}),
+        ("LTX2LatentUpsamplePipeline", {"video": "latents"}),
+        ("CogVideoXFunControlPipeline", {"control": "control_video_latents"}),
+        ("Kandinsky6SRPipeline", {"video": None}),
+    ],
+)
+def test_latents_replace_the_video_that_they_encode(name: str, columns: Mapping[str, str | None]) -> None:
+    """A pipeline that takes either has the column that a row may have in place of the video."""
+    signature = _signature(name)
+    assert columns.keys() <= signature.requires
+    assert {column: signature.replaced_by.get(column) for column in columns} == columns
+
+
+def test_an_inpainting_call_without_a_video_needs_none() -> None:
+    """EasyAnimate's call tests video and mask for None, whatever their annotations say."""
+    assert _signature("EasyAnimateInpaintPipeline").requires == {"prompt"}

@@ -215,5 +215,6 @@ TINY_PIPELINES: Mapping[str, TinyPipeline] = {
         lambda: easyanimate(in_channels=12, resize_inpaint_mask_directly=False),
         {**_SMALL, "num_frames": 9, "strength": 1.0},
         frames=9,
+        also=frozenset({"video", "control"}),
     ),
 }
