@@ -12,7 +12,6 @@ from pathlib import Path
 from t2vbatch.analysis.distance.spec import check_distances
 from t2vbatch.commands.kept_batches import batch_notes, with_forced_batches, with_kept_batches
 from t2vbatch.commands.pins import find_pins, pin
-from t2vbatch.engines.devices import local_gpus
 from t2vbatch.errors import ErrorCollector, JobError, StoreError, UsageError, closest
 from t2vbatch.job import OF_MANIFEST, Draft, Job, Limits, load_draft
 from t2vbatch.manifest import MEDIA, Options, read_manifest
@@ -153,6 +152,8 @@ def _memory_notes(job: Job, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
     """
     if job.engine == "ray" and job.ray.address is not None:
         return
+    # Imported here, because a refused job needs no engine.
+    from t2vbatch.engines.devices import local_gpus
     from t2vbatch.models import memory_problems
 
     device = "cuda" if job.workers.gpus != 0 and local_gpus() else "cpu"

@@ -338,8 +338,9 @@ try:
     main()
 except SystemExit:
     pass
-print("loaded:", *sorted({"torch", "diffusers", "transformers", "ray", "peft", "scipy"} & set(sys.modules)))
+print("loaded:", *sorted({%s} & set(sys.modules)))
 """
+_HEAVY = '"torch", "diffusers", "transformers", "ray", "peft", "scipy"'
 
 
 @pytest.mark.parametrize(
@@ -360,15 +361,26 @@ print("loaded:", *sorted({"torch", "diffusers", "transformers", "ray", "peft", "
 def test_a_command_that_answers_loads_no_torch(folder: Path, arguments: str) -> None:
     """Commands that generate nothing import neither torch nor diffusers nor Ray."""
     (folder / "wrong.yaml").write_text(_JOB.replace("metrics: []", "metrics: [clip_scor]"))
-    command = [sys.executable, "-c", _MODULES_AFTER, *arguments.split()]
+    command = [sys.executable, "-c", _MODULES_AFTER % _HEAVY, *arguments.split()]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+@pytest.mark.parametrize("arguments", ["wrong.yaml", "job.yaml --set output=/proc/no"])
+def test_a_refused_run_loads_no_client_of_the_hub(folder: Path, arguments: str) -> None:
+    """A refused job of local models imports neither an HTTP client nor the scheduler."""
+    (folder / "wrong.yaml").write_text(_JOB.replace("metrics: []", "metrics: [clip_scor]"))
+    wanted = f'{_HEAVY}, "huggingface_hub.errors", "t2vbatch.schedule"'
+    command = [sys.executable, "-c", _MODULES_AFTER % wanted, "run", *arguments.split()]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert "not started" in done.stderr
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
 def test_a_run_with_nothing_to_do_loads_no_torch(folder: Path) -> None:
     """A run with nothing to do imports neither torch nor diffusers nor Ray."""
     assert _t2vbatch(folder, "run", "job.yaml").returncode == 0
-    command = [sys.executable, "-c", _MODULES_AFTER, "run", "job.yaml"]
+    command = [sys.executable, "-c", _MODULES_AFTER % _HEAVY, "run", "job.yaml"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     assert "0 videos generated" in done.stdout
     assert done.stdout.splitlines()[-1] == "loaded:"

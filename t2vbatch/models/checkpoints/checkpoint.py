@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
+import huggingface_hub as hf
 
 from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
@@ -42,7 +42,7 @@ class Checkpoint:
         """A local folder with the configs of every part."""
         if self.source.commit is None:
             return Path(self.source.location)
-        folder = snapshot_download(
+        folder = hf.snapshot_download(
             self.source.location,
             revision=self.source.commit,
             allow_patterns=_CONFIGS,

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, NotASafetensorsRepoError, SafetensorsParsingError
+import huggingface_hub as hf
 
 from t2vbatch.errors import ModelError
 
@@ -56,8 +55,10 @@ def _shape(listed: list[int]) -> tuple[int, ...]:
 
 def hub_header(repo: str, commit: str, name: str) -> Mapping[str, Tensor]:
     """The header of a file on the Hub, by two small requests; empty if the Hub does not answer."""
+    from huggingface_hub import errors  # Imported here, because it imports an HTTP client.
+
     try:
-        found = HfApi().parse_safetensors_file_metadata(repo, name, revision=commit).tensors
-    except (HfHubHTTPError, NotASafetensorsRepoError, SafetensorsParsingError, OSError):
+        found = hf.HfApi().parse_safetensors_file_metadata(repo, name, revision=commit).tensors
+    except (errors.HfHubHTTPError, errors.NotASafetensorsRepoError, errors.SafetensorsParsingError, OSError):
         return {}
     return {name: Tensor(tensor.dtype, tuple(tensor.shape)) for name, tensor in found.items()}

@@ -1,7 +1,8 @@
 """Requests to the Hugging Face Hub: whether it answers, the commit of a revision, the sizes of files.
 
 They use ``huggingface_hub``, with its cache, its offline mode (HF_HUB_OFFLINE) and its token (HF_TOKEN).
-This module owns the messages for the errors of the Hub.
+This module owns the messages for the errors of the Hub. Its functions import the Hub's errors, and with them
+an HTTP client, only when they send a request, because a plan of local models needs neither.
 """
 
 import os
@@ -12,24 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from huggingface_hub import (
-    HfApi,
-    constants,
-    get_hf_file_metadata,
-    get_token,
-    hf_hub_download,
-    hf_hub_url,
-    try_to_load_from_cache,
-)
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+import huggingface_hub as hf
+from huggingface_hub import constants
 
 from t2vbatch.errors import ModelError
 from t2vbatch.models.pins import note_commit, pinned_revision
@@ -69,8 +54,8 @@ def _commit(where: str, repo: str, revision: str | None, name: str, fetch: bool)
     online = hub_reachable()
     with _refusals_explained(where, repo, revision, name):
         if online and not fetch:
-            return str(get_hf_file_metadata(hf_hub_url(repo, name, revision=revision)).commit_hash)
-        path = Path(hf_hub_download(repo, name, revision=revision, local_files_only=not online))
+            return str(hf.get_hf_file_metadata(hf.hf_hub_url(repo, name, revision=revision)).commit_hash)
+        path = Path(hf.hf_hub_download(repo, name, revision=revision, local_files_only=not online))
     # The cache keeps each commit in a folder of its name.
     return path.parts[len(path.parts) - 1 - len(Path(name).parts)]
 
@@ -84,8 +69,10 @@ def hub_sizes(repo: str, commit: str) -> Mapping[str, int]:
     """Every file of a repository with its size in bytes; empty if the Hub does not answer."""
     if not hub_reachable():
         return {}
+    from huggingface_hub.errors import HfHubHTTPError
+
     try:
-        found = HfApi().model_info(repo, revision=commit, files_metadata=True).siblings
+        found = hf.HfApi().model_info(repo, revision=commit, files_metadata=True).siblings
     except (HfHubHTTPError, OSError):
         return {}
     return {file.rfilename: file.size or 0 for file in found or ()}
@@ -93,34 +80,36 @@ def hub_sizes(repo: str, commit: str) -> Mapping[str, int]:
 
 def cached_file(repo: str, commit: str, name: str) -> Path | None:
     """The file's path in the Hub's cache, or None."""
-    found = try_to_load_from_cache(repo, name, cache_dir=constants.HF_HUB_CACHE, revision=commit)
+    found = hf.try_to_load_from_cache(repo, name, cache_dir=constants.HF_HUB_CACHE, revision=commit)
     return Path(found) if isinstance(found, str) else None
 
 
 @contextmanager
 def _refusals_explained(where: str, repo: str, revision: str | None, name: str) -> Iterator[None]:
+    from huggingface_hub import errors
+
     at = f"{repo} at revision {revision}" if revision else repo
     wanted = f"a local path or a repository of the Hub with a {name}"
     try:
         yield
-    except GatedRepoError:
+    except errors.GatedRepoError:
         raise _gated(where, repo) from None
-    except RevisionNotFoundError:
+    except errors.RevisionNotFoundError:
         raise ModelError(
             where, f"{at}, a revision that the repository does not have", "a branch, tag or commit"
         ) from None
-    except RepositoryNotFoundError:
+    except errors.RepositoryNotFoundError:
         raise ModelError(
             where,
             f"{repo}, which is neither a local path nor a public repository of the Hub",
             wanted,
             "check the spelling; for a private repository set HF_TOKEN",
         ) from None
-    except LocalEntryNotFoundError:
+    except errors.LocalEntryNotFoundError:
         raise _not_cached(where, at, repo, wanted) from None
-    except EntryNotFoundError:
+    except errors.EntryNotFoundError:
         raise ModelError(where, f"{at}, which has no {name}", f"a repository with a {name}") from None
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
+    except (errors.HfHubHTTPError, errors.HFValidationError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(
             where, f"{at}; the Hub refused the request ({reason})", "a repository of the Hub"
@@ -129,7 +118,7 @@ def _refusals_explained(where: str, repo: str, revision: str | None, name: str) 
 
 def _gated(where: str, repo: str) -> ModelError:
     terms = f"accept its terms at {constants.ENDPOINT}/{repo}"
-    if get_token() is None:
+    if hf.get_token() is None:
         found = f"{repo}, a gated repository, and no token is set"
         return ModelError(where, found, "a token with access to it", f"{terms} and set HF_TOKEN")
     found = f"{repo}, a gated repository, and the token that is set has no access to it"

@@ -12,8 +12,7 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+import huggingface_hub as hf
 
 from t2vbatch.errors import ModelError
 from t2vbatch.models.checkpoints.digests import file_digest, folder_digest
@@ -59,10 +58,14 @@ class Source:
             return path if path.is_file() else None
         if (cached := cached_file(self.location, self.commit, name)) is not None:
             return cached
+        from huggingface_hub import errors  # Imported here, because it imports an HTTP client.
+
         offline = not hub_reachable()
         try:
-            return Path(hf_hub_download(self.location, name, revision=self.commit, local_files_only=offline))
-        except (EntryNotFoundError, LocalEntryNotFoundError):
+            return Path(
+                hf.hf_hub_download(self.location, name, revision=self.commit, local_files_only=offline)
+            )
+        except (errors.EntryNotFoundError, errors.LocalEntryNotFoundError):
             return None
 
     def read_json(self, name: str) -> dict[str, Any] | None:

@@ -232,7 +232,7 @@ def test_a_file_of_the_hub_is_not_fetched_for_a_plan(
         return SimpleNamespace(commit_hash="c0ffee")
 
     monkeypatch.setattr(hub, "hub_reachable", lambda: True)
-    monkeypatch.setattr(hub, "get_hf_file_metadata", metadata)
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", metadata)
     monkeypatch.setattr(single_file, "hub_header", lambda *at: {})
     component = {"class": "WanTransformer3DModel", "path": "org/wan/deep/wan.safetensors", "revision": "v1"}
     spec = Model(path=str(checkpoint("WanPipeline")), components={"transformer": component})

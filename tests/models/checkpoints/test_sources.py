@@ -14,7 +14,7 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, Revi
 from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
 from t2vbatch.models import inspect_model, load_model
-from t2vbatch.models.checkpoints import digests, hub
+from t2vbatch.models.checkpoints import digests
 from t2vbatch.models.protocol import Request
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -76,7 +76,7 @@ def test_each_refusal_of_the_hub_is_explained(
     def refuses(*args: Any, **kwargs: Any) -> None:
         raise error.__new__(error, "no")
 
-    monkeypatch.setattr(hub, "hf_hub_download", refuses)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", refuses)
     with pytest.raises(ModelError, match=said):
         inspect_model("mine", Model(path="org/tiny", revision="v9"))
 
@@ -93,8 +93,8 @@ def test_a_gated_repository_says_what_the_token_lacks(
     def refuses(*args: Any, **kwargs: Any) -> None:
         raise GatedRepoError.__new__(GatedRepoError, "no")
 
-    monkeypatch.setattr(hub, "hf_hub_download", refuses)
-    monkeypatch.setattr(hub, "get_token", lambda: token)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", refuses)
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: token)
     with pytest.raises(ModelError) as caught:
         inspect_model("mine", Model(path="org/tiny"))
     assert found in caught.value.found
