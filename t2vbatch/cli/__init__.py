@@ -9,15 +9,14 @@ Each command imports what it needs when it runs, so that ``t2vbatch --help`` doe
 import contextlib
 import json
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from t2vbatch import __version__
 from t2vbatch.cli import catalog, certificates, distance, evaluate, exchange, inspect, judge, run, start
+from t2vbatch.cli.signals import on_stop
 from t2vbatch.cli.streams import secure_streams
 from t2vbatch.errors import RunError, T2VBatchError, UsageError
 
@@ -102,22 +101,20 @@ def main() -> None:
     """Run the command line and exit. Users get no traceback for their own errors, nor for a full disk."""
     # Without torchvision, transformers prints a page of advice that is meant for programmers.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    before = signal.signal(signal.SIGINT, _interrupted)
     try:
-        app()
+        with on_stop(_stop):
+            app()
     except UsageError as error:
         _fail(error, 2)
     except RunError as error:
         _fail(error, 1)
     except OSError as error:
         sys.exit(_unwritten(error))
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
-def _interrupted(number: int, frame: FrameType | None) -> None:
-    """Ctrl-C outside an engine: Typer turns the exception into exit code 130 and prints nothing."""
-    print("interrupted; finished videos are kept, and the same command continues", file=sys.stderr)
+def _stop(reason: str) -> None:
+    """A signal outside an engine: Typer turns the exception into exit code 130 and prints nothing."""
+    print(f"{reason}; finished videos are kept, and the same command continues", file=sys.stderr)
     raise KeyboardInterrupt
 
 

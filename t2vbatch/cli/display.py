@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -17,6 +16,7 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 
+from t2vbatch.cli.signals import on_stop
 from t2vbatch.cli.words import duration
 from t2vbatch.commands.pace import Pace, remaining_s
 from t2vbatch.errors import UsageError, counted
@@ -147,22 +147,19 @@ class Display:
 
     @contextmanager
     def checking(self) -> Iterator[None]:
-        """While a job is checked, before anything is started: Ctrl-C prints one line and ends the process.
+        """While a job is checked, before anything is started: a signal prints one line and ends the process.
 
         An exception would do the same, but torch catches it while it is imported.
         """
 
-        def leave(number: int, frame: object) -> None:
+        def leave(reason: str) -> None:
             self._stop()
-            print("interrupted; nothing was started", file=sys.stderr, flush=True)
+            print(f"{reason}; nothing was started", file=sys.stderr, flush=True)
             os._exit(130)
 
-        before = signal.signal(signal.SIGINT, leave)
-        self.wait("checking the job")
-        try:
+        with on_stop(leave):
+            self.wait("checking the job")
             yield
-        finally:
-            signal.signal(signal.SIGINT, before)
 
     def wait(self, what: str | None, finished: str | None = None) -> None:
         """Show what the command waits for, for how long, and what is finished; None ends it."""

@@ -11,7 +11,8 @@ _MOST_DIGITS = 6
 
 
 def secure_streams() -> None:
-    """Give the process three open standard streams, and a stderr whose errors end nothing.
+    """Give the process three open standard streams. A stdout without a reader, as after ``| head``, and any
+    error of stderr end nothing.
 
     A closed stream's number would go to the next file that is opened, such as a video, and a library that
     prints to the stream would write into that file.
@@ -24,25 +25,26 @@ def secure_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
-    sys.stderr = cast(TextIO, _BestEffort(sys.stderr))
+    sys.stdout = cast(TextIO, _BestEffort(sys.stdout, BrokenPipeError))
+    sys.stderr = cast(TextIO, _BestEffort(sys.stderr, OSError, ValueError))
     for name in ("COLUMNS", "LINES"):
         if len(os.environ.get(name, "")) > _MOST_DIGITS:
             del os.environ[name]
 
 
 class _BestEffort:
-    """A text stream that drops what cannot be written: progress that is not shown must not end a run."""
+    """A text stream that drops what these errors prevent: a run does not end because its text is not read."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, *errors: type[Exception]) -> None:
+        self._stream, self._errors = stream, errors
 
     def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(*self._errors):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(*self._errors):
             self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:

@@ -51,6 +51,16 @@ def test_a_full_disk_below_the_messages_changes_nothing(tmp_path: Path) -> None:
     assert found.returncode == 2
 
 
+@pytest.mark.parametrize("arguments", [["metrics"], ["metrics", "--json"], ["models", "--help"]])
+def test_a_reader_that_leaves_is_no_failure(arguments: list[str]) -> None:
+    """A command whose stdout nobody reads any more, as after ``| head``, exits as it does with a reader."""
+    process = subprocess.Popen([*_MAIN, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, said = process.communicate()
+    assert (process.returncode, said) == (0, b"")
+
+
 def test_a_terminal_of_any_width(tmp_path: Path) -> None:
     """A width that is no number of columns is ignored."""
     for columns in ("9" * 100_000, "0", "-5", "text"):

@@ -111,8 +111,16 @@ def test_status_shows_what_the_run_waits_for(folder: Path) -> None:
     assert seen[-1].starting is None
 
 
-def test_an_interrupt_while_planning_is_one_line(folder: Path) -> None:
-    """Ctrl-C during planning prints one line, exits with 130 and leaves no output folder."""
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (signal.SIGINT, "interrupted"),
+        (signal.SIGTERM, "stopped by SIGTERM"),
+        (signal.SIGHUP, "stopped by SIGHUP"),
+    ],
+)
+def test_a_signal_while_planning_is_one_line(folder: Path, number: int, reason: str) -> None:
+    """A signal during planning is one line and exit code 130, and leaves no output folder."""
     (folder / "slow_plugin.py").write_text(_SLOW_PLUGIN)
     job = _JOB.replace("t2vbatch.models.fake:FakeModel", "slow_plugin:Model")
     (folder / "job.yaml").write_text(job)
@@ -122,15 +130,15 @@ def test_an_interrupt_while_planning_is_one_line(folder: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(folder)},
+        env={**os.environ, "PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}"},
     )
     while not (folder / "importing").exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == ""
     said = [line for line in err.splitlines() if not line.startswith("checking the job, ")]
-    assert said == ["interrupted; nothing was started"]
+    assert said == [f"{reason}; nothing was started"]
     assert not (folder / "out").exists()
