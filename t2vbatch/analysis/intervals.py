@@ -60,10 +60,10 @@ class Interval:
 def mean_interval(values: FloatArray, clusters: npt.NDArray[np.int64]) -> Interval:
     """The mean of ``values`` (shape (N,)) and its 95% interval, with prompts as independent units.
 
-    The interval is Student's t interval on prompt means, with the linearised standard error if prompts have
-    different numbers of videos. From BOOTSTRAP_FROM prompts on, if the prompt means are skewed, an end of the
-    bootstrap-t interval (Hall, The Bootstrap and Edgeworth Expansion, 1992, section 1.3) replaces an end of
-    Student's where it lies further from the mean.
+    The interval is Student's t interval on prompt means, with the linearised standard error and the effective
+    number of prompts if prompts have different numbers of videos. From BOOTSTRAP_FROM prompts on, if the
+    prompt means are skewed, an end of the bootstrap-t interval (Hall, The Bootstrap and Edgeworth Expansion,
+    1992, section 1.3) replaces an end of Student's where it lies further from the mean.
 
     Args:
         values: one finite number per video, at least one.
@@ -77,7 +77,7 @@ def mean_interval(values: FloatArray, clusters: npt.NDArray[np.int64]) -> Interv
     if is_constant(sums / counts):
         return Interval(mean, None, None, f"all {prompts} prompts have the same value, which shows no spread")
     low, high = _ends(sums, counts, standard_error(sums, counts))
-    return Interval(mean, mean + low * unit, mean + high * unit, _caution(sums / counts))
+    return Interval(mean, mean + low * unit, mean + high * unit, _caution(sums / counts, counts))
 
 
 def score_interval(values: FloatArray, clusters: npt.NDArray[np.int64]) -> Interval:
@@ -101,7 +101,7 @@ def share_interval(values: FloatArray, clusters: npt.NDArray[np.int64]) -> Inter
         return Interval(share, max(0.0, share - reach), min(1.0, share + reach))
     if prompts < 2 or is_constant(sums / counts):
         return mean_interval(values, clusters)
-    quantile = student_t((1 + LEVEL) / 2, prompts - 1)
+    quantile = student_t((1 + LEVEL) / 2, _freedom(counts))
     loss = (quantile * standard_error(sums, counts)) ** 2 / (share * (1 - share))
     centre = (share + loss / 2) / (1 + loss)
     reach = math.sqrt(loss * share * (1 - share) + loss**2 / 4) / (1 + loss)
@@ -118,9 +118,20 @@ def within_0_and_1(found: Interval) -> Interval:
 
 def standard_error(sums: FloatArray, counts: FloatArray) -> float:
     """The linearised standard error of sum(sums) / sum(counts): Cochran, Sampling Techniques, 6.3."""
-    prompts = len(sums)
+    prompts = effective_prompts(counts)
     residuals = sums - counts * (sums.sum() / counts.sum())
     return math.sqrt(prompts / (prompts - 1) * float(residuals @ residuals)) / float(counts.sum())
+
+
+def effective_prompts(counts: FloatArray) -> float:
+    """How many prompts with equal numbers of videos have as accurate a mean.
+
+    Source: Kish, Survey Sampling, 1965, section 11.7.
+
+    Args:
+        counts: the number of videos of each prompt.
+    """
+    return float(counts.sum()) ** 2 / float(counts @ counts)
 
 
 def skewness(values: FloatArray) -> float:
@@ -145,7 +156,7 @@ def unit_of(values: FloatArray) -> float:
 def _ends(sums: FloatArray, counts: FloatArray, error: float) -> tuple[float, float]:
     """Both ends of the interval, relative to the mean."""
     prompts = len(sums)
-    reach = student_t((1 + LEVEL) / 2, prompts - 1) * error
+    reach = student_t((1 + LEVEL) / 2, _freedom(counts)) * error
     if not BOOTSTRAP_FROM <= prompts < NORMAL_FROM or abs(skewness(sums / counts)) <= SKEWED:
         return -reach, reach
     ratios = _bootstrap_t(sums, counts)
@@ -153,6 +164,11 @@ def _ends(sums: FloatArray, counts: FloatArray, error: float) -> tuple[float, fl
         return -reach, reach
     low, high = np.quantile(ratios, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return min(-reach, -float(high) * error), max(reach, -float(low) * error)
+
+
+def _freedom(counts: FloatArray) -> int:
+    """The degrees of freedom of Student's t."""
+    return max(1, round(effective_prompts(counts)) - 1)
 
 
 def _bootstrap_t(sums: FloatArray, counts: FloatArray) -> FloatArray:
@@ -178,17 +194,18 @@ def _bootstrap_weights(prompts: int) -> FloatArray:
     return np.asarray(draws, dtype=float)
 
 
-def _caution(means: FloatArray) -> str | None:
+def _caution(means: FloatArray, counts: FloatArray) -> str | None:
     """Why the interval of these prompt means is not reliable."""
-    prompts = len(means)
+    prompts, effective = len(means), round(effective_prompts(counts))
     if prompts < TRUSTED_FROM:
         return f"{prompts} prompts are too few for a reliable interval"
     most = int(np.unique(means, return_counts=True)[1].max())
     # With the share of one value above this, over 5% of bootstrap samples hold nothing else.
     if most == prompts or (most / prompts) ** prompts > 1 - LEVEL:
         return f"{most} of {prompts} prompts have the same value, so the interval is not reliable"
-    if prompts < BOOTSTRAP_FROM:
-        return f"with {prompts} prompts the interval assumes that prompt means are about normal"
+    if effective < BOOTSTRAP_FROM:
+        like = "" if effective == prompts else f", as accurate as {effective} with equal numbers of videos,"
+        return f"with {prompts} prompts{like} the interval assumes that prompt means are about normal"
     return None
 
 

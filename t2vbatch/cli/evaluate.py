@@ -254,6 +254,8 @@ def vbench(
         missing = dict.fromkeys(name for lines in models.values() for line in lines for name in line.missing)
         if missing:
             typer.echo(f"no total, because these scores are missing: {', '.join(missing)}")
+    for model, count in found.left_out.items():
+        typer.echo(f"{model}: left out {counted(count, 'sample')} whose video failed or is degenerate")
 
 
 def sheet(

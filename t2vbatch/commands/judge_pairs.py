@@ -16,13 +16,19 @@ _OUTPUT = "output of the judge"
 
 @dataclass(frozen=True)
 class Side:
-    """One video of a pair; ``problem`` says why it cannot be judged."""
+    """One video of a pair.
+
+    Attributes:
+        has_sound: whether the video has sound.
+        problem: why the video cannot be judged; None if it can.
+    """
 
     model: str
     output: str
     sample_id: str
     video: str | None
     fps: float | None
+    has_sound: bool
     problem: str | None
 
 
@@ -50,7 +56,7 @@ def all_pairs(outputs: Sequence[str]) -> Iterator[Pair]:
         label: table.append_column(_OUTPUT, pa.array([uri] * table.num_rows, pa.string()))
         for uri, (label, table) in zip(outputs, read_results(outputs).items(), strict=True)
     }
-    columns = ["sample_id", "row_id", "seed", "prompt", "status", "video", "fps", _OUTPUT]
+    columns = ["sample_id", "row_id", "seed", "prompt", "status", "video", "fps", "audio_rate_hz", _OUTPUT]
     models = {
         name: {(row["row_id"], row["seed"]): row for row in table.select(columns).to_pylist()}
         for name, table in models_by_name(tables).items()
@@ -71,7 +77,8 @@ def all_pairs(outputs: Sequence[str]) -> Iterator[Pair]:
 
 def _side(model: str, row: Mapping[str, Any]) -> Side:
     problem = None if row["status"] == "ok" and row["video"] else str(row["status"])
-    return Side(model, row[_OUTPUT], row["sample_id"], row["video"], row["fps"], problem)
+    has_sound = row["audio_rate_hz"] is not None
+    return Side(model, row[_OUTPUT], row["sample_id"], row["video"], row["fps"], has_sound, problem)
 
 
 def decision(pair: Pair) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +16,7 @@ from t2vbatch.canonical import digest
 from t2vbatch.commands.judge_inputs import RowInputsReader
 from t2vbatch.commands.judge_pairs import Pair, Side
 from t2vbatch.errors import EncodeError, RowError, RunError, UsageError
-from t2vbatch.media.video import Video, decode
+from t2vbatch.media.video import Video, decode, decode_audio
 from t2vbatch.metrics.command import video_files
 from t2vbatch.metrics.process import Process, start
 from t2vbatch.metrics.program_file import ProgramFile, find_program
@@ -148,7 +148,7 @@ class Session:
 
     def _judge_pair(self, program: Process, pair: Pair) -> None:
         try:
-            first, second = _answers(program, pair, self._inputs, self._judge.timeout_s)
+            first, second = _answers(program, pair, self._inputs, self._judge)
             self._votes.add(pair, {"p_left": (first + second) / 2, "answers": [first, second]})
         except (ProgramError, UnscorableError, EncodeError, FileNotFoundError, RowError) as error:
             self._note_failure(str(error), isinstance(error, ProgramError))
@@ -173,23 +173,28 @@ class Session:
         )
 
 
-def _answers(program: Process, pair: Pair, inputs: RowInputsReader, timeout_s: float) -> tuple[float, float]:
+def _answers(program: Process, pair: Pair, inputs: RowInputsReader, judge: Judge) -> tuple[float, float]:
     """The shares of the left video, shown first and shown second."""
+    audio = judge.file().audio
     with tempfile.TemporaryDirectory(prefix="t2vbatch-") as name:
         folder = Path(name)
         left, right = (
-            video_files(_decoded(side), folder, label)
+            video_files(_decoded(side, audio), folder, label, audio)
             for side, label in ((pair.left, "left"), (pair.right, "right"))
         )
         row = {"prompt": pair.prompt, **inputs.request(pair, folder)}
-        shown_first = _share(program, {"a": left, "b": right, **row}, timeout_s)
-        shown_second = _share(program, {"a": right, "b": left, **row}, timeout_s)
+        shown_first = _share(program, {"a": left, "b": right, **row}, judge.timeout_s)
+        shown_second = _share(program, {"a": right, "b": left, **row}, judge.timeout_s)
     return shown_first, 1 - shown_second
 
 
-def _decoded(side: Side) -> Video:
+def _decoded(side: Side, audio: bool) -> Video:
+    """The video as its file has it, with its sound if ``audio`` asks for it."""
     with open_store(side.output).video(str(side.video)) as path:
-        return Video(decode(path).frames, side.fps or 8.0)
+        video = Video(decode(path).frames, side.fps or 8.0)
+        if not audio or not side.has_sound:
+            return video
+        return replace(video, audio=decode_audio(path, video.duration_s))
 
 
 def _share(program: Process, request: Mapping[str, Any], timeout_s: float) -> float:

@@ -1,9 +1,12 @@
 """VBench's leaderboard scores of a run, beside published rows."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow.compute as pc
 
 from t2vbatch.analysis.vbench_totals import Line, totals
 from t2vbatch.commands.compare import read_results
@@ -12,10 +15,17 @@ from t2vbatch.errors import UsageError
 
 @dataclass(frozen=True)
 class VBenchScores:
-    """Benchmark: model: lines; and published rows by name."""
+    """What VBench's scores say of a run.
+
+    Attributes:
+        benchmarks: benchmark: model: lines.
+        published: published rows by name.
+        left_out: model: number of samples without an ok video, if there are any. VBench has no score of them.
+    """
 
     benchmarks: Mapping[str, Mapping[str, tuple[Line, ...]]]
     published: Mapping[str, Mapping[str, float]]
+    left_out: Mapping[str, int]
 
 
 def vbench_scores(output: str, published: Path | None) -> VBenchScores:
@@ -40,7 +50,8 @@ def vbench_scores(output: str, published: Path | None) -> VBenchScores:
             "scores of VBench",
             "import them: t2vbatch import-scores OUTPUT FILE",
         )
-    return VBenchScores(found, {} if published is None else _published(published))
+    bad = Counter(results.filter(pc.not_equal(results["status"], "ok"))["model"].to_pylist())
+    return VBenchScores(found, {} if published is None else _published(published), dict(bad))
 
 
 def _published(source: Path) -> dict[str, dict[str, float]]:

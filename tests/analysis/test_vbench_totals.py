@@ -114,6 +114,16 @@ def test_published_rows_are_shown_beside(tmp_path: Path) -> None:
         vbench_scores(str(tmp_path), tmp_path / "bad.json")
 
 
+def test_samples_without_an_ok_video_are_counted(tmp_path: Path) -> None:
+    """Scores of degenerate videos are left out, and their number is reported."""
+    rows = scored(VBENCH, prompts=6).to_pylist()
+    rows[0] |= {"status": "degenerate", "vbench_color": 9.0}
+    pq.write_table(pa.Table.from_pylist(rows, scored(VBENCH).schema), tmp_path / "results.parquet")
+    found = vbench_scores(str(tmp_path), None)
+    (color,) = (line for line in found.benchmarks["VBench"]["m"] if line.name == "color")
+    assert (color.videos, found.left_out) == (17, {"m": 1})
+
+
 def test_an_output_without_vbench_scores_is_rejected(tmp_path: Path) -> None:
     """The message names the command that imports scores."""
     pq.write_table(scored(VBENCH).select(["row_id", "model", "status"]), tmp_path / "results.parquet")

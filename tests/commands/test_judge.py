@@ -25,6 +25,7 @@ from t2vbatch.commands.run import run_job
 from t2vbatch.engines import engine_for
 from t2vbatch.errors import RunError, UsageError
 from t2vbatch.job import Job, Model, VideoFile
+from t2vbatch.media.audio import Audio
 from t2vbatch.media.video import Video, encode
 from t2vbatch.metrics.program_file import FOLDER
 from t2vbatch.output.records import results_schema
@@ -281,3 +282,29 @@ def test_a_judge_gets_the_inputs_of_the_row(
     votes = tmp_path / "votes.jsonl"
     assert judge_outputs([output], asked, votes).failed == {}
     assert [one["answers"] for one in lines(votes)] == [[0.5, 0.5]] * 2
+
+
+def test_a_judge_of_sound_gets_both_sounds(
+    output: str, judge: Callable[..., Judge], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With audio in its metadata, each video of a question has its WAV file, or null without sound."""
+    table = pq.read_table(f"{output}/results.parquet")
+    rows = [row | {"status": "ok"} for row in table.to_pylist() if row["row_id"] in ("r0", "r1")]
+    sound = Audio(np.full((1, 4000), 3000, np.int16), 16000)
+    for row in rows:
+        if row["model"] == "bright":
+            frames = np.full((2, 16, 16, 3), 200, np.uint8)
+            encode(Video(frames, 8, sound), Path(output) / row["video"], VideoFile())
+            row["audio_rate_hz"] = 16000
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), f"{output}/results.parquet")
+    asked = judge(
+        "    sounds = [request[side]['audio'] for side in 'ab']\n"
+        "    waves = [path is not None and open(path, 'rb').read(4) == b'RIFF' for path in sounds]\n"
+        "    answer(request, preference='tie' if sum(waves) != 1 else 'ab'[waves.index(True)])\n"
+    )
+    program = Path(asked.program)
+    program.write_text(program.read_text().replace("pairs = true", "pairs = true\n# audio = true"))
+    use_this_python(program, tmp_path / "cache", monkeypatch)
+    votes = tmp_path / "votes.jsonl"
+    assert judge_outputs([output], asked, votes).failed == {}
+    assert [one["winner"] for one in lines(votes)] == ["bright"] * 2

@@ -16,6 +16,10 @@ FloatArray = npt.NDArray[np.float64]
 _ROWS = 256
 """Vectors added to the moments in one matrix product, instead of one outer product for each vector."""
 
+_ROUNDING = 1e-10
+"""A distance that is smaller than this share of both traces is 0. The eigenvalues of equal sets in another
+order give 1e-11, and the 32-bit features of networks are accurate to 6e-8."""
+
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
@@ -121,7 +125,8 @@ def frechet_distance(first: Statistics, second: Statistics) -> float:
     shift = first.mean - second.mean
     shared = np.sqrt(_cleaned(np.linalg.eigvalsh(second.root @ first.covariance @ second.root))).sum()
     traces = np.trace(first.covariance) + np.trace(second.covariance)
-    return max(float(shift @ shift + traces - 2 * shared), 0.0)
+    value = float(shift @ shift + traces - 2 * shared)
+    return value if value > _ROUNDING * float(traces) else 0.0
 
 
 def _cleaned(eigenvalues: npt.NDArray[np.floating]) -> FloatArray:

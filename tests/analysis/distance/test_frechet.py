@@ -104,3 +104,12 @@ def test_one_vector_has_no_covariance() -> None:
     assert moments.n == 1
     with pytest.raises(ValueError, match="needs at least 2 vectors"):
         moments.statistics()
+
+
+@pytest.mark.parametrize("n", [2, 50, 400])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_the_distance_of_equal_sets_is_0(n: int, scale: float) -> None:
+    """A set and its copy in another order have the distance 0, also with fewer vectors than dimensions."""
+    found = vectors(n, 64, 5, scale)
+    shuffled = found[np.random.default_rng(0).permutation(n)]
+    assert frechet_distance(statistics_of([found]), statistics_of([shuffled])) == 0
