@@ -32,14 +32,14 @@ from t2vbatch.media.truncation import truncated
 from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
 
 READ = (
-    "mp4, mov, mkv, webm, avi, gif, ts, mpeg, flv, ogg, wmv, y4m, dv, ivf, raw H.264, HEVC, MPEG or "
-    "motion JPEG, or an image (apng, avif, bmp, heic, jpeg, png, tiff, webp)"
+    "mp4, mov, mkv, webm, avi, gif, ts, mpeg, flv, ogg, wmv, mxf, y4m, dv, ivf, raw H.264, HEVC, "
+    "MPEG or motion JPEG, or an image (apng, avif, bmp, heic, jpeg, png, tiff, webp)"
 )
 """The kinds of video files that are read."""
 
 CONTAINERS = (
     "mov,matroska,avi,gif,mpegts,mpeg,flv,ogg,asf,mpegvideo,h264,hevc,apng,webp_anim,webp_pipe,png_pipe,"
-    "yuv4mpegpipe,mjpeg,dv,ivf"
+    "yuv4mpegpipe,mjpeg,dv,ivf,mxf"
 )
 """ffmpeg's containers that are read. No playlists: they name other files."""
 
@@ -116,6 +116,8 @@ def _not_read(head: bytes, error: av.error.FFmpegError) -> str:
     if kind is not None:
         return f"{kind.name}, not a complete video; expected {READ}" + (f"; {kind.fix}" if kind.fix else "")
     reason = (error.strerror or type(error).__name__) if head else "an empty file"
+    if isinstance(error, av.error.ArgumentError):
+        reason = "a file of another kind"  # The list of containers leaves it out.
     return f"not a complete video ({reason}); expected {READ}"
 
 
@@ -162,8 +164,15 @@ def _stream_frames(container: InputContainer, stream: VideoStream, how: Shown, b
     budget.frame(stream.width, stream.height)
     budget.frames(stream.frames, stream.width, stream.height)
     frames = _collected(_shown(container, stream, how, budget), stream.frames, budget)
-    rate = stream.average_rate or stream.guessed_rate or stream.base_rate or Fraction(1)
-    return Decoded(frames, float(rate))
+    return Decoded(frames, float(_rate(stream)))
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    """Frames per second: the average, unless it is only the time base, as ffmpeg gives it for raw DV."""
+    rates = [stream.average_rate, stream.guessed_rate, stream.base_rate]
+    if rates[0] and stream.time_base and rates[0] * stream.time_base == 1:
+        rates = rates[1:] + rates[:1]
+    return next((rate for rate in rates if rate), Fraction(1))
 
 
 def _decoder_options(budget: Budget) -> dict[str, str]:
@@ -185,8 +194,8 @@ def _shown(container: InputContainer, stream: VideoStream, how: Shown, budget: B
     converter: Converter | None = None
     for frame in _decoded(container, stream, budget):
         budget.time()
-        refuse_dolby_vision(frame, stream.codec_context.codec_tag)
         if converter is None or not converter.fits(frame):
+            refuse_dolby_vision(frame, stream.codec_context.codec_tag)
             yield from converter.rest() if converter else ()
             budget.frame(frame.width, frame.height)
             size = converter.size if converter else how.square_size(frame, stream.sample_aspect_ratio)
@@ -203,11 +212,17 @@ def _decoded(container: InputContainer, stream: VideoStream, budget: Budget) -> 
     for packet in container.demux(stream):
         if packet.is_corrupt:
             budget.time()  # A packet that the deadline cut is corrupt too.
-            raise ValueError("a damaged video: a part of a frame is missing")
+            raise ValueError(f"a damaged video: a part of a frame is missing{_joined(container)}")
         for frame in decoder.decode(packet if packet.size else None):
             if frame.is_corrupt:
                 raise ValueError("a damaged video: a frame cannot be decoded")
             yield frame
+
+
+def _joined(container: InputContainer) -> str:
+    """What to do about MPEG-TS files that were joined as bytes: the numbers of their packets jump."""
+    is_ts = container.format.name == "mpegts"
+    return "; or several files were joined: ffmpeg -i FILE NEW.mp4 converts them" if is_ts else ""
 
 
 def _decoder(stream: VideoStream) -> VideoCodecContext:

@@ -38,6 +38,9 @@ _DOLBY_TAGS = ("dvh1", "dvhe", "dav1")
 
 _UNSPECIFIED = 2
 
+_NEWER_KINDS = 32
+"""Kinds of data, after those that PyAV knows, that are left out."""
+
 _MASTERING = struct.Struct("=20i")
 """ffmpeg's AVMasteringDisplayMetadata: three primaries, white, least and most light, each a fraction."""
 
@@ -235,7 +238,26 @@ def refuse_dolby_vision(frame: VideoFrame, codec_tag: str) -> None:
 
 
 def _side_data(frame: VideoFrame) -> Any:
-    return frame.side_data
+    """The data beside a frame, such as its display matrix."""
+    try:
+        return frame.side_data
+    except ValueError:
+        return _with_known_data(frame).side_data
+
+
+def _with_known_data(frame: VideoFrame) -> VideoFrame:
+    """The frame without data of newer kinds, such as EXIF and the views of spatial videos.
+
+    PyAV gives none of a frame's data where it does not know the kind of one.
+    """
+    last = max(int(kind.value) for kind in Type)
+    steps = [("sidedata", f"mode=delete:type={last + number}") for number in range(1, _NEWER_KINDS)]
+    graph = Graph()
+    source, sink = _chain(graph, frame, steps)
+    source.push(frame)
+    known = sink.pull()
+    assert isinstance(known, VideoFrame)
+    return known
 
 
 def on_background(frame: Array, alpha: Array, background: Colour) -> Array:

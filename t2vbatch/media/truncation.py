@@ -1,13 +1,15 @@
 """Whether a video file ends too early, for containers where decoders do not report it.  [pure]
 
-Matroska and WebM state the size of their segment. A GIF ends with a trailer, an Ogg file with a marked page.
-YUV4MPEG2 has frames of one size, MPEG-TS packets of one size.
+Matroska and WebM state the size of their segment, MXF the place of its footer. A GIF ends with a trailer, an Ogg
+file with a marked page. YUV4MPEG2 has frames of one size, MPEG-TS packets of one size.
 """
 
 import re
+import struct
 from pathlib import Path
 
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_MXF, _FOOTER_FIELD = bytes.fromhex("060e2b34020501010d01020101"), 24
 _HEAD_BYTES = 4096
 _TAIL_BYTES = 1 << 17
 _OGG_HEADER_BYTES = 27
@@ -28,6 +30,9 @@ def truncated(file: Path | bytes) -> str | None:
         return None if _ogg_ends(tail) else "its last page is missing"
     if head.startswith(b"YUV4MPEG2 "):
         return "its last frame is incomplete" if _y4m_rest(head, size) else None
+    if head.startswith(_MXF):
+        footer = _mxf_footer(head)
+        return "its footer is missing" if footer is not None and footer >= size else None
     if (packet := _packet_bytes(head)) and size % packet:
         return "its last packet is incomplete"
     return None
@@ -78,6 +83,23 @@ def _y4m_rest(head: bytes, size: int) -> int:
     planes += width * height * (2 if colours[2] else 1)
     frame = planes * (2 if int(colours[3] or 8) > 8 else 1) + len(b"FRAME\n")
     return (size - len(line) - 1) % frame
+
+
+def _mxf_footer(head: bytes) -> int | None:
+    """Where the footer of an MXF file is, in bytes from the start; None when the file does not state it."""
+    length = _mxf_fields(head)
+    if length is None:
+        return None
+    (footer,) = struct.unpack_from(">Q", head, length + _FOOTER_FIELD)
+    return footer or None
+
+
+def _mxf_fields(head: bytes) -> int | None:
+    """Where the fields of the first partition begin: after its key, and a length of one or more bytes."""
+    at = 16
+    long_form = head[at] & 0x80 if at < len(head) else 0
+    start = at + 1 + (head[at] & 0x7F if long_form else 0)
+    return start if start + _FOOTER_FIELD + 8 <= len(head) else None
 
 
 def _packet_bytes(head: bytes) -> int | None:

@@ -17,6 +17,7 @@ class FileKind:
 
 _UNPACK = "unpack it first"
 _PNG = "convert it to PNG or JPEG"
+_MP4 = "convert it to mp4"
 _DEVELOP = "develop it to PNG, JPEG or TIFF"
 _EXPORT = "export it as CSV in UTF-8, or write Parquet"
 
@@ -85,6 +86,11 @@ _MEDIA: tuple[tuple[str, str, str], ...] = (
     (r"\x01\xda[\x00\x01][\x01\x02]", "an SGI image", _PNG),
     (r"\x0a[\x00-\x05]\x01[\x01\x02\x04\x08]", "a PCX image", _PNG),
     (r"FORM.{4}(ILBM|PBM )", "an ILBM image", _PNG),
+    (r"\.RMF", "a RealMedia file", _MP4),
+    (r"[FCZ]WS[\x01-\x40]", "a Flash file", _MP4),
+    (r"nut/multimedia", "a NUT file", _MP4),
+    (r"\xb7\xd8\x00\x20\x37\x49\xda\x11", "a recording of Windows (WTV)", _MP4),
+    (r".{4}ftypbraw|RED[12]", "a camera's raw video", _MP4),
     (r"#EXTM3U|ffconcat", "a playlist", "name the video itself"),
     (r"data:[\w.+/-]{0,80}[;,]", "the text of a data: URL", "write its bytes into a file"),
     (r"iVBORw0KGgo|/9j/[\w+/]{8}", "an image in Base64", "decode it into a file"),
