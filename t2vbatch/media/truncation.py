@@ -1,7 +1,7 @@
 """Whether a video file ends too early, for containers where decoders do not report it.  [pure]
 
-Matroska and WebM state the size of their segment, MXF the place of its footer. A GIF ends with a trailer, an Ogg
-file with a marked page. YUV4MPEG2 has frames of one size, MPEG-TS packets of one size.
+Matroska and WebM state the size of their segment, MXF the place of its footer. A GIF ends with a trailer, an
+Ogg file with a marked page. YUV4MPEG2 has frames of one size, MPEG-TS packets of one size.
 """
 
 import re
