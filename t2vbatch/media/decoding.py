@@ -168,7 +168,9 @@ def _stream_frames(container: InputContainer, stream: VideoStream, how: Shown, b
 
 
 def _rate(stream: VideoStream) -> Fraction:
-    """Frames per second: the average, unless it is only the time base, as ffmpeg gives it for raw DV."""
+    """The average frames per second. ffmpeg gives that of the beginning of a GIF, and raw DV's time base."""
+    if stream.codec_context.name == "gif" and stream.frames and stream.duration and stream.time_base:
+        return Fraction(stream.frames) / (stream.duration * stream.time_base)
     rates = [stream.average_rate, stream.guessed_rate, stream.base_rate]
     if rates[0] and stream.time_base and rates[0] * stream.time_base == 1:
         rates = rates[1:] + rates[:1]

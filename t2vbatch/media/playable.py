@@ -5,6 +5,7 @@ and other browsers play a GIF with delays below 20 ms at 10 frames per second, s
 """
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ import numpy.typing as npt
 from t2vbatch.job import VideoFile
 
 MAX_GIF_FPS = 50.0
+_MOST_DENOMINATOR = 1001
+_TELEVISION_TOLERANCE = 0.0002
+"""In frames per second: 119.88 for 120000/1001 differs by 0.00012."""
 
 
 def written_size(width: int, height: int, settings: VideoFile) -> tuple[int, int]:
@@ -26,6 +30,15 @@ def written_size(width: int, height: int, settings: VideoFile) -> tuple[int, int
 def written_fps(fps: float, settings: VideoFile) -> float:
     """Frames per second of the file."""
     return min(fps, MAX_GIF_FPS) if settings.format == "gif" else fps
+
+
+def written_rate(fps: float, settings: VideoFile) -> Fraction:
+    """The rate of the file as a fraction. 23.976, 29.97 and 59.94 are rates of television: 24000/1001, ..."""
+    rate = written_fps(fps, settings)
+    television = Fraction(round(rate * 1.001) * 1000, 1001)
+    if abs(television - Fraction(rate)) < _TELEVISION_TOLERANCE:
+        return television
+    return max(Fraction(rate).limit_denominator(_MOST_DENOMINATOR), Fraction(1, _MOST_DENOMINATOR))
 
 
 def written_frames(

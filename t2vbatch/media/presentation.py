@@ -250,7 +250,8 @@ def _with_known_data(frame: VideoFrame) -> VideoFrame:
 
     PyAV gives none of a frame's data where it does not know the kind of one.
     """
-    last = max(int(kind.value) for kind in Type)
+    kinds: Any = Type  # The types of PyAV say that its values are kinds themselves.
+    last = max(kind.value for kind in kinds)
     steps = [("sidedata", f"mode=delete:type={last + number}") for number in range(1, _NEWER_KINDS)]
     graph = Graph()
     source, sink = _chain(graph, frame, steps)

@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
 import imageio_ffmpeg
@@ -26,7 +25,7 @@ from t2vbatch.media.decoding import CONTAINERS, decode_file, iter_frames
 from t2vbatch.media.encoding import Shape, write_frames, write_gif
 from t2vbatch.media.frame_folder import frame_names
 from t2vbatch.media.images import decode_image, decode_images
-from t2vbatch.media.playable import written_fps, written_frames, written_size
+from t2vbatch.media.playable import written_frames, written_rate, written_size
 from t2vbatch.media.reading import OUTPUT, Reading
 from t2vbatch.storage.inputs import local_bytes, open_input
 
@@ -98,8 +97,7 @@ def encode(video: Video, path: Path, settings: VideoFile) -> None:
         _write_folder(video, path)
         return
     width, height = written_size(video.frames.shape[2], video.frames.shape[1], settings)
-    rate = Fraction(written_fps(video.fps, settings)).limit_denominator(1001)
-    shape = Shape(width, height, rate)
+    shape = Shape(width, height, written_rate(video.fps, settings))
     if settings.format == "gif":
         write_gif(video.frames, shape, path, settings)
     elif video.audio is None:
