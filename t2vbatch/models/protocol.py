@@ -28,7 +28,11 @@ class Request:
 
 
 class VideoModel(Protocol):
-    """A loaded model."""
+    """A loaded model.
+
+    A model may also have ``encode_ahead(calls)``, which encodes the prompts of an iterable of calls, each a
+    list of requests, before anything is generated. Only ``speed: text_encoder`` asks for it.
+    """
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:
         """Make one video for each request, in the same order, with its sound if the model makes sound.

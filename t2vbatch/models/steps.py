@@ -13,7 +13,6 @@ from contextvars import ContextVar
 from t2vbatch.errors import DeadlineError
 
 _current: ContextVar["StepClock | None"] = ContextVar("steps", default=None)
-_stages: ContextVar["StageTimes | None"] = ContextVar("stages", default=None)
 
 
 class StepClock:
@@ -49,32 +48,8 @@ def step_done() -> None:
     """Report one denoising step; a model calls this in the thread that called it.
 
     Raises:
-        DeadlineError: the unit took longer than the job allows. Do not catch it: the engine charges a
-            timeout.
+        DeadlineError: the unit took longer than the job allows. Whoever catches it raises it again, so that
+            the engine charges a timeout.
     """
     if (steps := _current.get()) is not None:
         steps.tick()
-
-
-class StageTimes(dict[str, float]):
-    """Seconds by stage."""
-
-    @contextmanager
-    def measure(self) -> Iterator["StageTimes"]:
-        """Add the stages of this thread within the block."""
-        token = _stages.set(self)
-        try:
-            yield self
-        finally:
-            _stages.reset(token)
-
-
-@contextmanager
-def stage(name: str) -> Iterator[None]:
-    """Measure the block as a stage of the sample that this thread works on, such as ``convert``."""
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        if (times := _stages.get()) is not None:
-            times[name] = times.get(name, 0.0) + time.perf_counter() - start

@@ -8,7 +8,9 @@ What is in it, and who writes it::
     records/...                       one record per finished sample, written last; see ``record_log``
     job.yaml, plan.parquet            the job and the plan of the last run
     scorers.json                      what computes each score now; see ``scored_by``
-    results.parquet, metadata.parquet, summary.json, report/    made from records; they may be deleted
+    distances.json, looks.json        what ``distance`` measured; how often ``compare`` was asked
+    scores/, features/, batches/      from which an interrupted score, distance or ``batch: auto`` continues
+    results.parquet, metadata.parquet, summary.json, report/, sheets/   made from records; may be deleted
     status.json, lease.json           the state of the run that is going on, or of the last one
 
 A sample is finished when its record exists, and not before. The process may die at any line of this module:

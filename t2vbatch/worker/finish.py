@@ -31,7 +31,7 @@ from t2vbatch.media.video import Video, decode, decode_audio, digest_file, encod
 from t2vbatch.metrics.protocol import RowInputs
 from t2vbatch.metrics.scorer import Scorer, Scores
 from t2vbatch.models.calls.inputs import read_image
-from t2vbatch.models.steps import StageTimes, stage
+from t2vbatch.models.stages import StageTimes, stage
 from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Sample

@@ -18,7 +18,7 @@ from t2vbatch.errors import DegenerateError, InputError, SampleError
 from t2vbatch.job import Job
 from t2vbatch.metrics.scorer import Scorer
 from t2vbatch.models.protocol import Request, VideoModel
-from t2vbatch.models.steps import StageTimes
+from t2vbatch.models.stages import StageTimes
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Sample
 from t2vbatch.worker.finish import Finisher, GeneratedUnit, ModelOutput, WorkerInfo

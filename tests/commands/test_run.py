@@ -66,6 +66,14 @@ def test_a_run_makes_every_sample_and_every_table(tmp_path: Path) -> None:
     assert [finding for finding in verify(open_store(result.output)) if finding] == []
 
 
+def test_every_file_of_an_output_is_documented(tmp_path: Path) -> None:
+    """jobs/README.md names each file and folder that a run leaves in its output."""
+    page = (Path(__file__).parents[2] / "jobs/README.md").read_text()
+    section = page[page.index("## The output folder") :]
+    names = {path.name for path in Path(_run(_write(tmp_path)).output).iterdir()} - {".staging"}
+    assert {name for name in names if f"`{name}" not in section} == set()
+
+
 def test_metadata_is_what_datasets_looks_for(tmp_path: Path) -> None:
     """metadata.parquet has the file_name of each ok video, relative to the folder."""
     out = Path(_run(_write(tmp_path)).output)

@@ -17,7 +17,7 @@ from t2vbatch.media.audio import Audio
 from t2vbatch.media.video import Video, decode, decode_audio, encode
 from t2vbatch.metrics.scorer import Scorer
 from t2vbatch.models.protocol import Request
-from t2vbatch.models.steps import stage
+from t2vbatch.models.stages import stage
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Sample
 from t2vbatch.worker.finish import WorkerInfo, versions

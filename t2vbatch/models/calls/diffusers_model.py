@@ -22,7 +22,8 @@ from t2vbatch.models.calls.sound import sound_rate, to_audio
 from t2vbatch.models.determinism import generators, seeded
 from t2vbatch.models.families import family
 from t2vbatch.models.protocol import ModelFacts, Request
-from t2vbatch.models.steps import stage, step_done
+from t2vbatch.models.stages import stage
+from t2vbatch.models.steps import step_done
 
 _log = logging.getLogger(__name__)
 
