@@ -1,19 +1,38 @@
 """The documentation is complete: every key, every command, every job file; and what it shows works."""
 
+import contextlib
+import io
 import re
+import shlex
+from collections.abc import Iterator
+from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import typer
 import typer.main
+import yaml
 from typer.core import TyperGroup
 
 from t2vbatch.cli import app
-from t2vbatch.job import keys, load_job
+from t2vbatch.job import Job, keys, load_job, parse_job
 from tests.reference import FILE, reference
 
 _ROOT = Path(__file__).parent.parent
 _JOBS = sorted((_ROOT / "jobs").glob("*.yaml"))
+_PAGES = sorted(
+    {
+        *_ROOT.glob("*.md"),
+        *_ROOT.glob("docs/**/*.md"),
+        *(_ROOT / name / "README.md" for name in ("jobs", "infra", "jobs/leaderboards")),
+    }
+    - {_ROOT / "CHANGELOG.md"}
+)
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+"""The class of every error of a command line; it is in click or in typer, depending on typer's version."""
+
+_SMALL_JOB = {"manifest": "m.csv", "output": "out", "models": {"shapes": {"path": "bundled:shapes"}}}
 
 
 def _commands() -> dict[str, str]:
@@ -60,6 +79,68 @@ def test_every_command_is_in_the_readme() -> None:
     """README.md lists every command."""
     readme = (_ROOT / "README.md").read_text()
     assert [name for name in _commands() if f"`t2vbatch {name}" not in readme] == []
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: str(page.relative_to(_ROOT)))
+def test_every_command_line_of_a_page_parses(page: Path) -> None:
+    """Each call of ``t2vbatch`` in a block or between backquotes has a command and options that exist."""
+    text = page.read_text()
+    blocks = re.findall(r"^ *```\w*\n(.*?)^ *```", text, re.M | re.S)
+    spans = re.findall(r"`(t2vbatch [^`]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S))
+    problems = {line: _problem(line) for block in blocks for line in _calls(block)}
+    # Between backquotes a call may be without its arguments.
+    problems |= {line: _problem(line, whole=False) for span in spans for line in _calls(span)}
+    assert {line: problem for line, problem in problems.items() if problem} == {}
+
+
+def _calls(text: str) -> Iterator[str]:
+    """The calls of t2vbatch, without what a shell does with them."""
+    for line in re.sub(r"\\\n\s*", "", text).splitlines():
+        if call := re.match(r"\s*(?:[A-Z]+=\S+ )*(t2vbatch (?!\[)[^|;>]+)", line):
+            yield call[1]
+
+
+def _problem(call: str, whole: bool = True) -> str:
+    """What the program says about the words of a call; nothing if it would start."""
+    # [JOB] is optional; K and N stand for a number.
+    words = re.sub(r"\[(\w+)\]", r"\1", re.sub(r"\b[KN]\b", "1", call))
+    arguments = shlex.split(words, comments=True)[1:]
+    command = typer.main.get_command(app)
+    while isinstance(command, TyperGroup) and arguments and not arguments[0].startswith("-"):
+        name = arguments.pop(0)
+        if name not in command.commands:
+            return f"no command {name}"
+        command = command.commands[name]
+    if isinstance(command, TyperGroup):  # Its options act at once, such as --install-completion.
+        known = {option for parameter in command.params for option in parameter.opts}
+        return ", ".join(set(arguments) - known)
+    with contextlib.suppress(typer.Exit), redirect_stdout(io.StringIO()):  # --help
+        try:
+            command.make_context("t2vbatch", arguments)
+        except _USAGE_ERROR as error:
+            if whole or not type(error).__name__.startswith("Missing"):
+                return str(error)
+    return ""
+
+
+def test_the_keys_that_a_page_names_exist() -> None:
+    """Each key of a job that a page writes with dots, such as ``workers.count``, is a key."""
+    known = {re.sub(r"\.NAME\.", ".", key) for key in keys()}
+    sections = "workers|limits|video|report|budget|ray|media|columns"
+    for page in _PAGES:
+        named = set(
+            re.findall(rf"[` ]((?:{sections})\.(?!(?:py|zip)\b)[a-z_]+)(?=[`= :,])", page.read_text())
+        )
+        assert named <= known, page.name
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: str(page.relative_to(_ROOT)))
+def test_every_job_of_a_page_is_valid(page: Path) -> None:
+    """Each block of YAML that is a job, or a part of one, has keys and values that a job takes."""
+    for text in re.findall(r"^ *```yaml\n(.*?)^ *```", page.read_text(), re.M | re.S):
+        part = yaml.safe_load(text)
+        if isinstance(part, dict) and part.keys() <= Job.model_fields.keys():
+            parse_job(yaml.safe_dump(_SMALL_JOB | part), page.name)
 
 
 def test_links_lead_somewhere() -> None:
