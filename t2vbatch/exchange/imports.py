@@ -13,6 +13,7 @@ from t2vbatch.exchange.benchmarks import rules_of
 from t2vbatch.exchange.kept_media import KeptMedia, media_folder, staged
 from t2vbatch.exchange.row_ids import RowIds
 from t2vbatch.exchange.shards import webdataset
+from t2vbatch.manifest.json_text import integer, unique_fields
 from t2vbatch.manifest.text import BadText, decode_text
 from t2vbatch.media.frame_folder import SUFFIXES
 from t2vbatch.storage.inputs import is_inside
@@ -23,6 +24,8 @@ Importer = Callable[[Path, KeptMedia], Iterator[Row]]
 
 _IMAGE_NAMES = ("image", "image_path", "input_path", "image_name", "ref")
 _SUFFIX = ".jsonl"
+_TABLES = (".csv", ".tsv", ".parquet")
+_CAPTIONS = (".txt", ".caption")
 
 
 def import_manifest(
@@ -66,7 +69,8 @@ def import_manifest(
         with staged(target, images or _folder_of(source), source, leave) as media:
             rows = [_finite(row) for row in importer(source, media)]
             if not rows:
-                raise UsageError(str(source), "no prompts", f"a list of the format {form}")
+                reason = f" ({media.left_out[0]})" if media.left_out else ""
+                raise UsageError(str(source), f"no prompts{reason}", f"a list of the format {form}")
             lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             data = lines.encode()
             media.publish()
@@ -114,9 +118,12 @@ def json_list(source: Path, media: KeptMedia) -> Iterator[Row]:
     """FastVideo, Cosmos and others: a JSON list of objects, or an object with one list in it."""
     for entry in _objects(source):
         row = {name: value for name, value in entry.items() if value is not None}
-        named = next((name for name in _IMAGE_NAMES if isinstance(row.get(name), str)), None)
+        named = next((name for name in _IMAGE_NAMES if isinstance(row.get(name), (str, list))), None)
         if named is not None:
-            row["image"] = media.named(row.pop(named))
+            images = row.pop(named)
+            row["image"] = (
+                media.named(images) if isinstance(images, str) else [media.named(str(one)) for one in images]
+            )
         yield row
 
 
@@ -126,6 +133,8 @@ def lines(source: Path, media: KeptMedia) -> Iterator[Row]:
     ``id`` counts from 0 in four digits, as EvalCrafter names videos; in a folder the category comes first.
     """
     if not source.is_dir():
+        if source.suffix.lower() in _TABLES or _is_json_lines(_decoded(source)):
+            raise _wrong(source, "a table, which is a manifest already", "text with one prompt per line")
         prompts = _prompts(source)
         yield from ({"id": f"{index:04d}", "prompt": prompt} for index, prompt in enumerate(prompts))
         return
@@ -140,7 +149,7 @@ def lines(source: Path, media: KeptMedia) -> Iterator[Row]:
 
 
 def captions(source: Path, media: KeptMedia) -> Iterator[Row]:
-    """A folder of images; NAME.txt beside NAME.png is its prompt, and an image without one stands alone."""
+    """A folder of images. NAME.txt, NAME.caption or NAME.png.txt is the prompt of NAME.png, if one exists."""
     if not source.is_dir():
         raise _wrong(source, "a file", "a folder of images with .txt files beside them")
     files = list(_visible(source, media))
@@ -151,11 +160,12 @@ def captions(source: Path, media: KeptMedia) -> Iterator[Row]:
         if file.suffix.lower() in SUFFIXES:
             row: Row = {"id": ids.free(file.name if file.stem in stems else file.stem)}
             stems.add(file.stem)
-            used.add(_composed(file.stem))
+            name = next((one for one in map(_composed, (file.name, file.stem)) if one in texts), "")
+            used.add(name)
             row["image"] = media.copied(file)
-            text = texts.get(_composed(file.stem))
+            text = texts.get(name)
             yield row | ({"prompt": _decoded(text).strip()} if text else {})
-        elif file.suffix.lower() != ".txt":
+        elif file.suffix.lower() not in _CAPTIONS:
             media.leave_out(f"{file.name}: neither an image nor a .txt file")
     for stem in sorted(texts.keys() - used):
         media.leave_out(f"{texts[stem].name}: no image of that name")
@@ -165,7 +175,7 @@ def _texts_by_stem(files: Sequence[Path], media: KeptMedia) -> dict[str, Path]:
     """The captions by their names in NFC: a Mac writes names in NFD, and other programs in NFC."""
     texts: dict[str, Path] = {}
     for file in files:
-        if file.suffix.lower() == ".txt" and texts.setdefault(_composed(file.stem), file) != file:
+        if file.suffix.lower() in _CAPTIONS and texts.setdefault(_composed(file.stem), file) != file:
             media.leave_out(f"{file.name}: another text of that name is used")
     return texts
 
@@ -246,20 +256,39 @@ def _prompts(file: Path) -> list[str]:
 
 
 def _objects(source: Path) -> list[dict[str, Any]]:
-    """The objects of a JSON file: its list, or the one list in it."""
+    """The objects of a JSON file: its list, or the first list of objects in it. Texts are prompts."""
     if source.is_dir():
         raise _wrong(source, "a folder", "a JSON file")
+    text = _decoded(source)
     try:
-        found = json.loads(_decoded(source))
+        found = json.loads(text, object_pairs_hook=unique_fields, parse_int=integer)
     except RecursionError:
         raise _wrong(source, "JSON nested too deeply", "a JSON list of objects") from None
     except ValueError as error:
+        if _is_json_lines(text):
+            raise _wrong(
+                source, "JSON Lines, which is a manifest already", "a JSON list of objects"
+            ) from None
         raise _wrong(source, f"invalid JSON ({error})", "a JSON list of objects") from None
-    if isinstance(found, dict):
-        found = next((value for value in found.values() if isinstance(value, list)), None)
-    if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+    lists = [found] if isinstance(found, list) else list(found.values()) if isinstance(found, dict) else []
+    chosen = next((one for one in lists if isinstance(one, list) and one and _all(one, dict)), None)
+    if chosen is None and isinstance(found, list) and _all(found, str):
+        chosen = [{"prompt": prompt} for prompt in found]
+    if chosen is None:
         raise _wrong(source, "JSON without a list of objects", "a JSON list of objects")
-    return found
+    return chosen
+
+
+def _all(values: list[Any], kind: type) -> bool:
+    return all(isinstance(value, kind) for value in values)
+
+
+def _is_json_lines(text: str) -> bool:
+    """Whether the first line is a whole object."""
+    try:
+        return isinstance(json.loads(text.lstrip().partition("\n")[0]), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _texts(value: Any) -> list[str]:

@@ -1,5 +1,6 @@
 """The media of an imported list: copied into one folder beside the new manifest, each under its own name."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,10 +11,15 @@ from typing import BinaryIO
 
 from t2vbatch.errors import ManifestError, Problem, StoreError
 from t2vbatch.manifest.media import refusal
+from t2vbatch.manifest.missing import expected_instead
 from t2vbatch.storage.inputs import open_input
 from t2vbatch.storage.names import folded
 
 _PART_BYTES = 1 << 20
+_REFUSED = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f-\x9f]|[^\S ]|[\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]')
+_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|(com|lpt)[0-9\xb9\xb2\xb3])(\..*)?")
+"""Characters that Windows refuses or nobody sees, and its names of devices."""
+
 _STEM_BYTES, _SUFFIX_CHARS = 200, 10
 """Together, with a number that tells two equal names apart, less than the 255 bytes of most file systems."""
 
@@ -62,6 +68,10 @@ class KeptMedia:
             raise self._problem(f"{reason}, {name[:200]!r}", expected)
         try:
             return self.copied(self._images / name)
+        except FileNotFoundError:
+            raise self._problem(
+                f"no image {name[:200]!r}", expected_instead(name, str(self._images))
+            ) from None
         except (OSError, ValueError, StoreError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise self._problem(f"no image {name[:200]!r} ({reason})", "an image file") from None
@@ -118,7 +128,8 @@ def media_folder(target: Path) -> Path:
 
 
 def _usable(name: str) -> str:
-    """The name, short enough for every file system and without characters that no manifest may contain."""
-    path = PurePosixPath("".join(letter if letter.isprintable() else "_" for letter in name))
-    stem = path.stem.encode(errors="replace")[:_STEM_BYTES].decode(errors="ignore")
-    return f"{stem}{path.suffix[:_SUFFIX_CHARS]}"
+    """The name, short enough for every file system, without characters and words that one of them refuses."""
+    path = PurePosixPath(_REFUSED.sub("_", name))
+    stem = path.stem.encode(errors="replace")[:_STEM_BYTES].decode(errors="ignore").strip(" ").rstrip(".")
+    suffix = path.suffix[:_SUFFIX_CHARS].rstrip(". ")
+    return f"_{stem}{suffix}" if not stem or _DEVICE.fullmatch(stem) else f"{stem}{suffix}"

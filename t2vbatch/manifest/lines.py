@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -10,14 +9,13 @@ from typing import Any
 from t2vbatch.job import Limits
 from t2vbatch.manifest.cells import is_blank
 from t2vbatch.manifest.delimited import Record, check_header, csv_records, tsv_records, without_separator_line
+from t2vbatch.manifest.json_text import DECODER, SCANNER
 from t2vbatch.manifest.problems import BadCell, Problems, shown
 from t2vbatch.manifest.raw import BATCH_ROWS, Batch, Raw
 from t2vbatch.manifest.sources import File
 from t2vbatch.manifest.text import BadText, text_lines
 
 _OBJECT = "one JSON object per line"
-_MOST_DIGITS = 309
-"""Digits of the largest double."""
 
 
 def read_text(file: File, problems: Problems) -> Raw:
@@ -120,7 +118,7 @@ def _keys(file: File, problems: Problems, limits: Limits) -> tuple[str, ...]:
     with _explained(problems):
         for line in text_lines(file.open()):
             with contextlib.suppress(ValueError, RecursionError):
-                fields = _SCANNER.decode(line)
+                fields = SCANNER.decode(line)
                 if isinstance(fields, dict) and not fields.keys() <= names.keys():
                     names.update(dict.fromkeys(fields))
             if len(names) > limits.columns:
@@ -144,7 +142,7 @@ def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
 
 def _parsed(line: str, limits: Limits) -> dict[str, Any]:
     try:
-        fields = _DECODER.decode(line)
+        fields = DECODER.decode(line)
         if "\\u" in line:
             json.dumps(fields, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -162,41 +160,6 @@ def _parsed(line: str, limits: Limits) -> dict[str, Any]:
     if any(_depth(value) > limits.nesting for value in fields.values() if isinstance(value, (dict, list))):
         raise BadCell("too much nesting", limits.bound("nesting", "levels"))
     return fields
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
-    if not pairs:
-        return None  # Parquet has no type for an object without fields
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} twice in an object")
-    return fields
-
-
-def _no_number(text: str) -> None:
-    raise ValueError(f"{text}, which is not a JSON number")
-
-
-def _integer(text: str) -> int:
-    if len(text) > _MOST_DIGITS:
-        raise ValueError(f"an integer of {len(text):,} digits, which is beyond the range of a double")
-    return int(text)
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:40]}, which is beyond the range of a double")
-    return value
-
-
-# Made once, because json.loads with options makes a decoder for each line.
-_SCANNER = json.JSONDecoder()
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite, parse_int=_integer
-)
 
 
 def _depth(value: Any) -> int:
