@@ -230,12 +230,18 @@ def closest(word: str, known: Collection[str]) -> str | None:
 
 
 def nearest(word: str, known: Collection[str]) -> str:
-    """A sentence that names the known word most like ``word``, or those that begin with it, or all."""
+    """A sentence that names the known word most like ``word``, or those that begin like it, or all.
+
+    A word begins like ``word`` if it begins with ``word``, or with all but its last letter.
+    """
     if close := closest(word, known):
         return f"did you mean {close!r}?"
-    begins = [name for name in sorted(known) if word and name.casefold().startswith(word.casefold())]
-    if begins:
-        return f"did you mean one of {', '.join(begins[:_LISTED])}?"
+    for start in (word, word[:-1] if len(word) > 3 else ""):
+        begins = [name for name in sorted(known) if start and name.casefold().startswith(start.casefold())]
+        if len(begins) == 1:
+            return f"did you mean {begins[0]!r}?"
+        if begins:
+            return f"did you mean one of {', '.join(begins[:_LISTED])}?"
     shown = sorted(known)[:_LISTED]
     more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
-    return f"known: {', '.join(shown)}{more}" if known else ""
+    return f"one of {', '.join(shown)}{more}" if known else ""

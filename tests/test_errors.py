@@ -68,11 +68,12 @@ def test_a_manifest_error_shows_ten_problems_and_counts_the_rest() -> None:
 def test_nearest_names_the_likely_word_or_all() -> None:
     """A misspelt word gets the likely one; any other word gets the list of known ones."""
     assert nearest("guidance_scal", ["guidance_scale", "seed"]) == "did you mean 'guidance_scale'?"
-    assert nearest("zzz", ["b", "a"]) == "known: a, b"
+    assert nearest("zzz", ["b", "a"]) == "one of a, b"
+    assert nearest("Wann", ["LTXPipeline", "WanPipeline"]) == "did you mean 'WanPipeline'?"
 
 
 def test_a_long_list_of_known_words_is_cut() -> None:
     """A list of hundreds of known words is cut."""
     text = nearest("zzz", [f"name{i:03}" for i in range(400)])
-    assert text.startswith("known: name000, ")
+    assert text.startswith("one of name000, ")
     assert text.endswith(" and 370 more")

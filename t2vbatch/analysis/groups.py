@@ -15,7 +15,7 @@ def labels_of(column: pa.ChunkedArray, alone: frozenset[str] | None = None) -> l
     """The groups of each row.
 
     A list has one group for each of its values. A text ``a, b`` has the groups a and b if both are in
-    ``alone``; other text is one group. ``2.0`` is ``2``, and NaN is no value.
+    ``alone``; other text is one group. ``2.0`` is ``2``, and NaN is a missing value.
 
     Args:
         alone: the values that some row has alone; None means those of this column.

@@ -54,7 +54,7 @@ def read_csv(file: File, delimiter: str, problems: Problems) -> Raw:
 
 
 def _bad_records(records: list[Record], header: Record) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Each record that is no row: its offset, what was found and what was expected."""
+    """Each record that is not a row: its offset, what was found and what was expected."""
     for offset, record in enumerate(records):
         if len(record) != len(header):
             yield offset, (f"{len(record)} cells", f"{len(header)}, as in the header")

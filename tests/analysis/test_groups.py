@@ -26,7 +26,7 @@ def test_models_are_grouped_by_their_own_columns() -> None:
 
 
 def test_numbers_are_labels_by_their_value() -> None:
-    """``2.0`` of one output and ``2`` of another are one group, NaN is no value, and 10 comes after 2."""
+    """``2.0`` of one output and ``2`` of another are one group; NaN is missing; 10 comes after 2."""
     first = pa.table({"n": pa.array([10.0, 2.0, float("nan"), 2.5])})
     second = pa.table({"n": pa.array([2, 10, 3, None], pa.int64())})
     found = grouped({"a": first, "b": second}, {"a": "n", "b": "n"})

@@ -217,5 +217,5 @@ def test_the_mean_lies_in_its_interval(values: list[float], rows: int) -> None:
 
 
 def test_a_number_that_rounds_to_zero_has_no_sign() -> None:
-    """A difference of -0.00001 is no negative zero."""
+    """A difference of -0.00001 is not shown as negative zero."""
     assert interval_text(Interval(-1e-5, -0.02, 0.02)) == "0.000 [-0.020, 0.020]"

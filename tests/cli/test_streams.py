@@ -62,7 +62,7 @@ def test_a_reader_that_leaves_is_no_failure(arguments: list[str]) -> None:
 
 
 def test_a_terminal_of_any_width(tmp_path: Path) -> None:
-    """A width that is no number of columns is ignored."""
+    """A width that is not a number of columns is ignored."""
     for columns in ("9" * 100_000, "0", "-5", "text"):
         command = [*_MAIN, "status", str(tmp_path)]
         found = subprocess.run(

@@ -129,7 +129,7 @@ def test_a_home_that_nobody_has_is_a_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("output", ["o\0", "http://host/x", "s3://", "ftp://host/x"])
 def test_an_output_that_is_no_place(tmp_path: Path, output: str) -> None:
-    """A path with NUL and a URI that is no folder are problems of the job."""
+    """A path with NUL and a URI that is not a folder are problems of the job."""
     (tmp_path / "row.csv").write_text("id,prompt\na,one\n")
     models = {"fake": {"path": "x", "pipeline": "t2vbatch.models.fake:FakeModel"}}
     job = {"manifest": "row.csv", "output": output, "metrics": [], "models": models}

@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _spoil(file: Path, moved: bool = False) -> None:
-    """Replace the bytes by others of the same number, which are no image; with the old time, or a new one."""
+    """Replace the image by as many other bytes, with the old time or a new one."""
     before = file.stat()
     file.write_bytes(b"x" * before.st_size)
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + moved))

@@ -119,7 +119,7 @@ def _url(folder: Path, value: str) -> None:
 
 
 def _id(folder: Path, value: str) -> None:
-    """The id stays in the row; the file name is safe everywhere and is no other row's."""
+    """The id stays in the row; the file name is safe everywhere, and differs from those of all other rows."""
     source = _manifest(folder, {"id": "good", "prompt": "a"}, {"id": value, "prompt": "b"})
     job = parse_job("manifest: m\noutput: o\nmodels: {fake: {path: x}}\n", "job")
     facts = {"fake": plugin_facts("models.fake", FakeModel, job.models["fake"])}
@@ -134,7 +134,7 @@ def _id(folder: Path, value: str) -> None:
 
 
 def _job(folder: Path, value: str) -> None:
-    """The text is no job, and one message of bounded length says why."""
+    """The text is not a job, and one message of bounded length says why."""
     with pytest.raises(UsageError) as caught:
         parse_job(value, "job.yaml")
     assert len(str(caught.value)) < 2000

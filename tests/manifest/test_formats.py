@@ -249,7 +249,7 @@ def test_truncated_parquet(tmp_path: Path) -> None:
 
 
 def test_parquet_that_python_cannot_hold(tmp_path: Path) -> None:
-    """A date beyond Python's years, and text that is no UTF-8, are problems and no traceback later."""
+    """A date beyond Python's years, and text that is not UTF-8, are problems of the manifest."""
     far = pa.array([2**40], pa.int64()).cast(pa.timestamp("s"))
     pq.write_table(pa.table({"prompt": ["a"], "when": far}), tmp_path / "far.parquet")
     assert "row 1, column 'when'" in complaint(str(tmp_path / "far.parquet"))

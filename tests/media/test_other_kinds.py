@@ -1,4 +1,4 @@
-"""Files that are no image and no video that is read: each is refused by the name of its kind."""
+"""Files that are neither a supported image nor a supported video: each is refused by the name of its kind."""
 
 import base64
 import io

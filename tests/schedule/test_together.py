@@ -31,7 +31,7 @@ def test_short_units_are_given_together(unit_s: float, at_once: int) -> None:
 
 
 def test_units_that_are_slow_to_generate_are_given_one_by_one() -> None:
-    """A call of 60 ms is no short unit, also where another unit is finished meanwhile."""
+    """A call of 60 ms is not a short unit, even if another unit is finished meanwhile."""
     harness = Harness({"x": units(*[1] * 20)}, together=8)
     harness.started()
     for key in (1, 2, 3):
