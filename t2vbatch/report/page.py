@@ -1,6 +1,6 @@
 """Write the report: the page with its summary, the data of the samples, the scripts and the styles."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -37,6 +37,8 @@ _VIEWS = (
     ("charts", "Charts"),
 )
 _COMPARING = {"sidebyside", "vote"}
+_STRIP_TILES_PX = (176, 150, 124, 104, 92, 92)
+"""Height of a video of the strip by number of models; more rows would leave the first screen."""
 
 
 def write_report(
@@ -71,6 +73,7 @@ def write_report(
         "inputs": write_inputs(folder, row_ids, inputs) if inputs else {},
         "breakdowns": breakdowns(results, extra_columns(results.schema), scores),
         "sheet_frames": FRAMES,
+        "strip_rows": _strip_rows(shown, models),
         "name": title or PurePosixPath(folder.uri).name,
     }
     write_assets(folder)
@@ -80,6 +83,8 @@ def write_report(
         "assets/index.html",
         **_results(summary, comparison, better),
         name=data["name"],
+        strip_rows=data["strip_rows"],
+        strip_tile=_STRIP_TILES_PX[data["strip_rows"] - 1],
         style=STYLE,
         scripts=("data.js", SCRIPT),
         views=[view for view in _VIEWS if len(models) > 1 or view[0] not in _COMPARING],
@@ -90,6 +95,11 @@ def write_report(
     )
     folder.write("report/index.html", page.encode())
     return "report/index.html"
+
+
+def _strip_rows(shown: pa.Table, models: Sequence[str]) -> int:
+    """The number of models in the strip; 0 if no sample has a video."""
+    return min(len(models), len(_STRIP_TILES_PX)) if shown["video"].null_count < shown.num_rows else 0
 
 
 def _results(summary: Summary, comparison: Comparison, better: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,20 @@ def test_the_count_stays_on_the_first_line_of_the_filters(page: Page, address: s
         assert place["x"] + place["width"] > 1300
 
 
+def test_nothing_moves_while_the_page_loads(page: Page, address: str) -> None:
+    """The page reserves the place of the strip, whose videos a script adds."""
+    page.add_init_script(
+        "window.moved = 0; new PerformanceObserver((list) => {"
+        " for (const entry of list.getEntries()) window.moved += entry.value;"
+        " }).observe({ type: 'layout-shift', buffered: true });"
+    )
+    page.goto(address)
+    expect(page.locator("#strip .tile")).to_have_count(2 * len(MODELS))
+    strip, board = box(page.locator("#strip")), box(page.locator("#scores"))
+    assert strip["y"] + strip["height"] < board["y"] < 900
+    assert page.evaluate("moved") < 0.02
+
+
 def test_the_buttons_of_a_vote_are_on_one_line(page: Page, address: str) -> None:
     """Two videos of different shapes do not move one button below the other."""
     page.goto(f"{address}#view=vote")
@@ -73,6 +87,7 @@ def test_the_buttons_of_a_vote_are_on_one_line(page: Page, address: str) -> None
 
 def test_a_box_without_a_video_has_the_shape_of_the_videos(page: Page, address: str) -> None:
     """A failed sample is as wide and high as another model's video of the same prompt and seed."""
+    page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(f"{address}#view=sidebyside")
     failed = box(page.locator(".card.failed .video-box").first)
     assert failed["width"] == pytest.approx(2 * failed["height"], rel=0.05)

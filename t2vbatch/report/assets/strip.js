@@ -2,14 +2,12 @@
 // The strip at the top of the page: a few prompts as columns, the models as rows, all on one clock.
 
 const STRIP_COLUMNS = 12;
-const STRIP_MODELS = 6; // more rows would leave the first screen
-const TILE_HEIGHTS = [176, 150, 124, 104, 92]; // pixels by number of models; more models have the last one
 
 const strip = (() => {
   const place = document.getElementById("strip");
   const clock = makeClock();
   const watch = watchPlayers(clock.add, clock.remove);
-  const shownModels = models.slice(0, STRIP_MODELS);
+  const shownModels = models.slice(0, window.REPORT.strip_rows);
 
   // Groups at equal distances; those with a video of every model first.
   function columnsOfStrip() {
@@ -57,23 +55,12 @@ const strip = (() => {
     return made;
   }
 
+  // The frame and the names of the models are in the page's HTML, so that nothing moves when the videos come.
   function fill() {
-    const groups = columnsOfStrip();
-    if (!groups.length) return;
-    const height = TILE_HEIGHTS[Math.min(shownModels.length, TILE_HEIGHTS.length) - 1];
-    place.style.setProperty("--tile", `${height}px`);
-    const labels = element("div", "strip-labels");
-    if (models.length > 1) labels.append(...shownModels.map(modelLabel));
-    const shown = element("div", "strip-columns");
-    shown.tabIndex = 0;
-    shown.setAttribute("role", "region");
-    shown.setAttribute("aria-label", "Some prompts by every model");
-    shown.append(...groups.map(column));
-    place.append(labels, shown, clock.bar);
-    if (models.length > STRIP_MODELS) {
-      place.append(element("p", "note", `The first ${STRIP_MODELS} of ${models.length} models; side by side has all of them.`));
-    }
-    place.hidden = false;
+    if (!place) return;
+    const shown = place.querySelector(".strip-columns");
+    shown.append(...columnsOfStrip().map(column));
+    shown.after(clock.bar);
   }
 
   function play() {
