@@ -63,6 +63,16 @@ class Firefox:
         script = f"return {expression}"
         return self.send("WebDriver:ExecuteScript", {"script": script, "args": [], "sandbox": None})["value"]
 
+    def run(self, script: str) -> None:
+        """Run a script in the page."""
+        self.send("WebDriver:ExecuteScript", {"script": script, "args": [], "sandbox": None})
+
+    def resolve(self, promise: str) -> Any:
+        """The value that a JavaScript promise resolves to."""
+        script = f"const done = arguments[arguments.length - 1]; {promise}.then(done)"
+        parameters = {"script": script, "args": [], "sandbox": None}
+        return self.send("WebDriver:ExecuteAsyncScript", parameters)["value"]
+
     def wait_until(self, expression: str) -> None:
         """Wait until a JavaScript expression is true. Raises TimeoutError after 30 s."""
         end = time.monotonic() + 30

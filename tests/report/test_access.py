@@ -8,14 +8,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browsers import wait_until
+
 VIEWS = ["overview", "gallery", "sidebyside", "vote", "table", "charts"]
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture(params=[("light", 1440), ("dark", 1440), ("light", 390), ("dark", 390)], ids=str)
 def themed(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
-    """A page in each theme."""
-    scheme: Literal["light", "dark"] = request.param
-    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    """A page in each theme, on a wide screen and on a phone."""
+    scheme: Literal["light", "dark"]
+    scheme, width = request.param
+    context = browser.new_context(offline=True, viewport={"width": width, "height": 900}, color_scheme=scheme)
     yield context.new_page()
     context.close()
 
@@ -25,8 +28,7 @@ def test_axe_finds_no_violation(themed: Page, output: Path, view: str) -> None:
     """Every view has names, roles and contrast as WCAG 2.1 AA and the best practices of axe require."""
     themed.goto(f"{output.as_uri()}#view={view}")
     expect(themed.locator(f"#{view}")).to_be_visible()
-    if view == "overview":
-        themed.locator(".failure summary").click()
+    themed.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     found = Axe().run(themed)
     assert found.violations_count == 0, found.generate_report()
 
@@ -51,6 +53,42 @@ def test_every_view_is_reached_by_the_keyboard(page: Page, output: Path) -> None
         page.keyboard.press("Enter")
         expect(page.locator(f"#{view}")).to_be_visible()
         expect(page.locator(f"#view-{view}")).to_have_attribute("aria-current", "page")
+
+
+@pytest.mark.parametrize("view", ["gallery", "sidebyside", "table"])
+def test_the_pinned_heads_cover_no_focused_element(page: Page, output: Path, view: str) -> None:
+    """Tab scrolls each stop into view below the pinned heads, in both directions."""
+    page.set_viewport_size({"width": 1280, "height": 500})
+    page.goto(f"{output.as_uri()}#view={view}")
+    expect(page.locator(f"#{view}")).to_be_visible()
+    for key in ["Tab"] * 30 + ["Shift+Tab"] * 20:
+        page.keyboard.press(key)
+        assert page.evaluate(UNCOVERED), page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+
+
+UNCOVERED = """() => {
+  const focused = document.activeElement;
+  const box = focused.getBoundingClientRect();
+  const top = document.elementFromPoint(box.x + box.width / 2, box.y + Math.min(box.height / 2, 20));
+  return focused === document.body || (top !== null && (focused.contains(top) || top.contains(focused)));
+}"""
+"""Whether the element with the focus is the one that a click at its place would reach."""
+
+
+def test_reduced_motion_starts_no_video(browser: Browser, output: Path) -> None:
+    """With reduced motion no view plays a video by itself; the button plays it."""
+    with browser.new_context(offline=True, reduced_motion="reduce") as context:
+        page = context.new_page()
+        for view in ("overview", "gallery", "vote"):
+            page.goto("about:blank")
+            page.goto(f"{output.as_uri()}#view={view}")
+            expect(page.locator(f"#{view}")).to_be_visible()
+            if view == "gallery":
+                page.locator(".card").first.click()
+                wait_until(page, "document.querySelector('#stage video').readyState > 1")
+            assert page.evaluate("[...document.querySelectorAll('video')].every((one) => one.paused)")
+        page.locator("#vote .clock-play").click()
+        wait_until(page, "document.querySelector('#vote video').currentTime > 0.2")
 
 
 def test_a_histogram_filters_by_the_keyboard(page: Page, output: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 
 from t2vbatch.job import VideoFile
 from t2vbatch.media.video import encode
@@ -49,6 +50,17 @@ def test_each_view_is_drawn(window: Firefox, address: str, view: str, drawn: str
     window.open(f"{address}#view={view}")
     window.wait_until(drawn)
     assert window.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("view", ["overview", "gallery", "sidebyside", "vote", "table", "charts", "detail"])
+def test_axe_finds_no_violation(window: Firefox, address: str, view: str) -> None:
+    """Names, roles and contrast are right in Firefox too, which draws some controls in another way."""
+    window.open(f"{address}#view={'gallery' if view == 'detail' else view}")
+    if view == "detail":
+        window.run("document.querySelector('.card').click()")
+    window.run(AXE_SCRIPT)
+    found = window.resolve("axe.run(document, { resultTypes: ['violations'] })")
+    assert [(one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []
 
 
 def test_side_by_side_the_slider_seeks_every_video(window: Firefox, address: str) -> None:

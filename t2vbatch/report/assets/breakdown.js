@@ -66,7 +66,7 @@ const breakdown = (() => {
     const share = (mean - low) / (high - low);
     made.style.setProperty("--heat", (score.better === "lower" ? 1 - share : share).toFixed(3));
     const link = element("a", "", number(mean));
-    link.href = addressOf({ ...state, view: "gallery", sample: "", filters: { model: { is: model }, [name]: groupFilter(group) } });
+    link.href = linkTo({ ...state, view: "gallery", sample: "", filters: { model: { is: model }, [name]: groupFilter(group) } });
     link.title = `${videos} videos of ${prompts} prompt${prompts === 1 ? "" : "s"}`;
     if (prompts < FEW_PROMPTS) link.append(element("span", "few-mark", "°"));
     made.append(link);

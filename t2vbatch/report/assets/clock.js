@@ -4,6 +4,10 @@
 // A position is a frame of the video with the highest frame rate. Seeks go to the middle of a frame, so that
 // rounding cannot reach the next one. A video that is shorter than the others waits at its end.
 
+function reducedMotion() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
 function makeClock() {
   const bar = element("div", "clock");
   const toggle = button("▶", "clock-play", () => play(!playing));
@@ -87,6 +91,11 @@ function makeClock() {
     }
   }
 
+  // Plays without a click of the user, unless the user asks for reduced motion.
+  function start() {
+    if (!reducedMotion()) play(true);
+  }
+
   function add(player) {
     player.src = player.dataset.file;
     if (!player.play) return; // a GIF cannot be controlled
@@ -114,5 +123,5 @@ function makeClock() {
     play(false);
     seek(frame);
   });
-  return { bar, add, remove, play, key };
+  return { bar, add, remove, play, start, key };
 }

@@ -8,6 +8,7 @@ const gallery = (() => {
   const play = document.getElementById("play");
   let samples = [];
   let drawn = 0;
+  play.checked = !reducedMotion();
 
   const watch = watchPlayers((player) => {
     if (!play.checked) return;

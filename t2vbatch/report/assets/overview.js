@@ -6,7 +6,7 @@ const overview = {
   shown: false,
   show() {
     breakdown.show();
-    if (!this.shown) strip.play();
+    if (!this.shown) strip.start();
     this.shown = true;
   },
   hide() {

@@ -47,7 +47,7 @@ onState((changed) => {
   if (DRAWN_AGAIN.some((name) => changed.has(name))) showView();
   if (changed.has("sample")) showDetail();
   for (const link of document.querySelectorAll(".views a")) {
-    link.href = addressOf({ ...state, view: link.id.slice("view-".length), sample: "" });
+    link.href = linkTo({ ...state, view: link.id.slice("view-".length), sample: "" });
   }
 });
 
@@ -63,10 +63,10 @@ function shortcuts(event) {
 
 // A link of the page changes the address without loading the page again.
 document.addEventListener("click", (event) => {
-  const link = event.target.closest('a[href^="#view="]');
+  const link = event.target.closest('a[href*="#view="]');
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
-  history.pushState(null, "", link.getAttribute("href"));
+  history.pushState(null, "", link.hash);
   readAddress();
   notify(["view", "filters", ...PLAIN]);
 });

@@ -14,7 +14,7 @@ function showStage(sample, choose) {
     stageClock.add(player);
     if (player.play) place.append(stageClock.bar);
     if ("sound" in player.dataset) place.append(soundSwitch(player));
-    stageClock.play(true);
+    stageClock.start();
   }
   if (!videosAreShared) place.append(element("p", "note", "This page was shared without its videos: it shows frames."));
   const others = allGroups.get(groupOf(sample));
@@ -77,5 +77,5 @@ function showWipe(picture, other) {
   picture.append(over);
   picture.after(slider);
   stageClock.add(over.querySelector(".player"));
-  stageClock.play(true);
+  stageClock.start();
 }

@@ -46,6 +46,11 @@ function addressOf(wanted) {
   return `#${made}`;
 }
 
+// The link to a state. A link that begins with "#" is a place in the page to a screen reader.
+function linkTo(wanted) {
+  return location.pathname + addressOf(wanted);
+}
+
 // push: a step that the browser's back button undoes.
 function setState(change, { push = false } = {}) {
   Object.assign(state, change);

@@ -63,9 +63,5 @@ const strip = (() => {
     shown.after(clock.bar);
   }
 
-  function play() {
-    if (!matchMedia("(prefers-reduced-motion: reduce)").matches) clock.play(true);
-  }
-
-  return { fill, play, key: clock.key, pause: () => clock.play(false) };
+  return { fill, start: clock.start, key: clock.key, pause: () => clock.play(false) };
 })();

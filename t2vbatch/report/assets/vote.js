@@ -38,7 +38,7 @@ const vote = (() => {
     if (pairs.length) parts.push(...ballot(...pairs[0]));
     else if (shown.length) parts.push(element("p", "note", whyNoPair()));
     place.replaceChildren(...parts);
-    if (pairs.length) clock.play(true);
+    if (pairs.length) clock.start();
   }
 
   function whyNoPair() {
