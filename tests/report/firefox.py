@@ -70,7 +70,7 @@ class Firefox:
     def resolve(self, promise: str) -> Any:
         """The value that a JavaScript promise resolves to."""
         script = f"const done = arguments[arguments.length - 1]; {promise}.then(done)"
-        parameters = {"script": script, "args": [], "sandbox": None}
+        parameters: dict[str, Any] = {"script": script, "args": [], "sandbox": None}
         return self.send("WebDriver:ExecuteAsyncScript", parameters)["value"]
 
     def wait_until(self, expression: str) -> None:
