@@ -17,7 +17,7 @@ from t2vbatch.errors import counted
 
 if TYPE_CHECKING:
     from t2vbatch.analysis.text_table import Table
-    from t2vbatch.commands.reproduce import Reproduction
+    from t2vbatch.commands.reproduce import ReproducedValue, Reproduction
 
 
 def certify(
@@ -157,10 +157,21 @@ def _table(found: "Reproduction") -> "Table":
         (
             value.name,
             f"{value.expected.value:.4g}",
-            "-" if value.measured is None else interval_text(value.measured),
-            "yes" if value.consistent else "no",
+            "-" if value.measured is None else f"{value.measured.mean:.4g}",
+            "-" if value.measured is None else interval_text(value.measured).partition(" ")[2] or "-",
+            _agreement(value),
             f"{value.expected.source}, {value.expected.date}",
         )
         for value in found.values
     ]
-    return Table(("value", "expected", "measured [95%]", "consistent", "source"), rows, frozenset({1, 2}))
+    header = ("value", "expected", "measured", "[95%]", "consistent", "source")
+    return Table(header, rows, frozenset({1, 2, 3}))
+
+
+def _agreement(value: "ReproducedValue") -> str:
+    """Whether a value agrees, and by which rule."""
+    if value.measured is None:
+        return "no: no sample has the score"
+    tolerance = value.expected.tolerance
+    rule = "in the interval" if tolerance is None else f"within {tolerance:g}"
+    return f"yes, {rule}" if value.consistent else f"no, not {rule}"

@@ -19,11 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch import __version__
+from t2vbatch.analysis.summary import summarize
 from t2vbatch.commands.signing import check_signature, sign
 from t2vbatch.commands.verify import VerifyProblem, verify
 from t2vbatch.commands.verify_deep import verify_deep
 from t2vbatch.engines import Engine
-from t2vbatch.errors import UsageError
+from t2vbatch.errors import StoreError, UsageError
 from t2vbatch.job import Job
 from t2vbatch.output.store import Store
 
@@ -56,7 +57,7 @@ def certify(
         "models": models,
         "job_yaml": store.folder.read("job.yaml").decode(),
         **digests(store),
-        "samples": dict(sorted(Counter(records["status"].to_pylist()).items())),
+        "samples": _samples(store, records),
         "devices": _counted(records["device"].to_pylist()),
         "versions": _versions(records),
         "scores": _mean_scores(store),
@@ -125,6 +126,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _samples(store: Store, records: pa.Table) -> dict[str, int]:
+    """Status: number of samples; samples without a record are pending."""
+    planned = store.read_table("plan.parquet", ["sample_id"])["sample_id"]
+    found = pc.index_in(planned, records["sample_id"])
+    ended = Counter(records["status"].take(found.drop_null()).to_pylist())
+    pending = {"pending": found.null_count} if found.null_count else {}
+    return dict(sorted({**ended, **pending}.items()))
+
+
 def _versions(records: pa.Table) -> list[dict[str, Any]]:
     """The distinct sets of package versions that made the samples."""
     return [json.loads(text) for text in sorted(set(records["versions"].to_pylist())) if text]
@@ -135,15 +145,18 @@ def _counted(values: Iterable[str | None]) -> dict[str, int]:
 
 
 def _mean_scores(store: Store) -> dict[str, dict[str, Any]]:
-    """Model: score: mean, interval and n, from the summary of the run."""
+    """Model: score: mean, interval and n, of results.parquet, which ``verify`` compares with the records."""
+    planned = Counter(store.read_table("plan.parquet", ["model"])["model"].to_pylist())
     try:
-        models = store.read_json("summary.json")["models"]
-    except FileNotFoundError:
-        return {}
-    kept = ("mean", "low", "high", "n")
+        summary = summarize(store.read_table("results.parquet"), planned)
+    except (FileNotFoundError, StoreError, ValueError, KeyError):
+        return {}  # verify reports the table.
     return {
-        model: {name: {key: score[key] for key in kept} for name, score in found["scores"].items()}
-        for model, found in models.items()
+        model.model: {
+            score.column: {"mean": score.mean, "low": score.low, "high": score.high, "n": score.n}
+            for score in model.scores
+        }
+        for model in summary.models
     }
 
 

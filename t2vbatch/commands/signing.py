@@ -75,7 +75,10 @@ def _private(key: Path) -> "Ed25519PrivateKey":
         found = load(data, None)
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         raise UsageError(
-            str(key), f"a key that cannot be read ({error})", "a key without a passphrase", fix
+            str(key),
+            f"a key that cannot be read ({error})",
+            "an Ed25519 private key without a passphrase",
+            fix,
         ) from None
     if not isinstance(found, Ed25519PrivateKey):
         raise UsageError(str(key), "a key of another kind", "an Ed25519 private key", fix)

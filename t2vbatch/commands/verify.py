@@ -1,6 +1,8 @@
 """Checks every file of an output against its record. It reads every file again."""
 
-from collections.abc import Iterator
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +12,8 @@ import pyarrow.compute as pc
 from t2vbatch.errors import EncodeError, StoreError, counted
 from t2vbatch.media.degenerate import ignored_seeds
 from t2vbatch.media.video import decode_audio, digest_file, digest_frames
-from t2vbatch.output.records import RESULTS
+from t2vbatch.output.records import RESULTS, score_columns
+from t2vbatch.output.scored_by import without_outdated
 from t2vbatch.output.store import Store, no_run_here
 
 
@@ -74,7 +77,7 @@ def _results(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[Ver
             place, f"{counted(order.null_count, 'sample')} without a record", "only samples with a record"
         )
         return
-    recorded = records.take(order)
+    recorded = without_outdated(records.take(order), store.read_scorers())
     if missing := set(RESULTS.names) - set(results.column_names):
         yield VerifyProblem(place, f"no column {', '.join(sorted(missing))}", "every column; run again")
         return
@@ -85,6 +88,26 @@ def _results(store: Store, planned: pa.Table, records: pa.Table) -> Iterator[Ver
             yield VerifyProblem(
                 place, f"values in column {name!r} that differ from the records", "equal values; run again"
             )
+    yield from _scores(place, results, [json.loads(text) for text in recorded["scores"].to_pylist()])
+
+
+def _scores(
+    place: str, results: pa.Table, recorded: Sequence[Mapping[str, float | None]]
+) -> Iterator[VerifyProblem]:
+    """The score columns that differ from the recorded scores."""
+    columns = dict.fromkeys(score_columns(results.schema))
+    columns |= dict.fromkeys(name for scores in recorded for name in scores)
+    for name in columns:
+        found = results[name].to_pylist() if name in results.column_names else None
+        if found != [_number(scores.get(name)) for scores in recorded]:
+            yield VerifyProblem(
+                place, f"scores {name!r} that differ from the records", "equal scores; run again"
+            )
+
+
+def _number(value: float | None) -> float | None:
+    """A score as the table has it: null where it is not a number."""
+    return None if value is None or math.isnan(value) else float(value)
 
 
 def _video(store: Store, record: dict[str, Any]) -> VerifyProblem | None:

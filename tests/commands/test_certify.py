@@ -7,11 +7,14 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from t2vbatch.cli import app
 from t2vbatch.commands.certify import _digest, certify, check
+from t2vbatch.commands.rebuild import rebuild
 from t2vbatch.commands.score import score_output
 from t2vbatch.engines import engine_for
 from t2vbatch.errors import UsageError
@@ -68,6 +71,41 @@ def test_changed_videos_and_scores_are_found(output: Path, tmp_path: Path) -> No
     (video,) = (output / "videos/fake").glob("red-*")
     video.write_bytes(b"no video")
     assert any(video.name in problem for problem in problems(certificate, output))
+
+
+def test_an_edited_table_is_found_and_an_edited_summary_is_not_certified(
+    output: Path, tmp_path: Path
+) -> None:
+    """Scores of results.parquet that differ from the records are a problem; summary.json is not certified."""
+    certificate = written(output, tmp_path / "c.json")
+    summary = json.loads((output / "summary.json").read_text())
+    summary["models"]["fake"]["scores"]["flicker"]["mean"] = 99.0
+    (output / "summary.json").write_text(json.dumps(summary))
+    again = json.loads(written(output, tmp_path / "again.json").read_text())
+    assert again["scores"] == json.loads(certificate.read_text())["scores"]
+    table = pq.read_table(output / "results.parquet")
+    rows = [row | {"flicker": 0.125} for row in table.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), output / "results.parquet")
+    (found,) = problems(certificate, output)
+    assert "scores 'flicker' that differ from the records" in found
+
+
+def test_an_unfinished_output_is_certified_with_its_pending_samples(output: Path) -> None:
+    """Samples without a record are counted as pending."""
+    plan = pq.read_table(output / "plan.parquet")
+    rows = [*plan.to_pylist(), plan.to_pylist()[0] | {"sample_id": "0" * 64}]
+    pq.write_table(pa.Table.from_pylist(rows, plan.schema), output / "plan.parquet")
+    content = certify(open_store(str(output)), 0, 0, engine_for)
+    assert content["samples"] == {"ok": 2, "pending": 1}
+
+
+def test_outdated_scores_are_no_problem(output: Path, tmp_path: Path) -> None:
+    """A table without scores that another scorer computed equals its records."""
+    store = open_store(str(output))
+    store.write_json("scorers.json", dict.fromkeys(store.read_scorers(), "0" * 64))
+    rebuild(store, store.read_plan(), store.read_job())
+    assert pq.read_table(output / "results.parquet")["flicker"].null_count == 2
+    assert problems(written(output, tmp_path / "c.json"), output) == []
 
 
 @pytest.mark.parametrize("change", ["edit", "json", "form", "missing"])
