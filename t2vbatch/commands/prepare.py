@@ -24,6 +24,7 @@ from t2vbatch.output.own_files import foreign_files
 from t2vbatch.output.store import open_store
 from t2vbatch.plan import Plan, check_rows, make_plan
 from t2vbatch.plan.media import Hints
+from t2vbatch.storage.access import check_access
 from t2vbatch.storage.files import local_path
 from t2vbatch.storage.writable import check_writable
 
@@ -58,22 +59,23 @@ def prepare(job: Job, update_models: bool = False) -> Prepared:
 
 
 def _prepare_draft(draft: Draft, update_models: bool) -> Prepared:
-    job = draft.job
-    before = _job_before(job.output) if draft.is_valid("output") else None
+    job, problems = draft.job, ErrorCollector(draft.problems)
+    before = None
+    if draft.is_valid("output"):
+        with problems.collect():
+            _check_output(job.output)
+            before = _job_before(job.output)
     if before and not update_models:
         job = job.model_copy(update={"pins": {**before.pins, **job.pins}})
     with using_pins(job.pins) as found:
-        prepared = _prepare(replace(draft, job=job), before)
+        prepared = _prepare(replace(draft, job=job), before, problems)
     pins = {**find_pins(prepared.job, prepared.facts), **found, **job.pins}
     return replace(prepared, job=prepared.job.model_copy(update={"pins": pins}))
 
 
-def _prepare(draft: Draft, before: Job | None) -> Prepared:
-    problems, manifest = ErrorCollector(draft.problems), None
+def _prepare(draft: Draft, before: Job | None, problems: ErrorCollector) -> Prepared:
+    manifest = None
     asked, job = draft.job, with_kept_batches(draft.job, before)
-    if draft.is_valid("output"):
-        with problems.collect():
-            _check_output(job.output)
     model_problems = ErrorCollector()
     facts = _facts(job, job.limits if draft.is_valid("limits") else UNLIMITED, model_problems)
     all_models = draft.all_models and len(facts) == len(job.models)
@@ -168,7 +170,7 @@ def _check_output(uri: str) -> None:
     if path is not None:
         check_writable("output", path, JobError)
     try:
-        folder = open_store(uri).folder
+        folder = open_store(uri, "output", JobError).folder
     except StoreError as error:
         raise JobError("output", uri, "a local path or an s3://, gs:// or az:// URI") from error
     if found := foreign_files(folder):
@@ -182,6 +184,9 @@ def _check_output(uri: str) -> None:
 
 def _check_manifest(uri: str) -> None:
     path = local_path(uri)
+    if path is None:
+        folder, _, name = uri.rstrip("/").rpartition("/")
+        check_access(folder, name, "manifest", JobError)
     if path is None or path.exists():
         return
     beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []

@@ -35,7 +35,7 @@ from t2vbatch.storage.files import Durable, Folder
 
 _log = logging.getLogger(__name__)
 
-_NAME = "lease.json"
+LEASE_NAME = "lease.json"
 _BEAT_S = 5.0
 # Twelve missed beats: longer than an overloaded machine or a slow disk delays a thread, and short enough for
 # a job that is started again on another machine.
@@ -125,7 +125,7 @@ class Lease:
         Raises:
             LeaseHeldError: the holder lives.
         """
-        if self._folder.create(_NAME, _content(self._fields)):
+        if self._folder.create(LEASE_NAME, _content(self._fields)):
             return True
         seen = _read(self._folder)
         if seen is None:
@@ -138,7 +138,9 @@ class Lease:
 
     def _replace(self, seen: _Seen, **changes: Any) -> bool:
         """Write these fields over the version that was seen; return whether it was still there."""
-        return self._folder.replace(_NAME, _content({**seen.fields, **changes}), seen.version) is not None
+        return (
+            self._folder.replace(LEASE_NAME, _content({**seen.fields, **changes}), seen.version) is not None
+        )
 
     def _wait_for_death(self, seen: _Seen) -> None:
         """Return when the holder seems to be dead; raise LeaseHeldError when it lives."""
@@ -244,7 +246,7 @@ class Fenced:
     def _is_unchanged(self) -> bool:
         """Whether the file holds the bytes that it held when the lease was last seen to be this run's."""
         try:
-            return self._folder.read(_NAME) == self._held
+            return self._folder.read(LEASE_NAME) == self._held
         except FileNotFoundError:
             return False
 
@@ -265,7 +267,7 @@ class Fenced:
 def _read(folder: Folder) -> _Seen | None:
     """What the lease file holds; None if there is no file."""
     try:
-        data, version = folder.read_version(_NAME)
+        data, version = folder.read_version(LEASE_NAME)
     except FileNotFoundError:
         return None
     try:

@@ -39,7 +39,7 @@ from t2vbatch.errors import StoreError, UsageError
 from t2vbatch.job import Job, dump_job, parse_job
 from t2vbatch.job.secrets import redacted_value
 from t2vbatch.media.video import digest_file
-from t2vbatch.output.lease import Fenced, Lease
+from t2vbatch.output.lease import LEASE_NAME, Fenced, Lease
 from t2vbatch.output.record_log import RecordLog
 from t2vbatch.output.records import Record
 from t2vbatch.output.scored_by import Scorers
@@ -47,6 +47,7 @@ from t2vbatch.plan import Plan
 from t2vbatch.plan.media import Hints
 from t2vbatch.plan.parquet_file import DamagedFileError, read_checked_parquet
 from t2vbatch.plan.stored import OtherPlanError, dump_plan, load_hints, load_plan
+from t2vbatch.storage.access import check_access
 from t2vbatch.storage.files import Folder, open_folder
 from t2vbatch.storage.many import delete_many
 
@@ -295,8 +296,18 @@ def no_run_here(store: Store, missing: str) -> UsageError:
     return UsageError(store.uri, found, "the output folder of a run", fix)
 
 
-def open_store(uri: str) -> Store:
-    """The output folder at a path or URI; this writes nothing."""
+def open_store(uri: str, where: str = "", kind: type[UsageError] = UsageError) -> Store:
+    """The output folder at a path or URI; this writes nothing.
+
+    Args:
+        where: the job key that names the folder; default: the URI itself.
+        kind: the class of the error.
+
+    Raises:
+        UsageError: the object store does not answer, or denies access.
+        StoreError: the URI is not one of a folder.
+    """
+    check_access(uri, LEASE_NAME, where, kind)
     return Store(uri)
 
 

@@ -21,7 +21,7 @@ from t2vbatch.storage.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta, PutResult
-    from obstore.store import RetryConfig
+    from obstore.store import ObjectStore, RetryConfig
 
 SCHEMES = ("s3", "gs", "az")
 
@@ -42,12 +42,10 @@ class ObjectFolder:
 
     def __init__(self, uri: str) -> None:
         self._uri = uri.rstrip("/")
-        scheme, _, place = self._uri.partition("://")
-        if scheme not in SCHEMES:
+        if self._uri.partition("://")[0] not in SCHEMES:
             raise StoreError(f"cannot open {uri}: a folder is a local path or an s3://, gs:// or az:// URI")
         with explained("open", uri):
-            # Quote the name: URL rules would decode '%' and end the prefix at '#'.
-            self._store = from_url(f"{scheme}://{quote(place)}", retry_config=_RETRIES)
+            self._store = open_object_store(self._uri, _RETRIES)
 
     def __reduce__(self) -> tuple[type["ObjectFolder"], tuple[str]]:
         return (ObjectFolder, (self._uri,))
@@ -176,6 +174,13 @@ class ObjectFolder:
 
     def _name(self, name: str) -> str:
         return f"{self._uri}/{name}"
+
+
+def open_object_store(uri: str, retries: "RetryConfig") -> "ObjectStore":
+    """The store of obstore at a URI. Raises an error of obstore for a URI or settings that it cannot use."""
+    scheme, _, place = uri.rstrip("/").partition("://")
+    # Quote the name: URL rules would decode '%' and end the prefix at '#'.
+    return from_url(f"{scheme}://{quote(place)}", retry_config=retries)
 
 
 def _repeated(request: Callable[[], T]) -> T:

@@ -18,7 +18,7 @@ from t2vbatch.errors import EncodeError
 from t2vbatch.job import Distance, Job
 from t2vbatch.media.video import decode
 from t2vbatch.metrics.protocol import FloatArray, Network, UnscorableError, Weights
-from t2vbatch.output.store import Store, open_store
+from t2vbatch.output.store import Store
 from t2vbatch.plan import Unit
 from t2vbatch.worker.protocol import Factory, Outcome, Work
 
@@ -155,7 +155,7 @@ class Extractor:
     def _features(self, video: VideoRef) -> Found:
         kind = KINDS[self._asked.kind]
         try:
-            with open_store(video.folder).video(video.name) as path:
+            with Store(video.folder).video(video.name) as path:
                 frames = kind.chosen(decode(path).frames, self._asked, video.key)
         except UnscorableError as error:
             return str(error)
