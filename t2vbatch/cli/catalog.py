@@ -210,12 +210,15 @@ def _install(name: str | None) -> None:
     from t2vbatch.metrics.program_file import find_program
     from t2vbatch.metrics.protocol import ProgramError
 
+    if name is None:
+        fix = "t2vbatch metrics videoscore2 --install"
+        raise UsageError("--install", "no METRIC", "the name of a program, or the path of a Python file", fix)
     try:
         with Display() as display:
             display.wait("installing")
-            python = python_of(find_program(name or ""))
+            python = python_of(find_program(name))
     except ValueError as error:
-        raise UsageError(f"t2vbatch metrics {name or ''} --install", "no such program", str(error)) from None
+        raise UsageError(f"t2vbatch metrics {name} --install", "no such program", str(error)) from None
     except ProgramError as error:
         raise RunError(str(error)) from None
     typer.echo(f"{name}: {python}")

@@ -93,6 +93,8 @@ def score(
     from t2vbatch.job.code_uses import metric_code, surroundings
     from t2vbatch.output.store import open_store
 
+    if metrics is not None and job is not None:
+        raise UsageError("--metrics", "--job too", "one of them", "write the metrics into the job")
     names = None if metrics is None else [name.strip() for name in metrics.split(",")]
     asked: dict[str, dict[str, object]] | None = None if names is None else {name: {} for name in names}
     if job is not None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from t2vbatch.errors import UsageError
+
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.")]
 
 
@@ -37,6 +39,9 @@ def init(
     """
     from t2vbatch.commands.starter import BUNDLED, starter, write
 
+    for option, value in (("--model", model), ("--output", output)):
+        if value is not None and not value.strip():
+            raise UsageError(option, "an empty text", "a value", f"leave out {option} to be asked")
     model = model or _ask("Model (Hub id, folder, or bundled:shapes)", BUNDLED)
     prompts = prompts or Path(
         _ask(

@@ -104,12 +104,16 @@ def read_results(outputs: Sequence[str]) -> dict[str, pa.Table]:
     """The results tables by the folder name of their output; by its whole path if two have one folder name.
 
     Raises:
-        UsageError: a folder has no results.
+        UsageError: a folder has no results, or is named twice.
     """
+    stores = [open_store(output) for output in outputs]
+    for output, store in zip(outputs, stores, strict=True):
+        if sum(other.uri == store.uri for other in stores) > 1:
+            raise UsageError(output, "the same output twice", "each output once", "name another output")
     names = [PurePosixPath(output.rstrip("/")).name for output in outputs]
     tables = {}
-    for output, name in zip(outputs, names, strict=True):
-        label, store = name if names.count(name) == 1 else output, open_store(output)
+    for output, name, store in zip(outputs, names, stores, strict=True):
+        label = name if names.count(name) == 1 else output
         try:
             tables[label] = store.read_table("results.parquet")
         except FileNotFoundError:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from t2vbatch.commands.pins import pin
-from t2vbatch.errors import UsageError
+from t2vbatch.errors import UsageError, nearest
 from t2vbatch.exchange import EVALUATIONS, LAYOUTS, export, export_evaluations
 from t2vbatch.metrics.registry import known_columns
 from t2vbatch.output.store import Store, open_store
@@ -42,8 +42,8 @@ def export_output(
             output, "no plan.parquet and results.parquet", "the output folder of a run"
         ) from None
     if layout not in {*LAYOUTS, *EVALUATIONS}:
-        known = ", ".join([*LAYOUTS, *EVALUATIONS])
-        raise UsageError(f"--layout {layout}", "an unknown layout", f"one of {known}")
+        known = nearest(layout, [*LAYOUTS, *EVALUATIONS])
+        raise UsageError(f"--layout {layout}", "an unknown layout", known)
     if layout in EVALUATIONS:
         if model is not None:
             plan, results = (table.filter(pc.equal(table["model"], model)) for table in (plan, results))

@@ -1,5 +1,6 @@
 """First files: a job and its prompts, for ``t2vbatch init`` and ``t2vbatch demo``."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def starter(job: Path, model: str, prompts: Path, output: str) -> Starter:
         output: folder or URI, relative to the folder of the job.
 
     Raises:
-        UsageError: there is no such bundled model.
+        UsageError: there is no such bundled model, or no example in the format of ``prompts``.
     """
     if model.startswith("bundled:") and model != BUNDLED:
         raise UsageError(f"--model {model}", "no such bundled model", BUNDLED)
@@ -75,10 +76,24 @@ def starter(job: Path, model: str, prompts: Path, output: str) -> Starter:
     if model != BUNDLED:
         content["metrics"] = ["flicker", "motion"]
     files = {job: _COMMENT.format(name=job) + yaml.safe_dump(content, sort_keys=False)}
-    manifest = job.parent / prompts
+    # Normal, because a folder of the job that does not exist yet hides what .. leads to.
+    manifest = Path(os.path.normpath(job.parent / prompts))
     if not manifest.exists():
-        files[manifest] = _EXAMPLE_PROMPTS[model == BUNDLED]
+        files[manifest] = _example(manifest, model)
     return Starter(files)
+
+
+def _example(manifest: Path, model: str) -> str:
+    """Example prompts in the format of a manifest that does not exist."""
+    text = _EXAMPLE_PROMPTS[model == BUNDLED]
+    match manifest.suffix:
+        case ".txt":
+            return text
+        case ".csv":
+            return f"prompt\n{text}"
+        case _:
+            expected = "a file that exists, or the name of a .txt or .csv file for example prompts"
+            raise UsageError(f"--prompts {manifest}", "no such file", expected)
 
 
 def demo(folder: Path) -> Starter:

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 
 from t2vbatch import __version__
 from t2vbatch.analysis.intervals import standard_error
-from t2vbatch.errors import UsageError
+from t2vbatch.errors import UsageError, nearest
 from t2vbatch.exchange.exports import as_json
 from t2vbatch.output.records import RESULTS, score_columns
 from t2vbatch.storage.writable import check_writable
@@ -93,7 +93,7 @@ def export_evaluations(
         UsageError: samples are pending, the layout is unknown, or the target is not empty.
     """
     if layout not in EVALUATIONS:
-        raise UsageError(f"--layout {layout}", "an unknown layout", f"one of {', '.join(EVALUATIONS)}")
+        raise UsageError(f"--layout {layout}", "an unknown layout", nearest(layout, EVALUATIONS))
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UsageError(str(target), "a file, or a folder that is not empty", "an empty or a new folder")
     check_writable(str(target), target)

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from t2vbatch.errors import EncodeError, UsageError, counted
+from t2vbatch.errors import EncodeError, UsageError, counted, nearest
 from t2vbatch.exchange.benchmarks import RULES, VideoRules, check_videos
 from t2vbatch.exchange.row_ids import RowIds
 from t2vbatch.media.video import play_file, play_name
@@ -63,7 +63,7 @@ def export(
         UsageError: samples or files are missing, two videos would get one name, or the target is not empty.
     """
     if layout not in LAYOUTS:
-        raise UsageError(f"--layout {layout}", "an unknown layout", f"one of {', '.join(LAYOUTS)}")
+        raise UsageError(f"--layout {layout}", "an unknown layout", nearest(layout, LAYOUTS))
     if target.exists() and not target.is_dir():
         raise UsageError(str(target), "a file", "an empty or a new folder")
     if target.exists() and any(target.iterdir()):

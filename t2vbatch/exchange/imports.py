@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from t2vbatch.errors import UsageError
+from t2vbatch.errors import UsageError, nearest
 from t2vbatch.exchange.benchmarks import rules_of
 from t2vbatch.exchange.kept_media import KeptMedia, media_folder, staged
 from t2vbatch.exchange.row_ids import RowIds
@@ -58,7 +58,7 @@ def import_manifest(
         UsageError: the source cannot be read as that format, or the target exists.
     """
     if form not in FORMATS:
-        raise UsageError(f"import {form}", "an unknown format", f"one of {', '.join(FORMATS)}")
+        raise UsageError(f"import {form}", "an unknown format", nearest(form, FORMATS))
     if not source.exists():
         raise UsageError(str(source), "no such file or folder", f"a list of the format {form}")
     if rewritten is not None and form != "vbench":

@@ -88,8 +88,14 @@ def _names(row: Mapping[str, Any], prompts: Mapping[str, str]) -> list[str]:
 
 def _scores(source: Path) -> dict[str, dict[str, float]]:
     """``prompt-index``: column: value."""
+    expected = "VBench's eval_results JSON"
     try:
         content = json.loads(source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(str(source), error.strerror or str(error), expected) from None
+    except ValueError:
+        raise UsageError(str(source), "a file that is not JSON", expected) from None
+    try:
         results = [
             (dimension, entry["video_path"], float(entry["video_results"]))
             for dimension, (_, *lists) in content.items()
@@ -97,10 +103,9 @@ def _scores(source: Path) -> dict[str, dict[str, float]]:
             for entry in lists[-1]
             if set(entry) != {"long_video_cnt"}
         ]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        raise UsageError(
-            str(source), f"a file that is not a VBench result ({error!r})", "VBench's eval_results JSON"
-        ) from None
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+        reason = "JSON that is not a VBench result"
+        raise UsageError(str(source), reason, f"{expected}: {{dimension: [mean, [videos]]}}") from None
     scales = _scales(source, results)
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for dimension, path, value in results:

@@ -227,7 +227,7 @@ def test_compare_reads_the_votes_of_people(tmp_path: Path) -> None:
     assert votes["agreements"][0]["share"]["mean"] == 1
     assert "agrees with people" in typed("compare", folder, *options).output
     files[0].write_text(json.dumps(line | {"row_id": "other", "seed": 1}), "utf-8")
-    with pytest.raises(UsageError, match="1 votes, none for"):
+    with pytest.raises(UsageError, match="1 vote, none for"):
         typed("compare", folder, *options[:2])
 
 
@@ -236,16 +236,26 @@ def test_compare_reads_the_votes_of_people(tmp_path: Path) -> None:
     [
         (["nowhere"], "no such folder"),
         (["a"], "one model, only"),
+        (["two", "./two"], "the same output twice"),
         (["two", "--by", "colour"], "no such column"),
         (["two", "--by", "clip_score"], "no such column.*\n.*category"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(tmp_path: Path, arguments: list[str], message: str) -> None:
-    """No results, one model, an unknown column: one message each."""
+def test_what_cannot_be_compared_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    """No results, one model, one output twice, an unknown column: one message each."""
+    monkeypatch.chdir(tmp_path)
     output(tmp_path / "a", only=0)
     output(tmp_path / "two", one=0, other=0)
     with pytest.raises(UsageError, match=message):
-        typed("compare", str(tmp_path / arguments[0]), *arguments[1:])
+        typed("compare", *arguments)
+
+
+def test_score_takes_metrics_from_one_place(tmp_path: Path) -> None:
+    """--metrics and --job together are refused, because one of them would be ignored."""
+    with pytest.raises(UsageError, match="--job too"):
+        typed("score", str(tmp_path), "--metrics", "motion", "--job", "job.yaml")
 
 
 def test_score_refuses_a_folder_without_a_run(tmp_path: Path) -> None:

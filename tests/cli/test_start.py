@@ -72,3 +72,31 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "demo").write_text("in the way")
     with pytest.raises(UsageError, match=r"demo"):
         write(demo(tmp_path / "demo"))
+
+
+def test_init_sees_prompts_beside_a_folder_that_it_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prompts exist although the path to them from the job's new folder does not yet."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.csv").write_text("prompt\na cat\n")
+    options = ["--model", BUNDLED, "--prompts", "mine.csv"]
+    done = CliRunner().invoke(app, ["init", "new/job.yaml", *options])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "mine.csv").read_text() == "prompt\na cat\n"
+    assert load_job("new/job.yaml").manifest == str(tmp_path / "mine.csv")
+
+
+def test_init_writes_prompts_in_the_format_of_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Example prompts are a text or a CSV file; another format and an empty model are refused."""
+    monkeypatch.chdir(tmp_path)
+    call = ["init", "job.yaml", "--model", BUNDLED, "--prompts"]
+    with pytest.raises(UsageError, match=r"no such file[\s\S]*\.csv"):
+        CliRunner().invoke(app, [*call, "mine.parquet"], catch_exceptions=False)
+    assert CliRunner().invoke(app, [*call, "mine.csv"]).exit_code == 0
+    planned = CliRunner().invoke(app, ["plan", "job.yaml"], catch_exceptions=False)
+    assert "3 samples, 3 to generate" in planned.stdout
+    with pytest.raises(UsageError, match="--model"):
+        CliRunner().invoke(app, ["init", "other.yaml", "--model", ""], catch_exceptions=False)
