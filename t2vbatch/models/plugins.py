@@ -1,8 +1,10 @@
 """Classes that generate: a diffusers pipeline by its name, any other class by ``module:Name``.
 
 A plug-in is a class that is constructed with the job's model section and a device, ``Name(spec, device)``.
-Its method ``generate`` (see protocol.VideoModel) returns frames, their rate, and their sound if the model
-makes sound: ``Video(frames, 24.0, Audio(waveform, 48000))``. These attributes of the class are optional::
+Its method ``generate`` (see protocol.VideoModel) returns a list with one entry for each request: frames,
+their rate, and their sound if the model makes sound, ``Video(frames, 24.0, Audio(waveform, 48000))``; or the
+frames alone, as an array, a tensor or Pillow images; or the path of a video file. These attributes of the
+class are optional::
 
     CALL = {"num_frames": 16}   arguments that jobs and rows may set, with their defaults; without it, none
     FPS = 8.0                   frames per second, if the job does not set them
@@ -78,7 +80,7 @@ def resolve_class(where: str, name: str) -> type:
             where, f"{name}, which cannot be imported ({error})", "package.module:Name"
         ) from error
     if not isinstance(found, type):
-        raise _unknown(where, name)
+        raise _unknown(where, name) if found is None else _no_class(where, name, found)
     _check_installed(where, name)
     return found
 
@@ -87,6 +89,12 @@ def _check_installed(where: str, name: str) -> None:
     if missing := missing_backends(name):
         found = f"{name}, which needs {missing}; not installed on this machine"
         raise ModelError(where, found, fix=f"pip install {missing}")
+
+
+def _no_class(where: str, name: str, found: Any) -> ModelError:
+    kind = type(found).__name__
+    expected = "a pipeline of diffusers, or a class with generate(requests)"
+    return ModelError(where, f"{name}, which is a {kind} and not a class", expected)
 
 
 def _unknown(where: str, name: str) -> ModelError:

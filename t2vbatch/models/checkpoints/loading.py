@@ -15,6 +15,7 @@ from t2vbatch.job import Model
 from t2vbatch.media.reading import DEFAULT, Reading
 from t2vbatch.models.calls.diffusers_model import DiffusersModel
 from t2vbatch.models.calls.framewise import FramewiseModel
+from t2vbatch.models.calls.plugin_model import PluginModel
 from t2vbatch.models.checkpoints.effects import EFFECTS, NoEffectError
 from t2vbatch.models.checkpoints.ip_adapters import add_ip_adapter
 from t2vbatch.models.checkpoints.loras import add_loras
@@ -34,7 +35,7 @@ def load_model(spec: Model, facts: ModelFacts, device: str, how: Reading = DEFAU
         spec: the job's section for the model.
         facts: of the same section.
         device: ``cpu``, ``cuda``, ``cuda:1`` and the like.
-        how: how a diffusers pipeline's input media are decoded.
+        how: how media are decoded.
 
     Raises:
         ModelError: a setting has no effect on this pipeline, a file is missing, or the disk is too small.
@@ -44,8 +45,7 @@ def load_model(spec: Model, facts: ModelFacts, device: str, how: Reading = DEFAU
     found: Any = resolve_class("pipeline", facts.pipeline)
     try:
         if not is_diffusers(found):
-            model: VideoModel = found(spec, device)
-            return model
+            return PluginModel(found(spec, device), spec.fps or facts.fps, how)
         return _load(found, spec, facts, device, how)
     except torch.OutOfMemoryError as error:
         raise MemoryExceededError(f"the model does not fit: {error}") from error
