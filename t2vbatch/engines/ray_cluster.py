@@ -94,22 +94,26 @@ def _private_settings() -> Iterator[None]:
 
     Ray's driver prints messages about workers to stdout, where ``--json`` promises one object. And on Linux
     its servers listen on every interface unless clusters are disabled: see ``_start``. A Ray of our own needs
-    neither a monitor, which serves autoscalers, nor a log monitor, which sends workers' output to drivers:
-    each is a process that imports for a second while the workers load.
+    no monitor, which serves autoscalers, no log monitor, which sends workers' output to drivers, and no API
+    server, which without a dashboard only reports usage: each is a process that imports for a second while
+    the workers load, and the start of Ray waits for the API server.
     """
     before = ray_worker.print_to_stdstream, ray_constants.ENABLE_RAY_CLUSTER
     monitors = ray_node.Node.start_monitor, ray_node.Node.start_log_monitor
+    server = ray_node.Node.start_api_server
     ray_worker.print_to_stdstream = lambda data, **_: _log.info("ray: %s", "".join(data["lines"]))
-    ray_node.Node.start_monitor = _start_nothing  # type: ignore[method-assign]
-    ray_node.Node.start_log_monitor = _start_nothing  # type: ignore[method-assign]
+    ray_node.Node.start_monitor = _start_nothing  # type: ignore[method-assign, assignment]
+    ray_node.Node.start_log_monitor = _start_nothing  # type: ignore[method-assign, assignment]
+    ray_node.Node.start_api_server = _start_nothing  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
         ray_worker.print_to_stdstream, ray_constants.ENABLE_RAY_CLUSTER = before
         ray_node.Node.start_monitor, ray_node.Node.start_log_monitor = monitors  # type: ignore[method-assign]
+        ray_node.Node.start_api_server = server  # type: ignore[method-assign]
 
 
-def _start_nothing(node: ray_node.Node) -> None:
+def _start_nothing(node: ray_node.Node, **_: object) -> None:
     """In the place of a method that starts a process."""
 
 

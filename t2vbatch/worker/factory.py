@@ -3,8 +3,10 @@
 The driver makes it, and must not import torch for that: torch and diffusers take seconds to import.
 """
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from t2vbatch.job import Job
@@ -32,9 +34,24 @@ class WorkerFactory:
 
     def __call__(self, name: str, device: str, memory: Sequence[str] = ()) -> "Worker":
         """Load the model and the metrics; see Factory."""
-        # Imported here, in the worker's process.
-        from t2vbatch.worker.start import start_worker
-
-        worker = start_worker(self.job, self.model, self.facts, self.store, name, device, memory)
+        worker = _start_worker()(self.job, self.model, self.facts, self.store, name, device, memory)
         worker.encode_ahead(self.ahead)
         return worker
+
+
+@cache
+def _start_worker() -> "Callable[..., Worker]":
+    """``start_worker``, imported in the worker's process at the first call.
+
+    The import makes a million objects that live as long as the process. Searching them for garbage again and
+    again takes a sixth of the import's time, so that the collector waits, and leaves them out from then on.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        from t2vbatch.worker.start import start_worker
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
+    return start_worker
