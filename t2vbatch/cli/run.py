@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from shutil import get_terminal_size
@@ -14,7 +15,7 @@ from t2vbatch.cli.words import fitted, hanging
 from t2vbatch.errors import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from t2vbatch.commands.prepare import Prepared
     from t2vbatch.commands.repeats import Repeats
     from t2vbatch.commands.run import Result
+    from t2vbatch.engines import Engine
+    from t2vbatch.job import Job
     from t2vbatch.plan import Unit
     from t2vbatch.plan.units import Selection
 
@@ -52,6 +55,7 @@ _SHOWN_SAMPLES = 5
 
 
 def run(
+    context: typer.Context,
     job: JobFile,
     sets: Sets = None,
     as_json: Json = False,
@@ -88,16 +92,22 @@ def run(
     if dry_run:
         plan(job, sets, limit, only, as_json, update_models)
         return
+    endings: ExitStack | None = context.obj
     with Display(quiet=as_json, log_file=log_file) as display:
-        with display.checking():
-            prepared = _prepared(job, sets, update_models)
+        with display.checking((endings or ExitStack()).close):
+            from t2vbatch.job import load_job
+
+            read = load_job(job, sets or ())
+            engine = _engine(read, retry_failed, endings)
+            from t2vbatch.commands.prepare import prepare
+
+            prepared = prepare(read, update_models)
             selection = _selection(prepared, limit, only)
             from t2vbatch.commands.run import run_job
-            from t2vbatch.engines import engine_for
         print_notes(prepared.plan.notes)
         display.begin(job.stem, prepared)
         answer = (lambda repeats: True) if remake else _ask
-        result = run_job(prepared, engine_for, display.show, retry_failed, selection, answer)
+        result = run_job(prepared, engine, display.show, retry_failed, selection, answer)
     if as_json:
         typer.echo(json.dumps(_as_json(result), ensure_ascii=False))
     else:
@@ -189,6 +199,19 @@ def _prepared(job: Path, sets: list[str] | None, update_models: bool) -> "Prepar
     from t2vbatch.commands.prepare import prepare_file
 
     return prepare_file(job, sets or (), update_models)
+
+
+def _engine(job: "Job", retry_failed: bool, endings: ExitStack | None) -> "Callable[[Job], Engine]":
+    """Makes the engine. In a process that ends with the command, its Ray may start now, before the plan."""
+    from t2vbatch.commands.ahead import will_start_ray
+    from t2vbatch.engines import engine_for
+    from t2vbatch.engines.ahead import Ahead
+
+    if endings is None or not will_start_ray(job, retry_failed):
+        return engine_for
+    ahead = Ahead(job)
+    endings.callback(ahead.abandon)
+    return ahead.engine_for
 
 
 def _selection(prepared: "Prepared", limit: int | None, only: list[str] | None) -> "Selection":
