@@ -107,6 +107,9 @@ def discard_local() -> None:
     for folder in sessions.glob(f"session_*_{own.pid}"):
         if folder.stat().st_mtime >= own.create_time():  # Not that of an earlier process with this number.
             shutil.rmtree(folder, ignore_errors=True)
+            latest = folder.with_name("session_latest")
+            if latest.is_symlink() and latest.readlink().name == folder.name:
+                latest.unlink()
 
 
 @contextmanager
