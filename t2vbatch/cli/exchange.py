@@ -112,28 +112,11 @@ def import_scores(
     Example:
       t2vbatch import-scores runs/vbench results/vbench_eval_results.json
     """
-    from t2vbatch.commands.rebuild import rebuild
-    from t2vbatch.exchange import import_scores as imported
-    from t2vbatch.output.store import open_store
+    from t2vbatch.commands.import_scores import import_output_scores
 
-    store = open_store(output)
-    job = store.read_job()
-    with store.lease() as store:
-        found = imported(store.compact(), source, model, _benchmark_prompts(store))
-        store.rewrite(found.records)
-        rebuild(store, store.read_plan(), job)
+    found = import_output_scores(output, source, model)
     replaced = f", of which {found.replaced:,} replaced another value" if found.replaced else ""
     typer.echo(f"{output}: {counted(found.taken, 'score')} imported{replaced}")
-
-
-def _benchmark_prompts(store: "Store") -> dict[str, str]:
-    """row_id: the manifest's column ``prompt_en``, which has the benchmark's prompt of a rewritten one."""
-    plan = store.read_plan()
-    if "prompt_en" not in plan.extra.column_names:
-        return {}
-    own = plan.extra["prompt_en"].to_pylist()
-    rows = zip(plan.table["row_id"].to_pylist(), plan.table["row"].to_pylist(), strict=True)
-    return {row_id: str(own[row]) for row_id, row in rows if own[row] is not None}
 
 
 def track(

@@ -1,15 +1,13 @@
 """Export of an output in another tool's layout: its videos, or its scores."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow.compute as pc
 
 from t2vbatch.commands.pins import pin
 from t2vbatch.errors import UsageError, nearest
-from t2vbatch.exchange import EVALUATIONS, LAYOUTS, export, export_evaluations
+from t2vbatch.exchange import EVALUATIONS, LAYOUTS, EvaluatedRun, export, export_evaluations
 from t2vbatch.metrics.registry import known_columns
 from t2vbatch.output.store import Store, open_store
 
@@ -49,15 +47,15 @@ def export_output(
             plan, results = (table.filter(pc.equal(table["model"], model)) for table in (plan, results))
             if not plan.num_rows:
                 raise UsageError(f"--model {model}", f"no such model in {output}", "a model of the run's job")
-        count = export_evaluations(plan, results, layout, target, partial, **_about(store))
+        count = export_evaluations(_evaluated(store), plan, results, layout, target, partial)
         return Exported(count, plan.num_rows, "samples")
     count = export(store.folder, plan, results, layout, target, model, partial)
     total = pc.sum(pc.is_valid(results["video"])).as_py() or 0
     return Exported(count, total, "videos")
 
 
-def _about(store: Store) -> Mapping[str, Any]:
-    """What the layouts of scores say of the run."""
+def _evaluated(store: Store) -> EvaluatedRun:
+    """What the layouts of scores say about the run."""
     job = store.read_job()
     settings = {}
     for name, model in job.models.items():
@@ -65,10 +63,4 @@ def _about(store: Store) -> Mapping[str, Any]:
         kept = {"path": model.path, "revision": pinned.revision, "dtype": model.dtype}
         settings[name] = kept | {"call": dict(model.call)}
     better = {name: column.better for name, column in known_columns([job]).items()}
-    return {
-        "task": store.name,
-        "dataset": str(job.manifest),
-        "settings": settings,
-        "better": better,
-        "videos": store.uri,
-    }
+    return EvaluatedRun(store.name, str(job.manifest), settings, better, store.uri)

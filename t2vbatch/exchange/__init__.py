@@ -4,7 +4,7 @@ CSV, JSON Lines and Parquet lists (Open-Sora, CogVideo, Hugging Face datasets) n
 manifests, with the column names of those tools.
 """
 
-from t2vbatch.exchange.evaluations import EVALUATIONS, export_evaluations
+from t2vbatch.exchange.evaluations import EVALUATIONS, EvaluatedRun, export_evaluations
 from t2vbatch.exchange.exports import LAYOUTS, export
 from t2vbatch.exchange.imports import FORMATS, import_manifest
 from t2vbatch.exchange.scores import import_scores
@@ -13,6 +13,7 @@ __all__ = [
     "EVALUATIONS",
     "FORMATS",
     "LAYOUTS",
+    "EvaluatedRun",
     "export",
     "export_evaluations",
     "import_manifest",

@@ -25,11 +25,29 @@ import pyarrow.compute as pc
 from t2vbatch import __version__
 from t2vbatch.analysis.intervals import standard_error
 from t2vbatch.errors import UsageError, nearest
-from t2vbatch.exchange.exports import as_json
+from t2vbatch.exchange.exports import as_json, check_new_folder
 from t2vbatch.output.records import RESULTS, score_columns
-from t2vbatch.storage.writable import check_writable
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EvaluatedRun:
+    """What the files say about a run.
+
+    Attributes:
+        task: the name of the run.
+        dataset: the manifest of the run.
+        settings: model: its path, revision, dtype and call.
+        better: score: its better direction.
+        videos: the folder or URI that the paths of videos are relative to.
+    """
+
+    task: str
+    dataset: str
+    settings: Mapping[str, Mapping[str, Any]]
+    better: Mapping[str, str | None]
+    videos: str
 
 
 @dataclass(frozen=True)
@@ -37,26 +55,22 @@ class Evaluation:
     """One model of a run.
 
     Attributes:
-        task: the name of the run.
-        dataset: the manifest of the run.
         model: the model's name in the job.
-        settings: the model's path, revision, dtype and call.
         rows: rows of results.parquet in the order of the plan.
         planned: number of its samples in the plan.
         scores: the score columns.
-        better: score: its better direction.
-        videos: the folder or URI that the paths of videos are relative to.
     """
 
-    task: str
-    dataset: str
+    run: EvaluatedRun
     model: str
-    settings: Mapping[str, Any]
     rows: Sequence[Row]
     planned: int
     scores: Sequence[str]
-    better: Mapping[str, str | None]
-    videos: str
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The model's path, revision, dtype and call."""
+        return self.run.settings.get(self.model, {})
 
 
 @dataclass(frozen=True)
@@ -69,22 +83,18 @@ class _Mean:
 
 
 def export_evaluations(
+    run: EvaluatedRun,
     plan: pa.Table,
     results: pa.Table,
     layout: str,
     target: Path,
     partial: bool = False,
-    *,
-    settings: Mapping[str, Mapping[str, Any]],
-    **shared: Any,
 ) -> int:
     """Write the scores of every model into a new folder.
 
     Args:
         plan, results: as in plan.parquet and results.parquet.
         partial: write them even if samples are pending.
-        settings: model: its ``settings`` in Evaluation.
-        shared: ``task``, ``dataset``, ``better`` and ``videos`` of Evaluation.
 
     Returns:
         The number of samples.
@@ -94,9 +104,7 @@ def export_evaluations(
     """
     if layout not in EVALUATIONS:
         raise UsageError(f"--layout {layout}", "an unknown layout", nearest(layout, EVALUATIONS))
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise UsageError(str(target), "a file, or a folder that is not empty", "an empty or a new folder")
-    check_writable(str(target), target)
+    check_new_folder(target)
     results = results.filter(pc.is_valid(results["status"]))
     pending = plan.num_rows - results.num_rows
     if pending and not partial:
@@ -110,14 +118,7 @@ def export_evaluations(
     models = plan["model"].cast(pa.string()).to_pylist()
     for model in dict.fromkeys(models):
         rows = results.filter(pc.equal(results["model"], model)).to_pylist()
-        one = Evaluation(
-            model=model,
-            settings=settings.get(model, {}),
-            rows=rows,
-            planned=models.count(model),
-            scores=score_columns(results.schema),
-            **shared,
-        )
+        one = Evaluation(run, model, rows, models.count(model), score_columns(results.schema))
         EVALUATIONS[layout](one, target)
     return int(results.num_rows)
 
@@ -127,7 +128,7 @@ def lm_eval(one: Evaluation, target: Path) -> None:
 
     Every sample is a document; its video is the response.
     """
-    task = re.sub(r"\W", "_", one.task)
+    task = re.sub(r"\W", "_", one.run.task)
     folder = target / re.sub(r'["<>:/|\\?*\[\]]+', "__", one.model)
     folder.mkdir()
     time = _finished(one).replace(tzinfo=None).isoformat().replace(":", "-")
@@ -143,7 +144,7 @@ def lm_eval(one: Evaluation, target: Path) -> None:
     content = {
         "results": {task: metrics},
         "group_subtasks": {task: []},
-        "configs": {task: {"task": task, "dataset_path": one.dataset, "output_type": "generate_until"}},
+        "configs": {task: {"task": task, "dataset_path": one.run.dataset, "output_type": "generate_until"}},
         "versions": {task: 0},
         "n-shot": {task: 0},
         "higher_is_better": {task: {score: _is_higher(one, score) for score in means}},
@@ -173,10 +174,10 @@ def inspect(one: Evaluation, target: Path) -> None:
             "run_id": identity,
             "task_id": identity,
             "created": created,
-            "task": one.task,
+            "task": one.run.task,
             "dataset": {
-                "name": one.task,
-                "location": one.dataset,
+                "name": one.run.task,
+                "location": one.run.dataset,
                 "samples": len(rows),
                 "sample_ids": rows,
                 "shuffled": False,
@@ -195,7 +196,7 @@ def inspect(one: Evaluation, target: Path) -> None:
         "stats": {"started_at": _started(one).isoformat(), "completed_at": created},
         "samples": samples,
     }
-    name = f"{created.replace(':', '-')}_{re.sub(r'[^A-Za-z0-9-]+', '-', f'{one.task}-{one.model}')}"
+    name = f"{created.replace(':', '-')}_{re.sub(r'[^A-Za-z0-9-]+', '-', f'{one.run.task}-{one.model}')}"
     (target / f"{name}_{identity}.json").write_text(_indented(content), encoding="utf-8")
 
 
@@ -258,7 +259,7 @@ def _inspect_score(one: Evaluation, score: str, mean: _Mean) -> Row:
         "scored_samples": mean.videos,
         "unscored_samples": len(one.rows) - mean.videos,
         "metrics": {name: {"name": name, "value": value} for name, value in values.items()},
-        "metadata": {"better": one.better.get(score), "stderr": "clustered by prompt"},
+        "metadata": {"better": one.run.better.get(score), "stderr": "clustered by prompt"},
     }
 
 
@@ -294,11 +295,11 @@ def _document(one: Evaluation, row: Row) -> Row:
 
 
 def _video(one: Evaluation, row: Row) -> str | None:
-    return None if row["video"] is None else f"{one.videos}/{row['video']}"
+    return None if row["video"] is None else f"{one.run.videos}/{row['video']}"
 
 
 def _is_higher(one: Evaluation, score: str) -> bool | None:
-    better = one.better.get(score)
+    better = one.run.better.get(score)
     return None if better is None else better == "higher"
 
 

@@ -64,11 +64,7 @@ def export(
     """
     if layout not in LAYOUTS:
         raise UsageError(f"--layout {layout}", "an unknown layout", nearest(layout, LAYOUTS))
-    if target.exists() and not target.is_dir():
-        raise UsageError(str(target), "a file", "an empty or a new folder")
-    if target.exists() and any(target.iterdir()):
-        raise UsageError(str(target), "a folder that is not empty", "an empty or a new folder")
-    check_writable(str(target), target)
+    check_new_folder(target)
     chosen = _model(plan, layout, model)
     plan, results = (table.filter(pc.is_in(table["model"], pa.array(chosen))) for table in (plan, results))
     results = results.filter(pc.equal(results["status"], "ok"))
@@ -80,6 +76,15 @@ def export(
     _existing(folder, results)
     target.mkdir(parents=True, exist_ok=True)
     return LAYOUTS[layout](folder, results, target)
+
+
+def check_new_folder(target: Path) -> None:
+    """Raise UsageError unless the target is empty or new, and can be written."""
+    if target.exists() and not target.is_dir():
+        raise UsageError(str(target), "a file", "an empty or a new folder")
+    if target.exists() and any(target.iterdir()):
+        raise UsageError(str(target), "a folder that is not empty", "an empty or a new folder")
+    check_writable(str(target), target)
 
 
 def _benchmark(rules: VideoRules) -> Callable[[Folder, pa.Table, Path], int]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from t2vbatch.errors import UsageError
-from t2vbatch.exchange import export_evaluations
+from t2vbatch.exchange import EvaluatedRun, export_evaluations
 from t2vbatch.output.records import results_schema
 from t2vbatch.plan import PLAN
 
@@ -51,13 +51,8 @@ def tables() -> tuple[pa.Table, pa.Table]:
 
 def exported(target: Path, layout: str) -> int:
     """Export the tables; the number of samples."""
-    about: dict[str, Any] = {
-        "task": "my run",
-        "dataset": "rows.csv",
-        "better": {"clip_score": "higher"},
-        "videos": "/out",
-    }
-    return export_evaluations(*tables(), layout, target, settings={"c": {"path": "org/c"}}, **about)
+    run = EvaluatedRun("my run", "rows.csv", {"c": {"path": "org/c"}}, {"clip_score": "higher"}, "/out")
+    return export_evaluations(run, *tables(), layout, target)
 
 
 def clustered_error() -> float:
@@ -103,12 +98,12 @@ def test_inspect_gets_a_log_per_model(tmp_path: Path) -> None:
 def test_pending_samples_are_refused(tmp_path: Path, layout: str) -> None:
     """A mean over a part looks like a result, so it needs --partial."""
     plan, results = tables()
-    about: dict[str, Any] = {"task": "t", "dataset": "d", "better": {}, "videos": "v", "settings": {}}
+    run = EvaluatedRun("t", "d", {}, {}, "v")
     with pytest.raises(UsageError, match="2 pending samples of 12"):
-        export_evaluations(plan, results.slice(2), layout, tmp_path / "to", **about)
-    assert export_evaluations(plan, results.slice(2), layout, tmp_path / "to", True, **about) == 10
+        export_evaluations(run, plan, results.slice(2), layout, tmp_path / "to")
+    assert export_evaluations(run, plan, results.slice(2), layout, tmp_path / "to", True) == 10
     with pytest.raises(UsageError, match="not empty"):
-        export_evaluations(plan, results, layout, tmp_path / "to", **about)
+        export_evaluations(run, plan, results, layout, tmp_path / "to")
 
 
 def test_inspect_itself_reads_the_log(tmp_path: Path) -> None:
