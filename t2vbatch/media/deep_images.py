@@ -25,9 +25,11 @@ def deep_pixels(data: bytes, image: Image.Image) -> HdrPixels | None:
     container = _CONTAINERS.get(str(image.format))
     if container is None or image.tell():
         return None
-    with suppress(av.error.FFmpegError), av.open(io.BytesIO(data), "r", container) as file:
+    # ffmpeg shows grey of limited range as if it had the full range, and converts fewer matrices than Pillow.
+    with suppress(av.error.FFmpegError, ValueError), av.open(io.BytesIO(data), "r", container) as file:
         frame = next(file.decode(video=0))
         bits = max(part.bits for part in frame.format.components)
-        if bits > _8_BITS and (frame.width, frame.height) == image.size:
+        is_grey = container == "mov" and len(frame.format.components) == 1
+        if bits > _8_BITS and not is_grey and (frame.width, frame.height) == image.size:
             return hdr_pixels(frame)
     return None

@@ -45,6 +45,8 @@ def open_heif(data: bytes) -> Image.Image:
     except IndexError:
         raise ValueError("a HEIC file without a still image") from None
     except (OSError, SyntaxError, RuntimeError, EOFError) as error:
+        if "not identified" in str(error):  # Pillow's text for an image without a size.
+            raise ValueError("a HEIF image of a codec that is not read; convert it to PNG") from None
         raise ValueError(f"a damaged HEIC image: {str(error).strip()}") from None
     return image
 

@@ -213,11 +213,19 @@ def _full_pages(image: Any, count: int) -> Iterator[int]:
 
 def _upright(image: Image.Image, how: Reading, data: bytes) -> Image.Image:
     shown = to_srgb(image, how.background, lambda: deep_pixels(data, image))
-    orientation = image.getexif().get(0x0112)
+    orientation = _orientation(image)
     if orientation not in range(2, 9):
         return shown
     shown.getexif()[0x0112] = orientation
     return ImageOps.exif_transpose(shown)
+
+
+def _orientation(image: Image.Image) -> Any:
+    """How the EXIF of an image says that it is turned; None without EXIF, and for one that is damaged."""
+    try:
+        return image.getexif().get(0x0112)
+    except Exception:
+        return None  # The pixels are complete: they are loaded before. Pillow raises many kinds of exception.
 
 
 def _unknown(data: bytes) -> str:
@@ -251,4 +259,7 @@ def _refuse_plain_ycbcr(image: Any) -> None:
 def _reason(error: Exception) -> str:
     if isinstance(error, AssertionError):  # Pillow asserts that a PNG with a palette image has the palette
         return "a broken image"
-    return str(error).strip() or type(error).__name__
+    reason = str(error).strip() or type(error).__name__
+    return (
+        f"a damaged image, or one of a codec that is not read ({reason})" if "decoder" in reason else reason
+    )

@@ -155,11 +155,13 @@ def hdr_png(kind: int, pixels: npt.NDArray[np.float64]) -> bytes:
     return png(raw, (WIDTH, HEIGHT), 16, kind, (b"cICP", bytes((9, 16, 0, 1))))
 
 
-def hdr_avif(folder: Path, pixels: npt.NDArray[np.float64], pixel_range: str) -> bytes:
-    """An AVIF of 10 bits of PQ."""
+def hdr_avif(
+    folder: Path, pixels: npt.NDArray[np.float64], pixel_range: str, matrix: str = "bt2020nc"
+) -> bytes:
+    """An AVIF of 10 bits of PQ. ``matrix``: ffmpeg's name of a matrix with the numbers of BT.2020."""
     encoder = ("-c:v", "libaom-av1", "-crf", "0", "-cpu-used", "8", "-still-picture", "1")
     convert = f"scale=out_color_matrix=bt2020nc:out_range={pixel_range},format=yuv444p10le"
-    tags = f"setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc:range={pixel_range}"
+    tags = f"setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace={matrix}:range={pixel_range}"
     video = hdr(folder / "a.mkv", pixels, "smpte2084")
     return ffmpeg(folder / "a.avif", f"-i {video} -vf {convert},{tags}", " ".join(encoder)).read_bytes()
 
@@ -183,6 +185,13 @@ def test_all_bits_of_an_hdr_avif_are_tone_mapped(tmp_path: Path, pixel_range: st
     assert np.percentile(np.abs(shown - expected), 95) <= 4
     steps = np.asarray(decode_image(hdr_avif(tmp_path, slope(), pixel_range)))[0, :, 0]
     assert len(np.unique(steps)) > 11
+
+
+def test_an_hdr_avif_that_ffmpeg_cannot_convert_has_eight_bits(tmp_path: Path) -> None:
+    """A matrix that is derived from the primaries is converted by Pillow."""
+    white = np.full((HEIGHT, WIDTH, 3), 0.5807)
+    data = hdr_avif(tmp_path, white, "pc", "chroma-derived-nc")
+    assert abs(level(np.asarray(decode_image(data))) - 214) <= 3
 
 
 def test_the_peak_of_an_hdr_png_is_that_of_the_file() -> None:

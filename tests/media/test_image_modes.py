@@ -296,6 +296,14 @@ def test_hdr_of_an_avif_comes_before_its_profile(transfer: int) -> None:
     assert abs(shown - {16: 178, 18: 139}[transfer]) <= 3
 
 
+def test_a_damaged_exif_turns_nothing() -> None:
+    """A PNG whose EXIF text is damaged, as some converters write it, has its pixels."""
+    chunk = (b"tEXt", b"Raw profile type exif\0\nexif\n      12\n4578696600004d4dzz\n")
+    data = png(PIXEL, (1, 1), 8, 2, chunk)
+    assert image_fault(data) is None
+    assert row(data).tolist() == [[180, 80, 80]]
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
 def test_cmyk_becomes_rgb(kind: str) -> None:
     """Without a profile, red in CMYK becomes red in RGB."""
