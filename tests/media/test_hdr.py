@@ -191,7 +191,8 @@ def test_an_hdr_avif_that_ffmpeg_cannot_convert_has_eight_bits(tmp_path: Path) -
     """A matrix that is derived from the primaries is converted by Pillow."""
     white = np.full((HEIGHT, WIDTH, 3), 0.5807)
     data = hdr_avif(tmp_path, white, "pc", "chroma-derived-nc")
-    assert abs(level(np.asarray(decode_image(data))) - 214) <= 3
+    # In 8 bits a step of PQ is six steps of sRGB.
+    assert np.abs(np.asarray(decode_image(data)).astype(int) - 214).max() <= 12
 
 
 def test_the_peak_of_an_hdr_png_is_that_of_the_file() -> None:
