@@ -20,6 +20,8 @@ _DISTINCT = 12
 def breakdowns(results: pa.Table, columns: Sequence[str], scores: Sequence[str]) -> dict[str, Any]:
     """Mean scores of each model by each value of each column that has at least two values.
 
+    As in the leaderboard, only ok videos count: a degenerate video may have scores, and they are left out.
+
     Returns:
         ``{column: {"groups": [...], "total": int, "cells": {score: {model: [cell or None, ...]}}}}``.
         A group is ``{"label": text, "value": text}`` or ``{"label": text, "range": [low, high]}``;
@@ -29,7 +31,7 @@ def breakdowns(results: pa.Table, columns: Sequence[str], scores: Sequence[str])
     scores = [score for score in scores if results[score].null_count < results.num_rows]
     if not scores:
         return {}
-    frame = results.select(["model", "row_id", *scores]).to_pandas()
+    frame = results.select(["model", "row_id", "status", *scores]).to_pandas()
     found = {}
     for name in columns:
         groups, codes = _groups(results[name].to_pandas())
@@ -75,7 +77,8 @@ def _ranges(values: pd.Series) -> tuple[list[dict[str, Any]], np.ndarray[Any, np
 
 
 def _cells(frame: pd.DataFrame, codes: Any, score: str, groups: int) -> dict[str, list[list[float] | None]]:
-    scored = frame.assign(group=codes)[frame[score].notna() & (codes >= 0) & (codes < groups)]
+    counted = (frame["status"] == "ok") & frame[score].notna()
+    scored = frame.assign(group=codes)[counted & (codes >= 0) & (codes < groups)]
     cells: dict[str, list[list[float] | None]] = {
         str(name): [None] * groups for name in frame["model"].unique()
     }

@@ -199,6 +199,20 @@ def test_a_breakdown_has_groups_for_texts_numbers_and_flags() -> None:
     assert mean == pytest.approx(sum(row["clip_score"] for row in of_group) / 20)
 
 
+def test_a_breakdown_leaves_out_the_scores_of_degenerate_videos() -> None:
+    """A mean of the breakdown covers ok videos only, as that of the leaderboard does."""
+    rows = results(["a"], ["one", "two", "three", "four"], 1)
+    rows[0] |= {"status": "degenerate", "clip_score": 99.0}
+    found = breakdowns(table(rows), EXTRA.names, ["clip_score"])["category"]
+    mean, videos, prompts = found["cells"]["clip_score"]["a"][found["groups"].index(group("sliding"))]
+    assert (mean, videos, prompts) == (rows[2]["clip_score"], 1, 1)
+
+
+def group(label: str) -> dict[str, str]:
+    """The group of a text."""
+    return {"label": label, "value": label}
+
+
 def test_a_breakdown_leaves_out_what_has_no_groups() -> None:
     """A column of one value has no breakdown; missing values are a group."""
     rows = results(["a"], ["one", "two", "three"], 1)

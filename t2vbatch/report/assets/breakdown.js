@@ -26,7 +26,7 @@ const breakdown = (() => {
     const { groups, total, cells } = breakdowns[name];
     const shown = models.filter((model) => cells[score.name][model]);
     place.replaceChildren(table(name, score, groups, shown, cells[score.name]));
-    const parts = ["Mean over videos; a stronger colour is a " + (score.better ? "better" : "higher") + " mean. A click shows the videos."];
+    const parts = ["Mean over ok videos; a stronger colour is a " + (score.better ? "better" : "higher") + " mean. A click shows the videos."];
     if (total > groups.length) parts.push(`The ${groups.length} most frequent of ${total} values.`);
     parts.push(`°: fewer than ${FEW_PROMPTS} prompts.`);
     document.getElementById("breakdown-note").textContent = parts.join(" ");

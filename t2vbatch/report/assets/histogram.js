@@ -16,7 +16,7 @@ function histogram(name) {
     figure.append(element("p", "note", "None of these samples has this score."));
     return figure;
   }
-  title.append(element("span", "soft", ` ${many(samples.length, "video")}`));
+  title.append(element("span", "soft", ` ${many(samples.length, "video")}${degenerates(samples)}`));
   if (new Set(allSamples.map((sample) => value(sample, name)).filter((found) => found !== null)).size === 1) {
     figure.append(element("p", "note", `Every value is ${scoreText(samples[0], name)}.`));
     return figure;
@@ -33,6 +33,12 @@ function histogram(name) {
   axis.append(...[low, (low + high) / 2, high].map((tick) => element("span", "", number(tick))));
   figure.append(frame, axis);
   return figure;
+}
+
+// The leaderboard leaves their scores out; the histogram shows them, because its bars lead to the videos.
+function degenerates(samples) {
+  const found = samples.filter((sample) => value(sample, "status") === "degenerate");
+  return found.length ? `, ${counted(found.length)} degenerate` : "";
 }
 
 function outlines(counts, tallest) {
