@@ -37,8 +37,8 @@ def extreme(results: pa.Table, score: str, count: int, largest: bool) -> pa.Tabl
 
 
 def caption(row: dict[str, Any], scores: Sequence[str]) -> tuple[str, str]:
-    """Prompt, and model, seed and scores, of one row of the results."""
-    facts = [row["model"], f"seed {row['seed']}"]
+    """Prompt, and model, seed and scores, of one row of the results; a status that is not ok is named."""
+    facts = [row["model"], *([row["status"]] if row["status"] != "ok" else []), f"seed {row['seed']}"]
     facts += [f"{name} {row[name]:.4g}" for name in scores if row[name] is not None]
     return row["prompt"] or row["row_id"], " \N{MIDDLE DOT} ".join(facts)
 

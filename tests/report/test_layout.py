@@ -93,6 +93,25 @@ def test_a_box_without_a_video_has_the_shape_of_the_videos(page: Page, address: 
     assert failed["width"] == pytest.approx(2 * failed["height"], rel=0.05)
 
 
+def test_a_prompt_is_written_in_the_direction_of_its_script(page: Page, tmp_path: Path) -> None:
+    """An Arabic prompt begins at the right of its card, an English one at the left."""
+    rows = results(["a"], ["\u0642\u0637\u0629 \u062d\u0645\u0631\u0627\u0621", "a cat"], 1)
+    page.goto(f"{write_output(tmp_path, rows).as_uri()}#view=gallery")
+    prompts = page.locator(".card .prompt")
+    left, right = (prompts.nth(at).evaluate(BESIDE) for at in (0, 1))
+    assert left[0] > 20 > left[1]
+    assert right[0] < 20 < right[1]
+
+
+BESIDE = """(prompt) => {
+  const range = document.createRange();
+  range.selectNodeContents(prompt);
+  const [text, box] = [range.getBoundingClientRect(), prompt.getBoundingClientRect()];
+  return [text.left - box.left, box.right - text.right];
+}"""
+"""Pixels to the left and to the right of the text of a prompt."""
+
+
 def test_the_number_of_a_sample_stays_on_one_line(page: Page, address: str) -> None:
     """Beside a long name of a model the number of the sample is not broken."""
     page.goto(f"{address}#view=gallery")

@@ -91,3 +91,9 @@ def test_a_font_of_the_machine_is_used(tmp_path: Path, monkeypatch: pytest.Monke
     assert [path.name for path in found] == ["Some-Regular.ttf", "broken.otf", "Some-Bold.ttf"]
     assert not fonts._has(tmp_path / "broken.otf", "a")
     assert fonts._has(tmp_path / "Some-Bold.ttf", "a")
+
+
+def test_small_letters_are_spaced_as_large_ones() -> None:
+    """A line at 12 pixels has the proportions of the font: letters do not snap to whole pixels."""
+    line = line_of("a slow tracking shot of a motion blur")
+    assert width_of(line, 12) == pytest.approx(width_of(line, 120) / 10, rel=0.01)
