@@ -15,7 +15,7 @@ from t2vbatch.report.fonts import font_for, is_invisible, load
 
 _ELLIPSIS = "..."
 _FINE = 4
-"""Text is drawn so many times as large, and reduced: at 12 pixels, whole pixels space the letters unevenly."""
+"""Text is drawn this many times larger and then reduced. Whole pixels would space small letters unevenly."""
 
 
 @dataclass(frozen=True)
