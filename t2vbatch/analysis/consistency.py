@@ -73,4 +73,5 @@ def _rounded(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def clusters(votes: Iterable[Vote]) -> npt.NDArray[np.int64]:
+    """The row of each vote as an integer, shape (N,): votes on one row are not independent."""
     return np.unique([vote.row_id for vote in votes], return_inverse=True)[1].astype(np.int64)

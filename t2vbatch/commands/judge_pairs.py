@@ -44,6 +44,7 @@ class Pair:
 
     @property
     def key(self) -> tuple[str, int, str, str]:
+        """Row, seed and both models; a file has one vote for each key."""
         return self.row_id, self.seed, self.left.model, self.right.model
 
 

@@ -70,6 +70,7 @@ class VoteWriter:
         self._own = {"judge": judge.file().name, "settings": judge.settings()}
 
     def add(self, pair: Pair, result: Mapping[str, Any]) -> None:
+        """Write the vote on a pair: ``answers`` to both questions, or ``p_left`` without a question."""
         answers = result.get("answers", [result["p_left"]])
         # A judge that changes its mind with the positions has no winner.
         sides = {(answer > 0.5) - (answer < 0.5) for answer in answers}

@@ -43,6 +43,7 @@ class Counts:
 
     @property
     def pending(self) -> int:
+        """Number of samples without a record."""
         return self.planned - self.ok - self.degenerate - self.failed
 
 

@@ -20,7 +20,7 @@ from t2vbatch.engines.loop import run_loop
 from t2vbatch.engines.protocol import Ending, P, RunCallbacks
 from t2vbatch.engines.ray_cluster import connected, draining_nodes, node_kinds, nodes, stderr_tail
 from t2vbatch.engines.worker_process import WorkerProcess
-from t2vbatch.errors import JobError, RunError
+from t2vbatch.errors import CrashError, JobError, RunError
 from t2vbatch.job import Job
 from t2vbatch.plan import Unit
 from t2vbatch.schedule import Event, RunLimits, Scheduler
@@ -325,4 +325,4 @@ def _failure(error: RayError) -> Failure:
     reason = because[0] if because else lines[-1]
     pid = re.search(r"^\s*pid: (\d+)$", str(error), re.MULTILINE)
     details = "\n".join([str(error), *(stderr_tail(int(pid[1])) if pid else [])])
-    return Failure("CrashError", reason.partition(" Some common causes include")[0], details)
+    return Failure(CrashError.__name__, reason.partition(" Some common causes include")[0], details)

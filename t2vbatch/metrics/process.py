@@ -53,6 +53,7 @@ class Process:
         self._rest = b""
 
     def alive(self) -> bool:
+        """Whether the program still runs."""
         return self._process.poll() is None
 
     def ask(self, request: Mapping[str, Any], timeout_s: float, same_id: bool = False) -> Mapping[str, Any]:

@@ -283,6 +283,7 @@ def _check_text(name: str, value: str) -> None:
 
 
 def are_scores(found: Mapping[str, Any]) -> bool:
+    """Whether each value is a number that a float column holds, or None."""
     return all(value is None or _fits(value, float) for value in found.values())
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from t2vbatch.errors import CrashError, DeadlineError
 from t2vbatch.schedule.limits import RunLimits
 from t2vbatch.schedule.together import SHORT_S, TOGETHER_S, units_at_once
 from t2vbatch.worker.protocol import Failure
@@ -183,15 +184,15 @@ class WorkerState:
             return WorkerFault(late, _late("finishing", limits))
         if limits.silence_s is not None and now - self.last_seen > limits.silence_s:
             silent = f"the process did not answer for {limits.silence_s:g} s"
-            return WorkerFault(self.in_progress(limits), Failure("CrashError", silent))
+            return WorkerFault(self.in_progress(limits), Failure(CrashError.__name__, silent))
         return None
 
 
 def _slow_load(limits: RunLimits) -> Failure:
     slow = f"loading the model exceeded its deadline of {limits.load_s:g} s (workers.load_timeout_s)"
-    return Failure("DeadlineError", slow)
+    return Failure(DeadlineError.__name__, slow)
 
 
 def _late(done: str, limits: RunLimits) -> Failure:
     late = f"{done} exceeded its deadline of {limits.timeout_s:g} s and did not stop"
-    return Failure("DeadlineError", late)
+    return Failure(DeadlineError.__name__, late)

@@ -44,7 +44,8 @@ class Part(Protocol):
     name: str
     module: nn.Module
 
-    def loss(self, rng: random.Random, batch: int) -> tuple[Tensor, Metrics]: ...
+    def loss(self, rng: random.Random, batch: int) -> tuple[Tensor, Metrics]:
+        """The loss of one step on ``batch`` examples, as a scalar to differentiate, and numbers to report."""
 
 
 def fit(
