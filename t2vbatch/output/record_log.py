@@ -217,9 +217,10 @@ class RecordLog:
 
     def _list(self) -> _Listing:
         # Small records first: one that is folded before the second listing is in a segment of that listing.
-        small = sorted(self._folder.names(_NEW))
+        # Not sorted: a disk deletes a million files a quarter faster in the order of its listing.
+        small = tuple(self._folder.names(_NEW))
         segments, void = self._segments()
-        return _Listing(segments, tuple(small), void)
+        return _Listing(segments, small, void)
 
     def _segments(self) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
         """The valid segments by generation, and the names of the void ones."""
