@@ -13,7 +13,8 @@ import logging
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import ray
 from ray._common.utils import get_default_ray_temp_dir
 from ray._private import node as ray_node
 from ray._private import ray_constants
+from ray._private import services as ray_services
 from ray._private import state as ray_state
 from ray._private import worker as ray_worker
 from ray.exceptions import AuthenticationError
@@ -36,6 +38,9 @@ _log = logging.getLogger(__name__)
 OBJECT_STORE_BYTES = 2**28
 """Enough for input images and videos on their way to workers; frames and results stay in the workers. Ray's
 default is a third of the memory, which is more than a container's /dev/shm has."""
+
+_NODE_START_S = 120.0
+"""The longest time in which a node of ours may start. A machine without other work needs 2 s."""
 
 STDERR_LINES = 40
 """Lines of a dead process's stderr that go into the record: Python's stack at a segmentation fault has 20."""
@@ -120,21 +125,41 @@ def _private_settings() -> Iterator[None]:
     its servers listen on every interface unless clusters are disabled: see ``_start``. A Ray of our own needs
     no monitor, which serves autoscalers, no log monitor, which sends workers' output to drivers, and no API
     server, which without a dashboard only reports usage: each is a process that imports for a second while
-    the workers load, and the start of Ray waits for the API server.
+    the workers load, and the start of Ray waits for the API server. And Ray gives a node 30 s to report its
+    start, which a machine that other programs keep busy may exceed.
     """
     before = ray_worker.print_to_stdstream, ray_constants.ENABLE_RAY_CLUSTER
     monitors = ray_node.Node.start_monitor, ray_node.Node.start_log_monitor
+    get_node = ray_services.get_node
     server = ray_node.Node.start_api_server
     ray_worker.print_to_stdstream = lambda data, **_: _log.info("ray: %s", "".join(data["lines"]))
     ray_node.Node.start_monitor = _start_nothing  # type: ignore[method-assign, assignment]
     ray_node.Node.start_log_monitor = _start_nothing  # type: ignore[method-assign, assignment]
     ray_node.Node.start_api_server = _start_nothing  # type: ignore[method-assign, assignment]
+    ray_services.get_node = _repeated(get_node)
     try:
         yield
     finally:
         ray_worker.print_to_stdstream, ray_constants.ENABLE_RAY_CLUSTER = before
         ray_node.Node.start_monitor, ray_node.Node.start_log_monitor = monitors  # type: ignore[method-assign]
+        ray_services.get_node = get_node
         ray_node.Node.start_api_server = server  # type: ignore[method-assign]
+
+
+def _repeated(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
+    """Asks for a node until it has reported its start. Raises RuntimeError where that takes too long."""
+
+    def ask(address: str, node_id: str) -> Any:
+        until = time.monotonic() + _NODE_START_S
+        while True:
+            try:
+                return get_node(address, node_id)
+            except RuntimeError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(0.1)
+
+    return ask
 
 
 def _start_nothing(node: ray_node.Node, **_: object) -> None:
@@ -155,9 +180,7 @@ def _start(job: Job, options: Mapping[str, Any]) -> None:
             _system_config={"prestart_worker_first_driver": False},
             **options,
         )
-    except (
-        Exception
-    ) as error:  # Ray raises a bare Exception, for example where a slow machine took over 30 s.
+    except Exception as error:  # Ray raises a bare Exception, for example where a node does not start.
         raise RunError(f"Ray could not be started on this machine: {error}") from error
 
 

@@ -9,6 +9,7 @@ import pytest
 import ray
 from packaging.requirements import Requirement
 from packaging.version import Version
+from ray._private import services as ray_services
 
 from t2vbatch.engines import ray_cluster
 
@@ -54,6 +55,26 @@ def test_the_node_knows_its_log_folder() -> None:
     """``ray_worker._global_node`` is a Node of Ray with ``get_logs_dir_path``."""
     node = importlib.import_module("ray._private.node").Node
     assert hasattr(node, "get_logs_dir_path"), f"Ray {ray.__version__}: Node has no get_logs_dir_path"
+
+
+def test_a_node_that_starts_late_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that has not reported its start yet is asked for again, until the time for that is over."""
+    asked: list[str] = []
+
+    def get_node(address: str, node_id: str) -> str:
+        asked.append(node_id)
+        if len(asked) != 3:
+            raise RuntimeError("no node")
+        return "alive"
+
+    monkeypatch.setattr(ray_services, "get_node", get_node)
+    with vars(ray_cluster)["_private_settings"]():
+        assert vars(ray_services)["get_node"]("address", "node") == "alive"
+        monkeypatch.setattr(ray_cluster, "_NODE_START_S", -1.0)
+        with pytest.raises(RuntimeError, match="no node"):
+            vars(ray_services)["get_node"]("address", "node")
+    assert asked == ["node"] * 4
+    assert vars(ray_services)["get_node"] is get_node
 
 
 def test_the_installed_ray_is_one_that_the_project_allows() -> None:
