@@ -61,7 +61,7 @@ class Missing:
                 return Missing("drop")
             case ("impute", ":", value) if _is_number(value):
                 return Missing("impute", float(value))
-        raise UsageError("--missing", text, "bounds, worst, drop or impute:VALUE with a finite number")
+        raise UsageError("--missing", text, "bounds, worst, drop or impute:VALUE with a number")
 
 
 @dataclass(frozen=True)
@@ -323,7 +323,8 @@ def _floats(column: pa.ChunkedArray) -> FloatArray:
 
 
 def _is_number(text: str) -> bool:
+    """Whether the text is a number that a mean can use."""
     try:
-        return bool(np.isfinite(float(text)))
+        return abs(float(text)) <= LARGEST
     except ValueError:
         return False

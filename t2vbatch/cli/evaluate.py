@@ -15,7 +15,7 @@ from t2vbatch.cli.consent import confirm_code
 from t2vbatch.cli.display import Display, print_notes
 from t2vbatch.cli.inspect import Output
 from t2vbatch.cli.run import Json, terminal_width
-from t2vbatch.cli.words import fitted
+from t2vbatch.cli.words import fitted, printable
 from t2vbatch.errors import UsageError, counted
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def _print_compared(
 
     for label, part in compared.groups.items():
         if by:
-            typer.echo(f"{'% ' if form == 'latex' else ''}{by}: {label}")
+            typer.echo(f"{'% ' if form == 'latex' else ''}{by}: {printable(label)}")
         show(render_comparison(part, form, width))
         if goal is not None:
             show(render_plan(part, goal, form, width), "\n")

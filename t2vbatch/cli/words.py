@@ -28,6 +28,11 @@ def fitted(text: str, width: int) -> str:
     return "\n".join(lines)
 
 
+def printable(text: str) -> str:
+    """A text of a manifest for a terminal: line ends and control characters are spaces."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def hanging(head: str, text: str, width: int) -> str:
     """The head and the text beside it, broken at spaces; further lines begin below the text.
 

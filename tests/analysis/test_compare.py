@@ -220,9 +220,11 @@ def test_missing_scores_follow_the_named_policy(missing: str, mean: float, n: in
     assert (pair.n, pair.filled, pair.bounds) == (n, filled, None)
 
 
-@pytest.mark.parametrize("text", ["zero", "impute", "impute:", "impute:nan", "worst:1", "bounds:"])
+@pytest.mark.parametrize(
+    "text", ["zero", "impute", "impute:", "impute:nan", "impute:1e300", "worst:1", "bounds:"]
+)
 def test_an_unknown_policy_is_rejected(text: str) -> None:
-    """Only the four policies are accepted, and impute needs a finite number."""
+    """Only the four policies are accepted, and impute needs a number that a mean can use."""
     with pytest.raises(UsageError, match="--missing"):
         Missing.parse(text)
 

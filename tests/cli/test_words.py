@@ -2,7 +2,7 @@
 
 import pytest
 
-from t2vbatch.cli.words import hanging, reflowed
+from t2vbatch.cli.words import hanging, printable, reflowed
 
 _TEXT = "How well the frames match the prompt, by a network that has seen many pairs."
 
@@ -26,3 +26,8 @@ def test_a_docstring_keeps_its_paragraphs(width: int) -> None:
     assert shown.endswith("\nSource: a paper.")
     assert max(map(len, shown.splitlines())) <= width
     assert shown.split() == text.split()
+
+
+def test_a_manifests_text_cannot_control_the_terminal() -> None:
+    """Escape sequences and line ends become spaces; letters of every script stay."""
+    assert printable("ünï \x1b[31mred\nnext") == "ünï  [31mred next"

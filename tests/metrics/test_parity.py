@@ -5,6 +5,7 @@ with the metrics: they pass one frame at a time through the networks' own classe
 Pillow for pixels. A new metric needs one too.
 """
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ VIDEOS = {
     "16:9": drifting(10, 72, 128, 1),
     "odd-sized": drifting(7, 37, 53, 2),
     "one frame": drifting(1, 45, 80, 3),
+    "two frames, 9:16": drifting(2, 96, 54, 4),
+    "black": Video(np.zeros((3, 36, 64, 3), np.uint8), fps=10),
 }
 
 
@@ -88,9 +91,17 @@ def clip_images(folder: Path, images: list[Image.Image]) -> list[torch.Tensor]:
         ]
 
 
+def clip_tokens(folder: Path) -> dict[str, Any]:
+    """The ids of the prompt, cut to what the text encoder reads, with the end token as the last one."""
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    ids = tokenizer(PROMPT, truncation=False)["input_ids"]
+    limit = json.loads((folder / "config.json").read_text())["text_config"]["max_position_embeddings"]
+    return {"input_ids": torch.tensor([ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]]])}
+
+
 def clip_text(folder: Path) -> torch.Tensor:
     model: Any = CLIPModel.from_pretrained(folder)
-    tokens = AutoTokenizer.from_pretrained(folder)(PROMPT, return_tensors="pt")
+    tokens = clip_tokens(folder)
     with torch.no_grad():
         return torch.as_tensor(model.get_text_features(input_ids=tokens["input_ids"]).pooler_output[0])
 
@@ -163,7 +174,7 @@ def xclip_score(case: Case) -> Expected:
     last = len(case.frames) - 1
     frames = [case.frames[round(last * step / 3)] for step in range(4)]
     pixels = CLIPImageProcessorPil.from_pretrained(folder)(frames, return_tensors="pt")["pixel_values"]
-    tokens = AutoTokenizer.from_pretrained(folder)(PROMPT, return_tensors="pt")
+    tokens = clip_tokens(folder)
     with torch.no_grad():
         output = model(input_ids=tokens["input_ids"], pixel_values=pixels[None])
     return {"xclip_score": 100 * max((output.logits_per_video / model.logit_scale.exp()).item(), 0)}
@@ -288,6 +299,25 @@ def test_every_metric_has_a_parity_case() -> None:
 def test_a_metric_is_its_definition(name: str, shape: str, folders: dict[str, Path]) -> None:
     """The metric agrees with the independent computation on each shape of video."""
     check(name, VIDEOS[shape], folders)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "the red ball rolls over wet grass " * 150,
+        "\N{BALLOON}\N{BALLOON} ball \N{FAMILY}",
+        "כדור אדום מתגלגל",
+        "a\n\tb  \x07",
+    ],
+    ids=["1000 tokens", "emoji", "right to left", "control characters"],
+)
+@pytest.mark.parametrize("name", [*OF_TEXT, "siglip_score"])
+def test_a_metric_of_text_is_its_definition_for_every_prompt(
+    name: str, prompt: str, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long, pictorial, right-to-left and unprintable prompts have the value of the independent one."""
+    monkeypatch.setattr(sys.modules[__name__], "PROMPT", prompt)
+    check(name, VIDEOS["odd-sized"], folders)
 
 
 def test_siglip_score_is_its_definition_with_every_tokenizer(siglip: Path, folders: dict[str, Path]) -> None:

@@ -90,6 +90,7 @@ KEPT = {
     "background_consistency": ("clip.load",),
     "color": ("DenseCaptioning",),
     "dynamic_degree": ("DynamicDegree",),
+    "human_action": ("create_model", "torch.load"),
     "i2v_background": ("dreamsim",),
     "i2v_subject": ("torch.hub.load",),
     "imaging_quality": ("MUSIQ",),
