@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from t2vbatch.analysis.compare import Missing, largest_p
 from t2vbatch.analysis.correlation import spearman
-from t2vbatch.analysis.intervals import Interval, mean_interval
+from t2vbatch.analysis.intervals import Interval, mean_interval, share_interval
 from t2vbatch.analysis.paired_test import ANYTIME
 from t2vbatch.analysis.pairing import ModelScores, join, paired
 from t2vbatch.analysis.sequential import anytime_p
@@ -43,6 +43,7 @@ SEEDS = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (1, 5))
 """The least and the most videos per prompt of a set."""
 SEED_NOISE = 0.3
 """Standard deviation of the noise between the videos of a prompt, relative to that between prompts."""
+SHARES = (0.5, 0.7, 0.9, 0.95)
 LOOK_EVERY = 10
 """Prompts between two looks at growing data."""
 EFFECT = 0.5
@@ -75,6 +76,13 @@ def coverage(noise: str, prompts: int, seeds: tuple[int, int], sets: int) -> flo
         within = random.normal(0, SEED_NOISE * between.std(), len(clusters))
         hits += _covers(mean_interval(between[clusters] + within, clusters), mean)
     return hits / sets
+
+
+def share_coverage(share: float, prompts: int, sets: int) -> float:
+    """The share of data sets of scores of 0 and 1 whose interval covers the true share."""
+    random, clusters = np.random.default_rng([prompts, round(100 * share)]), np.arange(prompts)
+    values = (random.random((sets, prompts)) < share).astype(float)
+    return sum(_covers(share_interval(one, clusters), share) for one in values) / sets
 
 
 def false_positives(noise: str, prompts: int, seeds: tuple[int, int], tests: int, sets: int) -> float:
@@ -198,6 +206,8 @@ def main() -> None:
     for seeds in SEEDS:
         rows = {noise: [coverage(noise, prompts, seeds, sets) for prompts in PROMPTS] for noise in NOISES}
         print(table(f"Coverage of 95% intervals in percent, {_videos(seeds)}", rows), flush=True)
+    rows = {f"{share}": [share_coverage(share, prompts, sets) for prompts in PROMPTS] for share in SHARES}
+    print(table("Coverage of 95% intervals of shares in percent, by the true share", rows), flush=True)
     for tests, seeds in product((1, TESTS), (SEEDS[0], SEEDS[-1])):
         rows = {
             noise: [false_positives(noise, prompts, seeds, tests, sets) for prompts in PROMPTS]
