@@ -59,7 +59,7 @@ def connected(job: Job) -> Iterator[None]:
         yield
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    with _private_settings():
+    with _private_settings(), patient_start():
         if job.ray.address is not None:
             _join(job.ray.address, quiet)
         else:
@@ -125,25 +125,32 @@ def _private_settings() -> Iterator[None]:
     its servers listen on every interface unless clusters are disabled: see ``_start``. A Ray of our own needs
     no monitor, which serves autoscalers, no log monitor, which sends workers' output to drivers, and no API
     server, which without a dashboard only reports usage: each is a process that imports for a second while
-    the workers load, and the start of Ray waits for the API server. And Ray gives a node 30 s to report its
-    start, which a machine that other programs keep busy may exceed.
+    the workers load, and the start of Ray waits for the API server.
     """
     before = ray_worker.print_to_stdstream, ray_constants.ENABLE_RAY_CLUSTER
     monitors = ray_node.Node.start_monitor, ray_node.Node.start_log_monitor
-    get_node = ray_services.get_node
     server = ray_node.Node.start_api_server
     ray_worker.print_to_stdstream = lambda data, **_: _log.info("ray: %s", "".join(data["lines"]))
     ray_node.Node.start_monitor = _start_nothing  # type: ignore[method-assign, assignment]
     ray_node.Node.start_log_monitor = _start_nothing  # type: ignore[method-assign, assignment]
     ray_node.Node.start_api_server = _start_nothing  # type: ignore[method-assign, assignment]
-    ray_services.get_node = _repeated(get_node)
     try:
         yield
     finally:
         ray_worker.print_to_stdstream, ray_constants.ENABLE_RAY_CLUSTER = before
         ray_node.Node.start_monitor, ray_node.Node.start_log_monitor = monitors  # type: ignore[method-assign]
-        ray_services.get_node = get_node
         ray_node.Node.start_api_server = server  # type: ignore[method-assign]
+
+
+@contextmanager
+def patient_start() -> Iterator[None]:
+    """Give nodes that start in the block two minutes: the 30 s of Ray are too short on a busy machine."""
+    get_node = ray_services.get_node
+    ray_services.get_node = _repeated(get_node)
+    try:
+        yield
+    finally:
+        ray_services.get_node = get_node
 
 
 def _repeated(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:

@@ -68,7 +68,7 @@ def test_a_node_that_starts_late_is_awaited(monkeypatch: pytest.MonkeyPatch) -> 
         return "alive"
 
     monkeypatch.setattr(ray_services, "get_node", get_node)
-    with vars(ray_cluster)["_private_settings"]():
+    with ray_cluster.patient_start():
         assert vars(ray_services)["get_node"]("address", "node") == "alive"
         monkeypatch.setattr(ray_cluster, "_NODE_START_S", -1.0)
         with pytest.raises(RuntimeError, match="no node"):

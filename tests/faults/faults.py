@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ray.cluster_utils import Cluster
 
+from t2vbatch.engines.ray_cluster import patient_start
 from tests.faults.invariants import PATIENCE_S, JobUnderTest
 
 Inject = Callable[[JobUnderTest, int], None]
@@ -288,8 +289,9 @@ def fails_alike(job: JobUnderTest, number: int) -> None:
 def _on_two_nodes(point: str, job: JobUnderTest, number: int) -> None:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     try:
-        for _ in range(2):
-            cluster.add_node(num_cpus=1)
+        with patient_start():
+            for _ in range(2):
+                cluster.add_node(num_cpus=1)
         job.address = cluster.address
         job.write()
         at(point, 3, (0,))(job, number)
