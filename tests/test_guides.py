@@ -129,6 +129,9 @@ def test_the_code_that_reads_results(tmp_path: Path) -> None:
     """pandas, pyarrow and the arithmetic of costs print their tables."""
     _job(tmp_path)
     assert _run(tmp_path, "t2vbatch", "run", "job.yaml").returncode == 0
+    sets = ("--set", "budget.cost_per_gpu_hour=2.5")
+    estimated = _run(tmp_path, "t2vbatch", "plan", "job.yaml", "--estimate", *sets)
+    assert estimated.returncode == 0, estimated.stderr
     _files("results.md", tmp_path)
     _files("cost.md", tmp_path)
     for name in ("read_pandas.py", "read_arrow.py", "cost.py"):
