@@ -1,6 +1,7 @@
 """The shape of the code: which room may import which, what stays pure, and who imports Ray."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -145,6 +146,15 @@ def test_a_pure_module_loads_neither_torch_nor_ray(name: str) -> None:
     code = f"import sys, t2vbatch.{name}; print(*(sys.modules.keys() & {{'torch', 'ray', 'diffusers'}}))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == []
+
+
+@pytest.mark.parametrize("room", ["manifest", "plan", "schedule", "engines", "worker", "output"])
+def test_a_room_lists_its_modules(room: str) -> None:
+    """The docstring of the room's __init__.py has a line for each module, and for nothing else."""
+    docstring = ast.get_docstring(ast.parse((_ROOT / room / "__init__.py").read_text(encoding="utf-8")))
+    listed = re.findall(r"^ {4,6}(\w+) +\S", docstring or "", re.M)
+    modules = {file.stem for file in (_ROOT / room).glob("*.py")} - {"__init__"}
+    assert sorted(listed) == sorted(modules)
 
 
 def test_files_are_short() -> None:

@@ -7,14 +7,19 @@
     text             bytes of any usual encoding -> lines
     delimited        lines -> records of CSV and TSV
     lines            text, CSV, JSON Lines -> raw cells
+      json_text      JSON without a silent loss
     parquet          one file or several -> raw cells
+    raw              the raw cells, in batches
     columns          the meaning of column names; aliases
     build            raw cells -> one Arrow table
       cells          the values that each known column allows
       extra_columns  types of the extra columns
+      typing_csv     types of columns whose cells are all text
       row_ids        ids from content; repeated rows
       bad_rows       rows that are recorded as failed and not refused
+    samples          the column ``samples``
     media_checks     media are allowed, exist, and are readable
+      missing        why a file does not exist
     table            Manifest and Row
     media            Media: its place, whether it may be read, its bytes
     problems         collecting problems

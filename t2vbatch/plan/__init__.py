@@ -1,4 +1,20 @@
-"""Rows x models x indices become samples, and samples become units."""
+"""Rows x models x indices become samples, and samples become units.
+
+::
+
+    make           manifest and job -> plan
+      calls        the distinct calls of a model, with their costs
+      media        the files that rows name, with their digests
+      problems     rows that cannot be generated
+      bad_rows     whether these are refused or recorded
+      sample_ids   identities and seeds
+      names        file names of videos
+      plan_notes   what the user should know before a run
+    plan           Plan, Sample and Unit
+    units          pending samples -> units
+    stored         a plan as a file
+      parquet_file reading such a file, which may be damaged
+"""
 
 from t2vbatch.plan.make import check_rows, make_plan
 from t2vbatch.plan.names import safe_name
