@@ -32,7 +32,9 @@ function scoreTable(sample) {
   const body = scores.map(({ name, better }) => {
     const row = element("tr");
     const arrow = better === "higher" ? " ↑" : better === "lower" ? " ↓" : "";
-    row.append(cell("th", name + arrow, "row"));
+    const title = cell("th", null, "row");
+    title.append(...name.split(/(?<=_)/).flatMap((part) => [part, element("wbr")]), arrow);
+    row.append(title);
     for (const other of group) {
       const found = element("td", "number");
       found.append(element(other === sample ? "b" : "span", "", scoreText(other, name)));
