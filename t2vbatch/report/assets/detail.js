@@ -33,7 +33,7 @@ function showDetail() {
   }
   if (!listed.includes(sample)) listed = sorted(matching());
   const position = listed.indexOf(sample);
-  document.getElementById("position").textContent = position < 0 ? "" : `${position + 1} of ${listed.length}`;
+  document.getElementById("position").textContent = position < 0 ? "" : `${counted(position + 1)} of ${counted(listed.length)}`;
   document.getElementById("previous").disabled = position <= 0;
   document.getElementById("next").disabled = position < 0 || position >= listed.length - 1;
   showStage(sample, showSample);
