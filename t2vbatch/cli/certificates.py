@@ -141,6 +141,9 @@ def reproduce(job: JobFile, sets: Sets = None, as_json: Json = False) -> None:
         typer.echo(json.dumps(shown | {"output": found.result.output}, ensure_ascii=False))
     else:
         typer.echo(_table(found).render("text", terminal_width()))
+        for value in found.values:
+            if 0 < value.scored < value.planned:
+                typer.echo(f"{value.name}: measured over {value.scored:,} of {value.planned:,} samples")
         for setting in prepared.job.unpublished:
             typer.echo(f"not published, chosen by this job: {setting}")
         typer.echo(f"dataset {found.dataset}")

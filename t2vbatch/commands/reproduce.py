@@ -10,7 +10,7 @@ from t2vbatch.commands.certify import digests
 from t2vbatch.commands.prepare import Prepared
 from t2vbatch.commands.run import Result, Watch, run_job
 from t2vbatch.engines import Engine
-from t2vbatch.errors import UsageError
+from t2vbatch.errors import UsageError, nearest
 from t2vbatch.job import Expected, Job
 from t2vbatch.metrics import metric_columns
 from t2vbatch.metrics.vbench import VBENCH_COLUMNS
@@ -23,6 +23,8 @@ class ReproducedValue:
 
     Attributes:
         measured: mean over videos with its 95% interval by prompt; None if no video has the score.
+        scored: number of samples of the model that have the score.
+        planned: number of its samples.
         consistent: whether the expected value is within the entry's tolerance of the mean or, without a
             tolerance, in the interval.
     """
@@ -30,6 +32,8 @@ class ReproducedValue:
     name: str
     expected: Expected
     measured: Interval | None
+    scored: int
+    planned: int
     consistent: bool
 
 
@@ -76,16 +80,17 @@ def reproduce_entry(
 
 def _known(where: str, name: str, known: Collection[str]) -> None:
     if name not in known:
-        raise UsageError(where, name, f"one of {', '.join(known)}")
+        raise UsageError(where, name, nearest(name, list(known)) or f"one of {', '.join(known)}")
 
 
 def _value(name: str, expected: Expected, summary: Summary) -> ReproducedValue:
     (model,) = (model for model in summary.models if model.model == expected.model)
     score = next((score for score in model.scores if score.column == expected.score), None)
+    planned = model.counts.planned
     if score is None or score.mean is None:
-        return ReproducedValue(name, expected, None, False)
+        return ReproducedValue(name, expected, None, 0, planned, False)
     measured = Interval(score.mean, score.low, score.high, score.caution)
-    return ReproducedValue(name, expected, measured, _consistent(expected, measured))
+    return ReproducedValue(name, expected, measured, score.n, planned, _consistent(expected, measured))
 
 
 def _consistent(expected: Expected, measured: Interval) -> bool:

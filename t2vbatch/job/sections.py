@@ -205,9 +205,13 @@ class Expected(Section):
 
     model: str = Field(description="the model of the job")
     score: str = Field(description="the score column")
-    value: float = Field(strict=False, description="the published mean over all videos")
+    value: float = Field(strict=False, allow_inf_nan=False, description="the published mean over all videos")
     tolerance: float | None = Field(
-        None, ge=0, strict=False, description="largest difference that agrees; null: the run's 95% interval"
+        None,
+        ge=0,
+        strict=False,
+        allow_inf_nan=False,
+        description="largest difference that agrees; null: the run's 95% interval",
     )
     source: str = Field(description="where the value was published")
     date: str = Field(description="when the value was published, as YYYY-MM-DD in quotes")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from t2vbatch.cli import app
@@ -77,6 +78,27 @@ def test_imported_scores_are_compared(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["import-scores", job.output, str(tmp_path / "scores.json")])
     assert done.exit_code == 0, done.output
     assert reproduce_entry(prepare(job), engine_for).consistent
+
+
+def test_failed_samples_are_counted_beside_the_measured_value(tmp_path: Path) -> None:
+    """A value over fewer samples than planned says over how many it is."""
+    job = entry(tmp_path)
+    with Path(job.manifest).open("a") as rows:
+        rows.write(json.dumps({"prompt": "a ball [fault:raise]"}) + "\n")
+    (value,) = reproduce_entry(prepare(job), engine_for).values
+    assert (value.scored, value.planned) == (6, 7)
+    file = tmp_path / "entry.json"
+    file.write_text(json.dumps(job.model_dump(mode="json", exclude_defaults=True)))
+    done = CliRunner().invoke(app, ["reproduce", str(file)])
+    assert done.exit_code == 3
+    assert "flicker: measured over 6 of 7 samples" in done.output
+
+
+@pytest.mark.parametrize("change", [{"value": float("nan")}, {"tolerance": float("inf")}])
+def test_an_expected_value_is_a_finite_number(tmp_path: Path, change: dict[str, float]) -> None:
+    """NaN agrees with nothing, and an infinite tolerance with everything."""
+    with pytest.raises(ValidationError, match="finite"):
+        entry(tmp_path, **change)
 
 
 def test_a_job_without_expected_values_is_no_entry(tmp_path: Path) -> None:
