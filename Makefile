@@ -9,7 +9,10 @@ PIP := python -m pip --disable-pip-version-check
 # What `make wheel-test` makes: the wheel, an environment for it, and a copy of the tests without the source tree.
 WHEEL := .wheel
 
-.PHONY: install run test faults soak fuzz bench bench-gpu lint workflows wheel-test constraints program-constraints reference format clean
+TORCHVISION := .torchvision
+TORCH := $(shell sed -n 's/^torch==//p' constraints.txt)
+
+.PHONY: install run test faults soak fuzz bench bench-gpu lint workflows wheel-test pipelines-torchvision constraints program-constraints reference format clean
 
 install: $(READY)
 
@@ -49,6 +52,14 @@ wheel-test: install
 	    --requirement tests/models/generators.txt
 	cp -r $$(git ls-files | cut -d/ -f1 | sort -u | grep -vx t2vbatch) $(WHEEL)/tree
 	cd $(WHEEL)/tree && ../venv/bin/python -m pytest --ignore tests/test_house.py $(ONLY)
+
+# Runs the pipelines that need torchvision, which has no build beside torch's CPU build: an environment of 6 GB with the
+# CUDA builds of both, which run on CPUs too. Rewrites their rows of tests/models/PIPELINES.md.
+pipelines-torchvision: install
+	$(PYTHON) -m venv $(TORCHVISION)
+	$(TORCHVISION)/bin/$(PIP) install --quiet --constraint constraints.txt "torch===$(TORCH)" torchvision --editable ".[dev]"
+	$(TORCHVISION)/bin/python -m tests.models.report Cosmos2_5_TransferPipeline
+	$(TORCHVISION)/bin/python -m pytest -m "slow or not slow" tests/models/test_as_diffusers.py -k "Cosmos or Kandinsky"
 
 # Writes constraints.txt and tests/lowest.txt from the installed environment.
 constraints: install

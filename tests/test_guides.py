@@ -13,12 +13,17 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
+import torch
+from diffusers import WanBlocks
 
-from t2vbatch.job import Clip, load_job
+from t2vbatch.job import Clip, Model, load_job
 from t2vbatch.media.video import Video
 from t2vbatch.metrics import registry
 from t2vbatch.metrics.protocol import Evidence
+from t2vbatch.models import inspect_model, load_model
+from t2vbatch.models.protocol import Request
 from t2vbatch.output.store import open_store
+from tests.models import tiny
 
 _GUIDES = Path(__file__).parent.parent / "docs/guides"
 _BIN = Path(sys.executable).parent
@@ -81,6 +86,27 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
     assert results["num_frames"].to_pylist() == [12] * 4
     again = _run(tmp_path, "t2vbatch", "verify", "output", "--deep", "2", "--allow-code", PYTHONPATH=path)
     assert "2 generated again with the same bytes; 0 problems" in again.stdout, again.stdout + again.stderr
+
+
+def test_a_modular_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plug-in of the guide makes the frames of the modular pipeline, and guidance changes them."""
+    _files("own-model.md", tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = tiny.save("WanPipeline:plain", tmp_path / "weights")
+    call = {"num_frames": 5, "height": 16, "width": 16, "num_inference_steps": 2}
+    spec = Model(path=str(folder), pipeline="modular:Modular", dtype="float32", call=call)
+    facts = inspect_model("mine", spec)
+    model = load_model(spec, facts, "cpu")
+    calls = [{**facts.call, **call, "guidance_scale": scale} for scale in (5.0, 1.5)]
+    strong, weak = (model.generate([Request("a ball", None, 3, call=one)])[0] for one in calls)
+
+    pipeline = WanBlocks().init_pipeline(str(folder))
+    pipeline.load_components(dtype=torch.float32)
+    generator = torch.Generator("cpu").manual_seed(3)
+    frames = pipeline(prompt="a ball", generator=generator, output="videos", output_type="np", **call)[0]
+    assert (strong.frames == (frames * 255).round().astype(np.uint8)).all()
+    assert strong.fps == 16.0
+    assert (strong.frames != weak.frames).any()
 
 
 def test_the_job_for_eight_gpus_is_valid(tmp_path: Path) -> None:

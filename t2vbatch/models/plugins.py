@@ -98,6 +98,12 @@ def _no_class(where: str, name: str, found: Any) -> ModelError:
 
 
 def _unknown(where: str, name: str) -> ModelError:
+    if name.endswith("ModularPipeline") and name in diffusers_classes().kinds:
+        found = f"{name}, a modular pipeline, which a job cannot name"
+        advice = "write a plug-in that calls it; docs/guides/own-model.md shows one"
+        return ModelError(
+            where, found, "a pipeline that t2vbatch models lists, or package.module:Name", advice
+        )
     known = list(diffusers_classes().pipelines)
     expected = f"a pipeline of diffusers, or package.module:Name; {nearest(name, known)}"
     return ModelError(where, f"{name}, an unknown class", expected)

@@ -51,9 +51,13 @@ def _arrays(name: str, folder: Path) -> dict[str, str]:
 
 
 def write(
-    folder: Path, output: str, models: Mapping[str, Any], manifest: Sequence[Mapping[str, Any]]
+    folder: Path,
+    output: str,
+    models: Mapping[str, Any],
+    manifest: Sequence[Mapping[str, Any]],
+    changes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the job of these models, and its manifest."""
+    """Write the job of these models, and its manifest; ``changes`` are keys of the job."""
     lines = "".join(json.dumps(row) + "\n" for row in manifest)
     (folder / "rows.jsonl").write_text(lines, encoding="utf-8")
     named = {row["model"] for row in manifest}
@@ -64,13 +68,17 @@ def write(
         "metrics": [],
         "engine": "inline",
     }
-    (folder / "job.yaml").write_text(yaml.safe_dump(job), encoding="utf-8")
+    (folder / "job.yaml").write_text(yaml.safe_dump({**job, **(changes or {})}), encoding="utf-8")
 
 
 def run(
-    folder: Path, output: str, models: Mapping[str, Any], manifest: Sequence[Mapping[str, Any]]
+    folder: Path,
+    output: str,
+    models: Mapping[str, Any],
+    manifest: Sequence[Mapping[str, Any]],
+    changes: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Run the job of these models and rows in this process; its results table, row by row."""
-    write(folder, output, models, manifest)
+    write(folder, output, models, manifest, changes)
     result = run_job(prepare(load_job(folder / "job.yaml")), engine_for)
     return list(pq.read_table(Path(result.output) / "results.parquet").to_pylist())

@@ -47,7 +47,7 @@ def test_nine_of_ten_classes_run_and_the_report_says_which() -> None:
     table = [text.split("|")[1:-1] for text in REPORT.read_text().splitlines() if text.startswith("| ")][1:]
     written = {cells[0].strip(): cells[-1].strip() for cells in table}
     assert set(written) >= LISTED.keys()
-    assert {name for name, note in written.items() if note == "runs"} >= set(RUNNING)
+    assert {name for name, note in written.items() if note.startswith("runs")} >= set(RUNNING)
     assert len(RUNNING) >= 0.9 * len(LISTED)
 
 

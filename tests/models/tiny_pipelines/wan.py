@@ -207,6 +207,7 @@ _SANA: Mapping[str, Any] = {
 
 TINY_PIPELINES: Mapping[str, TinyPipeline] = {
     "WanPipeline": TinyPipeline(wan_experts, _FIVE),
+    "WanPipeline:plain": TinyPipeline(wan, _FIVE),
     "WanImageToVideoPipeline": TinyPipeline(wan_image, _FIVE),
     "WanImageToVideoPipeline:last": TinyPipeline(
         lambda: wan_image(last=True), _FIVE, also=frozenset({"last_image"})
