@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from t2vbatch.cli.consent import AllowCode, confirm_code
-from t2vbatch.cli.run import Json, line_width
-from t2vbatch.cli.words import duration, hanging
+from t2vbatch.cli.run import Json, line_width, terminal_width
+from t2vbatch.cli.words import duration, fitted, hanging
 from t2vbatch.errors import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from t2vbatch.analysis.failures import FailureGroup
     from t2vbatch.commands.status import Status
     from t2vbatch.commands.verify import VerifyProblem
     from t2vbatch.job.code_uses import CodeUse
@@ -107,17 +110,26 @@ def failures(output: Output, as_json: Json = False) -> None:
         return
     total = sum(len(group.samples) for group in groups)
     typer.echo(f"{store.uri}: {total:,} of {counted(planned.num_rows, 'sample')} failed or degenerate")
+    for text in _failure_texts(groups):
+        typer.echo(f"\n{text}")
+
+
+def _failure_texts(groups: "Sequence[FailureGroup]") -> Iterator[str]:
+    """A paragraph for each group, and what the user can do about them."""
+    width = line_width()
     for group in groups:
         more = len(group.samples) - _SHOWN_SAMPLES
         names = ", ".join(group.samples[:_SHOWN_SAMPLES]) + (f" and {more:,} more" if more > 0 else "")
-        typer.echo(f"\n{group.title}")
-        typer.echo(f"  samples: {names}")
-        typer.echo(f"  {group.status} after {counted(group.attempts, 'attempt')}")
+        attempts = f"  {group.status} after {counted(group.attempts, 'attempt')}"
+        yield "\n".join([fitted(group.title, width), hanging("  samples: ", names, width), attempts])
     if any(group.status == "failed" for group in groups):
-        typer.echo("\nRetry failed samples: t2vbatch run JOB --retry-failed")
+        yield "Retry failed samples: t2vbatch run JOB --retry-failed"
     if any(group.status == "degenerate" for group in groups):
-        typer.echo("\nDegenerate samples have a video that shows nothing. Change the job: another call, or")
-        typer.echo("models.NAME.retry_degenerate: float32 to generate them once more in that precision.")
+        advice = (
+            "Degenerate samples have a video that shows nothing. Change the job: another call, or "
+            "models.NAME.retry_degenerate: float32 to generate them once more in that precision."
+        )
+        yield fitted(advice, terminal_width())
 
 
 def verify(

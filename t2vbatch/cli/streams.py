@@ -1,6 +1,7 @@
 """The standard streams of the process, which a shell, a scheduler or a full disk may have broken."""
 
 import contextlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -11,8 +12,8 @@ _MOST_DIGITS = 6
 
 
 def secure_streams() -> None:
-    """Give the process three open standard streams. A stdout without a reader, as after ``| head``, and any
-    error of stderr end nothing.
+    """Give the process three open standard streams. A stdout without a reader, as after ``| head``, any error
+    of stderr, and a character that the terminal's encoding lacks end nothing.
 
     A closed stream's number would go to the next file that is opened, such as a video, and a library that
     prints to the stream would write into that file.
@@ -25,6 +26,8 @@ def secure_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")
     sys.stdout = cast(TextIO, _BestEffort(sys.stdout, BrokenPipeError))
     sys.stderr = cast(TextIO, _BestEffort(sys.stderr, OSError, ValueError))
     for name in ("COLUMNS", "LINES"):

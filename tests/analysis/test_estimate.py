@@ -47,7 +47,8 @@ def test_cpu_workers_have_no_gpu_hours() -> None:
     """Without a GPU there is neither a GPU hour nor its price."""
     [found] = estimate(_PLAN, _records(5, "cpu (x86_64, 1 threads)"), {"a": [5]}, price=3.0)
     assert (found.gpu_hours, found.money) == (0.0, None)
-    assert "CPU worker hours" in estimate_text(found)
+    text = "a: 0.11 CPU worker hours, 0.11 h with 1 worker, 1.00 MiB of videos, by 5 finished samples"
+    assert estimate_text(found) == text
 
 
 def test_without_finished_samples_there_is_no_estimate() -> None:

@@ -61,6 +61,15 @@ def test_a_reader_that_leaves_is_no_failure(arguments: list[str]) -> None:
     assert (process.returncode, said) == (0, b"")
 
 
+def test_a_character_that_the_encoding_lacks_is_a_question_mark(tmp_path: Path) -> None:
+    """A terminal of another encoding shows ? for such a character, and the command goes on."""
+    command = [*_MAIN, "manifest", "check", "rows\u7ea2.csv"]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert (found.returncode, found.stderr) == (2, b"")
+    assert found.stdout.startswith(b"rows?.csv: found no such file")
+
+
 def test_a_terminal_of_any_width(tmp_path: Path) -> None:
     """A width that is not a number of columns is ignored."""
     for columns in ("9" * 100_000, "0", "-5", "text"):
