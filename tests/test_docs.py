@@ -153,6 +153,18 @@ def test_links_lead_somewhere() -> None:
     assert broken == []
 
 
+def test_the_page_of_the_tests_names_each_of_its_files() -> None:
+    """tests/README.md names each file and folder of tests/ that is not a room's, and nothing else."""
+    page, tests = (_ROOT / "tests/README.md").read_text(), _ROOT / "tests"
+    rooms = {path.name for path in (_ROOT / "t2vbatch").iterdir()}
+    names = {path.name for path in tests.iterdir() if path.suffix == ".py" or path.is_dir()}
+    names -= {"__pycache__", "__init__.py", *rooms}
+    assert {name for name in names if not re.search(rf"[`\[]{re.escape(name)}", page)} == set()
+    cells = re.findall(r"^\| (.*?) \|", page, re.M)
+    named = {name for cell in cells for name in re.findall(r"`([\w./]+)`", cell)}
+    assert {name for name in named if not (tests / name).exists()} == set()
+
+
 def test_files_that_the_architecture_names_exist() -> None:
     """Each room and file in ARCHITECTURE.md is in the repository."""
     page = (_ROOT / "ARCHITECTURE.md").read_text()

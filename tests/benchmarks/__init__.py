@@ -1,1 +1,1 @@
-"""Programs that measure. They assert nothing, and no test runs them: figures are in README.md beside them."""
+"""Programs that measure. They assert nothing; their figures are in README.md beside them."""
