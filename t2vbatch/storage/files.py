@@ -103,6 +103,8 @@ def open_folder(uri: str | Path) -> Folder:
 
 def local_path(uri: str) -> Path | None:
     """The local path of a URI; None for a remote one."""
+    if ":" not in uri:
+        return Path(uri)  # As nearly always: a manifest may have a million paths.
     parts = urlsplit(uri)
     if parts.scheme == "file":
         return Path(unquote(parts.path))

@@ -80,9 +80,10 @@ class LocalFolder:
             return _digest(data)
 
     def version(self, name: str) -> str | None:
-        with explained("look up", self._path(name)):
+        path = self._text_path(name)
+        with explained("look up", path):
             try:
-                found = self._path(name).stat()
+                found = os.stat(path)  # noqa: PTH116
             except (FileNotFoundError, NotADirectoryError):
                 return None
             return f"{found.st_size} bytes, {found.st_mtime_ns} ns"
