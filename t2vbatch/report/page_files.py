@@ -11,6 +11,7 @@ _STYLES = ("vendor/uPlot.min.css", "report.css", "views.css")
 _SCRIPTS = (
     "samples.js",
     "state.js",
+    "focus.js",
     "frames.js",
     "player.js",
     "clock.js",

@@ -114,3 +114,55 @@ def test_a_dot_opens_by_the_keyboard(page: Page, output: Path) -> None:
     expect(page.locator(".dot-tip")).not_to_have_text(first)
     page.keyboard.press("Enter")
     expect(page.locator("dialog")).to_be_visible()
+
+
+def test_the_keyboard_stays_where_it_is_after_a_vote(page: Page, output: Path) -> None:
+    """Enter on a button of the vote votes, and the same button of the next pair has the focus."""
+    page.goto(f"{output.as_uri()}#view=vote")
+    button = page.get_by_role("button", name="1 is better")
+    button.focus()
+    for votes in (1, 2):
+        page.keyboard.press("Enter")
+        expect(page.locator(".vote-status")).to_contain_text(f"{votes} vote")
+        expect(button).to_be_focused()
+    page.evaluate("votes.clear()")
+
+
+def test_the_column_chooser_is_used_by_the_keyboard(page: Page, output: Path) -> None:
+    """A chosen column keeps the focus on its box, Escape closes the list, and so does a click beside it."""
+    page.goto(f"{output.as_uri()}#view=table")
+    page.locator(".chooser summary").focus()
+    page.keyboard.press("Enter")
+    box = page.locator(".chooser-list label", has_text="seed").locator("input")
+    box.focus()
+    page.keyboard.press("Space")
+    expect(page.locator("#table thead button", has_text="seed")).to_be_visible()
+    expect(box).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".chooser-list")).to_be_hidden()
+    expect(page.locator(".chooser summary")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.locator("h1").click()
+    expect(page.locator(".chooser-list")).to_be_hidden()
+
+
+def test_a_removed_filter_leaves_the_focus_in_the_bar(page: Page, output: Path) -> None:
+    """Enter on a filter removes it; the focus goes to the next filter, and from the last one to the search."""
+    page.goto(f"{output.as_uri()}#view=gallery&f.model=is:large&f.status=is:ok")
+    page.locator(".chip").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".chip")).to_have_count(1)
+    expect(page.locator(".chip")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#search")).to_be_focused()
+
+
+def test_a_chosen_model_of_the_detail_view_keeps_the_focus(page: Page, output: Path) -> None:
+    """Enter on another model shows its video, and its button has the focus."""
+    page.goto(f"{output.as_uri()}#view=gallery")
+    page.locator(".card").first.click()
+    other = page.locator(".other", has_text="large")
+    other.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#facts .facts-line")).to_contain_text("large")
+    expect(other).to_be_focused()

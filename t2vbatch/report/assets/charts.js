@@ -54,9 +54,7 @@ const charts = (() => {
 
   function show(wanted) {
     samples = wanted;
-    const focused = document.activeElement?.dataset.bin;
-    plots.replaceChildren(...scores.map(({ name }) => histogram(name)));
-    if (focused) [...plots.querySelectorAll(".bin")].find((bin) => bin.dataset.bin === focused)?.focus();
+    keepFocus(plots, () => plots.replaceChildren(...scores.map(({ name }) => histogram(name))));
     draw();
   }
 

@@ -15,7 +15,8 @@ function showChips() {
   const chips = Object.entries(state.filters).map(([name, filter]) => chip(filterLabel(name, filter), () => setFilter(name, null)));
   if (state.q.trim()) chips.unshift(chip(`search: ${state.q.trim()}`, () => ((search.value = ""), setState({ q: "" }))));
   if (chips.length) chips.push(button("clear all", "link", () => ((search.value = ""), setState({ q: "", filters: Object.create(null) }))));
-  document.getElementById("chips").replaceChildren(...chips);
+  const place = document.getElementById("chips");
+  keepFocus(place, () => place.replaceChildren(...chips), () => place.querySelector("button") ?? search);
   const active = Object.keys(state.filters).length;
   filterSheet.opener.textContent = active ? `Filters (${active})` : "Filters";
 }

@@ -33,8 +33,20 @@ function columnChooser() {
     list.append(label);
   }
   box.append(list);
+  box.addEventListener("keydown", (event) => event.key === "Escape" && closeChooser(box));
   return box;
 }
+
+function closeChooser(box) {
+  box.open = false;
+  box.querySelector("summary").focus();
+}
+
+// A click beside the list closes it.
+document.addEventListener("click", (event) => {
+  const box = document.querySelector(".chooser[open]");
+  if (box && event.target.isConnected && !box.contains(event.target)) box.open = false;
+});
 
 function toggleColumn(name, wanted) {
   const shown = new Set(shownColumns());

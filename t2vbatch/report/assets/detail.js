@@ -36,7 +36,7 @@ function showDetail() {
   document.getElementById("position").textContent = position < 0 ? "" : `${counted(position + 1)} of ${counted(listed.length)}`;
   document.getElementById("previous").disabled = position <= 0;
   document.getElementById("next").disabled = position < 0 || position >= listed.length - 1;
-  showStage(sample, showSample);
+  keepFocus(document.getElementById("stage"), () => showStage(sample, showSample));
   document.getElementById("facts").replaceChildren(...facts(sample));
   if (!detail.open) detail.showModal();
 }

@@ -31,7 +31,7 @@ const table = (() => {
     [head, body] = [element("thead"), element("tbody")];
     head.append(row(names.map(headCell)), row(names.map(filterCell)));
     made.append(head, body);
-    place.replaceChildren(tools, scrolled(made, "Samples"));
+    keepFocus(place, () => place.replaceChildren(tools, scrolled(made, "Samples")));
   }
 
   function row(cells) {

@@ -37,7 +37,7 @@ const vote = (() => {
     const parts = [status()];
     if (pairs.length) parts.push(...ballot(...pairs[0]));
     else if (shown.length) parts.push(element("p", "note", whyNoPair()));
-    place.replaceChildren(...parts);
+    keepFocus(place, () => place.replaceChildren(...parts));
     if (pairs.length) clock.start();
   }
 
