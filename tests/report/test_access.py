@@ -147,7 +147,7 @@ def test_the_column_chooser_is_used_by_the_keyboard(page: Page, output: Path) ->
 
 
 def test_a_removed_filter_leaves_the_focus_in_the_bar(page: Page, output: Path) -> None:
-    """Enter on a filter removes it; the focus goes to the next filter, and from the last one to the search."""
+    """Enter on a filter removes it; the next filter gets the focus, and after the last one the search."""
     page.goto(f"{output.as_uri()}#view=gallery&f.model=is:large&f.status=is:ok")
     page.locator(".chip").first.focus()
     page.keyboard.press("Enter")
