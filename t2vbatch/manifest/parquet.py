@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from t2vbatch.job import Limits
+from t2vbatch.manifest.arrow_types import plain_array
 from t2vbatch.manifest.problems import Problems
 from t2vbatch.manifest.raw import BATCH_BYTES, BATCH_ROWS, Batch, Raw
 from t2vbatch.manifest.sources import File
@@ -61,7 +62,7 @@ def _batches(files: Sequence[File], problems: Problems) -> Iterator[Batch]:
                 # Readers of an array trust its offsets and text, so those of a file are checked first.
                 batch.validate(full=True)
                 for part in _parts(batch):
-                    cells = {name: _plain(part.column(name)) for name in part.schema.names}
+                    cells = {name: plain_array(part.column(name)) for name in part.schema.names}
                     if not marked:
                         cells = {name: _text_of_bytes(cell) for name, cell in cells.items()}
                     yield Batch(part.num_rows, cells)
@@ -137,7 +138,8 @@ def _decoded_sizes(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
 def _is_bytes(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    types = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    types = (*texts, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
     return any(is_type(kind) for is_type in types)
 
 
@@ -146,15 +148,6 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
     size = sum(int(group.total_byte_size) for group in groups)
     per_row = max(1, size // max(1, int(metadata.num_rows)))
     return max(1, min(BATCH_ROWS, BATCH_BYTES // per_row))
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    """The array without extension types and without the categories of pandas. A UUID becomes its text."""
-    if isinstance(array.type, pa.UuidType):
-        return pa.array([None if cell is None else str(cell) for cell in array.to_pylist()], pa.string())
-    if isinstance(array, pa.ExtensionArray):
-        array = array.storage
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
 @contextlib.contextmanager
