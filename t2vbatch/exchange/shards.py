@@ -11,9 +11,10 @@ from t2vbatch.errors import UsageError
 from t2vbatch.exchange.kept_media import KeptMedia
 from t2vbatch.exchange.row_ids import RowIds
 from t2vbatch.exchange.tar_files import opened_tar
-from t2vbatch.manifest.columns import ALIASES, CANONICAL, VIDEO_SUFFIXES
+from t2vbatch.manifest.columns import ALIASES, CANONICAL
 from t2vbatch.manifest.text import BadText, decode_text
 from t2vbatch.media.frame_folder import tar_members
+from t2vbatch.media.suffixes import VIDEO_SUFFIXES
 from t2vbatch.storage.web import MAX_BYTES
 
 Row = dict[str, Any]

@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.job import Limits
-from t2vbatch.manifest.columns import IMAGES, MEDIA, VIDEO_SUFFIXES
+from t2vbatch.manifest.columns import IMAGES, MEDIA
 from t2vbatch.manifest.media import list_cell, paths_of
 from t2vbatch.manifest.problems import BadCell, shown
 from t2vbatch.media.frame_folder import pack_frames
+from t2vbatch.media.suffixes import VIDEO_SUFFIXES
 
 Reader = Callable[[Any], Any]
 

@@ -55,9 +55,6 @@ ALIASES = {
 FILE_NAME = "file_name"
 """The column of Hugging Face's metadata.csv: the image or the video of each row, by its extension."""
 
-VIDEO_SUFFIXES = (".mp4", ".webm", ".mov", ".mkv", ".avi", ".m4v", ".mpg", ".mpeg", ".flv", ".wmv", ".ogv")
-"""Extensions of the names in FILE_NAME that are videos."""
-
 _LIKELY = {
     "neg_prompt": "negative_prompt",
     "negative": "negative_prompt",

@@ -17,9 +17,12 @@ import numpy as np
 from t2vbatch.analysis.distance.frechet import Statistics
 from t2vbatch.errors import MetricError, StoreError
 from t2vbatch.media.frame_folder import SUFFIXES
+from t2vbatch.media.suffixes import VIDEO_SUFFIXES
 from t2vbatch.storage.files import local_path, open_folder, read_uri
 
-_VIDEOS = {".mp4", ".webm", ".gif", ".mkv", ".mov", ".m4v", ".avi", ".ts"}
+_VIDEOS = {*VIDEO_SUFFIXES, ".gif"}
+_OF_A_SYSTEM = "__MACOSX"
+"""The folder of attributes that macOS adds to ZIP files."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,15 @@ def is_saved(uri: str) -> bool:
 def videos_in(uri: str) -> list[tuple[str, int]]:
     """Name and size of each video in a folder and its subfolders, sorted by name.
 
-    A video is a video file, whose size is in bytes, or a folder of images, whose size is their number.
+    A video is a video file, whose size is in bytes, or a folder of images, whose size is their number. Hidden
+    files and folders are left out.
     """
     folder = open_folder(uri)
     files: dict[str, int] = {}
     for name in folder.names(""):
         path = PurePosixPath(name)
+        if any(part.startswith(".") or part == _OF_A_SYSTEM for part in path.parts):
+            continue
         if path.suffix.lower() in _VIDEOS:
             files[name] = folder.size(name) or 0
         elif path.suffix.lower() in SUFFIXES and len(path.parts) > 1:

@@ -1,0 +1,30 @@
+"""File extensions of videos.  [pure]"""
+
+VIDEO_SUFFIXES = (
+    ".3g2",
+    ".3gp",
+    ".asf",
+    ".avi",
+    ".dv",
+    ".f4v",
+    ".flv",
+    ".ivf",
+    ".m2ts",
+    ".m2v",
+    ".m4v",
+    ".mkv",
+    ".mov",
+    ".mp4",
+    ".mpeg",
+    ".mpg",
+    ".mts",
+    ".mxf",
+    ".ogv",
+    ".qt",
+    ".ts",
+    ".vob",
+    ".webm",
+    ".wmv",
+    ".y4m",
+)
+"""In small letters. ``.gif`` and ``.ogg`` are left out: they may be an image and a sound."""
