@@ -9,6 +9,7 @@
     lines            text, CSV, JSON Lines -> raw cells
       json_text      JSON without a silent loss
     parquet          one file or several -> raw cells
+      arrow_types    newer types of Arrow as older ones
     raw              the raw cells, in batches
     columns          the meaning of column names; aliases
     build            raw cells -> one Arrow table
