@@ -39,6 +39,7 @@ class PipelineCard:
         frames: the frame counts that it can make, such as ``4k+1``.
         fps: frames per second of its files, if the job does not set them.
         arrays: columns that may name a file with an array.
+        replaced_by: required column: the column of arrays that a row may have in its place.
         missing: packages to install before it runs on this machine.
         call: the arguments of its call that a job may set, with their defaults or None.
         single_file: whether it can be loaded from a single file in its authors' layout.
@@ -50,6 +51,7 @@ class PipelineCard:
     accepts: tuple[str, ...]
     fills: Mapping[str, str]
     arrays: tuple[str, ...]
+    replaced_by: Mapping[str, str]
     frames: str
     fps: float
     missing: tuple[str, ...]
@@ -68,6 +70,10 @@ class PipelineCard:
         needed = self.requires if {*CONTENT} & {*self.requires} else ("prompt", *self.requires)
         lines = [f"# prompts.csv has the column(s) {', '.join(needed)}"]
         lines += [f"# {name}: the path of {_ARRAY_FILE}" for name in needed if name in self.arrays]
+        lines += [
+            f"# instead of {column}: prompt and {array}, the path of {_ARRAY_FILE}"
+            for column, array in self.replaced_by.items()
+        ]
         return "\n".join([*lines, yaml.safe_dump(job, sort_keys=False)])
 
 
@@ -117,6 +123,9 @@ def _card(info: PipelineInfo) -> PipelineCard:
         accepts=tuple(sorted(signature.accepts)),
         fills=dict(sorted(signature.media.items())),
         arrays=tuple(sorted(signature.arrays)),
+        replaced_by={
+            column: array for column, array in signature.replaced_by.items() if column in signature.requires
+        },
         frames=str(row.frames),
         fps=float(default_fps or row.fps),
         missing=missing_packages(info.name),

@@ -121,6 +121,8 @@ def frames(name: str, folder: Path, arguments: Mapping[str, Any]) -> npt.NDArray
         # diffusers 0.42 reads an attribute that transformers 5 removed.
         object.__setattr__(pipeline.text_encoder, "text_model", pipeline.text_encoder)
     call = {**made.call, **arguments}
+    if "prompt" not in signature(kind.__call__).parameters:
+        call.pop("prompt", None)  # a row needs one, as its label
     torch.manual_seed(SEED)
     np.random.seed(SEED)
     with torch.no_grad():

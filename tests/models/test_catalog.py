@@ -135,3 +135,16 @@ def test_the_package_is_cheap_to_import() -> None:
         "sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_example_names_the_latents_that_replace_a_video() -> None:
+    """An upsampler reads a video or latents, and its example says so; an editor of videos has no choice."""
+    upsampler, editor = map(describe_pipeline, ("LTXLatentUpsamplePipeline", "WanVideoToVideoPipeline"))
+    assert "# instead of video: prompt and latents, the path of a .npy" in upsampler.example()
+    assert "instead of" not in editor.example()
+
+
+def test_a_card_shows_the_argument_of_each_media_column() -> None:
+    """A user sees that VACE's mask comes from the column control."""
+    fills = describe_pipeline("WanVACEPipeline").fills
+    assert (fills["control"], fills["image"], fills["video"]) == ("mask", "reference_images", "video")
