@@ -18,10 +18,12 @@ from t2vbatch import __version__
 from t2vbatch.cli import catalog, certificates, distance, evaluate, exchange, inspect, judge, run, start
 from t2vbatch.cli.signals import on_stop
 from t2vbatch.cli.streams import secure_streams
+from t2vbatch.cli.wrong_calls import PlainGroup
 from t2vbatch.errors import RunError, T2VBatchError, UsageError
 
 app = typer.Typer(
     name="t2vbatch",
+    cls=PlainGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Plain help fits a terminal of 80 columns, and reads in a log.

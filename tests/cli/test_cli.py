@@ -323,6 +323,23 @@ def test_a_folder_on_a_read_only_disk_is_refused_before_the_run(folder: Path, qu
         subprocess.run(["umount", str(target)], check=True)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("run job.yaml --limit two", "'--limit': expected a whole number"),
+        ("run job.yaml --limit 0", "'--limit': expected 1 or more"),
+        ("verify out --deep -1", "'--deep': expected 0 or more"),
+        ("compare out --format html", "'--format': 'html' is not one of 'text', 'markdown', 'latex'"),
+        ("judge out --program p --votes v --timeout-s soon", "'--timeout-s': expected a number"),
+    ],
+)
+def test_a_wrong_value_of_an_option_is_one_line(quick: Command, arguments: str, said: str) -> None:
+    """The message names the option and what is expected, without words of pydantic."""
+    done = quick(*arguments.split())
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == f"Error: Invalid value for {said}"
+
+
 def test_a_shell_completes_commands() -> None:
     """The installed completion script asks the program."""
     environment = {**os.environ, "_T2VBATCH_COMPLETE": "complete_bash", "COMP_WORDS": "t2vbatch fail"}
