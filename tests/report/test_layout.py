@@ -142,6 +142,19 @@ def test_a_phone_shows_the_second_column_of_every_table(page: Page, address: str
         assert second["x"] + 40 < 390
 
 
+def test_the_overview_fits_a_sheet_of_paper(page: Page, address: str, output: Path) -> None:
+    """In print no table is wider than the paper, and no number is broken into lines."""
+    page.set_viewport_size({"width": 720, "height": 1000})
+    page.emulate_media(media="print")
+    for opened in (address, output.as_uri()):
+        page.goto("about:blank")
+        page.goto(opened)
+        expect(page.locator("#strip .tile").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 720
+        numbers = page.locator("#leaderboard .mean, .forest:visible td.number").all()
+        assert {box(one)["height"] < 60 for one in numbers} == {True}
+
+
 def test_an_empty_run_has_one_message_in_each_view(page: Page, tmp_path: Path) -> None:
     """Before the first sample is finished, no view repeats that with another text or with empty tables."""
     table = pa.Table.from_pylist([], results_schema(SCORES, EXTRA))
