@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from t2vbatch.engines import Engine, engine_for
 from t2vbatch.job import Job
 
+_ABANDON_S = 0.5
+"""Seconds: Ray makes its folders in milliseconds, and then waits for processes that have no folder any more."""
+
 
 class Ahead:
     """A Ray that begins to start when this is made, and the engine that takes it over.
@@ -37,12 +40,17 @@ class Ahead:
         return RayEngine(self._connected)
 
     def abandon(self) -> None:
-        """Leave nothing of a Ray that no engine took over, neither processes nor files. Waits for nothing."""
+        """Leave nothing of a Ray that no engine took over, neither processes nor files."""
         with self._lock:
             self._is_abandoned = True
-        if self._has_begun and not self._is_taken:
-            from t2vbatch.engines.ray_cluster import discard_local
+        if not self._has_begun or self._is_taken:
+            return
+        from t2vbatch.engines.ray_cluster import discard_local
 
+        discard_local()
+        if not self._ready.is_set():
+            # A start that was about to create a folder or a process creates it meanwhile, and then fails.
+            self._ready.wait(_ABANDON_S)
             discard_local()
 
     @contextmanager

@@ -5,6 +5,8 @@ import threading
 import time
 from types import TracebackType
 
+import pyarrow as pa
+
 from t2vbatch.errors import StoreError
 from t2vbatch.output.record_log import SEGMENT_ROWS, RecordLog
 
@@ -55,6 +57,7 @@ class Folding:
                 count = self._records.count_small() - len(self._kept)
                 if count >= self._fold_at or (count > 0 and time.monotonic() - folded_at >= _OLDEST_S):
                     self._records.fold(frozenset(self._kept))
+                    pa.default_memory_pool().release_unused()  # Else the run keeps it until the next fold.
                     folded_at = time.monotonic()
             except StoreError as error:
                 # A storage may be away for a moment; the workers' commits fail loudly when it stays so.

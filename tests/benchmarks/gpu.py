@@ -45,6 +45,7 @@ class Case:
         videos: how many it makes; the first one is the warm-up.
         call: changes of the model's call.
         section: other keys of the model.
+        tiny_section: the same for ``--tiny``, where a CPU cannot run ``section``.
         base: the name of the case whose seconds per video it is compared with.
     """
 
@@ -54,6 +55,11 @@ class Case:
     call: Mapping[str, Any] = field(default_factory=dict)
     section: Mapping[str, Any] = field(default_factory=dict)
     base: str | None = None
+    tiny_section: Mapping[str, Any] | None = None
+
+    def section_for(self, is_tiny: bool) -> Mapping[str, Any]:
+        """The other keys of the model."""
+        return self.tiny_section if is_tiny and self.tiny_section is not None else self.section
 
 
 _SHORT = {"num_inference_steps": 8}
@@ -68,7 +74,15 @@ CASES = (
     Case("CogVideoX", "CogVideoX 2B"),
     Case(_BASE, _WAN, 3, _SHORT),
     Case("compile", _WAN, 3, _SHORT, {"speed": {"compile": True}}, _BASE),
-    Case("attention_backend", _WAN, 3, _SHORT, {"speed": {"attention_backend": "_native_cudnn"}}, _BASE),
+    Case(
+        "attention_backend",
+        _WAN,
+        3,
+        _SHORT,
+        {"speed": {"attention_backend": "_native_cudnn"}},
+        _BASE,
+        {"speed": {"attention_backend": "_native_math"}},
+    ),
     Case(
         "cache",
         _WAN,
@@ -90,6 +104,7 @@ CASES = (
             }
         },
         _BASE,
+        {"speed": {"quantization": {"transformer": {"class": "QuantoConfig", "weights_dtype": "int8"}}}},
     ),
     Case("Wan, 50 steps", _WAN, 2),
 )
@@ -177,7 +192,7 @@ def write_job(case: Case, folder: Path, is_tiny: bool, clip: str) -> Path:
         "path": str(checkpoint(case.model, folder, is_tiny)),
         "dtype": "float32" if is_tiny else "bfloat16",
         "call": full_size.call(case.model, is_tiny) | ({} if is_tiny else dict(case.call)),
-        **case.section,
+        **case.section_for(is_tiny),
     }
     job = {
         "manifest": "rows.jsonl",
@@ -269,7 +284,7 @@ def time_call(mode: str, weights: Path, is_tiny: bool) -> float:
 
 def _line(error: Exception) -> str:
     lines = str(error).splitlines() or [type(error).__name__]
-    return lines[-1].replace("|", "/")[:160]
+    return lines[-1].strip().replace("|", "/")[:160]
 
 
 def main() -> None:
