@@ -11,7 +11,7 @@ from t2vbatch.engines import Engine, engine_for
 from t2vbatch.job import Job
 
 _ABANDON_S = 0.5
-"""Seconds: Ray makes its folders in milliseconds, and then waits for processes that have no folder any more."""
+"""Ray makes its folders in milliseconds, and then waits for processes whose folder was deleted."""
 
 
 class Ahead:
