@@ -28,6 +28,10 @@ PRIOR = 0.1
 finite, and move the others little: Caron and Doucet, Efficient Bayesian Inference for Generalized
 Bradley-Terry Models, 2012, section 2.3."""
 
+STRENGTHS_TRUSTED_FROM = 50
+"""With fewer prompts the percentiles of the bootstrap are too narrow: those of 10 and 20 prompts cover the
+true strength in 86 to 92% of data sets, see ``tests/benchmarks/statistics.md``."""
+
 _STEPS = 200
 _ACCURACY = 1e-9
 _LONGEST_STEP = 0.5
@@ -37,7 +41,12 @@ Tran-Dinh, Generalized Self-Concordant Functions, 2019, section 3."""
 
 @dataclass(frozen=True)
 class WinRate:
-    """The votes on two models; ``rate`` is the share of wins of ``first``, ties counted as half."""
+    """The votes on two models.
+
+    Attributes:
+        rate: the share of wins of ``first``, ties counted as half; of a judge that gave probabilities, their
+            mean.
+    """
 
     first: str
     second: str
@@ -45,6 +54,11 @@ class WinRate:
     ties: int
     losses: int
     rate: Interval
+
+    @property
+    def share_of_wins(self) -> float:
+        """Wins and half of the ties over all votes."""
+        return (self.wins + self.ties / 2) / (self.wins + self.ties + self.losses)
 
 
 @dataclass(frozen=True)
@@ -74,12 +88,14 @@ class VoteSummary:
 
     Attributes:
         votes: number of votes that are counted.
+        prompts: number of their prompts.
         unmatched: number of votes whose videos the outputs do not have.
         groups: sets of models that votes connect; strengths of different sets are not comparable.
         judges: how consistent each program is that voted.
     """
 
     votes: int
+    prompts: int
     unmatched: int
     win_rates: tuple[WinRate, ...]
     strengths: tuple[Strength, ...]
@@ -125,6 +141,7 @@ def summarize_votes(
     scores = dict.fromkeys(name for table in models.values() for name in score_columns(table.schema))
     return VoteSummary(
         len(known),
+        len({vote.row_id for vote in known}),
         len(votes) - len(known),
         tuple(_win_rates(known, names)),
         tuple(_strengths(known, names)),

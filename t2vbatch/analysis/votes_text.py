@@ -2,7 +2,8 @@
 
 from t2vbatch.analysis.compare_text import interval_of
 from t2vbatch.analysis.text_table import Format, Table
-from t2vbatch.analysis.votes import PRIOR, VoteSummary
+from t2vbatch.analysis.votes import PRIOR, STRENGTHS_TRUSTED_FROM, VoteSummary
+from t2vbatch.errors import counted
 
 _CHANCE = 50
 
@@ -70,6 +71,15 @@ def _notes(summary: VoteSummary) -> list[str]:
         notes.append(
             "judges were asked twice, with the positions swapped; agrees with itself: the same answer both"
             f" times; prefers first: {_CHANCE} % is unbiased"
+        )
+    if any(abs(one.rate.mean - one.share_of_wins) > 1e-9 for one in summary.win_rates):
+        notes.append(
+            "win rates and strengths count the probabilities that judges gave; win/tie/loss their answers"
+        )
+    if summary.prompts < STRENGTHS_TRUSTED_FROM:
+        notes.append(
+            f"strengths: with {counted(summary.prompts, 'prompt')} their intervals are too narrow; rely on"
+            " the win rates"
         )
     if summary.unmatched:
         notes.append(f"{summary.unmatched} votes not counted, because the outputs do not have their videos")

@@ -188,3 +188,23 @@ def test_a_line_that_is_not_a_vote_is_refused(line: str, found: str) -> None:
     with pytest.raises(UsageError, match=r"v\.jsonl:2") as raised:
         parse_votes(f"{good}\n{line}\n", "v.jsonl")
     assert found in str(raised.value)
+
+
+def test_a_rate_of_probabilities_is_not_the_share_of_wins() -> None:
+    """The rate of a judge that gives probabilities is their mean, and a note says so."""
+    votes = [Vote(f"row{row}", row, "a", "b", "a", 0.6 + row / 100) for row in range(8)]
+    found = summarize_votes(votes, tables("ab", 8), BETTER)
+    (rate,) = found.win_rates
+    assert (rate.rate.mean, rate.share_of_wins) == (pytest.approx(0.635), 1)
+    assert "count the probabilities" in render_votes(found)
+    people = summarize_votes([vote(row, "a", "b", "a") for row in range(8)], tables("ab", 8), BETTER)
+    assert "count the probabilities" not in render_votes(people)
+
+
+@pytest.mark.parametrize(("prompts", "trusted"), [(20, False), (60, True)])
+def test_intervals_of_strengths_from_few_prompts_have_a_caution(prompts: int, trusted: bool) -> None:
+    """Below 50 prompts a note says that the intervals of strengths are too narrow."""
+    votes = [vote(row, "a", "b", "a" if row % 3 else "b") for row in range(prompts)]
+    found = summarize_votes(votes, tables("ab", prompts), BETTER)
+    assert found.prompts == prompts
+    assert ("intervals are too narrow" in render_votes(found)) != trusted

@@ -9,22 +9,26 @@ sequential test at all looks.
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from itertools import product
+from itertools import combinations, product
 from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from t2vbatch.analysis.compare import Missing, largest_p
+from t2vbatch.analysis.consistency import Vote
 from t2vbatch.analysis.correlation import spearman
 from t2vbatch.analysis.intervals import Interval, mean_interval, share_interval
 from t2vbatch.analysis.paired_test import ANYTIME
 from t2vbatch.analysis.pairing import ModelScores, join, paired
 from t2vbatch.analysis.sequential import anytime_p
 from t2vbatch.analysis.sign_flip import holm, sign_flip_p
+from t2vbatch.analysis.votes import summarize_votes
 from t2vbatch.errors import counted
 from t2vbatch.metrics.protocol import Column
+from t2vbatch.output.records import results_schema
 
 FloatArray = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], FloatArray]
@@ -182,6 +186,28 @@ def correlation_coverage(noise: str, prompts: int, correlation: float, sets: int
     return hits / sets
 
 
+def strength_coverage(apart: float, prompts: int, sets: int) -> float:
+    """The share of intervals of Bradley-Terry strengths that cover the true one, of three models.
+
+    Args:
+        apart: difference in strength between neighbours. Each prompt has a vote on each pair.
+    """
+    random, names = np.random.default_rng([prompts, round(100 * apart)]), ("a", "b", "c")
+    strengths = dict(zip(names, (apart, 0.0, -apart), strict=True))
+    rows = [{"row_id": f"{row}", "seed": 0, "status": "ok"} for row in range(prompts)]
+    models = dict.fromkeys(names, pa.Table.from_pylist(rows, results_schema([], pa.schema([]))))
+    hits = 0
+    for _ in range(sets):
+        votes = []
+        for row, (left, right) in product(range(prompts), combinations(names, 2)):
+            won = random.random() < 1 / (1 + np.exp(strengths[right] - strengths[left]))
+            votes.append(Vote(f"{row}", 0, left, right, left if won else right))
+        for found in summarize_votes(votes, models, {}).strengths:
+            ends = Interval(found.strength, found.low, found.high)
+            hits += _covers(ends, strengths[found.model])
+    return hits / sets / len(names)
+
+
 def _covers(interval: Interval, value: float) -> bool:
     """Whether the interval has the value; one without ends has every value."""
     return interval.low is None or interval.high is None or interval.low <= value <= interval.high
@@ -237,6 +263,12 @@ def main() -> None:
         for correlation in (0.0, 0.7)
     }
     print(table("Coverage of 95% intervals of rank correlations, in percent", rows), flush=True)
+    rows = {
+        f"{apart} apart": [strength_coverage(apart, prompts, sets // 16) for prompts in LOOKED_AT]
+        for apart in (0.6, 1.2)
+    }
+    title = "Coverage of 95% intervals of strengths of three models, in percent"
+    print(table(title, rows, LOOKED_AT), flush=True)
 
 
 def _videos(seeds: tuple[int, int]) -> str:
