@@ -50,10 +50,12 @@ Tried with: temporal_flickering, which has no weights, equal to its definition. 
     package's classes, equal to an independent computation: appearance_style, background_consistency and
     aesthetic_quality (a tiny CLIP), subject_consistency and i2v_subject (DINO, to 0.001, as the two ways of
     resizing differ), overall_consistency and temporal_style (ViCLIP), dynamic_degree (RAFT) and
-    motion_smoothness (AMT-S, to 0.0001). imaging_quality ran with random weights of its class (MUSIQ). Not
-    tried: human_action, scene and i2v_background. object_class, multiple_objects, color and
-    spatial_relationship also need detectron2, which has no release on PyPI. camera_motion cannot run: the
-    package lacks its tracker.
+    motion_smoothness (AMT-S, to 0.0001). human_action with random weights of its ViT-L gives 1 for the label
+    that the network names, by an independent computation too, and 0 for another. imaging_quality ran with
+    random weights of its class (MUSIQ). Not tried: scene (Tag2Text reads bert-base-uncased from the Hub) and
+    i2v_background (DreamSim downloads three networks). object_class, multiple_objects, color and
+    spatial_relationship (GRiT) also need detectron2, which has no release on PyPI and is built from source.
+    camera_motion cannot run: the package lacks its tracker.
 """
 
 import argparse
