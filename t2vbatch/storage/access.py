@@ -31,7 +31,7 @@ _CREDENTIALS = {
 _NO_CREDENTIALS = ("/latest/api/token", "/latest/meta-data", "token request", "must be specified")
 """Without credentials, obstore asks the server that gives them to virtual machines of a cloud."""
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
-_NO_ANSWER = ("HTTP error", "timed out", "error sending request")
+_NO_ANSWER = ("HTTP error", "timed out", "error sending request", "status code: 5")
 
 
 def check_access(uri: str, name: str, where: str = "", kind: type[UsageError] = UsageError) -> None:

@@ -29,8 +29,10 @@ def silent() -> Iterator[str]:
 
 
 class _Denying(BaseHTTPRequestHandler):
+    status = 403
+
     def do_GET(self) -> None:
-        self.send_response(403)
+        self.send_response(self.status)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -76,6 +78,15 @@ def test_denied_access_names_the_credentials(monkeypatch: pytest.MonkeyPatch, de
     error = _error("s3://bucket/out")
     assert error.found == "the storage denied access"
     assert "AWS_ACCESS_KEY_ID" in error.fix
+
+
+def test_a_server_that_fails_is_a_storage_without_an_answer(
+    monkeypatch: pytest.MonkeyPatch, denying: str
+) -> None:
+    """A status of 500 and more is repeated for some seconds, and is then the storage's failure."""
+    monkeypatch.setattr(_Denying, "status", 503)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", denying)
+    assert _error("s3://bucket/out").found == "the storage does not answer"
 
 
 @pytest.mark.parametrize(
