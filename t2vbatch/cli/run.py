@@ -204,14 +204,21 @@ def _prepared(job: Path, sets: list[str] | None, update_models: bool) -> "Prepar
 def _engine(job: "Job", retry_failed: bool, endings: ExitStack | None) -> "Callable[[Job], Engine]":
     """Makes the engine. In a process that ends with the command, its Ray may start now, before the plan."""
     from t2vbatch.commands.ahead import will_start_ray
-    from t2vbatch.engines import engine_for
-    from t2vbatch.engines.ahead import Ahead
 
     if endings is None or not will_start_ray(job, retry_failed):
-        return engine_for
+        return _engine_for
+    from t2vbatch.engines.ahead import Ahead
+
     ahead = Ahead(job)
     endings.callback(ahead.abandon)
     return ahead.engine_for
+
+
+def _engine_for(job: "Job") -> "Engine":
+    """As ``engines.engine_for``, which is imported when a run needs it: a refused job answers sooner."""
+    from t2vbatch.engines import engine_for
+
+    return engine_for(job)
 
 
 def _selection(prepared: "Prepared", limit: int | None, only: list[str] | None) -> "Selection":

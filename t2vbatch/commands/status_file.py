@@ -10,16 +10,19 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.commands.pace import Pace
-from t2vbatch.engines import Progress
 from t2vbatch.errors import StoreError
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Plan
+
+if TYPE_CHECKING:
+    # For annotations only: neither status nor a refused job needs an engine.
+    from t2vbatch.engines import Progress
 
 STATUS = "status.json"
 
@@ -115,7 +118,7 @@ class StatusWriter:
         """Count a sample that the run gave up on."""
         self.failures[error_type] += 1
 
-    def write(self, progress: Progress) -> None:
+    def write(self, progress: "Progress") -> None:
         """Write the state of the run, if it is time."""
         now, changed = time.monotonic(), progress.waits_for != self.waits_for
         if changed:
@@ -127,7 +130,7 @@ class StatusWriter:
             self.written = now
             self.store.write_json(STATUS, self._status(progress))
 
-    def _status(self, progress: Progress) -> dict[str, Any]:
+    def _status(self, progress: "Progress") -> dict[str, Any]:
         return {
             "started_at": self.started_at,
             "written_at": _now(),
@@ -139,7 +142,7 @@ class StatusWriter:
             "this_run": {name: value for name, value in asdict(progress).items() if name != "measuring"},
         }
 
-    def _counts(self, progress: Progress) -> Counts:
+    def _counts(self, progress: "Progress") -> Counts:
         return Counts(
             planned=self.before.planned,
             ok=self.before.ok + progress.ok,
