@@ -97,6 +97,8 @@ FAMILIES = (
         "Cosmos2_5_Predict",
         fps=16.0,
         frames=_4K1,
+        # It makes every count exactly: for one outside the rule it repeats the last frame.
+        rounds=False,
         needs=(*_COSMOS, Need("torchvision", columns=frozenset({"image"}))),
     ),
     Family("Cosmos2_5_Transfer", fps=16.0, needs=(_GUARD, Need("torchvision"))),
