@@ -105,7 +105,7 @@ def score(
     scorer = None if clip is None else Clip(path=clip, revision=None)
     with Display(quiet=as_json) as display:
         display.wait("reading the output")
-        with _blaming_option(names or ()):
+        with _blaming_option(names or (), clip):
             result = score_output(output, asked, engine_for, scorer, renew, display.show)
     _print_scored(result, as_json)
     raise typer.Exit(_score_code(result))
@@ -133,11 +133,13 @@ def _score_code(result: "ScoreResult") -> int:
 
 
 @contextmanager
-def _blaming_option(names: Sequence[str]) -> Iterator[None]:
-    """Name --metrics, and no line of the output's job.yaml, in an error of a metric that the user typed."""
+def _blaming_option(names: Sequence[str], clip: str | None) -> Iterator[None]:
+    """Name --metrics or --clip, and no line of the output's job.yaml, in an error of what the user typed."""
     try:
         yield
     except UsageError as error:
+        if clip is not None and error.where.endswith("clip.path"):
+            raise UsageError(f"--clip {clip}", error.found, error.expected, error.fix) from None
         name = next((name for name in names if error.where.endswith(f"metrics.{name}")), None)
         if name is None:
             raise

@@ -87,10 +87,12 @@ def read_votes(files: Sequence[Path], outputs: Sequence[str]) -> VoteSummary:
     for file in files:
         try:
             votes += parse_votes(file.read_text(encoding="utf-8"), str(file))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"--votes {file}", f"a file that cannot be read ({error})", "votes saved from a report"
-            ) from None
+        except UnicodeDecodeError:
+            found = "a file that is not text in UTF-8"
+            raise UsageError(f"--votes {file}", found, "votes saved from a report") from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise UsageError(f"--votes {file}", reason, "votes saved from a report") from None
     better = {name: column.better for name, column in known_columns(_jobs(outputs)).items()}
     summary = summarize_votes(votes, models_by_name(read_results(outputs)), better)
     if not summary.votes:

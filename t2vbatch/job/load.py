@@ -81,7 +81,9 @@ def load_draft(path: str | Path, overrides: Sequence[str] = ()) -> Draft:
         inside = file / "job.yaml"
         fix = f"the job of this output is {inside}" if inside.is_file() else ""
         raise JobError(str(path), "a folder", "a job file (YAML)", fix) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise JobError(str(path), "a file that is not text in UTF-8", "a YAML file") from None
+    except (OSError, ValueError) as error:
         raise JobError(str(path), f"a file that cannot be read ({error})", "a YAML file") from error
     draft = parse_draft(text, str(path), overrides)
     problems = ErrorCollector(draft.problems)

@@ -97,7 +97,9 @@ def _read(text: str, allow_paths: bool, limits: Limits, options: Options, proble
         raw = arrange(raw, options.columns, problems)
         naming = name_columns(raw.names, problems, limits)
         if len(problems):
-            raise ManifestError(problems.all(), "rename the columns")
+            raise ManifestError(
+                problems.all(), "rename the columns, in the manifest or by columns.rename in the job"
+            )
         built = build_table(raw, naming, problems, limits)
     except OSError as error:
         raise problems.stop(f"a file that cannot be read ({error})", EXPECTED) from None

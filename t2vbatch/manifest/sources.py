@@ -41,7 +41,14 @@ _FIXES = {
     (".feather", ".arrow", ".orc", ".avro", ".pkl", ".pickle", ".npy", ".npz", ".h5", ".db", ".sqlite"): (
         "write Parquet"
     ),
-    ("", ".md", ".list", ".lst", ".text", ".prompts"): "name a file with one prompt per line .txt",
+    (
+        "",
+        ".md",
+        ".list",
+        ".lst",
+        ".text",
+        ".prompts",
+    ): "give a file with one prompt per line the extension .txt",
 }
 """What to do about files with other extensions."""
 

@@ -149,9 +149,14 @@ def check_metrics(job: Job) -> None:
                 found = f"the column {column!r}, which {owner} also computes"
                 problems.add(MetricError(f"metrics.{name}", found, "different column names"))
     with using_pins(job.pins):
-        for weights in dict.fromkeys(weights for metric in metrics.values() for weights in metric.weights):
-            with problems.collect():
+        needed = {weights: name for name, metric in metrics.items() for weights in metric.weights}
+        for weights, name in needed.items():
+            try:
                 locate(weights)
+            except MetricError as error:
+                is_clip = job.clip is not None and weights.path == job.clip.path
+                where = "clip.path" if is_clip else f"metrics.{name}"
+                problems.add(MetricError(where, f"{error.where}: {error.found}", error.expected, error.fix))
     problems.raise_if_any()
 
 

@@ -48,8 +48,9 @@ from t2vbatch.plan.media import Hints
 from t2vbatch.plan.parquet_file import DamagedFileError, read_checked_parquet
 from t2vbatch.plan.stored import OtherPlanError, dump_plan, load_hints, load_plan
 from t2vbatch.storage.access import check_access
-from t2vbatch.storage.files import Folder, open_folder
+from t2vbatch.storage.files import Folder, local_path, open_folder
 from t2vbatch.storage.many import delete_many
+from t2vbatch.storage.object_folder import SCHEMES
 
 _DRAFTS, _SCORERS = "drafts", "scorers.json"
 _REQUIRED = {"plan.parquet": ("sample_id",), "results.parquet": ("row_id", "model", "status")}
@@ -304,9 +305,12 @@ def open_store(uri: str, where: str = "", kind: type[UsageError] = UsageError) -
         kind: the class of the error.
 
     Raises:
-        UsageError: the object store does not answer, or denies access.
-        StoreError: the URI is not one of a folder.
+        UsageError: the URI is not one of a folder, or the object store does not answer or denies access.
+        StoreError: the object store refuses the URI.
     """
+    if local_path(uri) is None and uri.partition("://")[0] not in SCHEMES:
+        found = uri if where else "a URI that is not one of a folder"
+        raise kind(where or uri, found, "a local path or an s3://, gs:// or az:// URI")
     check_access(uri, LEASE_NAME, where, kind)
     return Store(uri)
 

@@ -87,6 +87,25 @@ def test_bad_rows_do_not_wait_for_other_problems(folder: Path) -> None:
     assert row.problems[0].column == "num_frames"
 
 
+def test_missing_weights_of_a_metric_are_a_problem_of_its_key(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message has the line of the metric, or of the CLIP that it takes, and names the weights."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder / "hub"))
+    (folder / "row.csv").write_text("id,prompt\na,one\n")
+    (folder / "job.yaml").write_text(
+        _JOB.split("metrics")[0]
+        + "metrics: [pickscore, clip_score]\nclip: {path: no/clip}\n"
+        + "models: {fake: {path: x, pipeline: 't2vbatch.models.fake:FakeModel'}}\n"
+    )
+    with pytest.raises(CombinedJobError) as caught:
+        prepare_file(folder / "job.yaml")
+    found = {one.where.removeprefix(str(folder / "job.yaml")): one.found for one in caught.value.errors}
+    assert list(found) == [":4:1: metrics.pickscore", ":5:8: clip.path"]
+    assert "'no/clip'" in found[":5:8: clip.path"]
+
+
 def test_one_problem_is_an_error_of_its_own_class(folder: Path) -> None:
     """A single problem has its own class, with file and line of the job, or with the option that set it."""
     (folder / "row.csv").write_text("id,prompt\na,one\n")

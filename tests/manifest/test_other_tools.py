@@ -85,7 +85,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "an array of lines": ("m.jsonl", b'[\n{"prompt": "a"},\n{"prompt": "b"}\n]', "a JSON array"),
     "a pretty object": ("m.jsonl", b'{\n  "prompt": "a"\n}\n', "a JSON object over several lines"),
     "tab": ("m.tab", TABLE.encode(), "name the file .tsv"),
-    "no extension": ("manifest", b"a cat\n", "name a file with one prompt per line .txt"),
+    "no extension": ("manifest", b"a cat\n", "give a file with one prompt per line the extension .txt"),
     "feather": ("m.feather", b"ARROW1\0\0", "write Parquet"),
     "a database": ("m.csv", b"SQLite format 3\0", "an SQLite database"),
 }

@@ -76,6 +76,13 @@ def test_all_problems_of_a_model_are_one_message(checkpoint: Checkpoint) -> None
     ]
 
 
+def test_a_file_without_weights_is_refused_as_such(tmp_path: Path) -> None:
+    """A path to a file of another kind is no folder with a broken index."""
+    (tmp_path / "prompts.csv").write_text("prompt\n")
+    error = _refused(_spec(tmp_path / "prompts.csv"))
+    assert (error.where, "does not hold weights" in error.found) == ("models.mine.path", True)
+
+
 def test_an_unknown_argument_is_refused_with_the_nearest(checkpoint: Checkpoint) -> None:
     """A misspelt call argument is refused with the nearest name."""
     error = _refused(_spec(checkpoint("WanPipeline"), call={"guidance_scal": 5.0}))

@@ -102,6 +102,9 @@ def open_source(where: str, path: str, revision: str | None, marker: str) -> Sou
         ModelError: it is not a checkpoint, or the Hub does not answer.
     """
     folder = bundled(where, path).PIPELINE if path.startswith(BUNDLED) else Path(path).expanduser()
+    if folder.is_file():
+        expected = f"a folder with a {marker}, a repository of the Hub, or a file of weights (.safetensors)"
+        raise ModelError(where, f"{path}, a file that does not hold weights", expected)
     if folder.exists():
         check_folder(where, str(folder), marker)
         return Source(str(folder.absolute()))
