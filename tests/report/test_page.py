@@ -132,6 +132,7 @@ def test_the_detail_view_switches_and_wipes_between_models(report: Page) -> None
     report.keyboard.press("2")
     expect(report.locator("#facts .facts-line")).to_contain_text("large")
     report.locator(".wipe-choice select").select_option(label="small")
+    expect(report.locator("#stage .wipe-names .model")).to_have_text(["large", "small"])
     report.locator("#stage .wipe").fill("25")
     clip = report.locator("#stage .over").evaluate("over => getComputedStyle(over).clipPath")
     assert clip == "inset(0px 0px 0px 25%)"

@@ -56,15 +56,15 @@ function comparison(sample, others, picture, choose) {
   const [label, select] = [element("label", "wipe-choice", "wipe against "), element("select")];
   option(select, "no model", "");
   for (const other of wipes) option(select, value(other, "model"), String(other));
-  select.addEventListener("change", () => showWipe(picture, select.value === "" ? null : Number(select.value)));
+  select.addEventListener("change", () => showWipe(picture, sample, select.value === "" ? null : Number(select.value)));
   label.append(select);
   return [strip, label];
 }
 
 // The other video is drawn over the first one; a slider sets the border from which it is visible.
-function showWipe(picture, other) {
+function showWipe(picture, sample, other) {
   for (const player of picture.querySelectorAll(".over .player")) stageClock.remove(player);
-  for (const old of picture.parentElement.querySelectorAll(".over, .wipe")) old.remove();
+  for (const old of picture.parentElement.querySelectorAll(".over, .wipe, .wipe-names")) old.remove();
   if (other === null) return;
   const over = videoBox(other);
   over.classList.add("over");
@@ -75,7 +75,9 @@ function showWipe(picture, other) {
   slider.addEventListener("input", place);
   place();
   picture.append(over);
-  picture.after(slider);
+  const names = element("p", "wipe-names");
+  names.append(modelLabel(value(sample, "model")), modelLabel(value(other, "model")));
+  picture.after(slider, names);
   stageClock.add(over.querySelector(".player"));
   stageClock.start();
 }
