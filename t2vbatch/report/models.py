@@ -1,4 +1,4 @@
-"""The facts of each model: when and where it ran, what it cost, and which settings differ.  [pure]"""
+"""How each model ran: when and where it ran, what it cost, and which settings differ.  [pure]"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ _USED = ["model", "started_at", "device", "generate_s", "wait_s", "convert_s"]
 
 
 @dataclass(frozen=True)
-class ModelFacts:
-    """One model of the run.
+class ModelRun:
+    """When and where one model ran, and what that took.
 
     Attributes:
         date: day of the first video, ISO 8601, UTC; empty without a record.
@@ -43,8 +43,8 @@ class Difference:
     values: tuple[str, ...]
 
 
-def model_facts(results: pa.Table, summary: Summary) -> list[ModelFacts]:
-    """The facts of each model, in the order of the summary."""
+def model_runs(results: pa.Table, summary: Summary) -> list[ModelRun]:
+    """How each model ran, in the order of the summary."""
     results, found = results.select(_USED), []
     for model in summary.models:
         own = rows_where(results, pc.equal(results["model"], model.model))
@@ -52,7 +52,7 @@ def model_facts(results: pa.Table, summary: Summary) -> list[ModelFacts]:
         devices = sorted(name for name in own["device"].unique().to_pylist() if name)
         timing = model.timing
         found.append(
-            ModelFacts(
+            ModelRun(
                 model.model,
                 started.date().isoformat() if started else "",
                 duration_text(timing.busy_s),

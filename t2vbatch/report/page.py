@@ -21,7 +21,7 @@ from t2vbatch.report.forest import COLOURS, forests
 from t2vbatch.report.inputs import Inputs, write_inputs
 from t2vbatch.report.leaderboard import FEW_ROWS, board_notes, leaderboard, marks_of, score_names
 from t2vbatch.report.matrix import matrices
-from t2vbatch.report.models import differences, model_facts
+from t2vbatch.report.models import differences, model_runs
 from t2vbatch.report.page_files import SCRIPT, STYLE, write_assets
 from t2vbatch.report.selection import MAX_VIDEOS, select
 from t2vbatch.report.templates import render
@@ -88,7 +88,7 @@ def write_report(
         style=STYLE,
         scripts=("data.js", SCRIPT),
         views=[view for view in _VIEWS if len(models) > 1 or view[0] not in _COMPARING],
-        models=model_facts(results, summary),
+        models=model_runs(results, summary),
         model_keys=differences(settings or {}),
         shown=shown.num_rows,
         total=results.num_rows,

@@ -14,7 +14,7 @@ from t2vbatch.output.records import results_schema
 from t2vbatch.report.breakdown import breakdowns
 from t2vbatch.report.forest import forests
 from t2vbatch.report.leaderboard import leaderboard
-from t2vbatch.report.models import differences, duration_text, model_facts
+from t2vbatch.report.models import differences, duration_text, model_runs
 from t2vbatch.report.selection import select
 from t2vbatch.report.verdict import verdict
 from tests.report.outputs import SCORES, results
@@ -232,7 +232,7 @@ def test_the_facts_of_a_model_come_from_its_records() -> None:
         row |= {"wait_s": 4.0, "convert_s": 1.0}
         row |= {"started_at": begun, "finished_at": begun + timedelta(seconds=10)}
     found = table(rows)
-    (facts,) = model_facts(found, summarize(found, {"a": 2}))
+    (facts,) = model_runs(found, summarize(found, {"a": 2}))
     assert (facts.date, facts.devices, facts.busy) == ("2026-11-25", "NVIDIA H100", "20 s")
     assert facts.gpu_hours == pytest.approx(10 / 3600)
     assert facts.busy_share == pytest.approx(0.5)
