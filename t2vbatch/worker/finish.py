@@ -31,6 +31,7 @@ from t2vbatch.media.video import Video, decode, decode_audio, digest_file, encod
 from t2vbatch.metrics.protocol import RowInputs
 from t2vbatch.metrics.scorer import Scorer, Scores
 from t2vbatch.models.calls.inputs import read_image
+from t2vbatch.models.host_copies import HostCopies
 from t2vbatch.models.stages import StageTimes, stage
 from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store
@@ -85,6 +86,7 @@ class GeneratedUnit:
         results: for each sample the model's output, or the draft record of a video that an earlier attempt
             published before its process died.
         seconds: the time per sample of the stages ``wait``, ``generate`` and ``convert``.
+        copies: the frames' copies to the host's memory; wait for them before you read frames.
     """
 
     work: Work[Sample]
@@ -92,6 +94,7 @@ class GeneratedUnit:
     started_at: datetime
     seconds: Mapping[str, float]
     peak_memory_bytes: int
+    copies: HostCopies
 
 
 class Finisher:

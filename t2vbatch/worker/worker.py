@@ -8,7 +8,7 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,6 +17,7 @@ import torch
 from t2vbatch.errors import DegenerateError, InputError, SampleError
 from t2vbatch.job import Job
 from t2vbatch.metrics.scorer import Scorer
+from t2vbatch.models.host_copies import HostCopies
 from t2vbatch.models.protocol import Request, VideoModel
 from t2vbatch.models.stages import StageTimes
 from t2vbatch.output.store import Store
@@ -76,11 +77,13 @@ class Worker:
         ]
         missing = [sample for sample, draft in zip(samples, drafts, strict=True) if not draft]
         started_at = datetime.now(UTC)
-        with self._random_state, self._timed(len(missing)) as seconds:
+        copies = HostCopies()
+        with self._random_state, self._timed(len(missing)) as seconds, self._deferring(copies):
             outputs = iter(self._generate_videos(missing))
         results = [draft or next(outputs) for draft in drafts]
         read = replace(work, payloads=tuple(samples))
-        self._generated[work.key] = GeneratedUnit(read, results, started_at, seconds, _peak(self._device))
+        peak = _peak(self._device)
+        self._generated[work.key] = GeneratedUnit(read, results, started_at, seconds, peak, copies)
         return sum(output.held_bytes for output in results if isinstance(output, ModelOutput))
 
     def encode_ahead(self, units: Iterable[Sequence[Sample]]) -> None:
@@ -104,6 +107,7 @@ class Worker:
     def finish(self, key: int) -> tuple[Outcome, ...]:
         """Encode, verify, score and commit the videos that ``generate`` made, and free the frames."""
         generated = self._generated.pop(key)
+        generated.copies.wait()
         outcomes = []
         for index, position in enumerate(generated.work.positions):
             try:
@@ -111,6 +115,10 @@ class Worker:
             except SampleError as error:
                 outcomes.append(Outcome(position, "failed", Failure.of(error)))
         return tuple(outcomes)
+
+    def _deferring(self, copies: HostCopies) -> AbstractContextManager[None]:
+        """Frames are copied while the next call begins, unless the worker looks at them at once."""
+        return copies.begin() if self._retry_with is None else nullcontext()
 
     @contextmanager
     def _timed(self, samples: int) -> Iterator[dict[str, float]]:

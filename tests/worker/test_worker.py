@@ -16,6 +16,7 @@ from t2vbatch.job import VideoFile, parse_job
 from t2vbatch.media.audio import Audio
 from t2vbatch.media.video import Video, decode, decode_audio, encode
 from t2vbatch.metrics.scorer import Scorer
+from t2vbatch.models.host_copies import copies_in_progress
 from t2vbatch.models.protocol import Request
 from t2vbatch.models.stages import stage
 from t2vbatch.output.store import Store
@@ -45,6 +46,26 @@ class _ModelWithSound(_Model):
     def generate(self, requests: Sequence[Request]) -> list[Video]:
         waveform = np.random.default_rng(0).integers(-9000, 9000, (2, 16000)).astype(np.int16)
         return [replace(video, audio=Audio(waveform, 16000)) for video in super().generate(requests)]
+
+
+class _CopyingModel(_Model):
+    """Returns black frames, whose pixels arrive when the worker waits for them."""
+
+    def generate(self, requests: Sequence[Request]) -> list[Video]:
+        videos = [Video(np.zeros((5, 32, 32, 3), np.uint8), 8.0) for _ in requests]
+        if (copies := copies_in_progress()) is None:
+            return super().generate(requests)
+        for video, request in zip(videos, requests, strict=True):
+            copies.add(_Copy(video, _noise(request.seed)))
+        return videos
+
+
+class _Copy:
+    def __init__(self, video: Video, pixels: Any) -> None:
+        self._video, self._pixels = video, pixels
+
+    def synchronize(self) -> None:
+        self._video.frames[:] = self._pixels
 
 
 def _noise(seed: int) -> Any:
@@ -399,3 +420,17 @@ def test_a_sample_that_stays_degenerate_is_recorded(tmp_path: Path) -> None:
     assert record is not None
     assert (record.error, record.retry_reason) == ("frames hold NaN still", "frames hold NaN")
     assert len(precise.calls) == 1
+
+
+@pytest.mark.parametrize("is_retried", [False, True])
+def test_frames_are_read_after_their_copy(tmp_path: Path, is_retried: bool) -> None:
+    """The record is that of the pixels that arrive after the call, with and without retry_degenerate."""
+    frames = []
+    for name, model in (("direct", _Model()), ("copied", _CopyingModel())):
+        worker = _worker(tmp_path / name, model, retry_with=(lambda: _Model()) if is_retried else None)
+        worker.generate(_work(1, _sample("a")))
+        assert [outcome.status for outcome in worker.finish(1)] == ["ok"]
+        record = Store(str(tmp_path / name)).committed("a")
+        assert record is not None
+        frames.append(record.frames_sha256)
+    assert frames[0] == frames[1]

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from t2vbatch.errors import DegenerateError
+from t2vbatch.models.host_copies import to_host
 
 _FIELDS = ("frames", "images", "video", "videos")
 
@@ -23,6 +24,8 @@ def to_frames(output: Any, count: int) -> list[npt.NDArray[np.uint8]]:
         output: a pipeline output, its tuple form, or its frames alone: numpy (last axis is colour) or torch
             (colour before height) arrays of float in [0, 1] or uint8, or Pillow images; with or without a
             batch axis; stacked or in lists.
+
+    Within ``HostCopies.begin``, frames from CUDA may be read after ``wait`` only.
 
     Raises:
         DegenerateError: there are no frames, or they hold NaN or infinity.
@@ -108,11 +111,7 @@ def _rounded_tensor(video: torch.Tensor) -> npt.NDArray[np.uint8]:
         raise _not_finite((~finite).cpu().numpy())
     rounded = (values.clamp(0, 1) * 255).round().to(torch.uint8)
     rounded = (rounded.expand(*rounded.shape[:3], 3) if rounded.shape[3] == 1 else rounded).contiguous()
-    if rounded.device.type == "cuda":
-        # A pinned buffer is copied at the full speed of the bus.
-        host = torch.empty(rounded.shape, dtype=torch.uint8, pin_memory=True)
-        rounded = host.copy_(rounded)
-    return np.asarray(rounded.numpy())
+    return np.asarray(to_host(rounded).numpy())
 
 
 def _rounded(video: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
