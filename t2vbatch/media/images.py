@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from t2vbatch.errors import BrokenInputError
 from t2vbatch.job import LIMITS, Limits
+from t2vbatch.media.apng import drawn_frames, is_drawn_over
 from t2vbatch.media.budget import Budget
 from t2vbatch.media.deadline import in_time
 from t2vbatch.media.deep_images import deep_pixels
@@ -140,16 +141,28 @@ def _every_page(data: bytes, how: Reading) -> tuple[list[Image.Image], float]:
     if len(pages) > 1 and image.info.get("default_image"):
         del pages[0]  # In such an APNG the first image is for programs that show no animation.
     budget.frames(len(pages), *image.size)
-    frames, size_bytes, duration_ms = [], 0, 0.0
+    frames, size_bytes, duration_ms, is_drawn = [], 0, 0.0, False
     for page in pages:
         budget.time()
         image.seek(page)
         budget.frame(*image.size)
         size_bytes += image.width * image.height * 3
         budget.total(len(pages), size_bytes)
+        is_drawn |= is_drawn_over(image)
         frames.append(_upright(image, how, data))
         duration_ms += float(image.info.get("duration", 0))
+    if is_drawn and image.has_transparency_data:
+        drawn = _drawn_over(data, image, how, budget)
+        frames = drawn if len(drawn) == len(frames) else frames
     return frames, len(frames) * 1000 / duration_ms if duration_ms > 0 else _DEFAULT_FPS
+
+
+def _drawn_over(data: bytes, image: Image.Image, how: Reading, budget: Budget) -> list[Image.Image]:
+    """The frames of an animated PNG in the colours that it states."""
+    drawn = list(drawn_frames(data, budget))
+    for frame in drawn:
+        frame.info = {name: value for name, value in image.info.items() if name != "transparency"}
+    return [_turned(to_srgb(frame, how.background), _orientation(image)) for frame in drawn]
 
 
 def _in_time(budget: Budget) -> None:
@@ -213,7 +226,10 @@ def _full_pages(image: Any, count: int) -> Iterator[int]:
 
 def _upright(image: Image.Image, how: Reading, data: bytes) -> Image.Image:
     shown = to_srgb(image, how.background, lambda: deep_pixels(data, image))
-    orientation = _orientation(image)
+    return _turned(shown, _orientation(image))
+
+
+def _turned(shown: Image.Image, orientation: Any) -> Image.Image:
     if orientation not in range(2, 9):
         return shown
     shown.getexif()[0x0112] = orientation

@@ -1,5 +1,6 @@
 """Videos of editors, broadcasters, cameras and streams: the frames and rates of ffmpeg, or the reason."""
 
+import io
 import subprocess
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
 from t2vbatch.errors import EncodeError
 from t2vbatch.media.decoding import decode_file
-from t2vbatch.media.reading import DEFAULT
+from t2vbatch.media.presentation import on_background
+from t2vbatch.media.reading import DEFAULT, Reading
 from tests.media.test_decoding import H264, SCENE, ffmpeg, reference
 
 CODECS = {
@@ -135,6 +138,36 @@ def test_wide_dv_of_a_camera_is_deinterlaced_with_square_pixels(tmp_path: Path) 
     options = "-c:v dvvideo -pix_fmt yuv420p -s 720x576 -r 25 -aspect 16:9 -flags +ilme+ildct"
     path = ffmpeg(tmp_path / "a.avi", f"-f lavfi -i {SCENE}", options)
     assert np.array_equal(decode_file(path, DEFAULT).frames, interlaced_reference(path, "1024:576"))
+
+
+def sprites() -> list[Image.Image]:
+    """Three frames of transparent pixels with one square each; the second is half transparent."""
+    images = []
+    for index, colour in enumerate([(255, 0, 0, 255), (0, 255, 0, 128), (0, 0, 255, 255)]):
+        image = Image.new("RGBA", (32, 24))
+        image.paste(colour, (8 * index, 4, 8 * index + 8, 12))
+        images.append(image)
+    return images
+
+
+@pytest.mark.parametrize("disposal", [0, 1, 2])
+@pytest.mark.parametrize("blend", [0, 1])
+@pytest.mark.parametrize("background", [(255, 255, 255), (10, 90, 200)])
+def test_frames_of_an_apng_are_drawn_by_its_specification(
+    disposal: int, blend: int, background: tuple[int, int, int]
+) -> None:
+    """A half-transparent frame over nothing is half transparent; earlier squares stay without a disposal."""
+    images, out = sprites(), io.BytesIO()
+    images[0].save(
+        out, "PNG", save_all=True, append_images=images[1:], duration=100, disposal=disposal, blend=blend
+    )
+    expected, canvas = [], Image.new("RGBA", (32, 24))
+    for image in images:
+        canvas = Image.alpha_composite(canvas, image) if blend and disposal == 0 else image
+        expected.append(on_background(np.asarray(canvas)[..., :3], np.asarray(canvas)[..., 3], background))
+    decoded = decode_file(out.getvalue(), Reading(background=background))
+    assert decoded.fps == 10
+    assert np.abs(decoded.frames.astype(int) - np.stack(expected)).max() <= 1
 
 
 def test_a_joined_program_stream_has_all_frames(tmp_path: Path) -> None:
