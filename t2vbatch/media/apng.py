@@ -1,7 +1,7 @@
 """Frames of animated PNGs that are drawn over each other.
 
 Pillow mixes a frame that is partly transparent with the earlier ones by another formula than the
-specification: half-transparent over nothing becomes a quarter. The decoder of ffmpeg follows the specification.
+specification: half-transparent over nothing becomes a quarter. ffmpeg follows the specification.
 """
 
 import io
