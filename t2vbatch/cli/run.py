@@ -95,13 +95,13 @@ def run(
     endings: ExitStack | None = context.obj
     with Display(quiet=as_json, log_file=log_file) as display:
         with display.checking((endings or ExitStack()).close):
-            from t2vbatch.job import load_job
+            from t2vbatch.job import load_draft
 
-            read = load_job(job, sets or ())
-            engine = _engine(read, retry_failed, endings)
-            from t2vbatch.commands.prepare import prepare
+            draft = load_draft(job, sets or ())
+            engine = _engine_for if draft.problems else _engine(draft.job, retry_failed, endings)
+            from t2vbatch.commands.prepare import prepare_draft
 
-            prepared = prepare(read, update_models)
+            prepared = prepare_draft(draft, update_models)
             selection = _selection(prepared, limit, only)
             from t2vbatch.commands.run import run_job
         print_notes(prepared.plan.notes)

@@ -43,7 +43,7 @@ def prepare_file(path: str | Path, overrides: Sequence[str] = (), update_models:
 
     The error has the problems of the file and those of the checks of its valid parts.
     """
-    return _prepare_draft(load_draft(path, overrides), update_models)
+    return prepare_draft(load_draft(path, overrides), update_models)
 
 
 def prepare(job: Job, update_models: bool = False) -> Prepared:
@@ -55,10 +55,11 @@ def prepare(job: Job, update_models: bool = False) -> Prepared:
     Raises:
         UsageError: the problem, with file and line of the job; a CombinedJobError for several.
     """
-    return _prepare_draft(Draft(job), update_models)
+    return prepare_draft(Draft(job), update_models)
 
 
-def _prepare_draft(draft: Draft, update_models: bool) -> Prepared:
+def prepare_draft(draft: Draft, update_models: bool = False) -> Prepared:
+    """Check a job that may have problems already, and plan it; the error has those problems too."""
     job, problems = draft.job, ErrorCollector(draft.problems)
     before = None
     if draft.is_valid("output"):

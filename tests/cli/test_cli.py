@@ -383,6 +383,16 @@ def test_a_command_that_answers_loads_no_torch(folder: Path, arguments: str) -> 
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
+def test_run_reports_all_problems_of_a_job_together(quick: Command) -> None:
+    """A wrong key, a wrong metric and an unwritable output are one message of run, and of plan."""
+    for command in ("run", "plan"):
+        sets = ["samples=two", "metrics=[clip_scor]", "output=/proc/no"]
+        done = quick(command, "job.yaml", *(word for one in sets for word in ("--set", one)))
+        assert done.returncode == 2
+        assert "3 problems" in done.stderr.splitlines()[0]
+        assert all(f"--set {one}" in done.stderr for one in sets)
+
+
 @pytest.mark.parametrize("arguments", ["wrong.yaml", "job.yaml --set output=/proc/no"])
 def test_a_refused_run_loads_no_client_of_the_hub(folder: Path, arguments: str) -> None:
     """A refused job of local models imports neither an HTTP client nor the scheduler."""

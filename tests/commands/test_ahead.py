@@ -55,6 +55,7 @@ def test_a_later_run_starts_ray_for_pending_samples(
         {"ray": {"address": "auto"}},
         {"manifest": "/none/rows.txt"},
         {"output": "unknown://bucket"},
+        {"output": "/proc/no"},
     ],
 )
 def test_other_jobs_start_nothing(tmp_path: Path, changes: dict[str, object]) -> None:
