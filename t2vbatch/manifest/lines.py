@@ -8,6 +8,7 @@ from typing import Any
 
 from t2vbatch.job import Limits
 from t2vbatch.manifest.cells import is_blank
+from t2vbatch.manifest.columns import ALIASES, CONTENT
 from t2vbatch.manifest.delimited import Record, check_header, csv_records, tsv_records, without_separator_line
 from t2vbatch.manifest.json_text import DECODER, SCANNER
 from t2vbatch.manifest.problems import BadCell, Problems, shown
@@ -20,6 +21,7 @@ _OBJECT = "one JSON object per line"
 
 def read_text(file: File, problems: Problems) -> Raw:
     """One prompt per line; blank lines are skipped."""
+    _refuse_json_lines(file, problems)
 
     def batches() -> Iterator[Batch]:
         with _explained(problems):
@@ -27,6 +29,16 @@ def read_text(file: File, problems: Problems) -> Raw:
                 yield Batch(len(cells), {"prompt": cells})
 
     return Raw(("prompt",), batches(), textual=True)
+
+
+def _refuse_json_lines(file: File, problems: Problems) -> None:
+    """Stop at JSON Lines with the extension of text: each object would be a prompt."""
+    with _explained(problems):
+        first = next((line for line in text_lines(file.open()) if not is_blank(line)), "")
+    with contextlib.suppress(ValueError, RecursionError):
+        fields = SCANNER.decode(first.strip())
+        if isinstance(fields, dict) and any(ALIASES.get(name, name) in CONTENT for name in fields):
+            raise problems.stop("JSON Lines", "text with one prompt per line", "name the file .jsonl")
 
 
 def read_csv(file: File, delimiter: str, problems: Problems) -> Raw:

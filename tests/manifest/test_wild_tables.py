@@ -33,6 +33,11 @@ READ: dict[str, tuple[str, str | bytes, list[str]]] = {
     "JSON Lines in UTF-16": ("m.jsonl", '{"prompt":"a"}\n'.encode("utf-16"), ["a"]),
     "JSON Lines with CR": ("m.jsonl", '{"prompt":"a"}\r{"prompt":"b"}\r', ["a", "b"]),
     "a line separator": ("m.jsonl", '{"prompt":"a\u2028b"}\n', ["a\u2028b"]),
+    "a prompt that is JSON": (
+        "m.txt",
+        '{"camera": "low", "subject": "a cat"}\n',
+        ['{"camera": "low", "subject": "a cat"}'],
+    ),
     "a large integer": ("m.jsonl", '{"prompt":"a","x":123456789012345678901234567890}', ["a"]),
 }
 
@@ -66,6 +71,7 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "texts": ("m.jsonl", '"a cat"\n', "found 'a cat' on line 1; expected one JSON object per line"),
     "a code of zero": ("m.jsonl", '{"prompt":"a\\u0000b"}', "the character of code 0"),
     "another name": ("m.jl", '{"prompt":"a"}', "name the file .jsonl"),
+    "JSON Lines as text": ("m.txt", '\n{"prompt": "a"}\n{"prompt": "b"}\n', "name the file .jsonl"),
     "gzip": ("m.csv.gz", gzip.compress(b"prompt\na\n"), "unpack it first"),
     "bzip2": ("m.jsonl", bz2.compress(b"{}"), "bzip2-compressed data"),
     "xz": ("m.jsonl", lzma.compress(b"{}"), "xz-compressed data"),
