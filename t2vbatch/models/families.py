@@ -51,7 +51,8 @@ class Family:
         rounds: whether the pipeline silently rounds every other frame count; then another count is refused,
             if the checkpoint (or ``fixed``) confirms the rule. Otherwise the rule is only advice.
         fixed: whether the rule is a constant in the pipeline's code, whatever the checkpoint.
-        input_frames: frames that a call needs of an input video, even if it makes fewer.
+        whole_input: whether a call reads an input video to its end, because it continues the video. Other
+            calls get at most as many frames as they make.
         note: what else a user should know about its frame counts.
         frames_from: for an image pipeline, the manifest column whose frames it generates again, all with the
             same prompt; empty for a video pipeline.
@@ -66,7 +67,7 @@ class Family:
     negative_prompt: str | None = None
     rounds: bool = True
     fixed: bool = False
-    input_frames: int = 1
+    whole_input: bool = False
     note: str = ""
     frames_from: str = ""
 
@@ -91,8 +92,8 @@ FAMILIES = (
         note="the face of the image is kept only with the array columns id_cond and id_vit_hidden, which "
         "diffusers' consisid_utils makes with the packages insightface, facexlib and consisid_eva_clip",
     ),
-    Family("Cosmos", fps=30.0, frames=_8K1, needs=_COSMOS),
-    Family("Cosmos2", fps=16.0, frames=_4K1, needs=_COSMOS),
+    Family("Cosmos", fps=30.0, frames=_8K1, needs=_COSMOS, whole_input=True),
+    Family("Cosmos2", fps=16.0, frames=_4K1, needs=_COSMOS, whole_input=True),
     Family(
         "Cosmos2_5_Predict",
         fps=16.0,
@@ -100,11 +101,12 @@ FAMILIES = (
         # It makes every count exactly: for one outside the rule it repeats the last frame.
         rounds=False,
         needs=(*_COSMOS, Need("torchvision", columns=frozenset({"image"}))),
+        whole_input=True,
     ),
     Family("Cosmos2_5_Transfer", fps=16.0, needs=(_GUARD, Need("torchvision"))),
-    Family("Cosmos3", fps=24.0, frames=_4K1, needs=(_SWITCHED_GUARD,), batchable=False),
+    Family("Cosmos3", fps=24.0, frames=_4K1, needs=(_SWITCHED_GUARD,), batchable=False, whole_input=True),
     Family("EasyAnimate", frames=_4K1, negative_prompt=""),
-    Family("Helios", fps=24.0, frames=FrameRule(33), rounds=False, input_frames=33),
+    Family("Helios", fps=24.0, frames=FrameRule(33), rounds=False, whole_input=True),
     Family("Hunyuan", fps=15.0, frames=_4K1),
     Family(
         "HunyuanVideoImageToVideo",
@@ -133,7 +135,7 @@ FAMILIES = (
     Family("Motif", fps=24.0, frames=_4K1),
     Family("PIA"),
     Family("Sana", fps=16.0, frames=_4K1),
-    Family("SkyReelsV2", fps=24.0, frames=_4K1),
+    Family("SkyReelsV2", fps=24.0, frames=_4K1, whole_input=True),
     Family("StableDiffusionControlNetPipeline", batchable=False, frames_from="control"),
     Family("StableDiffusionInstructPix2PixPipeline", batchable=False, frames_from="video"),
     Family("StableDiffusionXLControlNetPipeline", batchable=False, frames_from="control"),

@@ -3,7 +3,7 @@
 Only the class, its checkpoint and the parameter of each medium are known here; t2vbatch is not asked.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -76,8 +76,15 @@ _PROCESSED: Mapping[str, Callable[[Frames], Any]] = {
 """Inputs that their pipelines take as tensors: their axes are in the documentation of each pipeline."""
 
 
-def row(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The manifest row of a class and the same inputs as arguments; media are written into ``folder``."""
+def row(
+    name: str, folder: Path, inputs: Sequence[tuple[str, str]] | None = None, length: int = 9
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The manifest row of a class and the same inputs as arguments; media are written into ``folder``.
+
+    Args:
+        inputs: None: those of ``INPUTS``.
+        length: frames of each video.
+    """
     made = tiny.TINY_PIPELINES[name]
     cells: dict[str, Any] = {"id": name, "model": name, "seed": SEED}
     arguments: dict[str, Any] = {}
@@ -88,8 +95,8 @@ def row(name: str, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     size = (made.call.get("height", made.size[0]), made.call.get("width", made.size[1]))
     if name == "Kandinsky6SRPipeline":
         size = (16, 16)
-    for column, parameter in INPUTS.get(name, ()):
-        count = 0 if column == "image" else _COUNTS.get(name, 9)
+    for column, parameter in INPUTS.get(name, ()) if inputs is None else inputs:
+        count = 0 if column == "image" else _COUNTS.get(name, length)
         value = _written(folder, f"{name}-{column}", count, size, parameter.startswith("mask"))
         cells[column] = f"{name}-{column}" + ("" if count else ".png")
         processed = _PROCESSED.get(f"{name} {parameter}")

@@ -17,7 +17,7 @@ from t2vbatch.models.calls.arguments import Target, list_arguments, media_argume
 from t2vbatch.models.calls.check import expected_frames, frame_count
 from t2vbatch.models.calls.outputs import to_frames
 from t2vbatch.models.calls.prompts import EncodedError, PromptCache
-from t2vbatch.models.calls.signature import read_signature
+from t2vbatch.models.calls.signature import SEGMENT, read_signature
 from t2vbatch.models.calls.sound import sound_rate, to_audio
 from t2vbatch.models.determinism import generators, seeded
 from t2vbatch.models.families import family
@@ -132,16 +132,17 @@ class DiffusersModel:
             size=self._size(call),
             fit=self._spec.fit,
             how=self._how,
-            # A call may read more frames of a video than it makes.
-            input_frames=None if count is None else max(count, self._family.input_frames),
+            input_frames=None if self._family.whole_input else count,
             num_frames=count,
             device=self._device,
             dtype=getattr(torch, self._spec.dtype),
         )
 
     def _asked(self, call: Mapping[str, Any]) -> int | None:
-        """The number of frames in the call or its default."""
+        """The number of frames in the call or its default; None if it is only the number of a segment."""
         name = self._facts.frames_argument or ""
+        if name == SEGMENT:
+            return None
         count = call.get(name, self._signature.defaults.get(name))
         return count if isinstance(count, int) else None
 

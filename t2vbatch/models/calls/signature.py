@@ -40,7 +40,10 @@ CONTROLS = frozenset({"control_video", "conditioning_frames", "controls", "pose_
 SHARED = frozenset({"conditions"})
 """Parameters that several columns fill together, all of them optional. Any other belongs to one column."""
 
-FRAMES = ("num_frames", "video_length", "frames", "segment_frame_length")
+SEGMENT = "segment_frame_length"
+"""The parameter for the number of frames of a segment; the video has as many segments as its inputs."""
+
+FRAMES = ("num_frames", "video_length", "frames", SEGMENT)
 """Names of the parameter for the number of frames."""
 
 FPS = ("frame_rate", "fps", "target_fps")
