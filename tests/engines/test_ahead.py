@@ -1,5 +1,6 @@
 """A Ray that starts before an engine needs it: taken over, or left without a trace."""
 
+import json
 import os
 import subprocess
 import sys
@@ -32,6 +33,8 @@ print("message", flush=True)
 ahead.abandon()
 os._exit(2)
 """
+
+_FAKE = {"path": "x", "pipeline": "t2vbatch.models.fake:FakeModel"}
 
 
 @pytest.fixture
@@ -86,6 +89,25 @@ def test_an_abandoned_start_leaves_nothing(when: str, ray_folder: Path) -> None:
     )
     output, _ = process.communicate(timeout=600)
     assert (output, process.returncode) == ("message\n", 2)
+    assert list(ray_folder.glob("ray/*")) == []
+    _wait_until(lambda: not _users(ray_folder))
+
+
+def test_a_refused_run_leaves_nothing(tmp_path: Path, ray_folder: Path) -> None:
+    """A run that is refused after Ray began to start prints why, ends with 2, and leaves nothing of Ray."""
+    (tmp_path / "rows.csv").write_text("id,prompt\na,one\n")
+    job = {"manifest": "rows.csv", "output": "out", "metrics": [], "models": {"fake": _FAKE}}
+    (tmp_path / "job.yaml").write_text(json.dumps(job))
+    done = subprocess.run(
+        [sys.executable, "-m", "t2vbatch", "run", str(tmp_path / "job.yaml"), "--only", "none"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TMPDIR": str(ray_folder)},
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("not started: --only none")
+    assert not (tmp_path / "out").exists()
     assert list(ray_folder.glob("ray/*")) == []
     _wait_until(lambda: not _users(ray_folder))
 
