@@ -3,6 +3,7 @@
 from t2vbatch.commands.status_file import counts_of, read_status_file
 from t2vbatch.errors import StoreError, UsageError
 from t2vbatch.job import Job
+from t2vbatch.metrics import job_metrics
 from t2vbatch.output.store import open_store
 from t2vbatch.storage.files import local_path
 from t2vbatch.storage.writable import check_writable
@@ -12,7 +13,8 @@ def will_start_ray(job: Job, retry_failed: bool = False) -> bool:
     """Whether a run of this job will probably start a Ray on this machine.
 
     Not where the last run finished every sample: after an edit, Ray starts when the plan shows what is
-    missing. Nor where the manifest or the output cannot be opened or written, which the plan will refuse.
+    missing. Nor where the plan will refuse the manifest, the output or a metric, so that the refusal does
+    not wait for the import of Ray.
     """
     if job.engine != "ray" or job.ray.address is not None:
         return False
@@ -22,6 +24,7 @@ def will_start_ray(job: Job, retry_failed: bool = False) -> bool:
     try:
         if output is not None:
             check_writable("output", output)
+        job_metrics(job)
         status = read_status_file(open_store(job.output))
     except (StoreError, UsageError, OSError):
         return False

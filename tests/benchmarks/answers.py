@@ -54,7 +54,9 @@ COMMANDS = (
     Command("manifest check prompts.csv", 2.0, 0.53),
     Command("plan job.yaml", 2.0, 4.83),
     Command("models WanPipeline", 2.0, 5.18),
-    Command("run wrong.yaml", 2.0, exit_code=2, note="refused: a metric that does not exist"),
+    Command(
+        "run wrong.yaml --set output=new", 1.0, exit_code=2, note="refused: a metric that does not exist"
+    ),
     Command(
         "run job.yaml --set output=/proc/no", 1.0, exit_code=2, note="refused: output that cannot be written"
     ),

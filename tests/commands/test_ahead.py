@@ -56,6 +56,7 @@ def test_a_later_run_starts_ray_for_pending_samples(
         {"manifest": "/none/rows.txt"},
         {"output": "unknown://bucket"},
         {"output": "/proc/no"},
+        {"metrics": {"clip_scor": {}}},
     ],
 )
 def test_other_jobs_start_nothing(tmp_path: Path, changes: dict[str, object]) -> None:
