@@ -1,14 +1,15 @@
 """HEIF images with HEVC, which phones write as HEIC, read by libheif.
 
-AVIF has the same container; Pillow reads it, so ``is_heif`` leaves it out.
+AVIF has the same container; Pillow reads it, so ``is_heif`` leaves it out. pillow-heif is the extra
+``t2vbatch[heic]``, because its wheel has another licence than t2vbatch. So only an image in HEIF imports it.
 """
 
 import io
 import struct
+from importlib.util import find_spec
 
 import numpy as np
 import numpy.typing as npt
-import pillow_heif
 from PIL import Image
 
 from t2vbatch.media.hdr import PEAK_NITS, HdrPixels
@@ -36,8 +37,14 @@ def open_heif(data: bytes) -> Image.Image:
     """A HEIF file as an image of Pillow, at its primary image. Its pixels are upright, without orientation.
 
     Raises:
-        ValueError: the file is damaged, or has no image that can be read.
+        ValueError: the file is damaged, or has no image that can be read; or pillow-heif is not installed.
     """
+    if find_spec("pillow_heif") is None:
+        raise ValueError(
+            "a HEIC image, which needs another package; pip install 't2vbatch[heic]', or convert it to PNG"
+        )
+    import pillow_heif
+
     if not _is_complete(data):
         raise ValueError("a damaged HEIC image: its end is missing")
     try:
@@ -53,6 +60,8 @@ def open_heif(data: bytes) -> Image.Image:
 
 def deep_heif(data: bytes, page: int) -> HdrPixels | None:
     """The pixels of an image of more than 8 bits, from 0; None if it has 8. Errors: as ``open_heif``."""
+    import pillow_heif
+
     image = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)[page]
     if image.mode not in _DEEP_MODES:
         return None

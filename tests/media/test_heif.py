@@ -196,3 +196,10 @@ def test_a_manifest_takes_photos_and_folders_of_them(tmp_path: Path) -> None:
     files = unpack_frames(row.media["control"].read())
     assert files is not None
     assert [decode_image(file).getpixel((0, 0)) for file in files] == [(255, 0, 0), (0, 0, 255)]
+
+
+def test_without_the_extra_a_heic_image_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package that reads HEIC is an extra, and the message names it."""
+    monkeypatch.setattr("t2vbatch.media.heif.find_spec", lambda name: None)
+    with pytest.raises(BrokenInputError, match=r"HEIC.*pip install 't2vbatch\[heic\]'"):
+        decode_image(heic(solid("red")))
