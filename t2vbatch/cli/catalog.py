@@ -162,7 +162,6 @@ def metrics(
     from t2vbatch.analysis.distance.kinds import KINDS
     from t2vbatch.metrics import known_metrics
     from t2vbatch.metrics.program_file import bundled_programs
-    from t2vbatch.metrics.registry import metric_class
 
     if install:
         _install(name)
@@ -172,7 +171,7 @@ def metrics(
     if name is None:
         shown = {**known_metrics(), **of_sets}
     else:
-        shown = {} if name in programs else {name: of_sets[name] if name in of_sets else metric_class(name)}
+        shown = {} if name in programs else {name: of_sets[name] if name in of_sets else _metric(name)}
         programs = {key: text for key, text in programs.items() if key == name}
     texts = {key: inspect.getdoc(metric) or "" for key, metric in shown.items()} | programs
     texts = dict(sorted(texts.items()))
@@ -182,6 +181,17 @@ def metrics(
         typer.echo(_metric_list(texts))
     else:
         typer.echo(f"{name}\n\n{reflowed(texts[name], terminal_width())}")
+
+
+def _metric(name: str) -> type:
+    """The class of a metric. Raises MetricError, which has the name as it was typed and no key of a job."""
+    from t2vbatch.errors import MetricError
+    from t2vbatch.metrics.registry import metric_class
+
+    try:
+        return metric_class(name)
+    except MetricError as error:
+        raise MetricError(f"METRIC {name}", error.found, error.expected, error.fix) from None
 
 
 def _metric_list(texts: "Mapping[str, str]") -> str:
