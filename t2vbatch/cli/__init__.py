@@ -86,9 +86,8 @@ def command() -> None:
     """
     code: int | str | None = 0
     secure_streams()
-    endings = contextlib.ExitStack()
     try:
-        main(endings)
+        main()
         sys.stdout.flush()
     except SystemExit as end:
         code = end.code
@@ -97,22 +96,16 @@ def command() -> None:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     sys.stderr.flush()
-    endings.close()
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
-def main(endings: contextlib.ExitStack | None = None) -> None:
-    """Run the command line and exit. Users get no traceback for their own errors, nor for a full disk.
-
-    Args:
-        endings: takes what a command has to do immediately before the process ends. None: the process
-            goes on.
-    """
+def main() -> None:
+    """Run the command line and exit. Users get no traceback for their own errors, nor for a full disk."""
     # Without torchvision, transformers prints a page of advice that is meant for programmers.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         with on_stop(_stop):
-            app(obj=endings)
+            app()
     except UsageError as error:
         _fail(error, 2)
     except RunError as error:

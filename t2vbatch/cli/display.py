@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -146,19 +146,15 @@ class Display:
         _package_log.removeHandler(self._warnings)
 
     @contextmanager
-    def checking(self, at_exit: Callable[[], None] = lambda: None) -> Iterator[None]:
+    def checking(self) -> Iterator[None]:
         """While a job is checked, before anything is started: a signal prints one line and ends the process.
 
         An exception would do the same, but torch catches it while it is imported.
-
-        Args:
-            at_exit: called between the line and the end.
         """
 
         def leave(reason: str) -> None:
             self._stop()
             print(f"{reason}; nothing was started", file=sys.stderr, flush=True)
-            at_exit()
             os._exit(130)
 
         with on_stop(leave):

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from shutil import get_terminal_size
@@ -15,7 +14,7 @@ from t2vbatch.cli.words import fitted, hanging
 from t2vbatch.errors import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
@@ -55,7 +54,6 @@ _SHOWN_SAMPLES = 5
 
 
 def run(
-    context: typer.Context,
     job: JobFile,
     sets: Sets = None,
     as_json: Json = False,
@@ -92,22 +90,15 @@ def run(
     if dry_run:
         plan(job, sets, limit, only, as_json, update_models)
         return
-    endings: ExitStack | None = context.obj
     with Display(quiet=as_json, log_file=log_file) as display:
-        with display.checking((endings or ExitStack()).close):
-            from t2vbatch.job import load_draft
-
-            draft = load_draft(job, sets or ())
-            engine = _engine_for if draft.problems else _engine(draft.job, retry_failed, endings)
-            from t2vbatch.commands.prepare import prepare_draft
-
-            prepared = prepare_draft(draft, update_models)
+        with display.checking():
+            prepared = _prepared(job, sets, update_models)
             selection = _selection(prepared, limit, only)
             from t2vbatch.commands.run import run_job
         print_notes(prepared.plan.notes)
         display.begin(job.stem, prepared)
         answer = (lambda repeats: True) if remake else _ask
-        result = run_job(prepared, engine, display.show, retry_failed, selection, answer)
+        result = run_job(prepared, _engine_for, display.show, retry_failed, selection, answer)
     if as_json:
         typer.echo(json.dumps(_as_json(result), ensure_ascii=False))
     else:
@@ -199,19 +190,6 @@ def _prepared(job: Path, sets: list[str] | None, update_models: bool) -> "Prepar
     from t2vbatch.commands.prepare import prepare_file
 
     return prepare_file(job, sets or (), update_models)
-
-
-def _engine(job: "Job", retry_failed: bool, endings: ExitStack | None) -> "Callable[[Job], Engine]":
-    """Makes the engine. In a process that ends with the command, its Ray may start now, before the plan."""
-    from t2vbatch.commands.ahead import will_start_ray
-
-    if endings is None or not will_start_ray(job, retry_failed):
-        return _engine_for
-    from t2vbatch.engines.ahead import Ahead
-
-    ahead = Ahead(job)
-    endings.callback(ahead.abandon)
-    return ahead.engine_for
 
 
 def _engine_for(job: "Job") -> "Engine":

@@ -59,7 +59,6 @@ def init(
 
 
 def demo(
-    context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to create.")] = Path(
         "t2vbatch-demo"
     ),
@@ -80,7 +79,7 @@ def demo(
     found = files_of(folder)
     existing = [path for path in found.files if path.exists() and path.read_text() == found.files[path]]
     write(found, existing)
-    run(context, folder / "job.yaml")
+    run(folder / "job.yaml")
 
 
 def _from_job(job: Path, typed: str) -> str:

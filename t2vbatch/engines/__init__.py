@@ -9,7 +9,6 @@
     inline         a backend in this process
     ray            a backend of Ray actors
       ray_cluster  the connection to Ray
-      ahead        starts Ray while the job is planned
     worker_process the code inside a worker's process
     devices        GPUs and CPUs of a worker
     interrupts     Ctrl-C and SIGTERM, counted

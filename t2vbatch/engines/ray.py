@@ -6,8 +6,7 @@ t2vbatch.schedule decides what to do with a unit. Only Work and events cross bet
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,14 +51,7 @@ CLUSTER_S = 5.0
 
 
 class RayEngine:
-    """Workers in processes of their own, here or on a cluster.
-
-    Args:
-        connect: a context with a connection to Ray; see ``connected``.
-    """
-
-    def __init__(self, connect: Callable[[Job], AbstractContextManager[None]] = connected) -> None:
-        self._connect = connect
+    """Workers in processes of their own, here or on a cluster."""
 
     def run(
         self,
@@ -70,7 +62,7 @@ class RayEngine:
     ) -> Ending:
         """See Engine.run."""
         try:
-            with self._connect(job), ActorPool(job, factories) as backend, interrupts() as counted:
+            with connected(job), ActorPool(job, factories) as backend, interrupts() as counted:
                 limits = RunLimits(
                     workers=backend.capacity(),
                     minimum=job.workers.min,

@@ -8,10 +8,8 @@ t2vbatch must be installed on every node; nothing is uploaded. A cluster's token
 environment variables or file, never from a job.
 """
 
-import contextlib
 import logging
 import os
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,9 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import ray
-from ray._common.utils import get_default_ray_temp_dir
 from ray._private import node as ray_node
 from ray._private import ray_constants
 from ray._private import services as ray_services
@@ -103,26 +99,6 @@ def stderr_tail(pid: int) -> list[str]:
         return []
     logs = Path(node.get_logs_dir_path()).glob(f"worker-*-{pid}.err")
     return [line for log in logs for line in log.read_text(errors="replace").splitlines()[-STDERR_LINES:]]
-
-
-def discard_local() -> None:
-    """Remove what a Ray that this process has started would leave when the process ends now: its agents and
-    its folder. The agents are processes of the raylet.
-
-    Linux kills the raylet with this process. Killing it here would end this process with Ray's exit code.
-    """
-    own = psutil.Process()
-    for child in own.children():
-        with contextlib.suppress(psutil.Error):
-            for agent in child.children(recursive=True):
-                agent.kill()
-    sessions = Path(get_default_ray_temp_dir())  # type: ignore[no-untyped-call]
-    for folder in sessions.glob(f"session_*_{own.pid}"):
-        if folder.stat().st_mtime >= own.create_time():  # Not that of an earlier process with this number.
-            shutil.rmtree(folder, ignore_errors=True)
-            latest = folder.with_name("session_latest")
-            if latest.is_symlink() and latest.readlink().name == folder.name:
-                latest.unlink()
 
 
 @contextmanager

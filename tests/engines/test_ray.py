@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from t2vbatch.engines import Progress
@@ -22,6 +23,13 @@ from tests.engines.jobs import make_job, run, wait_for
 def _one_ray() -> Iterator[None]:
     with connected(make_job(count=2)):
         yield
+
+
+def test_no_process_serves_dashboards() -> None:
+    """A Ray that is started here has neither monitors nor an API server."""
+    lines = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+    assert [line for line in lines if "raylet" in line]
+    assert [line for line in lines if "monitor.py" in line or "dashboard.py" in line] == []
 
 
 def test_two_workers_make_everything_once(tmp_path: Path) -> None:
