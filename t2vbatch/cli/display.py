@@ -120,6 +120,7 @@ class Display:
         # Through the console, which knows where the bar is.
         self._warnings = _Lines(self._console)
         self._file = None if log_file is None else _log_to(log_file)
+        self._level = _package_log.level
 
     def __enter__(self) -> "Display":
         _package_log.addHandler(self._warnings)
@@ -142,6 +143,7 @@ class Display:
             if error is not None:
                 _package_log.error("%s: %s", type(error).__name__, error)
             _package_log.removeHandler(self._file)
+            _package_log.setLevel(self._level)
             self._file.close()
         _package_log.removeHandler(self._warnings)
 

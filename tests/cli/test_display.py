@@ -57,6 +57,13 @@ def test_a_log_file_gets_progress_and_warnings(tmp_path: Path) -> None:
     assert text.count("INFO 4/4 samples") == 2
 
 
+def test_a_log_file_changes_no_level_for_good(tmp_path: Path) -> None:
+    """After a command with a log file, the level of the package's log is the one of before."""
+    with Display(quiet=True, log_file=tmp_path / "run.log"):
+        assert _LOG.isEnabledFor(logging.INFO)
+    assert not _LOG.isEnabledFor(logging.INFO)
+
+
 def test_a_log_file_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
     """The message for a log file that cannot be opened names the file."""
     with pytest.raises(UsageError, match=r"no/run\.log"):

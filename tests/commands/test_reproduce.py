@@ -114,7 +114,7 @@ def test_the_command_exits_by_the_outcome(tmp_path: Path) -> None:
     job = entry(tmp_path, value=9.0).model_copy(update={"unpublished": ["seeds"]})
     file = tmp_path / "entry.json"
     file.write_text(json.dumps(job.model_dump(mode="json", exclude_defaults=True)))
-    done = CliRunner().invoke(app, ["reproduce", str(file)])
+    done = CliRunner(env={"COLUMNS": "120"}).invoke(app, ["reproduce", str(file)])
     assert done.exit_code == 1
     assert "a paper, 2026-01-01" in done.output
     assert "not published, chosen by this job: seeds" in done.output
