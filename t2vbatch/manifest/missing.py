@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from t2vbatch.storage.names import folded
+
 _BYTES = "a path or a URL; write the bytes into a file, or into a column of bytes in Parquet"
 _NOT_PATHS = (
     (re.compile(r"(?i)data:[\w.+/-]*[;,]"), _BYTES),
@@ -61,7 +63,7 @@ def _siblings(cell: str, base: str) -> Iterator[str]:
         names = _names(folder, folder.stat().st_mtime_ns)
     except OSError:
         return
-    name = names.get(_folded(path.name))
+    name = names.get(folded(path.name))
     if name == path.name:
         yield f"a file in {base}; the link {cell!r} names a file that does not exist"
     elif name is not None and unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", path.name):
@@ -70,8 +72,8 @@ def _siblings(cell: str, base: str) -> Iterator[str]:
     elif name is not None:
         yield f"{name!r}, as in the folder: capital and small letters differ"
     else:
-        stem = _folded(path.stem)
-        others = (other for folded, other in names.items() if PurePosixPath(folded).stem == stem)
+        stem = folded(path.stem)
+        others = (other for key, other in names.items() if PurePosixPath(key).stem == stem)
         yield from (f"a file in {base}; did you mean {str(path.with_name(other))!r}?" for other in others)
 
 
@@ -80,14 +82,10 @@ def _names(folder: Path, modified_ns: int) -> Mapping[str, str]:
     """The names in a folder by their folded form. The time makes a changed folder be listed again."""
     names: dict[str, str] = {}
     for entry in folder.iterdir():
-        names.setdefault(_folded(entry.name), entry.name)
+        names.setdefault(folded(entry.name), entry.name)
         if len(names) > _MOST_NAMES:
             return {}
     return names
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _exists(base: str, cell: str) -> bool:

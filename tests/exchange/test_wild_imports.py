@@ -1,8 +1,6 @@
 """Lists as other programs write them, and names that some file systems refuse."""
 
-import io
 import json
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import pytest
 from t2vbatch.errors import ManifestError, UsageError
 from t2vbatch.exchange.imports import import_manifest
 from t2vbatch.manifest import read_manifest
+from tests.exchange.test_imports import tar_of
 from tests.media.test_image_modes import hidden_red, saved
 
 PNG = saved(hidden_red("RGBA"))
@@ -86,16 +85,6 @@ def test_captions_have_the_names_of_trainers(tmp_path: Path, caption: str) -> No
     assert found == (None if caption == "A.TXT" else "a cat")
 
 
-def shard(path: Path, *members: tuple[str, bytes]) -> Path:
-    """A tar with these files."""
-    with tarfile.open(path, "w") as tar:
-        for name, data in members:
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
-    return path
-
-
 @pytest.mark.parametrize(
     ("key", "file"),
     [
@@ -112,7 +101,7 @@ def shard(path: Path, *members: tuple[str, bytes]) -> Path:
 )
 def test_copies_have_names_that_every_file_system_takes(tmp_path: Path, key: str, file: str) -> None:
     """Devices of Windows, its separators, and characters that turn the text are replaced."""
-    source = shard(tmp_path / "s.tar", (f"{key}.png", PNG), (f"{key}.txt", b"x"))
+    source = tar_of(tmp_path / "s.tar", [(f"{key}.png", PNG), (f"{key}.txt", b"x")])
     assert rows(tmp_path, source, "webdataset")[0]["image"] == f"out/{file}"
     assert (tmp_path / "out" / file).read_bytes() == PNG
 
@@ -120,7 +109,7 @@ def test_copies_have_names_that_every_file_system_takes(tmp_path: Path, key: str
 def test_names_that_are_equal_after_replacing_are_numbered(tmp_path: Path) -> None:
     """No copy replaces another one."""
     members = [(f"{key}.png", PNG + key.encode()) for key in ("a?b", "a:b", "A_B")]
-    source = shard(tmp_path / "s.tar", *members)
+    source = tar_of(tmp_path / "s.tar", list(members))
     found = rows(tmp_path, source, "webdataset")
     assert [row["image"] for row in found] == ["out/a_b.png", "out/a_b-2.png", "out/A_B-3.png"]
     assert len({(tmp_path / row["image"]).read_bytes() for row in found}) == 3
@@ -128,6 +117,6 @@ def test_names_that_are_equal_after_replacing_are_numbered(tmp_path: Path) -> No
 
 def test_a_list_without_prompts_names_what_it_left_out(tmp_path: Path) -> None:
     """The first part of a name is the key, so a dot in it hides the image."""
-    source = shard(tmp_path / "s.tar", ("1.0.png", PNG))
+    source = tar_of(tmp_path / "s.tar", [("1.0.png", PNG)])
     with pytest.raises(UsageError, match=r"no prompts \(s\.tar: 1\.0\.png"):
         rows(tmp_path, source, "webdataset")
