@@ -45,6 +45,19 @@ function event(target, name) {
   });
 }
 
+// A browser that is short of time may draw the frame before the one it sought: read until the last one is there.
+async function lastShown(video, last) {
+  const pen = document.querySelector("canvas").getContext("2d", { willReadFrequently: true });
+  let pixel = [];
+  for (let tries = 0; tries < 50; tries += 1) {
+    pen.drawImage(video, 0, 0, 8, 8);
+    pixel = Array.from(pen.getImageData(4, 4, 1, 1).data.slice(0, 3));
+    if (pixel.every((value, channel) => Math.abs(value - last[channel]) <= 12)) break;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return pixel;
+}
+
 async function played(file) {
   const bytes = Uint8Array.from(atob(file.data), (one) => one.charCodeAt(0));
   const video = document.createElement("video");
@@ -56,10 +69,8 @@ async function played(file) {
   const sought = event(video, "seeked");
   video.currentTime = file.at;
   await sought;
-  const pen = document.querySelector("canvas").getContext("2d", { willReadFrequently: true });
-  pen.drawImage(video, 0, 0, 8, 8);
-  const [red, green, blue] = pen.getImageData(4, 4, 1, 1).data;
-  return { size: [video.videoWidth, video.videoHeight], duration: video.duration, pixel: [red, green, blue] };
+  const pixel = await lastShown(video, LAST);
+  return { size: [video.videoWidth, video.videoHeight], duration: video.duration, pixel };
 }
 
 (async () => {
@@ -99,7 +110,8 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[dict[str
     folder = tmp_path_factory.mktemp("players")
     pairs = [made(folder, name, kind) for kind in ("mp4", "webm") for name in (*SHAPES, *SOUNDS)]
     page = folder / "page.html"
-    page.write_text(PAGE.replace("FILES", json.dumps([file for file, _ in pairs])))
+    files = json.dumps([file for file, _ in pairs])
+    page.write_text(PAGE.replace("LAST", json.dumps(SHADES[-1])).replace("FILES", files))
     return page.as_uri(), [expected for _, expected in pairs]
 
 
