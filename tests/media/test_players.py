@@ -45,7 +45,7 @@ function event(target, name) {
   });
 }
 
-// A browser that is short of time may draw the frame before the one it sought: read until the last one is there.
+// A slow browser may draw the frame before the one that it sought: read until the last one is there.
 async function lastShown(video, last) {
   const pen = document.querySelector("canvas").getContext("2d", { willReadFrequently: true });
   let pixel = [];
