@@ -230,7 +230,16 @@ def closest(word: str, known: Collection[str]) -> str | None:
 
 
 def nearest(word: str, known: Collection[str]) -> str:
-    """A sentence that names the known word most like ``word``, or those that begin like it, or all.
+    """A sentence that names the known word most like ``word``, or those that begin like it, or all."""
+    if near := similar(word, known):
+        return near
+    shown = sorted(known)[:_LISTED]
+    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+    return f"one of {', '.join(shown)}{more}" if known else ""
+
+
+def similar(word: str, known: Collection[str]) -> str:
+    """A sentence that names the known word most like ``word``, or those that begin like it; empty if none do.
 
     A word begins like ``word`` if it begins with ``word``, or with all but its last letter.
     """
@@ -242,6 +251,4 @@ def nearest(word: str, known: Collection[str]) -> str:
             return f"did you mean {begins[0]!r}?"
         if begins:
             return f"did you mean one of {', '.join(begins[:_LISTED])}?"
-    shown = sorted(known)[:_LISTED]
-    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
-    return f"one of {', '.join(shown)}{more}" if known else ""
+    return ""

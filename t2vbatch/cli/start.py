@@ -19,7 +19,7 @@ def init(
         typer.Option(metavar="MODEL", help="Hub id, local folder, or bundled:shapes.", show_default=False),
     ] = None,
     prompts: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="FILE", help="The prompts: text, CSV, Parquet, ...", show_default=False),
     ] = None,
     output: Annotated[
@@ -43,15 +43,13 @@ def init(
         if value is not None and not value.strip():
             raise UsageError(option, "an empty text", "a value", f"leave out {option} to be asked")
     model = model or _ask("Model (Hub id, folder, or bundled:shapes)", BUNDLED)
-    prompts = prompts or Path(
-        _ask(
-            "Prompts (file; one prompt per line, CSV, JSON Lines or Parquet)", str(job.parent / "prompts.txt")
-        )
+    prompts = prompts or _ask(
+        "Prompts (file; one prompt per line, CSV, JSON Lines or Parquet)", str(job.parent / "prompts.txt")
     )
     output = output or _ask("Output folder", str(job.parent / "runs" / job.stem))
     if Path(model).exists():
         model = _from_job(job, model)
-    found = starter(job, model, Path(_from_job(job, str(prompts))), _from_job(job, output))
+    found = starter(job, model, _from_job(job, prompts), _from_job(job, output))
     write(found, found.files if force else ())
     for path in found.files:
         typer.echo(f"wrote {path}")

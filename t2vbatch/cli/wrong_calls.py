@@ -1,10 +1,15 @@
-"""Plain words for a wrong value of an option: typer shows those of pydantic, which are for programmers."""
+"""Plain words for a wrong option or argument: typer's own messages are for programmers."""
 
 import re
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+
+_WRONG_CALL: Any = typer.BadParameter.__base__
+"""The error of any wrong call; typer 0.25 moved its class to a private module."""
 
 _PLAIN = (
     (r"Input should be a valid integer.*", "expected a whole number"),
@@ -12,6 +17,8 @@ _PLAIN = (
     (r"Input should be greater than or equal to (\S+)", r"expected \1 or more"),
     (r"Input should be less than or equal to (\S+)", r"expected \1 or less"),
     (r"Value error, (.*?)\.?", r"\1"),
+    (r"No such command 'help'\.", "No such command 'help'. t2vbatch --help lists the commands."),
+    (r"Got unexpected extra argument(?:\(s\)|s)? \((.*)\)", r"Unexpected argument: \1"),
 )
 
 
@@ -22,8 +29,9 @@ class PlainGroup(TyperGroup):
         """Run the command that the context names."""
         try:
             return super().invoke(ctx)
-        except typer.BadParameter as error:
-            error.message = plain(error.message)
+        except _WRONG_CALL as error:
+            hint = _hint(error.message, _options(error.ctx))
+            error.message = plain(error.message) + hint
             raise
 
 
@@ -33,3 +41,27 @@ def plain(message: str) -> str:
         if found := re.fullmatch(pattern, message, re.DOTALL):
             return found.expand(words)
     return message
+
+
+def _options(ctx: Any) -> Sequence[str]:
+    """The options of the command that was called wrongly."""
+    return [name for param in ctx.command.params for name in param.opts] if ctx else []
+
+
+def _hint(message: str, options: Sequence[str]) -> str:
+    """What to write where a key of the job stands as an argument or an option; empty otherwise."""
+    if "--set" not in options:
+        return ""
+    if extra := re.search(r"extra arguments?(?:\(s\))? \((\S+)\)", message):
+        if "=" in extra[1]:
+            return f". To set a key of the job: --set {extra[1]}"
+        return ". Each --set takes one argument: --set KEY=VALUE" if "--set" in sys.argv else ""
+    if (option := re.search(r"No such option: --(\w+)", message)) and option[1] in _job_keys():
+        return f". To set this key of the job: --set {option[1]}=VALUE"
+    return ""
+
+
+def _job_keys() -> Sequence[str]:
+    from t2vbatch.job import Job  # Imported here, because help needs no pydantic.
+
+    return list(Job.model_fields)

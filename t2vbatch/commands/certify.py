@@ -170,6 +170,8 @@ def _outcome(found: Iterable[VerifyProblem | None]) -> dict[str, Any]:
 
 def _read(path: Path, public_key: Path | None) -> dict[str, Any]:
     expected = "a file that t2vbatch certify wrote"
+    if path.is_dir():
+        raise UsageError(str(path), "a folder", expected, "name the file, then the output that it describes")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

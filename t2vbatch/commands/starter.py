@@ -8,6 +8,10 @@ from pathlib import Path
 import yaml
 
 from t2vbatch.errors import UsageError
+from t2vbatch.job import LIMITS
+from t2vbatch.manifest.problems import Problems
+from t2vbatch.manifest.sources import find_source
+from t2vbatch.storage.files import local_path
 
 BUNDLED = "bundled:shapes"
 
@@ -50,16 +54,17 @@ class Starter:
     files: Mapping[Path, str]
 
 
-def starter(job: Path, model: str, prompts: Path, output: str) -> Starter:
+def starter(job: Path, model: str, prompts: str, output: str) -> Starter:
     """A job file, and example prompts if ``prompts`` does not exist.
 
     Args:
         model: Hub id, local folder or ``bundled:shapes``.
-        prompts: the manifest, relative to the folder of the job unless it is absolute.
+        prompts: path or URI of the manifest; a path is relative to the folder of the job.
         output: folder or URI, relative to the folder of the job.
 
     Raises:
-        UsageError: there is no such bundled model, or no example in the format of ``prompts``.
+        UsageError: there is no such bundled model, ``prompts`` exists and is not a manifest, or there is no
+            example in its format.
     """
     if model.startswith("bundled:") and model != BUNDLED:
         raise UsageError(f"--model {model}", "no such bundled model", BUNDLED)
@@ -68,7 +73,7 @@ def starter(job: Path, model: str, prompts: Path, output: str) -> Starter:
         settings["dtype"] = "bfloat16"
     name = model.rstrip("/").rpartition("/")[2].rpartition(":")[2]
     content: dict[str, object] = {
-        "manifest": str(prompts),
+        "manifest": prompts,
         "output": output,
         "samples": 1,
         "models": {name: settings},
@@ -76,9 +81,13 @@ def starter(job: Path, model: str, prompts: Path, output: str) -> Starter:
     if model != BUNDLED:
         content["metrics"] = ["flicker", "motion"]
     files = {job: _COMMENT.format(name=job) + yaml.safe_dump(content, sort_keys=False)}
+    if local_path(prompts) is None:
+        return Starter(files)
     # Normal, because a folder of the job that does not exist yet hides what .. leads to.
     manifest = Path(os.path.normpath(job.parent / prompts))
-    if not manifest.exists():
+    if manifest.exists():
+        find_source(str(manifest), Problems(str(manifest), LIMITS.problems), LIMITS)
+    else:
         files[manifest] = _example(manifest, model)
     return Starter(files)
 

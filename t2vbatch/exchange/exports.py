@@ -81,9 +81,11 @@ def export(
 def check_new_folder(target: Path) -> None:
     """Raise UsageError unless the target is empty or new, and can be written."""
     if target.exists() and not target.is_dir():
-        raise UsageError(str(target), "a file", "an empty or a new folder")
+        raise UsageError(str(target), "a file", "an empty or a new folder", "choose another name")
     if target.exists() and any(target.iterdir()):
-        raise UsageError(str(target), "a folder that is not empty", "an empty or a new folder")
+        raise UsageError(
+            str(target), "a folder that is not empty", "an empty or a new folder", "choose another folder"
+        )
     check_writable(str(target), target)
 
 

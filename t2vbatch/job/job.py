@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     PrivateAttr,
+    field_validator,
 )
 
 from t2vbatch.errors import CombinedJobError, ManifestError, UsageError
@@ -118,6 +119,13 @@ class Job(Section):
         default_factory=dict,
         description="wandb, mlflow: experiment trackers; a tracker that fails does not fail the run",
     )
+
+    @field_validator("models")
+    @classmethod
+    def _have_names(cls, models: dict[str, Model]) -> dict[str, Model]:
+        if not all(name.strip() for name in models):
+            raise ValueError("a name for every model; the results and the report list models by name")
+        return models
 
     @property
     def variables(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ find in its valid parts.
 
 import copy
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,9 @@ from t2vbatch.job.yaml_syntax import Path as KeyPath
 
 OF_MANIFEST = ("allow_paths", "on_bad_row", "columns", "media", "limits")
 """Keys of a job that say how its manifest is read."""
+
+
+_REMOTE = re.compile(r"(https?|s3|gs|az):/+")
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,9 @@ def load_draft(path: str | Path, overrides: Sequence[str] = ()) -> Draft:
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
+        if uri := _REMOTE.match(str(path)):  # A Path has one slash where the user wrote two.
+            where = f"{uri[1]}://{str(path)[uri.end() :]}"
+            raise JobError(where, "a URI", "a local job file", "download it and name the copy") from None
         raise JobError(str(path), "no such file", "a job file", "see jobs/ for examples") from None
     except IsADirectoryError:
         inside = file / "job.yaml"
@@ -153,7 +160,7 @@ def _resolved(data: Mapping[str, Any], variables: Mapping[str, str]) -> Any:
 _INDEPENDENT = frozenset({"dtype", "fps", "batch", "fit", "background", "retry_degenerate"})
 """Keys of a model that no check of its other keys depends on."""
 
-_PLACEHOLDERS = {"manifest": "", "output": "", "models": {"": {"path": ""}}}
+_PLACEHOLDERS = {"manifest": "", "output": "", "models": {"-": {"path": ""}}}
 """Values of required keys that are wrong or missing."""
 
 

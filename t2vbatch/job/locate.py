@@ -1,5 +1,6 @@
 """Makes the paths of a job absolute."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,16 @@ from t2vbatch.job.sections import Distance, Model
 from t2vbatch.job.yaml_source import Document
 from t2vbatch.job.yaml_syntax import Path as KeyPath
 from t2vbatch.storage.files import expanded, local_path
+
+_SINGLE_SLASH = re.compile(r"(s3|gs|az|https?):/?(?=[^/])")
+_VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)(?=/|$)")
+
+
+def _meant(uri: str) -> str | None:
+    """The URI or path that a text is a slip of: s3:/bucket for s3://bucket, $HOME for ${HOME}."""
+    if _SINGLE_SLASH.match(uri):
+        return _SINGLE_SLASH.sub(r"\1://", uri, count=1)
+    return _VARIABLE.sub(r"${\1}", uri) if _VARIABLE.match(uri) else None
 
 
 class _Locator:
@@ -22,12 +33,20 @@ class _Locator:
     def path(self, uri: str, *key: str | int) -> str:
         """A path or URI that is one for certain, such as the manifest."""
         if "\0" in uri:
-            where, found = self._document.where(key), repr(uri)[:60]
-            self._problems.add(JobError(where, found, "a path without the character NUL"))
-            self.wrong.add(key)
+            self._refuse(key, repr(uri)[:60], "a path without the character NUL")
             return uri
         path = local_path(uri)
-        return uri if path is None else str((self._start(key) / expanded(path)).resolve())
+        if path is None:
+            return uri
+        found = (self._start(key) / expanded(path)).resolve()
+        # A shell would read these as the user means them; here they would name a new folder.
+        if (near := _meant(uri)) and not found.exists():
+            self._refuse(key, uri, "a path or URI", f"write {near}, or ./{uri} for a local path of this name")
+        return str(found)
+
+    def _refuse(self, key: tuple[str | int, ...], *parts: str) -> None:
+        self._problems.add(JobError(self._document.where(key), *parts))
+        self.wrong.add(key)
 
     def model_path(self, uri: str, *key: str | int) -> str:
         """A path or a Hub id. A Hub id looks like a relative path; if such a folder exists, it is a path."""

@@ -3,9 +3,9 @@
 ``job.py`` combines the sections into a job and reads a job from a file.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -125,6 +125,12 @@ class Workers(Section):
     finish: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = Field(
         "auto", description="threads that encode, check and score videos, per worker; auto: by the CPUs"
     )
+
+    @model_validator(mode="after")
+    def _min_fits_max(self) -> Self:
+        if self.max is not None and self.min > self.max:
+            raise ValueError("a min that is not larger than max")
+        return self
 
 
 class Budget(Section):

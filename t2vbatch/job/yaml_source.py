@@ -66,11 +66,13 @@ class Document:
         return next((paths[key[:end]] for end in ends if key[:end] in paths), ())
 
     def _known(self, path: Path) -> Path:
-        """The option that set this value; else the path itself, or the innermost section around it."""
+        """The option that set this value; else the path, the section around it, or an option below it."""
         around = [path[:end] for end in range(len(path), 0, -1)]
         given = (part for part in around if part in self.options)
         written = (part for part in around if part in self.places)
-        return next(given, next(written, ()))
+        # A section that only an option created, such as that of --set a.b=1.
+        below = (option for option in self.options if path and option[: len(path)] == path)
+        return next(given, next(written, next(below, ())))
 
 
 def dotted(path: Path) -> str:

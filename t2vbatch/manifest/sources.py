@@ -5,6 +5,7 @@ Owns the difference between a file and a folder, local or remote. ``lines`` and 
 
 import io
 import posixpath
+import shlex
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from t2vbatch.errors import StoreError
 from t2vbatch.job import Limits
 from t2vbatch.manifest.media import WEB
 from t2vbatch.manifest.problems import Problems
+from t2vbatch.media.frame_folder import SUFFIXES as PICTURES
 from t2vbatch.media.frame_folder import natural
 from t2vbatch.storage.files import local_path, open_folder, read_uri
 from t2vbatch.storage.object_folder import SCHEMES
@@ -158,6 +160,11 @@ def _folder_fix(folder: Path, names: Iterable[str]) -> str:
             return f"name one file of it, such as {folder / name}"
         if (folder / name).is_dir() and any((folder / name).glob("*.parquet")):
             return f"name the folder {folder / name}"
+        if name.lower().endswith(PICTURES):
+            # By extension: the shell creates images.csv before ls lists the folder.
+            files, manifest = f"*{posixpath.splitext(name)[1]}", shlex.quote(str(folder / "images.csv"))
+            listed = f"(echo image; cd {shlex.quote(str(folder))}; ls {files}) > {manifest}"
+            return f"write a CSV file with a column image, and name that file: {listed}"
     return ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from t2vbatch.errors import ModelError, nearest
+from t2vbatch.errors import ModelError, similar
 from t2vbatch.manifest.columns import CONTENT
 from t2vbatch.models.calls.signature import FRAMES
 from t2vbatch.models.families import family
@@ -104,7 +104,8 @@ def describe_pipeline(name: str) -> PipelineCard:
     """The card of one pipeline. Raises ModelError, with the nearest name, for an unknown pipeline."""
     known = _video_pipelines()
     if name not in known:
-        raise ModelError(name, "not a video pipeline of diffusers", nearest(name, list(known)))
+        expected = similar(name, known) or "the name of a class, such as WanPipeline"
+        raise ModelError(name, "not a video pipeline of diffusers", expected, "t2vbatch models lists them")
     return _card(known[name])
 
 

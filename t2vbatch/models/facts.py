@@ -19,7 +19,7 @@ from t2vbatch.models.checkpoints.folders import INDEX
 from t2vbatch.models.checkpoints.ip_adapters import COLUMN, EMBEDS, check_ip_adapter, ip_adapter_identity
 from t2vbatch.models.checkpoints.loras import check_lora, lora_identity
 from t2vbatch.models.checkpoints.settings import MEMORY, OFFLOADS, SPEED, Setting, options_of
-from t2vbatch.models.checkpoints.sources import BUNDLED, Source, bundled
+from t2vbatch.models.checkpoints.sources import BUNDLED, Source, bundled, no_variant
 from t2vbatch.models.families import family
 from t2vbatch.models.frames import count_notes, frame_counts
 from t2vbatch.models.packages import check_packages, lacking_columns
@@ -226,9 +226,13 @@ def _check_settings(where: str, given: Mapping[str, Any], known: Mapping[str, Se
 def _identity(where: str, spec: Model, checkpoint: Checkpoint, pipeline: PipelineInfo) -> dict[str, Any]:
     """Everything besides the request that decides the pixels, by content and never by path."""
     components = find_components(f"{where}.", spec, checkpoint.source)
+    try:
+        weights = checkpoint.identity(spec.variant)
+    except LookupError:
+        raise no_variant(f"{where}.variant", checkpoint.source, spec.variant) from None
     return {
         "pipeline": pipeline.path,
-        "weights": checkpoint.identity(spec.variant),
+        "weights": weights,
         "dtype": spec.dtype,
         "variant": spec.variant,
         "scheduler": {"class": spec.scheduler} if isinstance(spec.scheduler, str) else spec.scheduler,

@@ -110,6 +110,7 @@ def check_target(target: Path) -> None:
             f"--share {target}",
             "a path that exists",
             "a new or empty folder, or a new file that ends in .zip",
+            "choose another name",
         )
     check_writable(f"--share {target}", target.parent)
 

@@ -60,6 +60,8 @@ def _check(uri: str, name: str) -> None:
     scheme = uri.partition("://")[0]
     if scheme not in _CREDENTIALS:
         return
+    if not uri.partition("://")[2].strip("/"):
+        raise UsageError(uri, "no bucket", f"a bucket and a folder: {scheme}://BUCKET/FOLDER")
     try:
         error = _first_answer(uri, name).result(_DEADLINE_S)
     except TimeoutError:

@@ -340,6 +340,22 @@ def test_a_wrong_value_of_an_option_is_one_line(quick: Command, arguments: str, 
     assert done.stderr.splitlines()[-1] == f"Error: Invalid value for {said}"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("run job.yaml samples=3", "--set samples=3"),
+        ("run job.yaml --samples 3", "--set samples=VALUE"),
+        ("plan job.yaml --set samples 3", "--set KEY=VALUE"),
+        ("help", "t2vbatch --help"),
+    ],
+)
+def test_a_key_in_a_wrong_place_gets_the_right_option(quick: Command, arguments: str, said: str) -> None:
+    """A key of the job as an argument or an option is refused with how to set it."""
+    done = quick(*arguments.split())
+    assert done.returncode == 2
+    assert said in done.stderr.splitlines()[-1]
+
+
 def test_a_shell_completes_commands() -> None:
     """The installed completion script asks the program."""
     environment = {**os.environ, "_T2VBATCH_COMPLETE": "complete_bash", "COMP_WORDS": "t2vbatch fail"}

@@ -27,9 +27,26 @@ def test_init_writes_a_job_that_loads_and_its_prompts(tmp_path: Path) -> None:
 def test_init_keeps_prompts_that_exist(tmp_path: Path) -> None:
     """A list of the user's own is used as it is."""
     (tmp_path / "mine.csv").write_text("prompt\na cat\n")
-    write(starter(tmp_path / "job.yaml", "org/model", Path("mine.csv"), "out"))
+    write(starter(tmp_path / "job.yaml", "org/model", "mine.csv", "out"))
     assert (tmp_path / "mine.csv").read_text() == "prompt\na cat\n"
     assert list(load_job(tmp_path / "job.yaml").models) == ["model"]
+
+
+def test_init_refuses_prompts_that_no_job_reads(tmp_path: Path) -> None:
+    """A picture is refused before the job is written; a folder of pictures with how to list them."""
+    picture = tmp_path / "pictures" / "a.PNG"
+    picture.parent.mkdir()
+    picture.touch()
+    for prompts, said in ((picture, "'.png'"), (picture.parent, r"ls \*\.PNG")):
+        with pytest.raises(UsageError, match=said):
+            starter(tmp_path / "job.yaml", BUNDLED, str(prompts), "out")
+
+
+def test_init_keeps_a_uri(tmp_path: Path) -> None:
+    """A manifest on an object store stays a URI, and no example is written."""
+    found = starter(tmp_path / "job.yaml", BUNDLED, "s3://bucket/rows.csv", "s3://bucket/out")
+    assert list(found.files) == [tmp_path / "job.yaml"]
+    assert "manifest: s3://bucket/rows.csv\n" in found.files[tmp_path / "job.yaml"]
 
 
 def test_init_takes_paths_from_where_it_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

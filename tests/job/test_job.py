@@ -105,6 +105,14 @@ def test_the_resolved_job_reads_back_as_itself(tmp_path: Path) -> None:
         ("output: out\nmodels: {a: {path: x}}", "manifest", "nothing"),
         ("manifest: a\noutput: b\nmodels: {}", "models", "name: model"),
         ("manifest: a\noutput: b\nmodels: {a: {}}", "models.a.path", "nothing"),
+        (_SMALL + "workers: {min: 5, max: 2}", "job.yaml:6:1: workers", "a min that is not larger than max"),
+        ('manifest: a\noutput: b\nmodels: {" ": {path: x}}', "models", "a name for every model"),
+        (
+            "manifest: s3:/bucket/a.csv\noutput: b\nmodels: {a: {path: x}}",
+            "manifest",
+            "write s3://bucket/a.csv",
+        ),
+        ("manifest: a.csv\noutput: $HOME/b\nmodels: {a: {path: x}}", "output", "write ${HOME}/b"),
         ("- a", "job.yaml", "a list"),
         ("a: [", "job.yaml", "YAML"),
         ("1: x", "job.yaml", "not text"),
@@ -201,6 +209,29 @@ def test_a_file_that_is_not_there_is_named() -> None:
     """A wrong path of a job gives a message without a traceback."""
     with pytest.raises(JobError, match="no such file"):
         load_job("nowhere.yaml")
+
+
+def test_a_remote_job_is_refused_with_its_uri() -> None:
+    """The message has the URI as the user wrote it, although a path has no double slash."""
+    with pytest.raises(JobError, match=r"s3://bucket/job\.yaml\n.*a URI") as caught:
+        load_job(Path("s3://bucket/job.yaml"))
+    assert "download it" in caught.value.fix
+
+
+def test_an_existing_folder_may_look_like_a_variable_or_a_uri(tmp_path: Path) -> None:
+    """A path is taken as it is where a folder of that name exists, or where it begins with a dot."""
+    (tmp_path / "$HOME").mkdir()
+    text = _SMALL.replace("output: out", "output: $HOME")
+    assert load_job(_write(tmp_path, text)).output == str(tmp_path / "$HOME")
+    dotted = _SMALL.replace("output: out", "output: ./s3:/x")
+    assert load_job(_write(tmp_path, dotted)).output == str(tmp_path / "s3:" / "x")
+
+
+def test_a_section_that_an_option_invents_is_blamed_on_the_option(tmp_path: Path) -> None:
+    """An unknown section of --set is a problem of the command line, not of the file."""
+    with pytest.raises(JobError, match="unknown key") as caught:
+        load_job(_write(tmp_path, _SMALL), ["x.y.z=1"])
+    assert caught.value.where == "--set x.y.z=1"
 
 
 def test_every_key_has_a_description() -> None:

@@ -203,6 +203,13 @@ def test_a_variant_is_identified_by_its_own_files(tmp_path: Path) -> None:
     assert _identity(folder, variant="fp16") != plain
 
 
+def test_a_variant_without_files_is_refused(checkpoint: Checkpoint) -> None:
+    """A folder in which no part has weights of the variant is refused at the key."""
+    refused = _refused(_spec(checkpoint("TextToVideoSDPipeline"), variant="fp16"))
+    assert refused.where == "models.mine.variant"
+    assert "no weights of this variant" in refused.found
+
+
 @pytest.mark.parametrize(
     ("argument", "advice"),
     [

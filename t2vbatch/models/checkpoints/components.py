@@ -16,7 +16,7 @@ from t2vbatch.job import Model
 from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.checkpoints.digests import file_digest
 from t2vbatch.models.checkpoints.single_file import SingleFile, is_single_file, open_config, open_file
-from t2vbatch.models.checkpoints.sources import Source, open_source
+from t2vbatch.models.checkpoints.sources import Source, no_variant, open_source
 from t2vbatch.models.pipelines import diffusers_classes
 from t2vbatch.models.plugins import resolve_class
 
@@ -49,7 +49,11 @@ class Component:
         """Everything that decides what is loaded, by content and never by path."""
         said = {key: value for key, value in self.given.items() if key not in ("path", "config", "revision")}
         if self.file is None:
-            return {**said, "weights": self.source.identity(self.given.get("variant"), self.subfolder)}
+            variant = self.given.get("variant")
+            try:
+                return {**said, "weights": self.source.identity(variant, self.subfolder)}
+            except LookupError:
+                raise no_variant(f"{self.where}.variant", self.source, variant) from None
         return {**said, "weights": self.file.identity() | {"config": self._config_identity()}}
 
     def config_file(self) -> Path:

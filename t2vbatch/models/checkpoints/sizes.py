@@ -86,8 +86,11 @@ class _Files:
 
     def weights(self, folder: str, variant: str | None) -> list[str]:
         """The files with the weights of a network whose files are in ``folder``."""
-        inside = [name for name in self.sizes if _is_weights_in(folder, name)]
-        return loaded_files(inside, variant)
+        try:
+            read = loaded_files(self.sizes, variant)
+        except LookupError:
+            return []
+        return [name for name in read if _is_weights_in(folder, name)]
 
 
 def _own(checkpoint: Checkpoint, facts: ModelFacts, spec: Model, without: frozenset[str]) -> list[PartSize]:

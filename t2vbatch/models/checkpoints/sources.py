@@ -80,7 +80,10 @@ class Source:
         return value if isinstance(value, dict) else None
 
     def identity(self, variant: str | None, subfolder: str = "") -> dict[str, Any]:
-        """Identity of the content: the commit on the Hub, or a digest of the local files."""
+        """Identity of the content: the commit on the Hub, or a digest of the local files.
+
+        Raises LookupError if the local files have no weights of this variant.
+        """
         if self.commit is not None:
             return {"hub": self.location, "commit": self.commit, "subfolder": subfolder}
         root = Path(self.location) / subfolder
@@ -124,7 +127,14 @@ def bundled(where: str, path: str) -> Any:
 
 
 def loaded_files(names: Iterable[str], variant: str | None) -> list[str]:
-    """The files of a checkpoint that are read when this variant is loaded."""
+    """The files of a checkpoint that are read when this variant is loaded.
+
+    Args:
+        names: all files of the checkpoint: a part without weights of this variant is read without it.
+
+    Raises:
+        LookupError: no part has weights of this variant.
+    """
     read = [name for name in names if _decides_pixels(PurePosixPath(name))]
     weights = [name for name in read if PurePosixPath(name).suffix in WEIGHTS]
     # Weights under other names than diffusers' own (adapters, single files) belong to every variant.
@@ -133,8 +143,18 @@ def loaded_files(names: Iterable[str], variant: str | None) -> list[str]:
         return read
     # diffusers takes seconds to import; only folders with several variants need its rules.
     loading: Any = import_module("diffusers.pipelines.pipeline_loading_utils")
-    skipped = set(usual) - set(loading.variant_compatible_siblings(weights, variant)[0])
+    try:
+        usable, _ = loading.variant_compatible_siblings(weights, variant)
+    except ValueError:
+        raise LookupError(f"no weights of the variant {variant}") from None
+    skipped = set(usual) - set(usable)
     return [name for name in read if name not in skipped]
+
+
+def no_variant(where: str, source: Source, variant: object) -> ModelError:
+    """The error for a checkpoint without weights of this variant, at the key ``where``."""
+    found = f"{variant}, but {source.location} has no weights of this variant"
+    return ModelError(where, found, "a variant of the checkpoint", "leave out variant, or correct it")
 
 
 def is_named_as_usual(name: str) -> bool:

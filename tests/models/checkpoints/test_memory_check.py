@@ -293,6 +293,14 @@ def test_a_variant_that_was_not_named_is_found(tmp_path: Path) -> None:
     assert _parts(_spec(folder, variant="fp16")).keys() == {"text_encoder", "unet", "vae"}
 
 
+def test_a_part_without_the_variant_counts_as_diffusers_loads_it(tmp_path: Path) -> None:
+    """Where only some parts have the variant, the others are read without it."""
+    folder = tiny.save("TextToVideoSDPipeline", tmp_path / "mixed", variant="fp16")
+    weights = folder / "vae" / "diffusion_pytorch_model.fp16.safetensors"
+    weights.rename(weights.with_name("diffusion_pytorch_model.safetensors"))
+    assert _parts(_spec(folder, variant="fp16")).keys() == {"text_encoder", "unet", "vae"}
+
+
 def test_a_part_of_pickles_is_refused(tmp_path: Path) -> None:
     """A part that is a pickle is refused, unless the job allows pickles."""
     folder = tiny.save("TextToVideoSDPipeline", tmp_path / "pickled")
