@@ -22,7 +22,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -242,6 +242,10 @@ class Fenced:
     def delete(self, name: str) -> None:
         self._check()
         self._folder.delete(name)
+
+    def delete_all(self, names: Sequence[str]) -> None:
+        self._check()
+        self._folder.delete_all(names)
 
     def _is_unchanged(self) -> bool:
         """Whether the file holds the bytes that it held when the lease was last seen to be this run's."""

@@ -14,7 +14,7 @@ role); ``GOOGLE_APPLICATION_CREDENTIALS``; ``AZURE_STORAGE_ACCOUNT_NAME``, ``AZU
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -77,6 +77,9 @@ class Folder(Protocol):
 
     def delete(self, name: str) -> None:
         """Delete ``name``; a missing file is not an error."""
+
+    def delete_all(self, names: Sequence[str]) -> None:
+        """Delete existing files, many at once. After an error some of them may be left: see ``delete_many``."""
 
     def names(self, prefix: str) -> Iterator[str]:
         """All names in the folder ``prefix`` and below it, in any order; ``""`` lists every name."""

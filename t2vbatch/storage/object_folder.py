@@ -3,7 +3,7 @@
 import contextlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
@@ -134,6 +134,11 @@ class ObjectFolder:
     def delete(self, name: str) -> None:
         with explained("delete", self._name(name)), contextlib.suppress(NotFoundError, FileNotFoundError):
             _repeated(lambda: obstore.delete(self._store, checked_name(name)))
+
+    def delete_all(self, names: Sequence[str]) -> None:
+        with explained("delete files in", self._uri):
+            checked = [checked_name(name) for name in names]
+            _repeated(lambda: obstore.delete(self._store, checked))
 
     def names(self, prefix: str) -> Iterator[str]:
         with explained("list", self._name(prefix)):

@@ -108,6 +108,14 @@ def arm(name: str, nth: int, marker: Path) -> None:
         return result
 
     setattr(point.owner, point.method, injected)
+    if point.method == "delete":
+        # A deletion of many deletes them in any order. One by one, each is a pass of the point.
+        LocalFolder.delete_all = _delete_one_by_one  # type: ignore[method-assign]
+
+
+def _delete_one_by_one(folder: LocalFolder, names: Sequence[str]) -> None:
+    for name in names:
+        folder.delete(name)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class Faulty(ThreadingHTTPServer):
         reset: share of the requests whose connection is reset, and which are not passed on.
         slow: share of the requests that are answered ``SLOW_S`` later.
         injected: number of failures so far.
+        requests: number of requests so far.
     """
 
     daemon_threads = True
@@ -38,7 +39,7 @@ class Faulty(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = upstream
         self.refused = self.lost = self.reset = self.slow = 0.0
-        self.injected = 0
+        self.injected = self.requests = 0
         self._random, self._lock = random.Random(seed), threading.Lock()
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -58,6 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.requests += 1
         if self.server.fails(self.server.reset):
             self._reset()
             return

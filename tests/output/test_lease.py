@@ -175,6 +175,7 @@ def test_who_lost_the_lease_writes_nothing_more(tmp_path: Path) -> None:
             lambda: fenced.create("b", b"late"),
             lambda: fenced.publish("c", tmp_path / "video"),
             lambda: fenced.delete("a"),
+            lambda: fenced.delete_all(["a"]),
         ]
         for write in writes:
             with pytest.raises(LeaseHeldError, match="process 1 on elsewhere"):

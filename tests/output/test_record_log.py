@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,10 @@ class _MortalFolder(LocalFolder):
     def delete(self, name: str) -> None:
         self._live()
         super().delete(name)
+
+    def delete_all(self, names: Sequence[str]) -> None:
+        for name in names:  # Any order, and any number of them, may be deleted at a death.
+            self.delete(name)
 
     def _live(self) -> None:
         self.left -= 1
