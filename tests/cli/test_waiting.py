@@ -131,6 +131,8 @@ def test_a_signal_while_planning_is_one_line(folder: Path, number: int, reason: 
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}"},
+        # A process that nohup started ignores SIGHUP, and so would its children.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     while not (folder / "importing").exists():
         assert process.poll() is None, process.communicate()
