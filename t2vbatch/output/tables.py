@@ -4,12 +4,12 @@
 ``datasets.load_dataset(folder)`` looks for.
 """
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic_core import from_json
 
 from t2vbatch.output.records import RESULTS, results_schema, rows_where
 from t2vbatch.plan import Plan
@@ -54,7 +54,7 @@ def _scores(texts: pa.ChunkedArray, metrics: Sequence[str]) -> dict[str, pa.Arra
     columns = {name: np.full(len(texts), np.nan) for name in metrics}
     for start in range(0, len(texts), _AT_ONCE):
         for row, text in enumerate(texts.slice(start, _AT_ONCE).to_pylist(), start):
-            for name, value in json.loads(text).items():
+            for name, value in from_json(text, cache_strings="keys").items():
                 if name not in columns:
                     columns[name] = np.full(len(texts), np.nan)
                 if value is not None:
