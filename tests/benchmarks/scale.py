@@ -27,6 +27,7 @@ from t2vbatch.commands.run import run_job
 from t2vbatch.commands.status import read_status
 from t2vbatch.engines import Ending, RunCallbacks
 from t2vbatch.job import Job
+from t2vbatch.output.record_log import SEGMENT_ROWS
 from t2vbatch.output.store import open_store
 from t2vbatch.plan import Unit
 from t2vbatch.plan.stored import dump_plan
@@ -92,10 +93,24 @@ def status_s3(work: Path) -> Figures:
 
 
 def fold(work: Path) -> Figures:
-    """Fold a million small records into segments, as the driver does while a run goes on."""
+    """Fold a million small records that lie in one folder."""
     job = _killed_run(work, "fold", ROWS, 0)
     _elsewhere(_write_small_records, job.output)
     return _timed(open_store(job.output).log.fold)
+
+
+def fold_in_a_run(work: Path) -> Figures:
+    """Fold a million records as a run does: whenever a segment's rows are there. The sum of the folds."""
+    job = _killed_run(work, "fold-in-a-run", ROWS, 0)
+    store = open_store(job.output)
+    records = records_of(store.read_plan(), ROWS)
+    total = {"seconds": 0.0, "cpu_seconds": 0.0}
+    for start in range(0, ROWS, SEGMENT_ROWS):
+        write_small(store, records.slice(start, SEGMENT_ROWS))
+        os.sync()
+        one = _timed(store.log.fold)
+        total = {name: round(seconds + one[name], 2) for name, seconds in total.items()}
+    return total
 
 
 def publish(work: Path) -> Figures:
@@ -120,6 +135,7 @@ MEASUREMENTS: dict[str, Callable[[Path], Figures]] = {
         status_after_a_kill,
         status_s3,
         fold,
+        fold_in_a_run,
         publish,
     )
 }
@@ -179,6 +195,7 @@ def _write_small_records(output: str) -> None:
     store = open_store(output)
     plan = store.read_plan()
     write_small(store, records_of(plan, len(plan)))
+    os.sync()  # The commits of a run are on the disk.
 
 
 def _finished(work: Path) -> str:
