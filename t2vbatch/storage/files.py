@@ -79,7 +79,7 @@ class Folder(Protocol):
         """Delete ``name``; a missing file is not an error."""
 
     def delete_all(self, names: Sequence[str]) -> None:
-        """Delete existing files, many at once. After an error some of them may be left: see ``delete_many``."""
+        """Delete existing files, many at once; after an error some may be left (see ``delete_many``)."""
 
     def names(self, prefix: str) -> Iterator[str]:
         """All names in the folder ``prefix`` and below it, in any order; ``""`` lists every name."""

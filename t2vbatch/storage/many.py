@@ -1,4 +1,4 @@
-"""Many small files at once: each request to an object store or a network's file server waits for its answer."""
+"""Many small files at once: each request to an object store or a network file server waits for its answer."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
