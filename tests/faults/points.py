@@ -110,7 +110,7 @@ def arm(name: str, nth: int, marker: Path) -> None:
     setattr(point.owner, point.method, injected)
     if point.method == "delete":
         # A deletion of many deletes them in any order. One by one, each is a pass of the point.
-        LocalFolder.delete_all = _delete_one_by_one  # type: ignore[method-assign]
+        LocalFolder.delete_all = _delete_one_by_one  # type: ignore[assignment, method-assign]
 
 
 def _delete_one_by_one(folder: LocalFolder, names: Sequence[str]) -> None:
