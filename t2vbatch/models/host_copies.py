@@ -2,7 +2,7 @@
 
 A caller opens ``HostCopies.begin`` around a call, and reads the frames of the call after ``wait``. The
 copies are on a CUDA stream of their own, so that the device begins the next call meanwhile. Without such a
-block, and on other devices, a copy is complete when it is returned.
+block, within ``complete_copies``, and on other devices, a copy is complete when it is returned.
 """
 
 from collections.abc import Iterator
@@ -48,6 +48,16 @@ class HostCopies:
             event.synchronize()
 
 
+@contextmanager
+def complete_copies() -> Iterator[None]:
+    """Within the block, copies of this thread are complete when they are returned: other code reads them."""
+    token = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 def copies_in_progress() -> HostCopies | None:
     """The block that this thread is in; None: whoever asked for a copy reads it at once."""
     return _current.get()
@@ -55,9 +65,9 @@ def copies_in_progress() -> HostCopies | None:
 
 def to_host(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor in the host's memory. A copy from CUDA is in pinned memory, at the full speed of the bus."""
-    if tensor.device.type != "cuda":
+    host = _pinned(tensor) if tensor.device.type == "cuda" else None
+    if host is None:
         return tensor.cpu()
-    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     copies = copies_in_progress()
     if copies is None:
         return host.copy_(tensor)
@@ -65,10 +75,19 @@ def to_host(tensor: torch.Tensor) -> torch.Tensor:
     stream.wait_stream(torch.cuda.current_stream(tensor.device))
     with torch.cuda.stream(stream):
         host.copy_(tensor, non_blocking=True)
-        copies.add(stream.record_event())
+        # Without ``blocking``, a thread that waits for the event would keep a CPU busy.
+        copies.add(stream.record_event(torch.cuda.Event(blocking=True)))  # type: ignore[no-untyped-call]
     # Without this, the allocator may give the tensor's memory to the next call before the copy is complete.
     tensor.record_stream(stream)
     return host
+
+
+def _pinned(tensor: torch.Tensor) -> torch.Tensor | None:
+    """Pinned memory for the tensor; None where the system allows no more of it, such as in WSL."""
+    try:
+        return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    except RuntimeError:
+        return None
 
 
 @cache

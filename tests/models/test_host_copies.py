@@ -5,11 +5,15 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from t2vbatch.media.video import Video
 from t2vbatch.models import host_copies
+from t2vbatch.models.calls.plugin_model import PluginModel
 from t2vbatch.models.host_copies import HostCopies, copies_in_progress, to_host
+from t2vbatch.models.protocol import Request
 
 
 @pytest.fixture
@@ -23,9 +27,12 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         yield
         log.append("side stream ends")
 
-    def record_event() -> object:
+    def event(blocking: bool) -> object:
+        return SimpleNamespace(synchronize=lambda: log.append(f"waited, {blocking=}"))
+
+    def record_event(event: object) -> object:
         log.append("event")
-        return SimpleNamespace(synchronize=lambda: log.append("waited"))
+        return event
 
     def copy(tensor: object, non_blocking: bool = False) -> object:
         log.append(f"copy, {non_blocking=}")
@@ -38,6 +45,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(host_copies, "_stream", lambda device: side)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: "the call")
     monkeypatch.setattr(torch.cuda, "stream", on_stream)
+    monkeypatch.setattr(torch.cuda, "Event", event)
     monkeypatch.setattr(torch, "empty", lambda shape, dtype, pin_memory: host)
     return log
 
@@ -64,13 +72,42 @@ def test_a_deferred_copy_follows_the_call_on_a_stream_of_its_own(log: list[str])
         "memory kept for the side stream",
     ]
     copies.wait()
-    assert log[6:] == ["waited"]
+    assert log[6:] == ["waited, blocking=True"]
 
 
 def test_a_copy_without_a_block_is_complete(log: list[str]) -> None:
     """Whoever reads the frames at once gets them by a copy that blocks."""
     to_host(_tensor(log))
     assert log == ["copy, non_blocking=False"]
+
+
+def test_a_plug_in_gets_complete_copies(log: list[str]) -> None:
+    """Frames that a plug-in converts within its call are complete; those of its result may follow."""
+
+    class Plugin:
+        def generate(self, requests: object) -> list[Video]:
+            to_host(_tensor(log))
+            return [Video(np.zeros((1, 2, 2, 3), np.uint8), 8.0)]
+
+    copies = HostCopies()
+    with copies.begin():
+        PluginModel(Plugin(), 8.0).generate([Request("a ball", None, 0)])
+        assert copies_in_progress() is copies
+    assert log == ["copy, non_blocking=False"]
+
+
+def test_without_pinned_memory_a_copy_is_complete(monkeypatch: pytest.MonkeyPatch, log: list[str]) -> None:
+    """Where the system gives no pinned memory, frames are copied to other memory at once."""
+
+    def refuse(shape: object, dtype: object, pin_memory: bool) -> object:
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(torch, "empty", refuse)
+    tensor, copies = _tensor(log), HostCopies()
+    tensor.cpu = lambda: "the frames"
+    with copies.begin():
+        assert to_host(tensor) == "the frames"
+    assert log == []
 
 
 def test_a_tensor_of_the_host_is_not_copied() -> None:

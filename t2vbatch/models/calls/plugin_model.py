@@ -12,6 +12,7 @@ from t2vbatch.media.decoding import decode_file
 from t2vbatch.media.reading import DEFAULT, Reading
 from t2vbatch.media.video import Video
 from t2vbatch.models.calls.outputs import to_frames
+from t2vbatch.models.host_copies import complete_copies
 from t2vbatch.models.protocol import Request
 
 
@@ -30,7 +31,8 @@ class PluginModel:
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:
         """See VideoModel."""
-        returned = self._plugin.generate(requests)
+        with complete_copies():  # A plug-in may convert frames itself, and read them.
+            returned = self._plugin.generate(requests)
         if isinstance(returned, np.ndarray | torch.Tensor):
             return [Video(frames, self._fps) for frames in to_frames(returned, len(requests))]
         if not isinstance(returned, list | tuple) or len(returned) != len(requests):
