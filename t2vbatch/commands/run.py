@@ -186,6 +186,7 @@ def _generate(
         for name, of_model in units.items()
     }
     status = StatusWriter.begin(store, plan, records)
+    pa.default_memory_pool().release_unused()  # Planning needed several times the memory of the plan.
 
     def progress(now: Progress) -> None:
         status.write(now)

@@ -448,3 +448,16 @@ def test_help_loads_no_library_of_data(folder: Path) -> None:
     code = "import sys, t2vbatch.cli; print(*{'pyarrow', 'numpy', 'pydantic', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_arrow_takes_its_memory_from_the_system() -> None:
+    """The command line chooses Arrow's pool before it imports Arrow; the choice of the user counts first."""
+    code = "import sys, t2vbatch.cli; sys.argv = ['t2vbatch', '--version']\n"
+    code += "try: t2vbatch.cli.main()\nexcept SystemExit: pass\n"
+    code += "import pyarrow; print(pyarrow.default_memory_pool().backend_name)"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ARROW_")}
+    pools = [
+        subprocess.run([sys.executable, "-c", code], env=chosen, capture_output=True, text=True, check=True)
+        for chosen in (environment, environment | {"ARROW_DEFAULT_MEMORY_POOL": "mimalloc"})
+    ]
+    assert [done.stdout.split()[-1] for done in pools] == ["system", "mimalloc"]
