@@ -28,6 +28,7 @@ Each one survives pickling, because they cross process boundaries: an exception'
 arguments of its constructor.
 """
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -222,6 +223,43 @@ _LISTED = 30
 def counted(count: int, noun: str) -> str:
     """``1 row``, ``2 rows``, ``1,000 rows``, for messages."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+_MEDIA = "png|jpe?g|webp|tiff?|gif|avif|hei[cf]|bmp|mp4|webm|mov|mkv|avi|wav|flac|mp3|npy"
+
+_VARYING = re.compile(
+    rf"""
+    (?P<url>\b[a-z][a-z0-9+]*://[^\s/'"<>:,;]*) (?: :\d+ )? (?: /[^\s'"<>,;]* )?
+  | (?P<quote>['"]) (?: ~ | \.{{1,2}} | [a-z]: )? [\\/] [^'"\n]* (?=['"])
+  | (?<![\w.)]) (?: ~ | \.{{1,2}} | [a-z]: )? (?: [\\/][^\s\\/'":,;()<>\[\]]+ )+ [\\/]?
+  | (?: [\w.@~-]+[\\/] )* [\w.@~-]+ \. (?: {_MEDIA} ) \b
+  | \b \d{{4}}-\d\d-\d\d [T ] [\d:.]+ (?: Z | [+-]\d\d:?\d\d )?
+  | \b [0-9a-f]{{8}} (?: -[0-9a-f]{{4}} ){{3}} -[0-9a-f]{{12}} \b
+  | \b 0x[0-9a-f]+ \b
+  | \b (?=[a-f]*\d) [0-9a-f]{{8,}} \b
+  | \b tmp\w{{6,}}
+  | (?P<place> \b (?: row | line | worker | process | pid | sample | attempt | port | request\ ?id )
+      [\s:=\#]{{1,2}} )
+    (?: \d+ \b | '[^'\n]*' | (?=\w*\d)\w{{8,}} )
+  | \b \d{{1,3}} (?: \.\d{{1,3}} ){{3}} (?: :\d+ )? \b
+  | (?<=[a-z]) :\d{{4,5}} \b
+  | (?<![\w.]) \d[\d,]* (?: \.\d+ )? \s?
+    (?: bytes? | [kmgt]i?b | b | seconds? | s | ms | min(?:utes?)? | h ) \b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def error_kind(error: str) -> str:
+    """The text of an error with ``…`` for what differs between samples that failed for one reason.
+
+    Left out: paths, names of media files and the paths of URLs (the host stays); ids in hexadecimal,
+    addresses of memory and of the network, names of temporary files; times of day; numbers of bytes and of
+    seconds; and which row, line, sample, worker, process or attempt it was. Every other number stays, because
+    it may be the cause: HTTP 404 and 403, exit codes and signals, counts of frames, sizes of images and of
+    tensors.
+    """
+    return _VARYING.sub(lambda found: f"{found['url'] or found['place'] or found['quote'] or ''}…", error)
 
 
 def closest(word: str, known: Collection[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Failed and degenerate samples of an output, those with one error together.  [pure]"""
+"""Failed and degenerate samples of an output, those with one kind of error together.  [pure]"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,18 +6,20 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from t2vbatch.errors import counted
+from t2vbatch.errors import counted, error_kind
 
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """Samples of one model that have the same error.
+    """Samples of one model that have the same kind of error (see ``errors.error_kind``).
 
     Attributes:
         status: ``failed`` or ``degenerate``.
+        error: the error of the first sample.
         samples: ``row_id-sample_index`` of each sample, in the order of the plan.
         attempts: the largest number of attempts at one of them.
         traceback: the traceback of the first sample; None if its record has no traceback.
+        texts: the number of different errors; each sample's own is in its record.
     """
 
     model: str
@@ -27,6 +29,7 @@ class FailureGroup:
     samples: tuple[str, ...]
     attempts: int
     traceback: str | None
+    texts: int
 
     @property
     def title(self) -> str:
@@ -45,21 +48,27 @@ def failure_groups(planned: pa.Table, records: pa.Table) -> list[FailureGroup]:
     recorded = {row["sample_id"]: row for row in bad.to_pylist()}
     samples = planned.filter(pc.is_in(planned["sample_id"], bad["sample_id"]))
     columns = ["sample_id", "row_id", "model", "sample_index"]
+    kinds = {error: error_kind(error) for error in {row["error"] or "" for row in recorded.values()}}
     members: dict[tuple[str, ...], list[tuple[str, dict[str, object]]]] = {}
     for sample in samples.select(columns).to_pylist():
         row = recorded[sample["sample_id"]]
-        key = (sample["model"], row["status"], row["error_type"] or "", row["error"] or "")
+        key = (sample["model"], row["status"], row["error_type"] or "", kinds[row["error"] or ""])
         members.setdefault(key, []).append((f"{sample['row_id']}-{sample['sample_index']}", row))
     groups = [_group(key, found) for key, found in members.items()]
     return sorted(groups, key=lambda group: -len(group.samples))
 
 
 def _group(key: tuple[str, ...], members: Sequence[tuple[str, dict[str, object]]]) -> FailureGroup:
-    model, status, error_type, error = key
-    names = tuple(name for name, _ in members)
+    model, status, error_type, _ = key
     first = members[0][1]
-    attempts = max(int(str(row["attempts"])) for _, row in members)
     trace = first.get("traceback")
     return FailureGroup(
-        model, status, error_type or status, error, names, attempts, None if trace is None else str(trace)
+        model,
+        status,
+        error_type or status,
+        str(first["error"] or ""),
+        samples=tuple(name for name, _ in members),
+        attempts=max(int(str(row["attempts"])) for _, row in members),
+        traceback=None if trace is None else str(trace),
+        texts=len({row["error"] for _, row in members}),
     )

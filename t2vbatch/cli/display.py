@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from t2vbatch.cli.signals import on_stop
 from t2vbatch.cli.words import duration
 from t2vbatch.commands.pace import Pace, remaining_s
-from t2vbatch.errors import UsageError, counted
+from t2vbatch.errors import UsageError, counted, error_kind
 
 if TYPE_CHECKING:
     from t2vbatch.commands.prepare import Prepared
@@ -50,24 +50,26 @@ def print_notes(notes: Iterable[str]) -> None:
 
 
 class _Lines(logging.Handler):
-    """Shows the warnings of a run. The same warning is shown once; the others are counted."""
+    """Shows the first warning of each kind (see ``errors.error_kind``), and counts the others."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.WARNING)
         self._console = console
-        self._seen: Counter[str] = Counter()
+        self._seen: dict[str, Counter[str]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
-        self._seen[message] += 1
-        if self._seen[message] == 1:
+        texts = self._seen.setdefault(error_kind(message), Counter())
+        texts[message] += 1
+        if texts.total() == 1:
             self._print(message)
 
     def summarize(self) -> None:
-        """Show how often each repeated warning came."""
-        for message, count in self._seen.items():
-            if count > 1:
-                self._print(f"{counted(count, 'time')}: {message.splitlines()[0]}")
+        """Show how often each repeated warning came, with ``…`` for what differed."""
+        for kind, texts in self._seen.items():
+            if texts.total() > 1:
+                text = kind if len(texts) > 1 else next(iter(texts))
+                self._print(f"{counted(texts.total(), 'time')}: {text.splitlines()[0]}")
         self._seen.clear()
 
     def _print(self, text: str) -> None:

@@ -91,10 +91,12 @@ def _status_lines(found: "Status") -> list[str]:
 def failures(output: Output, as_json: Json = False) -> None:
     """Show failed and degenerate samples, grouped by error.
 
+    Errors that differ only in paths, ids, sizes or times are one group.
+
     \b
     Examples:
       t2vbatch failures runs/quickstart
-      t2vbatch failures runs/quickstart --json    # every sample and its traceback
+      t2vbatch failures runs/quickstart --json    # every sample, and a traceback of each group
     """
     from t2vbatch.analysis.failures import failure_groups
     from t2vbatch.output.store import no_run_here
@@ -121,6 +123,8 @@ def _failure_texts(groups: "Sequence[FailureGroup]") -> Iterator[str]:
         more = len(group.samples) - _SHOWN_SAMPLES
         names = ", ".join(group.samples[:_SHOWN_SAMPLES]) + (f" and {more:,} more" if more > 0 else "")
         attempts = f"  {group.status} after {counted(group.attempts, 'attempt')}"
+        if group.texts > 1:
+            attempts += f"\n  {group.texts:,} errors that differ only in paths, ids, sizes or times"
         yield "\n".join([fitted(group.title, width), hanging("  samples: ", names, width), attempts])
     if any(group.status == "failed" for group in groups):
         yield "Retry failed samples: t2vbatch run JOB --retry-failed"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from t2vbatch.errors import error_kind
 from t2vbatch.media.poster import poster_name
 from t2vbatch.output.records import RESULTS, extra_columns, score_columns
 from t2vbatch.output.tables import LARGEST_EXACT
@@ -42,10 +43,15 @@ def page_data(
     data |= calls
     sheets = [digest and poster_name(digest) for digest in results["frames_sha256"].to_pylist()]
     there = [sheet.removeprefix("report/") if sheet in posters else None for sheet in sheets]
+    kinds = [error and error_kind(error) for error in results["error"].to_pylist()]
+    own = {
+        name: _column(pa.chunked_array([pa.array(texts, pa.string())]))
+        for name, texts in {"poster": there, "kind of error": kinds}.items()
+    }
     return {
         "count": results.num_rows,
         "models": list(models),
-        "columns": data | {"poster": _column(pa.chunked_array([pa.array(there, pa.string())]))},
+        "columns": data | own,
         "scores": [{"name": name, "better": better.get(name)} for name in scores],
         "extra": extra,
         "measures": [

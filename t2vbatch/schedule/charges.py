@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from t2vbatch.errors import error_kind
 from t2vbatch.worker.protocol import Failure
 
 PATIENCE = 3
@@ -39,9 +40,13 @@ class SameError:
 
 
 def _pattern(failure: Failure) -> tuple[str, str]:
-    """The error without what differs between samples: numbers and addresses, and all lines but the first."""
+    """The first line of the error without what differs between samples.
+
+    Unlike in ``error_kind`` all numbers are left out: where every sample of a model fails, the cause is the
+    same although sizes differ by row.
+    """
     first = failure.error.partition("\n")[0]
-    return failure.error_type, re.sub(r"0x[0-9a-f]+|\d+", "#", first)
+    return failure.error_type, re.sub(r"\d+", "#", error_kind(first))
 
 
 @dataclass

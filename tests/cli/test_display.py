@@ -26,6 +26,17 @@ def test_equal_warnings_are_shown_once_and_counted(capsys: pytest.CaptureFixture
     assert len(lines) == 3
 
 
+def test_warnings_of_one_kind_are_counted_together(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two workers that died of one cause are one line; the count names no worker."""
+    with Display():
+        _LOG.warning("worker %d died: exit code 139", 3)
+        _LOG.warning("worker %d died: exit code 139", 4)
+        _LOG.warning("worker %d died: exit code 137", 5)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["worker 3 died: exit code 139", "worker 5 died: exit code 137"]
+    assert lines[2:] == ["2 times: worker … died: exit code 139"]
+
+
 def test_loading_a_second_model_keeps_the_rate(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -263,3 +263,21 @@ def test_a_group_of_failures_opens_all_of_them(page: Page, tmp_path: Path) -> No
     page.locator(".failure summary").first.click()
     page.get_by_role("button", name="show all 25").click()
     expect(page.locator("#count")).to_have_text("25 of 90 samples")
+
+
+def test_errors_of_one_kind_are_one_group(page: Page, tmp_path: Path) -> None:
+    """Errors that differ only in a path are one group, and the gallery behind it has all of its samples."""
+    rows = results(["small"], [f"prompt {number}" for number in range(25)], 1)
+    for number, row in enumerate(rows):
+        code = 403 if number == 24 else 404
+        text = f"/data/{number}.png answered {code}"
+        row.update({"status": "failed", "error_type": "InputError", "error": text} | dict.fromkeys(SCORES))
+    page.goto(write_output(tmp_path, rows).as_uri())
+    expect(page.locator(".failure")).to_have_count(2)
+    first = page.locator(".failure").first
+    expect(first.locator("summary")).to_contain_text(
+        "/data/0.png answered 404 (24 errors that differ only in paths"
+    )
+    first.locator("summary").click()
+    page.get_by_role("button", name="show all 24").click()
+    expect(page.locator("#count")).to_have_text("24 of 25 samples")

@@ -1,7 +1,7 @@
 "use strict";
 // The columns of the table: which are shown, and the chooser.
 
-const NOT_OFFERED = new Set(["traceback", "poster"]);
+const NOT_OFFERED = new Set(["traceback", "poster", "kind of error"]);
 const offered = ["video", ...Object.keys(columns).filter((name) => !NOT_OFFERED.has(name) && name !== "video" && !isEmpty(name))];
 
 function defaultColumns() {

@@ -117,7 +117,7 @@ function factRows(sample) {
 }
 
 function allRows(sample) {
-  return Object.keys(columns).filter((name) => name !== "traceback").map((name) => [name, value(sample, name)]);
+  return Object.keys(columns).filter((name) => name !== "traceback" && name !== "kind of error").map((name) => [name, value(sample, name)]);
 }
 
 function factTable(rows) {

@@ -1,5 +1,5 @@
 "use strict";
-// Samples without a valid video, grouped by their error; the gallery has each of them.
+// Samples without a valid video, grouped by the kind of their error as in `t2vbatch failures`; the gallery has each of them.
 
 const LISTED = 20; // links in each group
 const LISTED_GROUPS = 50; // groups of the overview; an error that names its row makes a group for each sample
@@ -8,7 +8,7 @@ function listFailures() {
   const groups = new Map();
   for (const sample of allSamples) {
     if (value(sample, "status") === "ok") continue;
-    const key = `${value(sample, "error_type")}\n${value(sample, "error")}`;
+    const key = `${value(sample, "error_type")}\n${value(sample, "kind of error")}`;
     if (!groups.has(key)) groups.set(key, []);
     groups.get(key).push(sample);
   }
@@ -31,6 +31,8 @@ function failure(samples) {
   const head = element("summary");
   const kind = value(samples[0], "error_type") ?? value(samples[0], "status");
   head.append(element("b", "", `${counted(samples.length)} × ${kind}`), ` ${value(samples[0], "error") ?? ""}`);
+  const texts = new Set(samples.map((sample) => value(sample, "error"))).size;
+  if (texts > 1) head.append(element("span", "soft", ` (${counted(texts)} errors that differ only in paths, ids, sizes or times)`));
   box.append(head);
   const traceback = value(samples[0], "traceback");
   if (traceback) {
@@ -43,16 +45,16 @@ function failure(samples) {
   }
   if (samples.length > LISTED) {
     const rest = button(`show all ${counted(samples.length)} in the gallery`, "link", () =>
-      setState({ view: "gallery", filters: kindFilter(samples[0]) }, { push: true }),
+      setState({ view: "gallery", filters: kindFilter(samples[0], texts > 1) }, { push: true }),
     );
     box.append(rest);
   }
   return box;
 }
 
-function kindFilter(sample) {
+function kindFilter(sample, severalTexts) {
   const filters = {};
-  for (const name of ["status", "error_type", "error"]) {
+  for (const name of ["status", "error_type", severalTexts ? "kind of error" : "error"]) {
     const found = value(sample, name);
     if (found !== null) filters[name] = { is: found };
   }
