@@ -451,7 +451,7 @@ class Simulation:
             return [m.Generated(number, key)]  # A late answer of a worker that was removed.
         if process.begun > process.crashes_after:
             return self._die(process, "crash")
-        if process.begun > process.faulty_after and self._has_succeeded(process.start.model):
+        if process.begun > process.faulty_after and self._shows_its_fault(process):
             process.generating.remove(work)
             return self._repeated([m.Failed(number, key, "row", _NO)])
         if process.node in self._broken:
@@ -533,9 +533,14 @@ class Simulation:
             process.finishing.remove(work)
         return self._repeated([m.Finished(process.start.worker, work.key, tuple(outcomes))])
 
-    def _has_succeeded(self, model: str) -> bool:
-        """Without a success a faulty worker cannot be distinguished from a model that fails at all rows."""
-        return any(p in self.committed for unit in self.setting.units[model] for p in unit.positions)
+    def _shows_its_fault(self, process: SimWorker) -> bool:
+        """Without a success a faulty worker cannot be distinguished from a model that fails at all rows, and
+        a model's only worker at its last sample cannot be distinguished from a bad row."""
+        model = process.start.model
+        positions = [p for unit in self.setting.units[model] for p in unit.positions]
+        left = sum(p not in self.committed for p in positions)
+        workers = sum(other.start.model == model for other in self.workers.values())
+        return left < len(positions) and (left > 1 or workers > 1)
 
     def _strike(self, position: int, half: str = "") -> str:
         """What the sample does now, in this half of its way; an unlucky one does it once."""

@@ -123,8 +123,10 @@ class Failures:
 
     def _is_faulty(self, worker: WorkerState) -> bool:
         """Whether to replace a worker on which every unit fails, where others succeed or may succeed."""
-        worker.faulty = self._has_others(worker) and self._charges.is_worker_fault(
-            worker.model, list(worker.streak.values())
+        worker.faulty = (
+            self._has_others(worker)
+            and not self._is_last_sample(worker)
+            and self._charges.is_worker_fault(worker.model, list(worker.streak.values()))
         )
         worker.leaving = worker.leaving or worker.faulty
         return worker.faulty
@@ -133,6 +135,18 @@ class Failures:
         """Whether units of this model succeed, or may succeed, elsewhere or at another time."""
         model = self._models[worker.model]
         return model.succeeded or bool(worker.finishing) or self._pool.count(worker.model) > 1
+
+    def _is_last_sample(self, worker: WorkerState) -> bool:
+        """Whether one sample fails that is the last of its model, on the only worker, which succeeded before.
+
+        Each of its attempts follows the one before, so they show nothing about the worker. A reload and three
+        more attempts would cost more than the sample.
+        """
+        failed = {position for unit in worker.streak.values() for position in unit}
+        others = (
+            len(self._models[worker.model].backlog) + len(worker.keys) + self._pool.count(worker.model) - 1
+        )
+        return worker.proven and len(failed) == 1 and not others
 
     def _lose(self, attempt: Attempt, failure: Failure) -> None:
         """The unit was lost with its node: uncharged up to a number of losses."""

@@ -343,7 +343,20 @@ def test_sick_worker_beside_a_healthy_one_is_replaced() -> None:
     assert harness.actions == [m.Stop(2), m.Start(3, "x")]
 
 
-@pytest.mark.parametrize(("rows", "most"), [(1, 2), (4, 4), (40, 7), (400, 10)])
+@pytest.mark.parametrize("charge", ["row", "timeout"])
+def test_a_bad_last_row_costs_no_reload(charge: m.Charge) -> None:
+    """On a single worker that succeeded before, the last row is given up after its three attempts."""
+    harness = Harness({"x": units(2, 1)})
+    harness.started(1)
+    harness.made(1, 1)
+    for key in (2, 3, 4):
+        harness.failed(1, key, charge)
+    assert harness.scheduler.progress().failed == 1
+    assert harness.scheduler.ending == "finished"
+    assert starts(harness.all) == [(1, "x")]
+
+
+@pytest.mark.parametrize(("rows", "most"), [(1, 1), (4, 4), (40, 7), (400, 10)])
 def test_bad_rows_cost_few_reloads(rows: int, most: int) -> None:
     """Where replacing the worker does not help, the needed streak doubles: reloads grow with the logarithm of
     bad rows."""
