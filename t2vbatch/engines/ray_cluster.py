@@ -22,6 +22,7 @@ from ray._private import node as ray_node
 from ray._private import ray_constants
 from ray._private import services as ray_services
 from ray._private import state as ray_state
+from ray._private import utils as ray_utils
 from ray._private import worker as ray_worker
 from ray.exceptions import AuthenticationError
 
@@ -63,7 +64,7 @@ def connected(job: Job) -> Iterator[None]:
         yield
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    with _private_settings(), patient_start():
+    with _private_settings(own=job.ray.address is None), patient_start():
         if job.ray.address is not None:
             _join(job.ray.address, quiet)
         else:
@@ -102,39 +103,47 @@ def stderr_tail(pid: int) -> list[str]:
 
 
 @contextmanager
-def _private_settings() -> Iterator[None]:
+def _private_settings(own: bool) -> Iterator[None]:
     """Settings that Ray has no public switch for, restored afterwards.
 
     Ray's driver prints messages about workers to stdout, where ``--json`` promises one object. And on Linux
     its servers listen on every interface unless clusters are disabled: see ``_start``. A Ray of our own needs
     no monitor, which serves autoscalers, no log monitor, which sends workers' output to drivers, and no API
     server, which without a dashboard only reports usage: each is a process that imports for a second while
-    the workers load, and the start of Ray waits for the API server.
+    the workers load, and the start of Ray waits for the API server. Ray's handler of SIGTERM would end the
+    command without a line, with an exit code of its own.
+
+    Args:
+        own: whether a Ray is started here.
     """
-    before = ray_worker.print_to_stdstream, ray_constants.ENABLE_RAY_CLUSTER
-    monitors = ray_node.Node.start_monitor, ray_node.Node.start_log_monitor
-    server = ray_node.Node.start_api_server
-    ray_worker.print_to_stdstream = lambda data, **_: _log.info("ray: %s", "".join(data["lines"]))
-    ray_node.Node.start_monitor = _start_nothing  # type: ignore[method-assign, assignment]
-    ray_node.Node.start_log_monitor = _start_nothing  # type: ignore[method-assign, assignment]
-    ray_node.Node.start_api_server = _start_nothing  # type: ignore[method-assign, assignment]
-    try:
+    with (
+        _replaced(ray_worker, print_to_stdstream=_log_messages),
+        _replaced(ray_constants, ENABLE_RAY_CLUSTER=ray_constants.ENABLE_RAY_CLUSTER and not own),
+        _replaced(ray_node.Node, start_monitor=_do_nothing, start_log_monitor=_do_nothing),
+        _replaced(ray_node.Node, start_api_server=_do_nothing),
+        _replaced(ray_utils, set_sigterm_handler=_do_nothing),
+    ):
         yield
-    finally:
-        ray_worker.print_to_stdstream, ray_constants.ENABLE_RAY_CLUSTER = before
-        ray_node.Node.start_monitor, ray_node.Node.start_log_monitor = monitors  # type: ignore[method-assign]
-        ray_node.Node.start_api_server = server  # type: ignore[method-assign]
 
 
 @contextmanager
 def patient_start() -> Iterator[None]:
     """Give nodes that start in the block two minutes: the 30 s of Ray are too short on a busy machine."""
-    get_node = ray_services.get_node
-    ray_services.get_node = _repeated(get_node)
+    with _replaced(ray_services, get_node=_repeated(ray_services.get_node)):
+        yield
+
+
+@contextmanager
+def _replaced(owner: object, **values: object) -> Iterator[None]:
+    """Give attributes of a module or a class other values for the block."""
+    before = {name: getattr(owner, name) for name in values}
+    for name, value in values.items():
+        setattr(owner, name, value)
     try:
         yield
     finally:
-        ray_services.get_node = get_node
+        for name, value in before.items():
+            setattr(owner, name, value)
 
 
 def _repeated(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
@@ -153,14 +162,18 @@ def _repeated(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
     return ask
 
 
-def _start_nothing(node: ray_node.Node, **_: object) -> None:
-    """In the place of a method that starts a process."""
+def _do_nothing(*_: object, **__: object) -> None:
+    """In the place of a function that starts a process, or that sets the handler of a signal."""
+
+
+def _log_messages(data: Mapping[str, Any], **_: object) -> None:
+    """In the place of the function that prints messages about workers."""
+    _log.info("ray: %s", "".join(data["lines"]))
 
 
 def _start(job: Job, options: Mapping[str, Any]) -> None:
     """Start a Ray on this machine that listens on loopback only."""
     gpus_each(job, local_gpus())  # Refuses missing GPUs before anything is started.
-    ray_constants.ENABLE_RAY_CLUSTER = False
     try:
         ray.init(
             address="local",

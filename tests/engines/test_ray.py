@@ -20,9 +20,11 @@ from tests.engines.jobs import make_job, run, wait_for
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _one_ray() -> Iterator[None]:
+def handler_before() -> Iterator[object]:
+    """One Ray for all tests of this file; yields the handler of SIGTERM from before its start."""
+    before = signal.getsignal(signal.SIGTERM)
     with connected(make_job(count=2)):
-        yield
+        yield before
 
 
 def test_no_process_serves_dashboards() -> None:
@@ -30,6 +32,11 @@ def test_no_process_serves_dashboards() -> None:
     lines = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
     assert [line for line in lines if "raylet" in line]
     assert [line for line in lines if "monitor.py" in line or "dashboard.py" in line] == []
+
+
+def test_ray_sets_no_handler_of_sigterm(handler_before: object) -> None:
+    """Beside Ray the command's own handlers stay, so that SIGTERM ends it with its line and its exit code."""
+    assert signal.getsignal(signal.SIGTERM) is handler_before
 
 
 def test_two_workers_make_everything_once(tmp_path: Path) -> None:

@@ -15,7 +15,10 @@ from t2vbatch.engines import ray_cluster
 
 
 def _private_parts() -> Iterator[str]:
-    """``module:attribute.attribute`` of every expression that starts at a private module of Ray."""
+    """``module:attribute.attribute`` of every expression that starts at a private module of Ray.
+
+    An attribute that is replaced is a keyword: ``_replaced(ray_worker, print_to_stdstream=...)``.
+    """
     tree = ast.parse(Path(ray_cluster.__file__).read_text(encoding="utf-8"))
     modules = {
         alias.asname or alias.name: f"{node.module}.{alias.name}"
@@ -23,11 +26,14 @@ def _private_parts() -> Iterator[str]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ray._")
         for alias in node.names
     }
+    parts = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            name, _, path = ast.unparse(node).partition(".")
-            if name in modules and path.replace(".", "").isidentifier():
-                yield f"{modules[name]}:{path}"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "_replaced":
+            parts += [f"{ast.unparse(node.args[0])}.{keyword.arg}" for keyword in node.keywords]
+    for part in parts:
+        name, _, path = part.partition(".")
+        if name in modules and path.replace(".", "").isidentifier():
+            yield f"{modules[name]}:{path}"
 
 
 @pytest.mark.parametrize("part", sorted(set(_private_parts())))
@@ -41,11 +47,14 @@ def test_a_private_part_of_ray_exists(part: str) -> None:
 
 
 def test_the_list_is_not_empty() -> None:
-    """The search finds the settings, the draining nodes and the log folder's node."""
+    """The search finds the replaced settings, the draining nodes and the log folder's node."""
     names = {part.rpartition(":")[2] for part in _private_parts()}
     assert {
         "print_to_stdstream",
         "ENABLE_RAY_CLUSTER",
+        "Node.start_api_server",
+        "set_sigterm_handler",
+        "get_node",
         "state.get_draining_nodes",
         "_global_node",
     } <= names
