@@ -254,7 +254,7 @@ def test_a_group_of_failures_opens_all_of_them(page: Page, tmp_path: Path) -> No
     """The gallery behind a group of equal errors has its samples only; the overview lists 50 groups."""
     rows = results(["small"], [f"prompt {number}" for number in range(90)], 1)
     for number, row in enumerate(rows):
-        text = "out of memory" if number < 25 else f"number {number}"
+        text = "out of memory" if number < 25 else f"row {'x' * number}"
         row.update({"status": "failed", "error_type": "RowError", "error": text} | dict.fromkeys(SCORES))
     page.goto(write_output(tmp_path, rows).as_uri())
     expect(page.locator("#verdict")).to_contain_text("no scores")
@@ -281,3 +281,32 @@ def test_errors_of_one_kind_are_one_group(page: Page, tmp_path: Path) -> None:
     first.locator("summary").click()
     page.get_by_role("button", name="show all 24").click()
     expect(page.locator("#count")).to_have_text("24 of 25 samples")
+
+
+def test_the_strip_shows_the_prompts_that_are_asked_for(page: Page, tmp_path: Path) -> None:
+    """Ranked by the difference or the mean of the models, with that number; a reload keeps the choice."""
+    rows = results(["small", "large"], ["a red square", "a green square", "a blue square"], 1)
+    add_videos(tmp_path, rows)
+    for row, score in zip(rows, (20.0, 21.0, 26.0, 20.0, 30.0, 31.5), strict=True):
+        row["clip_score"] = score
+    page.goto(write_output(tmp_path, rows).as_uri())
+    expect(page.locator(".strip-prompt")).to_have_text(["a red square", "a green square", "a blue square"])
+    choice = page.locator("#strip-choice select")
+    choice.select_option("clip_score: largest difference")
+    by_difference = ["6 a green square", "1.500 a blue square", "1 a red square"]
+    expect(page.locator(".strip-prompt")).to_have_text(by_difference)
+    page.reload()
+    expect(page.locator(".strip-prompt")).to_have_text(by_difference)
+    page.locator("#strip-choice select").select_option("clip_temporal: best mean")
+    page.locator("#strip-choice select").select_option("clip_score: worst mean")
+    expect(page.locator(".strip-prompt")).to_have_text(
+        ["20.50 a red square", "23 a green square", "30.75 a blue square"]
+    )
+    expect(page.locator("#strip .tile")).to_have_count(6)
+
+
+def test_an_unknown_choice_of_the_strip_is_ignored(report: Page) -> None:
+    """An address of another page shows the usual prompts."""
+    report.goto(f"{report.url.partition('#')[0]}#view=overview&strip=spread:motion")
+    expect(report.locator("#strip .tile")).to_have_count(8)
+    expect(report.locator("#strip-choice select")).to_have_value("")

@@ -155,6 +155,21 @@ def test_the_table_sorts_and_filters_by_any_column(report: Page) -> None:
     expect(report.locator("#position")).to_have_text(f"1 of {len(scores)}")
 
 
+def test_the_head_of_the_table_shows_and_filters_each_distribution(report: Page) -> None:
+    """The bars above a column of numbers hold its samples; a click filters by a range and keeps the focus."""
+    report.locator("#view-table").click()
+    bars = report.locator("[data-filter=clip_score] .bin")
+    expect(bars).to_have_count(12)
+    sizes = [int(title.split()[-2]) for title in bars.evaluate_all("all => all.map(one => one.title)")]
+    assert sum(sizes) == 15
+    tallest = sizes.index(max(sizes))
+    bars.nth(tallest).click()
+    expect(report.locator("#count")).to_have_text(f"{max(sizes)} of 16 samples")
+    expect(bars.nth(tallest)).to_be_focused()
+    bars.nth(tallest).click()
+    expect(report.locator("#count")).to_have_text("16 samples")
+
+
 def test_columns_are_chosen_and_saved_as_csv(report: Page) -> None:
     """A chosen column appears in the table and in the CSV, with the full text of every cell."""
     report.locator("#view-table").click()

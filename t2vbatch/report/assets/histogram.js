@@ -17,22 +17,35 @@ function histogram(name) {
     return figure;
   }
   title.append(element("span", "soft", ` ${many(samples.length, "video")}${degenerates(samples)}`));
-  if (new Set(allSamples.map((sample) => value(sample, name)).filter((found) => found !== null)).size === 1) {
+  const frame = bars(name, samples, BINS);
+  if (!frame) {
     figure.append(element("p", "note", `Every value is ${scoreText(samples[0], name)}.`));
     return figure;
   }
-  // The axis covers all samples: it stays while filters change.
-  const [low, high] = ends(allSamples.map((sample) => value(sample, name)).filter((found) => found !== null));
-  const binOf = (sample) => Math.min(BINS - 1, Math.floor((BINS * (value(sample, name) - low)) / (high - low)));
-  const counts = new Map(models.map((model) => [model, new Array(BINS).fill(0)]));
-  for (const sample of samples) counts.get(value(sample, "model"))[binOf(sample)] += 1;
-  const tallest = Math.max(...[...counts.values()].flat());
-  const frame = element("div", "bars");
-  frame.append(outlines(counts, tallest), bins(name, counts, low, high));
+  const [low, high] = extent(name);
   const axis = element("div", "ticks");
   axis.append(...[low, (low + high) / 2, high].map((tick) => element("span", "", number(tick))));
   figure.append(frame, axis);
   return figure;
+}
+
+// The axis covers all samples: it stays while filters change. Null if all have one value.
+function extent(name) {
+  const found = allSamples.map((sample) => value(sample, name)).filter((one) => one !== null);
+  return new Set(found).size > 1 ? ends(found) : null;
+}
+
+// The outlines of these samples, and a button for each bin; null if all samples of the page have one value.
+function bars(name, samples, size) {
+  const range = extent(name);
+  if (!range) return null;
+  const [low, high] = range;
+  const binOf = (sample) => Math.min(size - 1, Math.floor((size * (value(sample, name) - low)) / (high - low)));
+  const counts = new Map(models.map((model) => [model, new Array(size).fill(0)]));
+  for (const sample of samples) counts.get(value(sample, "model"))[binOf(sample)] += 1;
+  const frame = element("div", "bars");
+  frame.append(outlines(counts, size), bins(name, counts, low, high));
+  return frame;
 }
 
 // The leaderboard leaves their scores out; the histogram shows them, because its bars lead to the videos.
@@ -41,16 +54,17 @@ function degenerates(samples) {
   return found.length ? `, ${counted(found.length)} degenerate` : "";
 }
 
-function outlines(counts, tallest) {
+function outlines(counts, size) {
+  const tallest = Math.max(1, ...[...counts.values()].flat());
   const drawing = document.createElementNS(SVG, "svg");
-  drawing.setAttribute("viewBox", `0 0 ${BINS} ${CHART_HEIGHT}`);
+  drawing.setAttribute("viewBox", `0 0 ${size} ${CHART_HEIGHT}`);
   drawing.setAttribute("preserveAspectRatio", "none");
   drawing.setAttribute("aria-hidden", "true");
   for (const [model, found] of counts) {
     if (!found.some(Boolean)) continue;
     const path = document.createElementNS(SVG, "path");
-    const tops = found.map((size) => CHART_HEIGHT - (size / tallest) * (CHART_HEIGHT - 4));
-    path.setAttribute("d", `M0 ${CHART_HEIGHT} ${tops.map((top, bin) => `L${bin} ${top} L${bin + 1} ${top}`).join(" ")} L${BINS} ${CHART_HEIGHT}`);
+    const tops = found.map((height) => CHART_HEIGHT - (height / tallest) * (CHART_HEIGHT - 4));
+    path.setAttribute("d", `M0 ${CHART_HEIGHT} ${tops.map((top, bin) => `L${bin} ${top} L${bin + 1} ${top}`).join(" ")} L${size} ${CHART_HEIGHT}`);
     path.setAttribute("class", `outline m${colourOf(model)}`);
     drawing.append(path);
   }
@@ -63,8 +77,9 @@ function bins(name, counts, low, high) {
   row.setAttribute("role", "group");
   row.setAttribute("aria-label", `${name}: ranges to filter by`);
   const filter = state.filters[name];
-  for (let bin = 0; bin < BINS; bin += 1) {
-    const [from, to] = [low + ((high - low) * bin) / BINS, low + ((high - low) * (bin + 1)) / BINS];
+  const total = [...counts.values()][0].length;
+  for (let bin = 0; bin < total; bin += 1) {
+    const [from, to] = [low + ((high - low) * bin) / total, low + ((high - low) * (bin + 1)) / total];
     const active = Boolean(filter) && "from" in filter && (filter.from ?? low) < to && (filter.to ?? high) > from;
     const made = button("", "bin", (event) => filterBin(name, from, to, active, event.shiftKey));
     const size = [...counts.values()].reduce((sum, found) => sum + found[bin], 0);

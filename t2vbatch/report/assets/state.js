@@ -4,7 +4,7 @@
 // A filter is {is: text}, {has: text}, {none: true} or {from: number, to: number}; either end may be null.
 
 const VIEWS = ["overview", "gallery", "sidebyside", "vote", "table", "charts"];
-const PLAIN = ["q", "sort", "size", "sample", "columns", "across", "up", "by", "score"];
+const PLAIN = ["q", "sort", "size", "sample", "columns", "across", "up", "by", "score", "strip"];
 
 const state = { view: "overview", filters: Object.create(null) };
 const listeners = [];

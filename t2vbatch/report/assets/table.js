@@ -2,6 +2,7 @@
 // The table: one row for each sample; its head sorts and filters. Filters and order are those of all views.
 
 const ROWS = 80; // added at a time
+const SMALL_BINS = 12;
 
 const table = (() => {
   const place = document.getElementById("table");
@@ -60,7 +61,7 @@ const table = (() => {
     const made = element("td", isNumeric(name) ? "number" : "");
     if (name === "video") return made;
     if (hasFewTexts(name) && name !== "prompt") made.append(filterSelect(name));
-    else if (isNumeric(name)) made.append(rangeEnd(name, "from", "min"), rangeEnd(name, "to", "max"));
+    else if (isNumeric(name)) made.append(rangeEnd(name, "from", "min"), rangeEnd(name, "to", "max"), element("div", "small-bars"));
     else made.append(textFilter(name));
     made.dataset.filter = name;
     return made;
@@ -98,6 +99,16 @@ const table = (() => {
       const filter = state.filters[control.parentElement.dataset.filter] ?? {};
       control.value = filter[control.dataset.end ?? (control.tagName === "SELECT" ? "is" : "has")] ?? "";
     }
+    showDistributions();
+  }
+
+  // How the samples are distributed in each column of numbers; its bars filter, as in the charts.
+  function showDistributions() {
+    for (const place of head.querySelectorAll(".small-bars")) {
+      const { filter: name } = place.parentElement.dataset;
+      const frame = bars(name, matching(name).filter((sample) => value(sample, name) !== null), SMALL_BINS);
+      keepFocus(place, () => place.replaceChildren(...(frame ? [frame] : [])));
+    }
   }
 
   function sampleRow(sample) {
@@ -107,7 +118,7 @@ const table = (() => {
   }
 
   function dataCell(sample, name) {
-    const made = element("td", isNumeric(name) ? "number" : "");
+    const made = element("td", isNumeric(name) ? "number" : name === "prompt" ? "wide" : "");
     if (name === "video") {
       const open = button("", "thumb", () => {});
       open.dataset.sample = sample;
