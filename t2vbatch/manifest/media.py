@@ -10,7 +10,7 @@ import hashlib
 import json
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -20,9 +20,13 @@ from t2vbatch.media.frame_folder import frame_names, pack_frames
 from t2vbatch.storage.files import local_path, open_folder
 from t2vbatch.storage.inputs import Take, is_inside, local_bytes, local_input, stored_input
 from t2vbatch.storage.object_folder import SCHEMES
+from t2vbatch.storage.outages import Outages
 from t2vbatch.storage.web import MAX_BYTES, Permits, fetch_to, is_public, names_private_host
 
 WEB = ("http", "https")
+
+_OUTAGES = Outages()
+"""Of this process: a host that does not answer would otherwise hold each row for a minute."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +78,17 @@ class Media:
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
-            yield
+            with self._watched():
+                yield
         except FileNotFoundError as error:
             raise RowError(f"{self.name}: no file at {self.uri}") from error
         except (StoreError, OSError, ValueError) as error:
             raise RowError(f"{self.name} at {self.uri}: {error}") from error
+
+    def _watched(self) -> AbstractContextManager[None]:
+        """Watches the answers of the host; a local file has none."""
+        remote = self.uri is not None and local_path(self.uri) is None
+        return _OUTAGES.watched(self.uri or "") if remote else nullcontext()
 
     def sha256(self) -> str:
         """Digest of the bytes, as 64 hexadecimal digits; a large file is not held in memory.
@@ -106,7 +116,8 @@ class Media:
             return None
         parent, _, name = self.uri.rpartition("/")
         try:
-            return open_folder(parent or "/").version(name)
+            with self._watched():
+                return open_folder(parent or "/").version(name)
         except StoreError:
             return None  # ``read`` reports why.
 

@@ -15,6 +15,7 @@ import obstore
 from obstore.exceptions import NotFoundError, PermissionDeniedError, UnauthenticatedError
 
 from t2vbatch.errors import UsageError
+from t2vbatch.storage.errors import NO_ANSWER
 from t2vbatch.storage.object_folder import open_object_store
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _CREDENTIALS = {
 _NO_CREDENTIALS = ("/latest/api/token", "/latest/meta-data", "token request", "must be specified")
 """Without credentials, obstore asks the server that gives them to virtual machines of a cloud."""
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
-_NO_ANSWER = ("HTTP error", "timed out", "error sending request", "status code: 5")
 
 
 def check_access(uri: str, name: str, where: str = "", kind: type[UsageError] = UsageError) -> None:
@@ -97,7 +97,7 @@ def _explained(scheme: str, error: Exception) -> tuple[str, str, str]:
         return "the storage denied access", "an account with access to it", fix
     if _has(error, _NO_CREDENTIALS):
         return "no credentials for this storage", "credentials in the environment", credentials
-    if _has(error, _NO_ANSWER):
+    if _has(error, NO_ANSWER):
         endpoint = os.environ.get("AWS_ENDPOINT_URL") if scheme == "s3" else None
         also = f" and AWS_ENDPOINT_URL ({endpoint})" if endpoint else ""
         fix = f"check the network{also}; if the environment has no credentials, {credentials}"

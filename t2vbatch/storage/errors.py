@@ -2,11 +2,16 @@
 
 import contextlib
 import errno
+import http.client
 from collections.abc import Iterator
+from urllib.error import HTTPError, URLError
 
 from obstore.exceptions import BaseError, NotFoundError
 
 from t2vbatch.errors import StoreError
+
+NO_ANSWER = ("HTTP error", "timed out", "error sending request", "status code: 5")
+"""What an error of obstore contains where an object store does not answer, or answers that it cannot now."""
 
 
 @contextlib.contextmanager
@@ -27,6 +32,27 @@ def explained(act: str, place: object, missing: bool = False) -> Iterator[None]:
         raise StoreError(f"cannot {act} {place}: {_reason(error)}") from error
     except (OSError, BaseError, ValueError) as error:
         raise StoreError(f"cannot {act} {place}: {_reason(error)}") from error
+
+
+def got_no_answer(error: StoreError) -> bool:
+    """Whether a host did not answer at all, or only that it cannot answer now."""
+    match error.__cause__:
+        case HTTPError() as cause:
+            return cause.code >= 500
+        case URLError() as cause:
+            # Without a number: an address that was refused here, before a connection.
+            return isinstance(cause.reason, OSError) and _has_number(cause.reason)
+        case BaseError() as cause:
+            return any(words in str(cause) for words in NO_ANSWER)
+        case OSError() as cause:
+            return _has_number(cause)
+        case cause:
+            return isinstance(cause, http.client.HTTPException)
+
+
+def _has_number(error: OSError) -> bool:
+    """Whether the error is one of the system, or of a time that is over."""
+    return error.errno is not None or isinstance(error, TimeoutError)
 
 
 def _reason(error: Exception) -> str:
