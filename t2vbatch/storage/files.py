@@ -82,10 +82,14 @@ class Folder(Protocol):
         """Delete existing files, many at once; after an error some may be left (see ``delete_many``)."""
 
     def names(self, prefix: str) -> Iterator[str]:
-        """All names in the folder ``prefix`` and below it, in any order; ``""`` lists every name."""
+        """All names in the folder ``prefix`` and below it, in any order; ``""`` lists every name.
+
+        Files that file managers and copy programs leave in any folder are left out: see ``is_foreign``.
+        """
 
     def children(self, folder: str) -> list[str]:
-        """What is directly in a folder: names of files, and of sub-folders with a ``/`` at their end."""
+        """What is directly in a folder, without foreign files: names of files, and of sub-folders with a
+        ``/`` at their end."""
 
     def local(self, name: str) -> contextlib.AbstractContextManager[Path]:
         """A local path to the file or folder of files; a temporary copy when the storage is remote."""

@@ -16,7 +16,7 @@ import obstore
 from obstore.store import LocalStore
 
 from t2vbatch.storage.errors import explained
-from t2vbatch.storage.names import checked_name
+from t2vbatch.storage.names import checked_name, is_foreign
 
 _STAGING = ".staging"
 _LOCK = "lock"
@@ -134,16 +134,17 @@ class LocalFolder:
             for folder, folders, files in os.walk(top, onerror=_raise):
                 # Names are put together as text: a Path for each of a million files takes many seconds.
                 parent = os.path.relpath(folder, self._root).replace(os.sep, "/")
-                if parent == "." and _STAGING in folders:
-                    folders.remove(_STAGING)
-                yield from files if parent == "." else (f"{parent}/{file}" for file in files)
+                folders[:] = [name for name in folders if not is_foreign(name)]
+                own = (file for file in files if not is_foreign(file))
+                yield from own if parent == "." else (f"{parent}/{file}" for file in own)
 
     def children(self, folder: str) -> list[str]:
         path = self._path(folder)
         if not path.is_dir():
             return []
         with explained("list", path), os.scandir(path) as entries:
-            return [f"{folder}/{entry.name}{'/' * entry.is_dir()}" for entry in entries]
+            own = [entry for entry in entries if not is_foreign(entry.name)]
+            return [f"{folder}/{entry.name}{'/' * entry.is_dir()}" for entry in own]
 
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Path]:

@@ -16,7 +16,7 @@ from obstore.store import from_url
 from t2vbatch.errors import StoreError
 from t2vbatch.storage.errors import explained
 from t2vbatch.storage.local_folder import Durable
-from t2vbatch.storage.names import checked_name
+from t2vbatch.storage.names import checked_name, is_foreign
 from t2vbatch.storage.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -144,13 +144,15 @@ class ObjectFolder:
         with explained("list", self._name(prefix)):
             for page in obstore.list(self._store, prefix=checked_name(prefix) if prefix else None):
                 for entry in page:
-                    yield entry["path"]
+                    if self._is_file(entry, prefix):
+                        yield entry["path"]
 
     def children(self, folder: str) -> list[str]:
         with explained("list", self._name(folder)):
             found = obstore.list_with_delimiter(self._store, prefix=checked_name(folder))
-        folders = [f"{name}/" for name in found["common_prefixes"]]
-        return [*folders, *(entry["path"] for entry in found["objects"])]
+            files = [entry["path"] for entry in found["objects"] if self._is_file(entry, folder)]
+        folders = (name for name in found["common_prefixes"] if not is_foreign(name[len(folder) :]))
+        return [*(f"{name}/" for name in folders), *files]
 
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Path]:
@@ -169,6 +171,14 @@ class ObjectFolder:
 
     def clean_staging(self) -> None:
         """Nothing to delete: each process has its own scratch folder, and deletes it when it ends."""
+
+    def _is_file(self, entry: "ObjectMeta", folder: str) -> bool:
+        """Whether a listed object is a file: no foreign one, and not the empty object ``FOLDER/`` with which
+        the consoles of clouds make a folder. obstore lists that one as ``FOLDER``, and does not find it."""
+        name = entry["path"]
+        if is_foreign(name[len(folder) :]):
+            return False
+        return entry["size"] > 0 or (name != folder and self.size(name) is not None)
 
     def _contains(self, name: str, data: bytes) -> bool:
         """Whether the file has these bytes: then an earlier try of this write succeeded without an answer."""

@@ -3,6 +3,7 @@
 import os
 import pickle
 import threading
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -133,6 +134,25 @@ def test_delete(folder: Folder) -> None:
     folder.delete("a")
     assert folder.size("a") is None
     assert folder.create("a", b"y")
+
+
+def test_files_of_file_managers_are_not_listed(folder: Folder) -> None:
+    """Hidden files, files in hidden folders and two files of Windows are in no listing."""
+    for name in ("a/b", "a/c/d", "a/.DS_Store", "a/._b", "a/.b.Xk29dF", "a/.git/b", "a/Thumbs.db", ".e"):
+        folder.write(name, b"")
+    folder.write("a/c/desktop.ini", b"")
+    assert set(folder.names("")) == set(folder.names("a")) == {"a/b", "a/c/d"}
+    assert set(folder.children("a")) == {"a/b", "a/c/"}
+
+
+def test_the_marker_of_a_folder_is_not_a_file(s3: str) -> None:
+    """The empty objects with which the console of a cloud makes folders are in no listing."""
+    for name in ("", "a/", "a/b/", "a/b/c"):
+        key = f"{os.environ['AWS_ENDPOINT_URL']}/bucket/marked/{name}"
+        urllib.request.urlopen(urllib.request.Request(key, b"", method="PUT")).close()
+    folder = open_folder(f"{s3}/marked")
+    assert set(folder.names("")) == set(folder.names("a")) == {"a/b/c"}
+    assert folder.children("a") == ["a/b/"]
 
 
 def test_names(folder: Folder) -> None:
