@@ -44,6 +44,8 @@ _SYSTEM_CONFIG = {
     "prestart_worker_first_driver": False,
     # 0: no events of calls, which a dashboard shows. The driver keeps some of them, 18 MB after 7,500 calls.
     "task_events_report_interval_ms": 0,
+    # Added to the niceness of this process. Ray adds 15, with which a worker waits for every other program.
+    "worker_niceness": 0,
 }
 """Internal settings of a Ray that is started here."""
 

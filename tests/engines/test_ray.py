@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import ray
 
 from t2vbatch.engines import Progress
 from t2vbatch.engines import ray as ray_engine
@@ -37,6 +38,12 @@ def test_no_process_serves_dashboards() -> None:
 def test_ray_sets_no_handler_of_sigterm(handler_before: object) -> None:
     """Beside Ray the command's own handlers stay, so that SIGTERM ends it with its line and its exit code."""
     assert signal.getsignal(signal.SIGTERM) is handler_before
+
+
+def test_a_worker_has_the_priority_of_the_run() -> None:
+    """Beside other programs, a worker gets as much CPU time as the command that the user started."""
+    niceness = ray.remote(lambda: os.nice(0))
+    assert ray.get(niceness.remote()) == os.nice(0)
 
 
 def test_two_workers_make_everything_once(tmp_path: Path) -> None:
