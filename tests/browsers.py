@@ -5,7 +5,12 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+PATIENCE_S = 60
+"""A busy machine may take many seconds for what a browser does at once elsewhere."""
+
+expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +43,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def wait_until(page: Page, expression: str) -> None:
     """Wait until a JavaScript expression is true. Playwright's wait needs eval, which the page forbids."""
-    for _ in range(100):
+    for _ in range(PATIENCE_S * 20):
         if page.evaluate(expression):
             return
         page.wait_for_timeout(50)

@@ -6,7 +6,6 @@ import json
 import shlex
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,14 +21,19 @@ from t2vbatch.metrics.program_file import read_program
 
 
 class Endpoint(ThreadingHTTPServer):
-    """Keeps the requests, and answers each with the next of the given texts."""
+    """Keeps the requests, and answers each with the next of the given texts.
+
+    Attributes:
+        at_once: how many requests are answered before ``released`` is set.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.requests: list[Any] = []
         self.keys: list[str | None] = []
         self.answers: list[str] = ["4"]
-        self.delay_s = 0.0
+        self.at_once = sys.maxsize
+        self.released = threading.Event()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -39,7 +43,8 @@ class _Handler(BaseHTTPRequestHandler):
         size = int(self.headers["Content-Length"])
         self.server.requests.append(json.loads(self.rfile.read(size)))
         self.server.keys.append(self.headers["Authorization"])
-        time.sleep(self.server.delay_s)
+        if len(self.server.requests) > self.server.at_once:
+            self.server.released.wait()
         answers = self.server.answers
         said = answers[(len(self.server.requests) - 1) % len(answers)]
         if said == "refused":
@@ -78,6 +83,7 @@ def running_endpoint() -> Iterator[Endpoint]:
     try:
         yield server
     finally:
+        server.released.set()
         server.shutdown()
         server.server_close()
 

@@ -213,5 +213,5 @@ def test_slurm_puts_an_interrupted_run_back_into_its_queue(tmp_path: Path) -> No
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 130
+        assert process.wait(timeout=120) == 130
     assert (tmp_path / "told").read_text().splitlines()[-1] == f"requeue {_number()}"

@@ -57,11 +57,12 @@ def test_a_log_gets_a_line_now_and_then(
     """A log gets a line at most every LINE_EVERY_S, also while the main thread only waits."""
     monkeypatch.setattr(display, "LINE_EVERY_S", 1.0)
     with Display() as shown:
+        began = time.monotonic()
         shown.show(Progress(0, 0, 0, 0, 4, 0, 2, loading={"wan": 2}))
         time.sleep(2.8)
     lines = capsys.readouterr().err.splitlines()
-    assert 1 <= len(lines) <= 2
-    assert all(re.fullmatch(r"loading wan on 2 workers, \d s", line) for line in lines)
+    assert 1 <= len(lines) <= time.monotonic() - began
+    assert all(re.fullmatch(r"loading wan on 2 workers, \d+ s", line) for line in lines)
 
 
 def test_a_quiet_display_prints_nothing(

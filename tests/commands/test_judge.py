@@ -233,7 +233,7 @@ def test_an_interrupted_judge_keeps_its_votes(
     use_this_python(FOLDER / "vlm_judge.py", tmp_path / "cache", monkeypatch)
     votes = tmp_path / "votes.jsonl"
     with running_endpoint() as endpoint:
-        endpoint.answers, endpoint.delay_s = ["A", "B"], 0.2
+        endpoint.answers, endpoint.at_once = ["A", "B"], 2
         url = f"http://127.0.0.1:{endpoint.server_port}/v1"
         options = ["--program", "vlm_judge", "--votes", str(votes), "--arguments", f"--url {url} --model m"]
         command = [sys.executable, "-m", "t2vbatch", "judge", output, *options]
@@ -246,7 +246,7 @@ def test_an_interrupted_judge_keeps_its_votes(
         assert b"Traceback" not in errors
         kept = lines(votes)
         assert 1 < len(kept) < 6
-        endpoint.delay_s = 0
+        endpoint.released.set()
         assert typed("judge", output, *options).exit_code == 0
     assert lines(votes)[: len(kept)] == kept
     assert {one["row_id"] for one in lines(votes)} == {f"r{row}" for row in range(6)}

@@ -341,8 +341,11 @@ def test_a_run_that_lost_its_lease_stops_writing(tmp_path: Path, monkeypatch: py
     def take_over(progress: Progress) -> None:
         if progress.ok == 3 and not before:
             (out / "lease.json").write_text(json.dumps(taken))
-            time.sleep(1)  # A write that passed its check before the lease changed may still be under way.
-            before.update(_files(out))
+            # Writes that passed their check before the lease changed may still be under way.
+            while before != (now := _files(out)):
+                before.clear()
+                before.update(now)
+                time.sleep(1)
 
     with pytest.raises(LeaseHeldError, match="process 1 on elsewhere"):
         run_job(prepare(load_job(_write(tmp_path))), engine_for, take_over)

@@ -4,6 +4,7 @@ A prompt is a verb: ``ok``, ``raise``, ``exit``, ``segfault``, ``hang``, ``stop`
 ``refuse`` (an error that stops the job), ``degenerate``, ``broken-node`` (the node of the first call has a
 full disk from then on). ``once:VERB`` does it the first time only, ``finish:VERB`` does it in ``finish``,
 ``after:VERB`` after the commit; ``slow:SECONDS`` sleeps, and ``steps:SECONDS`` does so in steps.
+``loads:COUNT`` ends when that many workers have begun to load, and ``await:FILE`` when the file exists.
 """
 
 import contextlib
@@ -94,6 +95,13 @@ def _act(prompt: str, folder: Path, where: str, memory: Sequence[str]) -> None:
             _act(rest, folder, where, memory)
     elif verb == "slow":
         time.sleep(float(rest))
+    elif verb == "await":
+        while not (folder / rest).exists():
+            time.sleep(0.02)
+        time.sleep(2)  # The driver, too, takes a moment to see what happened.
+    elif verb == "loads":
+        while len(notes(folder, "loads")) < int(rest):
+            time.sleep(0.02)
     elif verb == "steps":
         for _ in range(100):
             time.sleep(float(rest) / 100)

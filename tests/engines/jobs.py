@@ -65,8 +65,15 @@ def run(
 _DRIVER = """
 import sys
 from pathlib import Path
+from t2vbatch.engines.interrupts import Interrupts
 from t2vbatch.engines.{module} import {engine}
 from tests.engines.jobs import run
+
+def noted(interrupts, number, frame, handle=Interrupts._handle):
+    handle(interrupts, number, frame)
+    Path(sys.argv[1], "interrupted").touch()
+
+Interrupts._handle = noted
 ran = run({engine}(), Path(sys.argv[1]), sys.argv[2:], count=1, address={address!r})
 print(ran.ending, sorted(ran.ledger.records))
 """
@@ -82,6 +89,8 @@ def driver(
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """A process that runs these prompts and prints the ending and the records; the end of the block kills it.
+
+    Once it has counted an interrupt, the file ``interrupted`` is in the folder.
 
     Args:
         address: of a cluster; None: of none.

@@ -15,7 +15,7 @@ from t2vbatch.job import VideoFile
 from t2vbatch.media.audio import Audio
 from t2vbatch.media.playable import written_size
 from t2vbatch.media.video import Video, encode
-from tests.browsers import wait_until
+from tests.browsers import PATIENCE_S
 from tests.report.firefox import Firefox, firefox_or_skip
 
 SHAPES = {
@@ -133,11 +133,11 @@ def test_chromium_plays_every_video(page: Page, videos: tuple[str, list[dict[str
     """Chromium plays mp4 and webm files of every size, rate, length and sound."""
     address, expected = videos
     page.goto(address)
-    for _ in range(20):
-        page.wait_for_timeout(1000)
+    for _ in range(2 * PATIENCE_S):
+        page.wait_for_timeout(1000)  # Each question to the page takes time from its players.
         if page.evaluate("window.done"):
             break
-    wait_until(page, "window.done")
+    assert page.evaluate("window.done")
     assert differences(page.evaluate("window.answers"), expected) == []
 
 

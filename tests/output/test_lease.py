@@ -43,6 +43,13 @@ def _write(folder: LocalFolder, **changes: object) -> None:
     folder.write("lease.json", json.dumps(holder).encode())
 
 
+def _wait_for(happened: Callable[[], bool]) -> None:
+    until = time.monotonic() + 120
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
 @contextmanager
 def _holder(folder: Path) -> Iterator[SpawnProcess]:
     """A process that holds the lease; it is killed with the block at the latest."""
@@ -212,10 +219,9 @@ def test_unknown_fields_are_kept(tmp_path: Path, quick: None) -> None:
     folder = LocalFolder(tmp_path)
     _write(folder, released=True, priority="high")
     with Lease(folder):
-        time.sleep(0.5)
+        _wait_for(lambda: json.loads(folder.read("lease.json"))["beat"] > 0)
         seen = json.loads(folder.read("lease.json"))
         assert (seen["priority"], seen["released"]) == ("high", False)
-        assert seen["beat"] > 0
     assert json.loads(folder.read("lease.json"))["priority"] == "high"
 
 
@@ -230,8 +236,7 @@ class _Slow(LocalFolder):
 def test_a_suspended_beat_does_not_overwrite_its_successor(tmp_path: Path, quick: None) -> None:
     """The write fails when the lease has changed since it was read."""
     with Lease(_Slow(tmp_path)) as mine:
-        time.sleep(0.5)
-        assert not mine.held()
+        _wait_for(lambda: not mine.held())
     assert json.loads(LocalFolder(tmp_path).read("lease.json"))["token"] == "successor"
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from t2vbatch.job import VideoFile
 from t2vbatch.media.video import encode
-from tests.browsers import seconds_apart, wait_until
+from tests.browsers import PATIENCE_S, seconds_apart, wait_until
 from tests.report.outputs import COLOURS, add_videos, results, rolling, write_output
 
 
@@ -61,7 +61,7 @@ def test_side_by_side_every_frame_is_that_of_the_file(report: Page) -> None:
             report.locator(".bar .clock input").fill(str(frame))
         wait_until(report, f"{BOTH}.every((player) => player.readyState > 1 && !player.seeking)")
         wanted = pytest.approx(frame * (64 - 64 // 3) // 16 / 64, abs=0.03)
-        for _ in range(20):  # A browser paints what it has sought a moment later.
+        for _ in range(PATIENCE_S * 10):  # A browser paints what it has sought a moment later.
             edges = [_left_edge(box) for box in report.locator(".group .video-box").all()]
             if edges == [wanted, wanted]:
                 break

@@ -17,6 +17,7 @@ from t2vbatch.job import VideoFile
 from t2vbatch.media.video import encode
 from t2vbatch.output.records import results_schema
 from t2vbatch.report.notebook import gallery
+from tests.browsers import PATIENCE_S
 from tests.report.outputs import HOSTILE, SCORES, add_videos, results, rolling
 
 
@@ -70,7 +71,7 @@ def test_videos_play_inside_the_cell(page: Page, shown: t2vbatch.Results, tmp_pa
     cell = _opened(page, shown._repr_html_(), tmp_path)
     expect(cell.locator("figure")).to_have_count(5)
     for video in cell.locator("video").all():
-        for _ in range(100):
+        for _ in range(PATIENCE_S * 20):
             if video.evaluate("video => video.currentTime > 0.1 && video.videoWidth === 64"):
                 break
             page.wait_for_timeout(50)
