@@ -12,6 +12,7 @@ import typer
 from t2vbatch.cli.display import Display
 from t2vbatch.cli.run import Json, line_width, terminal_width
 from t2vbatch.cli.words import hanging, reflowed
+from t2vbatch.cli.wrong_calls import PlainGroup
 from t2vbatch.errors import RunError, UsageError, counted
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _LIST_COLUMNS = 80
 """Columns that the list of pipelines needs for one line each."""
 
 manifest_app = typer.Typer(
+    cls=PlainGroup,
     help="Check manifests, and import prompt lists.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -105,23 +107,28 @@ def models(
     if name is None:
         typer.echo(_pipeline_list(cards, line_width()))
         return
-    card = cards[0]
-    typer.echo(f"{card.name}: {card.kind}, {card.frames} frames, {card.fps:g} fps")
-    typer.echo(
-        f"columns: {', '.join(card.accepts) or 'none'}; required: {', '.join(card.requires) or 'none'}"
-    )
+    typer.echo(_pipeline_text(cards[0], line_width()))
+
+
+def _pipeline_text(card: "PipelineCard", width: int) -> str:
+    """Everything about one pipeline."""
+    lines = [
+        f"{card.name}: {card.kind}, {card.frames} frames, {card.fps:g} fps",
+        hanging("columns: ", ", ".join(card.accepts) or "none", width),
+        hanging("required: ", ", ".join(card.requires) or "none", width),
+    ]
     if renamed := [f"{name} -> {to}" for name, to in card.fills.items() if name != to]:
-        typer.echo(f"column -> argument of the call: {', '.join(renamed)}")
+        lines.append(hanging("column -> argument of the call: ", ", ".join(renamed), width))
     if card.arrays:
-        typer.echo(f"columns of .npy or .safetensors files: {', '.join(card.arrays)}")
+        lines.append(hanging("columns of .npy or .safetensors files: ", ", ".join(card.arrays), width))
     if card.missing:
-        typer.echo(f"not installed here: pip install {' '.join(card.missing)}")
+        lines.append(f"not installed here: pip install {' '.join(card.missing)}")
     if card.single_file:
-        typer.echo("the checkpoint may be a single file; the job then needs the key config")
-    typer.echo("call:")
-    for argument, default in card.call.items():
-        typer.echo(f"  {argument}: {default}")
-    typer.echo(f"\nexample job:\n{card.example()}")
+        lines.append("the checkpoint may be a single file; the job then needs the key config")
+    lines.append("call, with defaults:")
+    # As a job would have them: null, not None.
+    lines += [f"  {name}: {json.dumps(default, default=str)}" for name, default in card.call.items()]
+    return "\n".join([*lines, f"\nexample job:\n{card.example()}"])
 
 
 def _pipeline_list(cards: "Sequence[PipelineCard]", width: int) -> str:
@@ -130,7 +137,7 @@ def _pipeline_list(cards: "Sequence[PipelineCard]", width: int) -> str:
     lines = [f"{'pipeline':{name_width}}{gap}{'video from':22} frames fps"]
     for card in cards:
         inputs = card.kind.removesuffix(" to video")
-        lines.append(f"{card.name:{name_width}}{gap}{inputs:22} {card.frames:>6} {card.fps:3g}")
+        lines.append(f"{card.name:{name_width}}{gap}{inputs:24} {card.frames:>4} {card.fps:3g}")
         if card.missing:
             lines.append(f"    not installed: {', '.join(card.missing)}")
     lines.append("frames: k is a whole number from 1 on, so 4k+1 is 5, 9, 13, ...")

@@ -96,7 +96,7 @@ def failures(output: Output, as_json: Json = False) -> None:
     \b
     Examples:
       t2vbatch failures runs/quickstart
-      t2vbatch failures runs/quickstart --json    # every sample, and a traceback of each group
+      t2vbatch failures runs/quickstart --json    # every sample, and tracebacks
     """
     from t2vbatch.analysis.failures import failure_groups
     from t2vbatch.output.store import no_run_here
@@ -252,7 +252,8 @@ def prune(
         typer.echo(json.dumps(about | {"deleted": yes}))
     else:
         if not count and not found.orphans:
-            typer.echo(f"{output}: nothing to delete; the plan names every finished sample")
+            text = f"{output}: nothing to delete; the plan names every finished sample"
+            typer.echo(fitted(text, line_width()))
             return
         size, files = f"{found.bytes / 1e6:,.1f} MB", counted(len(found.orphans), "other file")
         typer.echo(f"{output}: {counted(count, 'superseded sample')}, {size}, {files}")

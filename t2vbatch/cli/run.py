@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t2vbatch.cli.display import Display, print_notes
-from t2vbatch.cli.words import fitted, hanging
+from t2vbatch.cli.words import beside, fitted
 from t2vbatch.errors import counted
 
 if TYPE_CHECKING:
@@ -155,8 +155,8 @@ def plan(
         typer.echo(f"{name}: {counted(counts['planned'], 'sample')}, {counts['pending']:,} to generate")
     for position in positions[:_SHOWN_SAMPLES]:
         sample = prepared.plan.planned(position)
-        facts = f"seed {sample.seed}  {sample.video}  {sample.prompt or ''}"
-        typer.echo(hanging(f"  {sample.sample_id[:12]}  ", facts, line_width()))
+        facts = [f"seed {sample.seed}", sample.video, sample.prompt or ""]
+        typer.echo(beside(f"  {sample.sample_id[:12]}  ", facts, line_width()))
     if len(positions) > _SHOWN_SAMPLES:
         typer.echo(f"  and {len(positions) - _SHOWN_SAMPLES:,} more")
     if estimated:

@@ -1,5 +1,6 @@
 """Numbers and lines of text, the same in every command.  [pure]"""
 
+from collections.abc import Sequence
 from itertools import groupby
 from textwrap import wrap
 
@@ -41,6 +42,15 @@ def hanging(head: str, text: str, width: int) -> str:
     if width - len(head) < _LEAST_COLUMNS and len(head) + len(text) > width:
         return "\n".join([head.rstrip(), *_broken(text, width, "  ", "  ")])
     return "\n".join(_broken(text, width, head, " " * len(head))) or head.rstrip()
+
+
+def beside(head: str, facts: Sequence[str], width: int) -> str:
+    """The facts beside the head: in one line where they fit, else each in lines of its own."""
+    line = (head + "  ".join(facts)).rstrip()
+    if len(line) <= width:
+        return line
+    heads = [head, *(" " * len(head) for _ in facts[1:])]
+    return "\n".join(hanging(start, fact, width) for start, fact in zip(heads, facts, strict=True) if fact)
 
 
 def reflowed(text: str, width: int) -> str:

@@ -1,4 +1,4 @@
-"""Plain words for a wrong option or argument: typer's own messages are for programmers."""
+"""The group of all commands: its help, and plain words for a wrong option or argument."""
 
 import re
 import sys
@@ -10,6 +10,9 @@ from typer.core import TyperGroup
 
 _WRONG_CALL: Any = typer.BadParameter.__base__
 """The error of any wrong call; typer 0.25 moved its class to a private module."""
+
+_WHOLE = 1000
+"""More characters than the first sentence of any help."""
 
 _PLAIN = (
     (r"Input should be a valid integer.*", "expected a whole number"),
@@ -23,7 +26,14 @@ _PLAIN = (
 
 
 class PlainGroup(TyperGroup):
-    """A group of commands whose errors name what is expected."""
+    """A group of commands whose help has whole sentences, and whose errors name what is expected."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands; typer's own ends each description at the width of the terminal."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, command.get_short_help_str(_WHOLE)) for name, command in commands if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the context names."""

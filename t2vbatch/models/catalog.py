@@ -68,7 +68,7 @@ class PipelineCard:
         job = {"manifest": "prompts.csv", "output": "runs/example", "models": {"mine": model}}
         # A row needs a prompt, an image or a video, whatever the model reads.
         needed = self.requires if {*CONTENT} & {*self.requires} else ("prompt", *self.requires)
-        lines = [f"# prompts.csv has the column(s) {', '.join(needed)}"]
+        lines = [f"# prompts.csv has the column{'s' if len(needed) > 1 else ''} {', '.join(needed)}"]
         lines += [f"# {name}: the path of {_ARRAY_FILE}" for name in needed if name in self.arrays]
         lines += [
             f"# instead of {column}: prompt and {array}, the path of {_ARRAY_FILE}"

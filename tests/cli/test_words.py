@@ -2,7 +2,7 @@
 
 import pytest
 
-from t2vbatch.cli.words import hanging, printable, reflowed
+from t2vbatch.cli.words import beside, hanging, printable, reflowed
 
 _TEXT = "How well the frames match the prompt, by a network that has seen many pairs."
 
@@ -31,3 +31,17 @@ def test_a_docstring_keeps_its_paragraphs(width: int) -> None:
 def test_a_manifests_text_cannot_control_the_terminal() -> None:
     """Escape sequences and line ends become spaces; letters of every script stay."""
     assert printable("ünï \x1b[31mred\nnext") == "ünï  [31mred next"
+
+
+def test_facts_stay_in_one_line_only_where_they_fit() -> None:
+    """In a narrow terminal each fact begins a line of its own below the first."""
+    facts = ["seed 7", "videos/wan/a.mp4", "a red fox runs through the snow"]
+    assert beside("  id  ", facts, 80) == f"  id  {'  '.join(facts)}"
+    narrow = beside("  id  ", facts, 32).splitlines()
+    assert narrow == [
+        "  id  seed 7",
+        "      videos/wan/a.mp4",
+        "      a red fox runs through the",
+        "      snow",
+    ]
+    assert beside("  id  ", ["seed 7", "a" * 40, ""], 32).splitlines() == ["  id  seed 7", " " * 6 + "a" * 40]

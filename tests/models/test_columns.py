@@ -104,9 +104,7 @@ def test_the_example_of_a_decoder_of_latents_runs(tmp_path: Path) -> None:
     """Its rows name latents in a .npy or a .safetensors file, and both make the same video."""
     name = "LTX2VideoDiffusionDecodePipeline"
     example = describe_pipeline(name).example()
-    assert example.startswith(
-        "# prompts.csv has the column(s) prompt, latents\n# latents: the path of a .npy"
-    )
+    assert example.startswith("# prompts.csv has the columns prompt, latents\n# latents: the path of a .npy")
     models = line.checkpoints([name], tmp_path)
     [row] = line.rows(models, tmp_path)
     save_file({"latents": np.load(tmp_path / row["latents"])}, tmp_path / "latents.safetensors")
