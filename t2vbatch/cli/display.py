@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 LINE_EVERY_S = 10.0
 """Time between two lines in a log: often enough to see progress, too rare to fill a disk."""
 
+_EQUAL_LINE_EVERY_S = 120.0
+"""The same for an equal line: enough to see that the run is alive."""
+
 _ECHO_COLUMNS = 4
 """Columns that the bar leaves free at the right: a terminal writes ^C there, and a full line would wrap."""
 
@@ -115,6 +118,7 @@ class Display:
         self._finished = ""
         self._pace = Pace(time.monotonic)
         self._printed_at = time.monotonic()
+        self._logged, self._logged_at = "", 0.0
         self._waits_for: str | None = None
         self._waits_since = 0.0
         self._left = threading.Event()
@@ -199,9 +203,7 @@ class Display:
             details = f"[red]{shown}[/]" if progress.failed else shown
             self._update("generating", details, progress.total, done)
         if done == progress.total or self._is_due():
-            _progress_log.info("%s", text)
-            if not self._console.is_terminal and not self._quiet:
-                self._console.print(text, soft_wrap=True)
+            self._log(text)
 
     def _details(self, progress: "RunProgress", width: int | None = None) -> str:
         """Counts, rate and time left; as many of them as fit the width, the most important first."""
@@ -231,10 +233,17 @@ class Display:
             self._bar.start()
             self._update(escape(self._waiting(what, seconds, self._console.width - _GAPS)))
         elif seconds >= LINE_EVERY_S and self._is_due():
-            text = self._waiting(what, seconds)
-            _progress_log.info("%s", text)
-            if not self._quiet:
-                self._console.print(text, markup=False, soft_wrap=True)
+            self._log(self._waiting(what, seconds))
+
+    def _log(self, text: str) -> None:
+        """A line of the log. For two minutes an equal one is left out: a long wait is shown in minutes."""
+        now = time.monotonic()
+        if text == self._logged and now - self._logged_at < _EQUAL_LINE_EVERY_S:
+            return
+        self._logged, self._logged_at = text, now
+        _progress_log.info("%s", text)
+        if not self._console.is_terminal and not self._quiet:
+            self._console.print(text, markup=False, soft_wrap=True)
 
     def _waiting(self, what: str, seconds: float, width: int | None = None) -> str:
         """What the run waits for, and how many samples are finished if that fits the width."""

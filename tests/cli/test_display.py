@@ -37,6 +37,23 @@ def test_warnings_of_one_kind_are_counted_together(capsys: pytest.CaptureFixture
     assert lines[2:] == ["2 times: worker … died: exit code 139"]
 
 
+def test_a_long_wait_is_a_line_a_minute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a log, a wait that is counted in minutes is a line for each minute, and no line comes twice."""
+    now = [0.0]
+    monkeypatch.setattr("t2vbatch.cli.display.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(Display, "_tick", lambda display: None)
+    with Display() as shown:
+        shown.wait("generating again")
+        for second in range(5, 300, 5):
+            now[0] = float(second)
+            shown._show_waiting()
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(set(lines))
+    assert lines[-4:] == [f"generating again, {number} min" for number in (2, 3, 4, 5)]
+
+
 def test_loading_a_second_model_keeps_the_rate(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
