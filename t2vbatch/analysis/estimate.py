@@ -102,19 +102,19 @@ def estimate_text(found: Estimate) -> str:
         return f"{found.model}: no estimate yet; t2vbatch run JOB --limit 4 generates samples to measure"
     gib, mib = found.bytes / 2**30, found.bytes / 2**20
     parts = [
-        f"{_digits(found.gpu_hours)} GPU hours"
+        f"{digits(found.gpu_hours)} GPU hours"
         if found.gpu_hours
-        else f"{_digits(found.worker_hours)} CPU worker hours",
-        f"{_digits(found.hours)} h with {counted(found.workers, 'worker')}",
-        f"{_digits(gib)} GiB of videos" if gib >= 1 else f"{_digits(mib)} MiB of videos",
+        else f"{digits(found.worker_hours)} CPU worker hours",
+        f"{digits(found.hours)} h with {counted(found.workers, 'worker')}",
+        f"{digits(gib)} GiB of videos" if gib >= 1 else f"{digits(mib)} MiB of videos",
     ]
     if found.money is not None:
-        parts.append(f"costs {_digits(found.money)}")
+        parts.append(f"costs {digits(found.money)}")
     return f"{found.model}: {', '.join(parts)}, by {counted(found.finished, 'finished sample')}"
 
 
-def _digits(value: float) -> str:
-    """Two decimals, or two digits of a number below 1: a run of minutes is not 0.00 hours."""
+def digits(value: float) -> str:
+    """Two decimals, or two digits of a number below 1: a run of minutes does not take 0.00 hours."""
     if 0 < value < 0.001:
         return "less than 0.001"
     return f"{value:.2f}" if value >= 1 or value == 0 else f"{value:.2g}"

@@ -7,12 +7,13 @@ cost, before it starts.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from t2vbatch.analysis.estimate import digits
 from t2vbatch.job import Job
 from t2vbatch.plan import Plan, PlannedModel
 
@@ -24,8 +25,14 @@ _KEY = ["row_id", "model", "sample_index"]
 NEEDED = ["sample_id", "status", *_KEY]
 """Columns of the records that ``find_repeats`` needs."""
 
-_COMPARED = ["sample_id", "prompt", "negative_prompt", "seed", "generate_s"]
+_TIMES = ["wait_s", "generate_s", "convert_s"]
+"""Columns with the seconds of a worker; null in records of an earlier version."""
+
+_COMPARED = ["sample_id", "prompt", "negative_prompt", "seed", "device", *_TIMES]
 """Columns that it reads of the samples that would be generated again."""
+
+_OFTEN_WITHOUT_EFFECT = {"memory", "speed", "allow_pickle"}
+"""Keys of a model of which many values change no pixel, and then are not part of the identity."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +41,31 @@ class Repeats:
 
     Attributes:
         count: number of these samples.
-        hours: the time of workers that generated them, by their records.
         causes: what changed, as text: number of samples.
+        timed: number of them whose records have a time.
+        worker_hours: the time of workers that generated those.
+        gpu_hours: the same in GPUs; 0 for workers without a GPU.
     """
 
     count: int
-    hours: float
     causes: Mapping[str, int]
+    timed: int = 0
+    worker_hours: float = 0.0
+    gpu_hours: float = 0.0
 
     def __str__(self) -> str:
-        cost = f"which took {self.hours:.1f} worker hours"
-        first = f"{self.count:,} finished samples would be generated again, {cost}"
+        first = f"{self.count:,} finished samples would be generated again; {self._cost()}"
         return "\n".join([first, *(f"  {cause}: {count:,} samples" for cause, count in self.causes.items())])
+
+    def _cost(self) -> str:
+        if not self.timed:
+            return "their records have no times"
+        hours = f"{digits(self.worker_hours)} CPU worker hours"
+        if self.gpu_hours:
+            hours = f"{digits(self.gpu_hours)} GPU hours"
+        if self.timed == self.count:
+            return f"they took {hours}"
+        return f"{self.timed:,} of them took {hours}, and the records of the others have no times"
 
 
 def find_repeats(
@@ -67,22 +87,29 @@ def find_repeats(
     planned = pc.is_in(records["sample_id"], plan.table["sample_id"])
     lost = records.filter(pc.and_not(pc.not_equal(records["status"], "failed"), planned))
     if lost.num_rows <= WORTH_ASKING:
-        return Repeats(0, 0.0, {})
+        return Repeats(0, {})
     pending = plan.table.filter(pc.invert(pc.is_in(plan.table["sample_id"], records["sample_id"])))
     at = pc.index_in(_keys(pending), _keys(lost).combine_chunks())
     pending, lost = pending.filter(pc.is_valid(at)), lost.take(at.drop_null())
     if lost.num_rows <= WORTH_ASKING:
-        return Repeats(0, 0.0, {})
+        return Repeats(0, {})
     before, others = last_plan(), read(_COMPARED)
     olds = others.take(pc.index_in(lost["sample_id"], others["sample_id"].combine_chunks()))
     cause_of = _Causes(plan, before, job, job_before).cause_of
-    causes, seconds = Counter[str](), 0.0
-    old_lines = _lines_of(before, lost)
-    for new, old, line in zip(_rows(plan, pending), olds.to_pylist(), old_lines, strict=True):
-        if cause := cause_of(new, old, line):
-            causes[cause] += 1
-            seconds += old["generate_s"] or 0.0
-    return Repeats(sum(causes.values()), seconds / 3600, dict(causes.most_common()))
+    lines = zip(_rows(plan, pending), olds.to_pylist(), _lines_of(before, lost), strict=True)
+    found = [(cause, old) for new, old, line in lines if (cause := cause_of(new, old, line))]
+    causes = Counter(cause for cause, _ in found)
+    return _with_cost(Repeats(len(found), dict(causes.most_common())), [old for _, old in found], job)
+
+
+def _with_cost(repeats: Repeats, records: Sequence[Mapping[str, Any]], job: Job) -> Repeats:
+    """The repeats with the time that these records of theirs name."""
+    timed = [record for record in records if record["generate_s"] is not None]
+    hours = [sum(record[name] or 0.0 for name in _TIMES) / 3600 for record in timed]
+    gpus = 1.0 if job.workers.gpus == "auto" else job.workers.gpus
+    on_gpu = (not str(record["device"]).startswith("cpu") for record in timed)
+    gpu_hours = gpus * sum(one for one, is_on_gpu in zip(hours, on_gpu, strict=True) if is_on_gpu)
+    return replace(repeats, timed=len(timed), worker_hours=sum(hours), gpu_hours=gpu_hours)
 
 
 def _keys(table: pa.Table) -> pa.ChunkedArray:
@@ -140,8 +167,21 @@ class _Causes:
         """Whether the user changed a key that decides what this model makes."""
         if self.job_before is None:
             return False
-        now, then = self.job.models.get(model), self.job_before.models.get(model)
-        return now != then or self.job.video != self.job_before.video or self.job.seed != self.job_before.seed
+        job, before = self.job, self.job_before
+        if job.video != before.video or job.seed != before.seed:
+            return True
+        now, then = job.models[model], before.models.get(model)
+        if then is None:
+            return True
+        edited = {key for key in type(now).model_fields if getattr(now, key) != getattr(then, key)}
+        return bool(edited - (_OFTEN_WITHOUT_EFFECT - self._identity_keys(model)))
+
+    def _identity_keys(self, model: str) -> set[str]:
+        """The keys of the model's identity whose values changed."""
+        assert self.before is not None
+        last = self.before.models.get(model)
+        old, new = last.shared["model"] if last else {}, self.plan.models[model].shared["model"]
+        return {key for key in {**old, **new} if old.get(key) != new.get(key)}
 
     def _moved(self, model: str) -> str | None:
         assert self.before is not None

@@ -156,7 +156,7 @@ def _confirm_repeats(
             store.uri,
             str(repeats),
             "the revisions, versions and files of the last run",
-            "use --remake to generate them again, or restore what changed, such as a revision",
+            "use --remake to generate them again; or restore what changed: a revision, a version or a file",
         )
 
 
