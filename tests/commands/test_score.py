@@ -284,5 +284,5 @@ def test_a_time_limit_does_not_outdate_scores(tmp_path: Path) -> None:
     """Options that change no value are not part of a scorer."""
     loud = {"command": [sys.executable, "-c", CONSTANT.format(1)], "yields": {"loud": "higher"}}
     output = made(tmp_path, {"loud": loud})
-    made(tmp_path, {"loud": {**loud, "timeout_s": 5.0}})
+    made(tmp_path, {"loud": {**loud, "timeout_s": 50.0}})
     assert scores(output, "loud") == [(1.0,), (1.0,)]

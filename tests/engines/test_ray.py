@@ -113,7 +113,7 @@ def test_hung_row(tmp_path: Path) -> None:
 
 def test_slow_row(tmp_path: Path) -> None:
     """A row that reports steps is stopped at one of them, and the model stays loaded."""
-    ran = run(RayEngine(), tmp_path, ["steps:60", "ok"], count=1, timeout_s=2.0)
+    ran = run(RayEngine(), tmp_path, ["steps:20", "ok"], count=1, timeout_s=4.0)
     assert ran.ledger.records == {1}
     assert ran.errors == {0: "DeadlineError"}
     assert len(ran.loads) == 1
