@@ -41,8 +41,9 @@ def certify(
 ) -> None:
     """Write a certificate of an output.
 
-    It has the digests of job, plan, videos and scores, the versions, and what verify found. A certificate
-    that was changed does not match its digest. Without --key anyone can write a new one, so keep the printed
+    It has the job, digests of plan, records, videos, scores and distances, the versions, and what verify
+    found. It does not cover the report and files of votes. A certificate that was changed does not match its
+    digest. Without --key anyone can write a new one, so keep the printed
     digest elsewhere. A signature (--key, needs t2vbatch[sign]) proves who wrote it.
 
     \b
@@ -88,8 +89,8 @@ def check(
 ) -> None:
     """Check an output against its certificate.
 
-    Checks the digests, and every video. Exit code 1 if anything differs; 2 if the certificate was changed, or
-    is not signed by --public-key.
+    Compares all that it states except the samples of --deep, and checks every video and table. Exit code 1
+    if anything differs; 2 if the certificate was changed, or is not signed by --public-key.
 
     \b
     Examples:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from t2vbatch.analysis.failures import FailureGroup
     from t2vbatch.commands.status import Status
-    from t2vbatch.commands.verify import VerifyProblem
+    from t2vbatch.commands.verify_problem import VerifyProblem
     from t2vbatch.job.code_uses import CodeUse
     from t2vbatch.output.store import Store
 
@@ -153,9 +153,10 @@ def verify(
 ) -> None:
     """Re-read every video and check it against its record.
 
-    Checks digest, size, number of frames and decoding; with --deep, that the model still generates the same
-    bytes. The exit code is 1 if there is a problem; with --repair, if a problem remains. --deep and --repair
-    use the output's own job, and ask you before they use its plug-ins, pickles, programs or cluster.
+    Checks digest, size, number of frames and decoding, and that tables and summary have the values of plan
+    and records; with --deep, that the model still generates the same bytes. The exit code is 1 if there is a
+    problem; with --repair, if a problem remains. --deep and --repair use the output's own job, and ask you
+    before they use its plug-ins, pickles, programs or cluster.
 
     \b
     Examples:

@@ -1,34 +1,34 @@
 """A certificate of an output: one JSON file that says what the dataset is, and that anyone can check
 elsewhere.
 
-It holds digests of the job, the plan, the videos and the scores, the versions and devices of the run, and
-the results of ``verify`` and of a check that generated random samples again. Its own digest covers all of it,
-so that a change of the file is found. Whoever can replace the output can also make a new certificate, so
-keep its digest elsewhere, or sign it with a key (``commands/signing.py``).
+It holds the job, digests of plan, records, videos, scores and distances, the versions and devices of the run,
+and the results of ``verify`` and of a check that generated random samples again. ``check`` compares all of it
+with the output, except for what was generated again. Its own digest covers all of it, so that a change of the
+file is found. Whoever can replace the output can also make a new certificate, so keep its digest elsewhere,
+or sign it with a key (``commands/signing.py``).
 """
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from t2vbatch import __version__
-from t2vbatch.analysis.summary import summarize
+from t2vbatch.commands.certificate import LATER, digests, mean_scores, statements, table_digests
 from t2vbatch.commands.signing import check_signature, sign
-from t2vbatch.commands.verify import VerifyProblem, verify
+from t2vbatch.commands.verify import verify
 from t2vbatch.commands.verify_deep import verify_deep
+from t2vbatch.commands.verify_problem import VerifyProblem
+from t2vbatch.commands.verify_tables import first_difference
 from t2vbatch.engines import Engine
-from t2vbatch.errors import StoreError, UsageError
+from t2vbatch.errors import UsageError
 from t2vbatch.job import Job
 from t2vbatch.output.store import Store
 
 FORM = "t2vbatch certificate 1"
+_SHOWN = 80
 
 
 def certify(
@@ -48,19 +48,14 @@ def certify(
     """
     if key is not None:
         sign("", key)  # A wrong key is found before the videos are read.
-    models = sorted(store.read_job().models)
-    records = _planned_records(store)
     content: dict[str, Any] = {
         "form": FORM,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "t2vbatch": __version__,
-        "models": models,
-        "job_yaml": store.folder.read("job.yaml").decode(),
+        **statements(store),
         **digests(store),
-        "samples": _samples(store, records),
-        "devices": _counted(records["device"].to_pylist()),
-        "versions": _versions(records),
-        "scores": _mean_scores(store),
+        "tables": table_digests(store),
+        "scores": mean_scores(store),
         "verify": _outcome(verify(store)),
         "made_again": _outcome(verify_deep(store, deep, engine, seed)) if deep else None,
     }
@@ -69,8 +64,8 @@ def certify(
 
 
 def check(certificate: Path, store: Store, public_key: Path | None = None) -> Iterator[VerifyProblem | None]:
-    """Compare an output with a certificate, and every video with its record; None stands for a video that
-    is right.
+    """Compare an output with a certificate, and every file with its plan and record; None stands for a video
+    that is right.
 
     Args:
         public_key: the key that must have signed the certificate; None accepts every certificate.
@@ -79,85 +74,52 @@ def check(certificate: Path, store: Store, public_key: Path | None = None) -> It
         UsageError: the file is not a certificate, is not signed by the key, or the folder has no run.
     """
     content = _read(certificate, public_key)
-    found = digests(store)
-    for name, value in found.items():
-        if content.get(name) != value:
-            yield VerifyProblem(f"{store.uri}, {name}", str(value)[:16], str(content.get(name))[:16])
-    yield from verify(store)
+    for name, value in digests(store).items():
+        earlier = name in LATER and name not in content
+        if not earlier and content.get(name) != value:
+            yield VerifyProblem(f"{store.uri}, {name}", value[:16], f"{content.get(name)}"[:16])
+    stated = statements(store) | {"scores": mean_scores(store)}
+    for name, value in stated.items():
+        difference = first_difference(_parts(name, value), _parts(name, content.get(name)), name)
+        if difference is not None:
+            key, found, expected = difference
+            yield VerifyProblem(f"{store.uri}, {key}", _shortened(found), _shortened(expected))
+    confirmed = _confirmed_tables(store, content)
+    yield from (one for one in verify(store) if one is None or one.place not in confirmed)
 
 
-def digests(store: Store) -> dict[str, str]:
-    """Digests that do not depend on machine, time or order.
-
-    ``dataset`` covers the decoded frames and sound of every sample, ``files`` the bytes of the video
-    files, so a machine that encodes other bytes of the same frames differs in ``files`` only.
+def _parts(name: str, value: Any) -> Any:
+    """A statement as parts that a difference can name: the job by its lines, without its output, which may be
+    another folder, and scores without intervals, which may be those of another version.
     """
-    records = _planned_records(store)
-    return {
-        "plan": _lines(
-            store.read_table("plan.parquet"), "sample_id", "row_id", "model", "sample_index", "seed"
-        ),
-        "dataset": _lines(records, "sample_id", "status", "frames_sha256", "audio_sha256"),
-        "files": _lines(records, "sample_id", "video_sha256"),
-        "scores_digest": _lines(records, "sample_id", "scores"),
-    }
+    if name == "job_yaml" and isinstance(value, str):
+        lines = enumerate(value.splitlines(), 1)
+        return {f"line {number}": line for number, line in lines if not line.startswith("output:")}
+    return _means(value) if name == "scores" else value
 
 
-def _planned_records(store: Store) -> pa.Table:
-    try:
-        planned = store.read_table("plan.parquet")
-    except FileNotFoundError:
-        raise UsageError(store.uri, "no plan.parquet", "the output folder of a run") from None
-    records = store.records()
-    return records.filter(pc.is_in(records["sample_id"], planned["sample_id"]))
+def _means(scores: Any) -> Any:
+    """The means and numbers of scores."""
+    if not isinstance(scores, dict):
+        return scores
+    if "mean" in scores:
+        return {key: scores[key] for key in ("mean", "n") if key in scores}
+    return {name: _means(one) for name, one in scores.items()}
 
 
-def _lines(table: pa.Table, *columns: str) -> str:
-    """SHA-256 of the rows as JSON lines, sorted."""
-    rows = table.select(list(columns)).to_pylist()
-    lines = sorted(json.dumps([_plain(row[name]) for name in columns], ensure_ascii=False) for row in rows)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text):,} characters)"
 
 
-def _plain(value: Any) -> Any:
-    """A cell as JSON; scores, which are JSON text, by their values, whatever the order of their keys."""
-    if isinstance(value, str) and value.startswith("{"):
-        return json.dumps(json.loads(value), sort_keys=True)
-    return value
-
-
-def _samples(store: Store, records: pa.Table) -> dict[str, int]:
-    """Status: number of samples; samples without a record are pending."""
-    planned = store.read_table("plan.parquet", ["sample_id"])["sample_id"]
-    found = pc.index_in(planned, records["sample_id"])
-    ended = Counter(records["status"].take(found.drop_null()).to_pylist())
-    pending = {"pending": found.null_count} if found.null_count else {}
-    return dict(sorted({**ended, **pending}.items()))
-
-
-def _versions(records: pa.Table) -> list[dict[str, Any]]:
-    """The distinct sets of package versions that made the samples."""
-    return [json.loads(text) for text in sorted(set(records["versions"].to_pylist())) if text]
-
-
-def _counted(values: Iterable[str | None]) -> dict[str, int]:
-    return dict(sorted(Counter(value for value in values if value).items()))
-
-
-def _mean_scores(store: Store) -> dict[str, dict[str, Any]]:
-    """Model: score: mean, interval and n, of results.parquet, which ``verify`` compares with the records."""
-    planned = Counter(store.read_table("plan.parquet", ["model"])["model"].to_pylist())
-    try:
-        summary = summarize(store.read_table("results.parquet"), planned)
-    except (FileNotFoundError, StoreError, ValueError, KeyError):
-        return {}  # verify reports the table.
-    return {
-        model.model: {
-            score.column: {"mean": score.mean, "low": score.low, "high": score.high, "n": score.n}
-            for score in model.scores
-        }
-        for model in summary.models
-    }
+def _confirmed_tables(store: Store, content: Mapping[str, Any]) -> frozenset[str]:
+    """The tables whose bytes were certified without a problem. This version may write them otherwise."""
+    outcome, tables = content.get("verify"), content.get("tables")
+    if not isinstance(outcome, Mapping) or outcome.get("problems") != [] or not isinstance(tables, Mapping):
+        return frozenset()
+    return frozenset(
+        f"{store.uri}/{name}" for name, digest in table_digests(store).items() if tables.get(name) == digest
+    )
 
 
 def _outcome(found: Iterable[VerifyProblem | None]) -> dict[str, Any]:

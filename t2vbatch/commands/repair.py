@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from t2vbatch.commands.prepare import prepare
 from t2vbatch.commands.run import Result, Watch, run_job
-from t2vbatch.commands.verify import VerifyProblem
+from t2vbatch.commands.verify_problem import VerifyProblem
 from t2vbatch.engines import Engine
 from t2vbatch.errors import UsageError
 from t2vbatch.job import Job

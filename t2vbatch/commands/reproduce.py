@@ -6,7 +6,7 @@ from math import isclose
 
 from t2vbatch.analysis.intervals import Interval
 from t2vbatch.analysis.summary import Summary
-from t2vbatch.commands.certify import digests
+from t2vbatch.commands.certificate import digests
 from t2vbatch.commands.prepare import Prepared
 from t2vbatch.commands.run import Result, Watch, run_job
 from t2vbatch.engines import Engine

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from t2vbatch.commands.prepare import Prepared, prepare
 from t2vbatch.commands.run import run_job
-from t2vbatch.commands.verify import VerifyProblem
+from t2vbatch.commands.verify_problem import VerifyProblem
 from t2vbatch.engines import Engine
 from t2vbatch.job import Job
 from t2vbatch.output.store import Store, open_store

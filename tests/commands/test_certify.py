@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from t2vbatch.cli import app
+from t2vbatch.commands.certificate import LATER, table_digests
 from t2vbatch.commands.certify import _digest, certify, check
 from t2vbatch.commands.rebuild import rebuild
 from t2vbatch.commands.score import score_output
@@ -22,10 +23,16 @@ from t2vbatch.output.store import open_store
 from tests.commands.test_score import made
 
 
-@pytest.fixture
-def output(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output of a small run with one score."""
-    return Path(made(tmp_path, {"flicker": {}}))
+    return Path(made(tmp_path_factory.mktemp("run"), {"flicker": {}}))
+
+
+@pytest.fixture
+def output(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(finished, tmp_path / "out"))
 
 
 def written(output: Path, path: Path, **options: Any) -> Path:
@@ -66,28 +73,122 @@ def test_changed_videos_and_scores_are_found(output: Path, tmp_path: Path) -> No
     """A changed video is named, and renewed scores of another metric change the digest of scores."""
     certificate = written(output, tmp_path / "c.json")
     score_output(str(output), {"motion": {}}, engine_for)
-    (found,) = problems(certificate, output)
-    assert "scores_digest" in found
+    found = problems(certificate, output)
+    assert any("scores_digest" in one for one in found)
+    assert any("job_yaml.line" in one and "motion" in one for one in found)
     (video,) = (output / "videos/fake").glob("red-*")
     video.write_bytes(b"no video")
     assert any(video.name in problem for problem in problems(certificate, output))
 
 
-def test_an_edited_table_is_found_and_an_edited_summary_is_not_certified(
-    output: Path, tmp_path: Path
-) -> None:
-    """Scores of results.parquet that differ from the records are a problem; summary.json is not certified."""
+def test_edited_tables_and_summaries_are_not_certified(output: Path, tmp_path: Path) -> None:
+    """A changed table or summary is a problem of the certificate and of a check, and not its scores."""
     certificate = written(output, tmp_path / "c.json")
     summary = json.loads((output / "summary.json").read_text())
     summary["models"]["fake"]["scores"]["flicker"]["mean"] = 99.0
     (output / "summary.json").write_text(json.dumps(summary))
     again = json.loads(written(output, tmp_path / "again.json").read_text())
     assert again["scores"] == json.loads(certificate.read_text())["scores"]
-    table = pq.read_table(output / "results.parquet")
-    rows = [row | {"flicker": 0.125} for row in table.to_pylist()]
-    pq.write_table(pa.Table.from_pylist(rows, table.schema), output / "results.parquet")
+    assert "99.0" in str(again["verify"]["problems"])
     (found,) = problems(certificate, output)
-    assert "scores 'flicker' that differ from the records" in found
+    assert "summary.json" in found
+    set_all(output / "results.parquet", flicker=0.125)
+    (found,) = problems(certificate, output)
+    assert "results.parquet: found values in column 'flicker'" in found
+    edited = certify(open_store(str(output)), 0, 0, engine_for)
+    assert edited["scores"] == again["scores"]
+
+
+def set_all(path: Path, **values: Any) -> None:
+    """Set columns of every row of a table."""
+    table = pq.read_table(path)
+    rows = [row | values for row in table.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), path)
+
+
+def test_tables_of_another_version_are_confirmed_if_nobody_changed_them(output: Path, tmp_path: Path) -> None:
+    """A summary that was certified without a problem stays right, whatever this version computes."""
+    content = certify(open_store(str(output)), 0, 0, engine_for)
+    summary = json.loads((output / "summary.json").read_text())
+    summary["models"]["fake"]["scores"]["flicker"]["median"] = 99.0
+    (output / "summary.json").write_text(json.dumps(summary))
+    certificate = tmp_path / "c.json"
+    for bytes_are_certified in (True, False):
+        certified = table_digests(open_store(str(output))) if bytes_are_certified else content["tables"]
+        changed = content | {"tables": certified}
+        del changed["digest"]
+        certificate.write_text(json.dumps(changed | {"digest": _digest(changed)}))
+        assert bool(problems(certificate, output)) != bytes_are_certified
+
+
+@pytest.mark.parametrize("column", ["prompt", "video", "row_id", "seed"])
+def test_an_edited_plan_is_found(output: Path, tmp_path: Path, column: str) -> None:
+    """A changed cell of plan.parquet differs from the certificate, also where the tables were made again."""
+    certificate = written(output, tmp_path / "c.json")
+    value: Any = 7 if column == "seed" else "videos/fake/other.mp4"
+    set_all(output / "plan.parquet", **{column: value})
+    store = open_store(str(output))
+    rebuild(store, store.read_plan(), store.read_job())
+    assert any(", plan" in problem for problem in problems(certificate, output))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": "another"},
+        {"status": "degenerate"},
+        {"device": "another"},
+        {"call": {"num_frames": 99}},
+        {"scores": {"flicker": 0.9}},
+        {"seed": 5},
+    ],
+)
+def test_edited_records_are_found(output: Path, tmp_path: Path, change: dict[str, Any]) -> None:
+    """A changed field of a record differs from the certificate, also where the tables were made again."""
+    certificate = written(output, tmp_path / "c.json")
+    store = open_store(str(output))
+    records = store.records()
+    rows = [row | {name: _as_cell(value) for name, value in change.items()} for row in records.to_pylist()]
+    with store.lease() as fenced:
+        fenced.rewrite(pa.Table.from_pylist(rows, records.schema))
+        rebuild(fenced, store.read_plan(), store.read_job())
+    assert any(str(output) + "," in problem for problem in problems(certificate, output))
+
+
+def _as_cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict) else value
+
+
+def test_videos_in_each_others_place_are_found(output: Path, tmp_path: Path) -> None:
+    """Two videos whose files were swapped are two problems."""
+    certificate = written(output, tmp_path / "c.json")
+    first, second = sorted((output / "videos/fake").glob("*.mp4"))
+    held = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(held)
+    assert len(problems(certificate, output)) == 2
+
+
+@pytest.mark.parametrize("name", ["job_yaml", "samples", "versions", "devices", "models", "scores"])
+def test_a_certificate_with_other_statements_is_found(output: Path, tmp_path: Path, name: str) -> None:
+    """What a certificate says of job, samples, versions, devices, models and scores is compared too."""
+    content = certify(open_store(str(output)), 0, 0, engine_for)
+    del content["digest"]
+    changed = content | {name: "another"}
+    (tmp_path / "c.json").write_text(json.dumps(changed | {"digest": _digest(changed)}))
+    (found,) = problems(tmp_path / "c.json", output)
+    assert name in found
+
+
+def test_a_certificate_without_the_later_digests_is_checked(output: Path, tmp_path: Path) -> None:
+    """A certificate of an earlier version is checked by the digests that it has; none may lack the first."""
+    content = certify(open_store(str(output)), 0, 0, engine_for)
+    earlier = {key: content[key] for key in content if key not in {"digest", *LATER, "tables"}}
+    (tmp_path / "c.json").write_text(json.dumps(earlier | {"digest": _digest(earlier)}))
+    assert problems(tmp_path / "c.json", output) == []
+    bare = {"form": content["form"]}
+    (tmp_path / "c.json").write_text(json.dumps(bare | {"digest": _digest(bare)}))
+    assert len(problems(tmp_path / "c.json", output)) >= 4
 
 
 def test_an_unfinished_output_is_certified_with_its_pending_samples(output: Path) -> None:

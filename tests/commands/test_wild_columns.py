@@ -69,13 +69,16 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def test_columns_of_every_type_and_name_reach_all_tables(tmp_path: Path) -> None:
-    """Each column is in the results, in metadata.parquet and in the JSON of a shard, twice."""
+    """Each column is in the results, in metadata.parquet and in the JSON of a shard, twice, and is verified."""
     names = {name: pa.array(["1", "2"]) for name in NAMES}
     pq.write_table(pa.table({"prompt": ["a", "b"], **TYPES, **names}), tmp_path / "m.parquet")
     (tmp_path / "job.yaml").write_text(JOB)
     for _ in range(2):
         command("run", tmp_path / "job.yaml")
     out = tmp_path / "out"
+    command("verify", out)
+    command("certify", out)
+    command("check", out / "certificate.json", out)
     command("export", out, tmp_path / "hf", "--layout", "hf")
     command("export", out, tmp_path / "shards", "--layout", "webdataset")
     wanted = {*TYPES, *NAMES} - {"Prompt", "status", "video_notes"}
