@@ -31,6 +31,14 @@ class Vote:
     judge: str | None = None
     settings: str | None = None
 
+    def share_of(self, model: str) -> float:
+        """1 for a vote for the model, 0.5 for a tie, 0 for a vote against it; or the share that a judge
+        gives.
+        """
+        if self.left_share is not None:
+            return self.left_share if self.left == model else 1 - self.left_share
+        return 0.5 if self.winner is None else float(self.winner == model)
+
 
 @dataclass(frozen=True)
 class Consistency:

@@ -172,25 +172,29 @@ def _freedom(counts: FloatArray) -> int:
 
 
 def _bootstrap_t(sums: FloatArray, counts: FloatArray) -> FloatArray:
-    """(mean* - mean) / standard error* of bootstrap samples of prompts; samples without spread are left
-    out.
+    """(mean* - mean) / standard error* of bootstrap samples of prompts; samples without spread are left out.
+
+    A sample has the effective number of prompts: the mean of prompts with different numbers of videos is as
+    inaccurate as that.
     """
-    prompts = len(sums)
-    weights = _bootstrap_weights(prompts)
+    drawn = max(2, round(effective_prompts(counts)))
+    weights = _bootstrap_weights(len(sums), drawn)
     residuals = sums - counts * (sums.sum() / counts.sum())
     videos = weights @ counts
     shift = (weights @ residuals) / videos
     squares = weights @ residuals**2 - 2 * shift * (weights @ (residuals * counts))
     squares += shift**2 * (weights @ counts**2)
-    errors = np.sqrt(prompts / (prompts - 1) * np.maximum(squares, 0)) / videos
+    errors = np.sqrt(drawn / (drawn - 1) * np.maximum(squares, 0)) / videos
     spread = errors > 1e-6 * errors.max(initial=0.0)
     return np.asarray(shift[spread] / errors[spread], dtype=float)
 
 
 @lru_cache(maxsize=4)
-def _bootstrap_weights(prompts: int) -> FloatArray:
-    """How often each prompt is in each bootstrap sample, shape (DRAWS, prompts): at most 16 MB."""
-    draws = np.random.default_rng(0).multinomial(prompts, np.full(prompts, 1 / prompts), size=DRAWS)
+def _bootstrap_weights(prompts: int, drawn: int) -> FloatArray:
+    """How often each prompt is in each bootstrap sample of ``drawn`` prompts, shape (DRAWS, prompts): at
+    most 16 MB.
+    """
+    draws = np.random.default_rng(0).multinomial(drawn, np.full(prompts, 1 / prompts), size=DRAWS)
     return np.asarray(draws, dtype=float)
 
 

@@ -11,32 +11,15 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from t2vbatch.analysis.compare import Better
 from t2vbatch.analysis.consistency import Consistency, Vote, clusters, consistencies
-from t2vbatch.analysis.intervals import DRAWS, LEVEL, Interval, share_interval
+from t2vbatch.analysis.intervals import Interval, share_interval
 from t2vbatch.analysis.pairing import scores_of, without_rounding
+from t2vbatch.analysis.strengths import Strength, find_strengths
 from t2vbatch.errors import UsageError
 from t2vbatch.output.records import score_columns
-
-FloatArray = npt.NDArray[np.float64]
-
-PRIOR = 0.1
-"""Virtual ties for each pair of models. They keep the strength of a model that won or lost every vote
-finite, and move the others little: Caron and Doucet, Efficient Bayesian Inference for Generalized
-Bradley-Terry Models, 2012, section 2.3."""
-
-STRENGTHS_TRUSTED_FROM = 50
-"""With fewer prompts the percentiles of the bootstrap are too narrow: those of 10 prompts cover the true
-strength in 87 to 90% of data sets, those of 20 in 93%, see ``tests/benchmarks/statistics.md``."""
-
-_STEPS = 200
-_ACCURACY = 1e-9
-_LONGEST_STEP = 0.5
-"""No strength moves further in one step, which makes each step of Newton's method an improvement: Sun and
-Tran-Dinh, Generalized Self-Concordant Functions, 2019, section 3."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +42,6 @@ class WinRate:
     def share_of_wins(self) -> float:
         """Wins and half of the ties over all votes."""
         return (self.wins + self.ties / 2) / (self.wins + self.ties + self.losses)
-
-
-@dataclass(frozen=True)
-class Strength:
-    """The Bradley-Terry strength of a model: its log odds of winning against an average model."""
-
-    model: str
-    votes: int
-    strength: float
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True)
@@ -139,43 +111,17 @@ def summarize_votes(
     ]
     names = [name for name in models if any(name in _sides(vote) for vote in known)]
     scores = dict.fromkeys(name for table in models.values() for name in score_columns(table.schema))
+    groups = _connected(known, names)
     return VoteSummary(
         len(known),
         len({vote.row_id for vote in known}),
         len(votes) - len(known),
         tuple(_win_rates(known, names)),
-        tuple(_strengths(known, names)),
+        tuple(find_strengths(known, groups)),
         tuple(_agreements(known, models, places, {name: better.get(name) for name in scores})),
-        _connected(known, names),
+        groups,
         consistencies(known),
     )
-
-
-def fit_strengths(wins: FloatArray) -> FloatArray:
-    """Bradley-Terry strengths of maximum likelihood, mean 0, for many tables of wins at once.
-
-    Args:
-        wins: shape (D, M, M); ``wins[d, i, j]`` is the number of wins of model i over model j.
-
-    Returns:
-        Shape (D, M), by Newton's method.
-    """
-    size = wins.shape[-1]
-    wins = wins + PRIOR / 2 * (1 - np.eye(size))
-    games, won = wins + wins.swapaxes(-1, -2), wins.sum(-1)
-    strengths = np.zeros(wins.shape[:-1])
-    for _ in range(_STEPS):
-        odds = 1 / (1 + np.exp(strengths[..., None, :] - strengths[..., :, None]))
-        missing = won - (games * odds).sum(-1)
-        weights = games * odds * odds.swapaxes(-1, -2)
-        # Curvature of the likelihood; the constant keeps the mean of the strengths at 0.
-        curvature = np.eye(size) * weights.sum(-1)[..., None] - weights + 1.0
-        step = np.linalg.solve(curvature, missing[..., None])[..., 0]
-        step /= np.maximum(1, np.abs(step).max(-1, keepdims=True) / _LONGEST_STEP)
-        strengths += step
-        if np.abs(step).max() < _ACCURACY:
-            break
-    return np.asarray(strengths - strengths.mean(-1, keepdims=True), dtype=float)
 
 
 def _vote(line: str, where: str) -> Vote:
@@ -217,65 +163,15 @@ def _places(table: pa.Table) -> dict[tuple[str, int], int]:
     return {key: position for position, key in enumerate(keys)}
 
 
-def _value(vote: Vote, first: str) -> float:
-    """1 for a vote for ``first``, 0.5 for a tie, 0 for a vote against it; or the share that a judge gives."""
-    if vote.left_share is not None:
-        return vote.left_share if vote.left == first else 1 - vote.left_share
-    return 0.5 if vote.winner is None else float(vote.winner == first)
-
-
 def _win_rates(votes: Sequence[Vote], names: Sequence[str]) -> Iterator[WinRate]:
     for first, second in combinations(names, 2):
         shared = [vote for vote in votes if {first, second} == set(_sides(vote))]
         if shared:
-            values = np.array([_value(vote, first) for vote in shared])
+            values = np.array([vote.share_of(first) for vote in shared])
             wins, losses = (sum(vote.winner == name for vote in shared) for name in (first, second))
             ties = len(shared) - wins - losses
             rate = share_interval(values, clusters(shared))
             yield WinRate(first, second, wins, ties, losses, rate)
-
-
-def _strengths(votes: Sequence[Vote], names: Sequence[str]) -> list[Strength]:
-    if not votes:
-        return []
-    by_row = _wins_by_row(votes, names)
-    fitted = fit_strengths(by_row.sum(0)[None])[0]
-    low, high = _percentiles(by_row)
-    counts = [sum(name in _sides(vote) for vote in votes) for name in names]
-    found = [
-        Strength(
-            name,
-            count,
-            float(middle),
-            None if low is None else float(low[k]),
-            None if high is None else float(high[k]),
-        )
-        for k, (name, count, middle) in enumerate(zip(names, counts, fitted, strict=True))
-    ]
-    return sorted(found, key=lambda one: -one.strength)
-
-
-def _wins_by_row(votes: Sequence[Vote], names: Sequence[str]) -> FloatArray:
-    """Wins on each prompt, shape (rows, M, M)."""
-    index, rows = {name: k for k, name in enumerate(names)}, clusters(votes)
-    wins = np.zeros((int(rows.max()) + 1, len(names), len(names)))
-    for vote, row in zip(votes, rows, strict=True):
-        left, right = index[vote.left], index[vote.right]
-        value = _value(vote, vote.left)
-        wins[row, left, right] += value
-        wins[row, right, left] += 1 - value
-    return wins
-
-
-def _percentiles(by_row: FloatArray) -> tuple[FloatArray, FloatArray] | tuple[None, None]:
-    """The 95% interval of each strength, from bootstrap samples of prompts."""
-    rows = len(by_row)
-    if rows < 2:
-        return None, None
-    weights = np.random.default_rng(0).multinomial(rows, np.full(rows, 1 / rows), size=DRAWS)
-    drawn = fit_strengths(np.tensordot(weights, by_row, axes=1))
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return low, high
 
 
 def _agreements(

@@ -1,8 +1,10 @@
 """Votes as tables with notes, for the terminal, Markdown and LaTeX."""
 
 from t2vbatch.analysis.compare_text import interval_of
+from t2vbatch.analysis.intervals import TRUSTED_FROM
+from t2vbatch.analysis.strengths import PRIOR
 from t2vbatch.analysis.text_table import Format, Table
-from t2vbatch.analysis.votes import PRIOR, STRENGTHS_TRUSTED_FROM, VoteSummary
+from t2vbatch.analysis.votes import VoteSummary
 from t2vbatch.errors import counted
 
 _CHANCE = 50
@@ -76,11 +78,9 @@ def _notes(summary: VoteSummary) -> list[str]:
         notes.append(
             "win rates and strengths count the probabilities that judges gave; win/tie/loss their answers"
         )
-    if summary.prompts < STRENGTHS_TRUSTED_FROM:
-        notes.append(
-            f"strengths: with {counted(summary.prompts, 'prompt')} their intervals are too narrow; rely on"
-            " the win rates"
-        )
+    if summary.prompts < TRUSTED_FROM:
+        few = f"{counted(summary.prompts, 'prompt')} {'is' if summary.prompts == 1 else 'are'} too few"
+        notes.append(f"strengths: {few} for reliable intervals")
     if summary.unmatched:
         notes.append(f"{summary.unmatched} votes not counted, because the outputs do not have their videos")
     if len(summary.groups) > 1:

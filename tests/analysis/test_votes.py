@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import scipy.optimize
 
 from t2vbatch.analysis.consistency import Vote
-from t2vbatch.analysis.votes import PRIOR, fit_strengths, parse_votes, summarize_votes
+from t2vbatch.analysis.strengths import PRIOR, fit_strengths
+from t2vbatch.analysis.votes import parse_votes, summarize_votes
 from t2vbatch.analysis.votes_text import render_votes
 from t2vbatch.errors import UsageError
 from t2vbatch.output.records import results_schema
+from tests.benchmarks.statistics import strength_coverage
 
 BETTER: dict[str, Any] = {"good": "higher", "bad": "higher"}
 
@@ -202,10 +205,62 @@ def test_a_rate_of_probabilities_is_not_the_share_of_wins() -> None:
     assert "count the probabilities" not in render_votes(people)
 
 
-@pytest.mark.parametrize(("prompts", "trusted"), [(20, False), (60, True)])
+@pytest.mark.parametrize(("prompts", "trusted"), [(1, False), (4, False), (5, True)])
 def test_intervals_of_strengths_from_few_prompts_have_a_caution(prompts: int, trusted: bool) -> None:
-    """Below 50 prompts a note says that the intervals of strengths are too narrow."""
+    """Below 5 prompts a note says that the intervals of strengths are not reliable."""
     votes = [vote(row, "a", "b", "a" if row % 3 else "b") for row in range(prompts)]
     found = summarize_votes(votes, tables("ab", prompts), BETTER)
     assert found.prompts == prompts
-    assert ("intervals are too narrow" in render_votes(found)) != trusted
+    assert ("too few for reliable intervals" in render_votes(found)) != trusted
+
+
+@pytest.mark.parametrize(("prompts", "apart"), [(5, 0.6), (10, 1.2), (20, 0.6)])
+def test_intervals_of_strengths_cover_the_strengths(prompts: int, apart: float) -> None:
+    """At least 92% of intervals hold the strength that made the votes, from 5 prompts on."""
+    assert strength_coverage(apart, prompts, 100) >= 0.92
+
+
+def test_a_model_that_wins_every_vote_is_above_the_average() -> None:
+    """The lower end of 30 wins of 30 is where they have the likelihood of the limit; more wins move it up."""
+    lows = []
+    for prompts in (10, 30, 100):
+        votes = [vote(row, "a", "b", "a") for row in range(prompts)]
+        strongest = summarize_votes(votes, tables("ab", prompts), BETTER).strengths[0]
+        assert strongest.low is not None
+        lows.append(strongest.low)
+    assert 0 < lows[0] < lows[1] < lows[2]
+    # Without virtual ties: 30 log(1 + exp(-2 s)) = 1.96^2 / 2.
+    assert lows[1] == pytest.approx(-np.log(np.expm1(1.96**2 / 60)) / 2, abs=0.1)
+
+
+def test_ends_of_strengths_are_those_of_the_profile_likelihood() -> None:
+    """With many prompts both ends lose 1.92 of the log-likelihood, the other strengths at their best."""
+    random = np.random.default_rng(0)
+    votes = [
+        vote(row, *pair, pair[random.random() < 0.4])
+        for row in range(400)
+        for pair in (("a", "b"), ("a", "c"), ("b", "c"))
+    ]
+    found = {one.model: one for one in summarize_votes(votes, tables("abc", 400), BETTER).strengths}
+    wins = np.zeros((3, 3))
+    for one in votes:
+        winner, loser = (one.winner, one.right if one.winner == one.left else one.left)
+        wins["abc".index(str(winner)), "abc".index(loser)] += 1
+    wins += PRIOR / 2 * (1 - np.eye(3))
+
+    def loss(strengths: list[float]) -> float:
+        s = np.array(strengths)
+        return float((wins * np.log1p(np.exp(s[None, :] - s[:, None]))).sum())
+
+    best = loss([found[name].strength for name in "abc"])
+    for end in (found["a"].low, found["a"].high):
+        assert end is not None
+        others = scipy.optimize.minimize_scalar(lambda b, a=end: loss([a, b, -a - b]))
+        assert others.fun - best == pytest.approx(1.92, rel=0.25)
+
+
+def test_equal_votes_show_no_spread() -> None:
+    """Ties alone give strengths without an interval, as one prompt does."""
+    for votes in ([vote(row, "a", "b", None) for row in range(9)], [vote(0, "a", "b", "a")]):
+        found = summarize_votes(votes, tables("ab", 9), BETTER)
+        assert [(one.low, one.high) for one in found.strengths] == [(None, None)] * 2

@@ -53,6 +53,8 @@ LOOK_EVERY = 10
 EFFECT = 0.5
 LOOKED_AT = (10, 20, 50, 100)
 """Numbers of prompts of the last look."""
+VOTED_ON = (5, *LOOKED_AT)
+"""Numbers of prompts with votes."""
 ABSENT = ("at random", "lowest")
 """Which scores of a model are missing."""
 ABSENT_SHARE = 0.2
@@ -264,11 +266,11 @@ def main() -> None:
     }
     print(table("Coverage of 95% intervals of rank correlations, in percent", rows), flush=True)
     rows = {
-        f"{apart} apart": [strength_coverage(apart, prompts, sets // 16) for prompts in LOOKED_AT]
-        for apart in (0.6, 1.2)
+        f"{apart} apart": [strength_coverage(apart, prompts, sets // 8) for prompts in VOTED_ON]
+        for apart in (0.0, 0.6, 1.2)
     }
     title = "Coverage of 95% intervals of strengths of three models, in percent"
-    print(table(title, rows, LOOKED_AT), flush=True)
+    print(table(title, rows, VOTED_ON), flush=True)
 
 
 def _videos(seeds: tuple[int, int]) -> str:
