@@ -69,7 +69,7 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def test_columns_of_every_type_and_name_reach_all_tables(tmp_path: Path) -> None:
-    """Each column is in the results, in metadata.parquet and in the JSON of a shard, twice, and is verified."""
+    """Each column is in the results, in metadata.parquet and in the JSON of a shard, and is verified."""
     names = {name: pa.array(["1", "2"]) for name in NAMES}
     pq.write_table(pa.table({"prompt": ["a", "b"], **TYPES, **names}), tmp_path / "m.parquet")
     (tmp_path / "job.yaml").write_text(JOB)
