@@ -227,12 +227,13 @@ def counted(count: int, noun: str) -> str:
 
 _MEDIA = "png|jpe?g|webp|tiff?|gif|avif|hei[cf]|bmp|mp4|webm|mov|mkv|avi|wav|flac|mp3|npy"
 
+# Each alternative begins at the edge of a word: within one, a long text would be searched again at each letter.
 _VARYING = re.compile(
     rf"""
     (?P<url>\b[a-z][a-z0-9+]*://[^\s/'"<>:,;]*) (?: :\d+ )? (?: /[^\s'"<>,;]* )?
   | (?P<quote>['"]) (?: ~ | \.{{1,2}} | [a-z]: )? [\\/] [^'"\n]* (?=['"])
   | (?<![\w.)]) (?: ~ | \.{{1,2}} | [a-z]: )? (?: [\\/][^\s\\/'":,;()<>\[\]]+ )+ [\\/]?
-  | (?: [\w.@~-]+[\\/] )* [\w.@~-]+ \. (?: {_MEDIA} ) \b
+  | (?<![\w.@~/\\-]) (?: [\w.@~-]+[\\/] )* [\w.@~-]+ \. (?: {_MEDIA} ) \b
   | \b \d{{4}}-\d\d-\d\d [T ] [\d:.]+ (?: Z | [+-]\d\d:?\d\d )?
   | \b [0-9a-f]{{8}} (?: -[0-9a-f]{{4}} ){{3}} -[0-9a-f]{{12}} \b
   | \b 0x[0-9a-f]+ \b
@@ -243,7 +244,7 @@ _VARYING = re.compile(
     (?: \d+ \b | '[^'\n]*' | (?=\w*\d)\w{{8,}} )
   | \b \d{{1,3}} (?: \.\d{{1,3}} ){{3}} (?: :\d+ )? \b
   | (?<=[a-z]) :\d{{4,5}} \b
-  | (?<![\w.]) \d[\d,]* (?: \.\d+ )? \s?
+  | (?<![\w.,]) \d[\d,]* (?: \.\d+ )? \s?
     (?: bytes? | [kmgt]i?b | b | seconds? | s | ms | min(?:utes?)? | h ) \b
     """,
     re.IGNORECASE | re.VERBOSE,
