@@ -227,7 +227,7 @@ def counted(count: int, noun: str) -> str:
 
 _MEDIA = "png|jpe?g|webp|tiff?|gif|avif|hei[cf]|bmp|mp4|webm|mov|mkv|avi|wav|flac|mp3|npy"
 
-# Each alternative begins at the edge of a word: within one, a long text would be searched again at each letter.
+# Each alternative begins at the edge of a word: else a long word would be searched again from each letter.
 _VARYING = re.compile(
     rf"""
     (?P<url>\b[a-z][a-z0-9+]*://[^\s/'"<>:,;]*) (?: :\d+ )? (?: /[^\s'"<>,;]* )?
