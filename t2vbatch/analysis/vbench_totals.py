@@ -24,7 +24,7 @@ TOTAL = "total"
 
 
 @dataclass(frozen=True)
-class Line:
+class BenchmarkScore:
     """One number of a leaderboard, from 0 to 1.
 
     Attributes:
@@ -41,7 +41,7 @@ class Line:
     missing: tuple[str, ...] = ()
 
 
-def totals(results: pa.Table, model: str) -> dict[str, tuple[Line, ...]]:
+def totals(results: pa.Table, model: str) -> dict[str, tuple[BenchmarkScore, ...]]:
     """Benchmark: its lines for one model, for every benchmark of which the results have a dimension.
 
     Args:
@@ -54,7 +54,7 @@ def totals(results: pa.Table, model: str) -> dict[str, tuple[Line, ...]]:
     return {name: lines for name, lines in found.items() if name in present}
 
 
-def _own_dimensions(name: str, lines: tuple[Line, ...]) -> bool:
+def _own_dimensions(name: str, lines: tuple[BenchmarkScore, ...]) -> bool:
     """Whether a dimension has scores that only this benchmark has; VBench-I2V shares six with VBench."""
     mine = {line.name for line in lines if line.kind == "dimension" and line.videos}
     others = {
@@ -75,7 +75,7 @@ class _Scores:
         return np.bincount(self.prompts, self.values - self.values.mean(), count) / float(len(self.values))
 
 
-def _lines(results: pa.Table, benchmark: Benchmark) -> Iterator[Line]:
+def _lines(results: pa.Table, benchmark: Benchmark) -> Iterator[BenchmarkScore]:
     codes = results["row_id"].combine_chunks().dictionary_encode()
     prompts, count = codes.indices.to_numpy(), len(codes.dictionary)
     dimensions = {name: dim for group in benchmark.groups.values() for name, dim in group.items()}
@@ -83,7 +83,9 @@ def _lines(results: pa.Table, benchmark: Benchmark) -> Iterator[Line]:
     for name, found in scores.items():
         value = score_interval(found.values, found.prompts) if len(found.values) else None
         missing = () if len(found.values) else (name,)
-        yield Line(name, "dimension", value, len(found.values), len(np.unique(found.prompts)), missing)
+        yield BenchmarkScore(
+            name, "dimension", value, len(found.values), len(np.unique(found.prompts)), missing
+        )
     whole: dict[str, float] = {}
     for group, members in benchmark.groups.items():
         shares = _shares(members)
@@ -114,11 +116,11 @@ def _combined(
     dimensions: Mapping[str, Dimension],
     scores: Mapping[str, _Scores],
     count: int,
-) -> Line:
+) -> BenchmarkScore:
     """A weighted mean of dimensions, with an interval from the influence of each prompt on it."""
     missing = tuple(dim for dim in shares if not len(scores[dim].values))
     if missing:
-        return Line(name, kind, None, 0, 0, missing)
+        return BenchmarkScore(name, kind, None, 0, 0, missing)
     value, influence = 0.0, np.zeros(count)
     for dim, share in shares.items():
         low, span = dimensions[dim].low, dimensions[dim].high - dimensions[dim].low
@@ -127,14 +129,14 @@ def _combined(
     videos = sum(len(scores[dim].values) for dim in shares)
     used = len(np.unique(np.concatenate([scores[dim].prompts for dim in shares])))
     if used < 2:
-        return Line(name, kind, Interval(value, None, None), videos, used)
+        return BenchmarkScore(name, kind, Interval(value, None, None), videos, used)
     error = sqrt(used / (used - 1) * float(influence @ influence))
     reach = student_t((1 + LEVEL) / 2, used - 1) * error
-    return Line(name, kind, Interval(value, value - reach, value + reach), videos, used)
+    return BenchmarkScore(name, kind, Interval(value, value - reach, value + reach), videos, used)
 
 
 def totals_table(
-    lines: Mapping[str, tuple[Line, ...]], published: Mapping[str, Mapping[str, float]]
+    lines: Mapping[str, tuple[BenchmarkScore, ...]], published: Mapping[str, Mapping[str, float]]
 ) -> Table:
     """Lines of several models side by side, and published values in columns of their own, all in percent."""
     names = list(dict.fromkeys((line.kind, line.name) for found in lines.values() for line in found))
@@ -148,7 +150,7 @@ def totals_table(
     return Table(header, rows, frozenset(range(2, len(header))))
 
 
-def _cell(line: Line | None) -> str:
+def _cell(line: BenchmarkScore | None) -> str:
     if line is None or line.value is None:
         return "-"
     mean, low, high = line.value.mean, line.value.low, line.value.high

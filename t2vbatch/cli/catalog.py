@@ -57,7 +57,7 @@ def check_manifest(
     """
     from t2vbatch.job import OF_MANIFEST, load_draft
     from t2vbatch.job.secrets import redacted, redacted_value
-    from t2vbatch.manifest import LIMITS, OPTIONS, Options, read_manifest
+    from t2vbatch.manifest import LIMITS, OPTIONS, ManifestOptions, read_manifest
     from t2vbatch.manifest import check_manifest as problems_of
 
     limits, options, draft = LIMITS, OPTIONS, None
@@ -67,7 +67,7 @@ def check_manifest(
             draft.checked()
         job = draft.job
         source, allow_paths, limits = job.manifest, allow_paths or job.allow_paths, job.limits
-        options = Options(job.columns, tuple(job.media.allow))
+        options = ManifestOptions(job.columns, tuple(job.media.allow))
     problems = problems_of(source, allow_paths, limits, options)
     notes = () if problems else read_manifest(source, allow_paths, limits, options).notes
     if as_json:

@@ -58,9 +58,9 @@ def judge(
       t2vbatch compare runs/compare --votes votes.jsonl
     """
     from t2vbatch.commands.judge import judge_outputs
-    from t2vbatch.commands.judge_session import Judge
+    from t2vbatch.commands.judge_session import JudgeProgram
 
-    asked = Judge(program, tuple(shlex.split(arguments)), timeout_s)
+    asked = JudgeProgram(program, tuple(shlex.split(arguments)), timeout_s)
     with Display(quiet=as_json) as display:
         display.wait("reading the output")
 

@@ -13,8 +13,8 @@ from typing import IO
 
 from t2vbatch.analysis.consistency import Vote
 from t2vbatch.analysis.votes import parse_votes
-from t2vbatch.commands.judge_pairs import Pair, all_pairs, decision
-from t2vbatch.commands.judge_session import Judge, Session, VoteWriter
+from t2vbatch.commands.judge_pairs import VideoPair, all_pairs, decision
+from t2vbatch.commands.judge_session import JudgeProgram, Session, VoteWriter
 from t2vbatch.errors import UsageError
 
 
@@ -32,14 +32,14 @@ class Judgement:
 
     total: int
     before: int
-    decided: tuple[Pair, ...]
-    pending: tuple[Pair, ...]
+    decided: tuple[VideoPair, ...]
+    pending: tuple[VideoPair, ...]
     failed: Mapping[str, int] = field(default_factory=dict)
 
 
 def judge_outputs(
     outputs: Sequence[str],
-    judge: Judge,
+    judge: JudgeProgram,
     votes: Path,
     limit: int | None = None,
     parallel: int = 1,
@@ -100,7 +100,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         ) from None
 
 
-def _finished(file: IO[bytes], path: Path, judge: Judge) -> set[tuple[str, int, str, str]]:
+def _finished(file: IO[bytes], path: Path, judge: JudgeProgram) -> set[tuple[str, int, str, str]]:
     """The pairs that the file has. Raises UsageError if it has votes of people or of another judge."""
     file.seek(0)
     votes = parse_votes(file.read().decode(errors="replace"), str(path))

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.compute as pc
 from PIL import Image
 
-from t2vbatch.commands.judge_pairs import Pair, Side
+from t2vbatch.commands.judge_pairs import Side, VideoPair
 from t2vbatch.job import Job
 from t2vbatch.media.reading import reading_of
 from t2vbatch.metrics.command import image_files
@@ -25,7 +25,7 @@ class RowInputsReader:
         self._outputs: dict[str, tuple[Plan, Job]] = {}
         self._lock = threading.Lock()
 
-    def request(self, pair: Pair, folder: Path) -> dict[str, Any]:
+    def request(self, pair: VideoPair, folder: Path) -> dict[str, Any]:
         """The part of the request that describes the row of a pair.
 
         Raises:

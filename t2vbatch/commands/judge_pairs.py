@@ -33,7 +33,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Pair:
+class VideoPair:
     """Two videos of one prompt and seed."""
 
     row_id: str
@@ -48,7 +48,7 @@ class Pair:
         return self.row_id, self.seed, self.left.model, self.right.model
 
 
-def all_pairs(outputs: Sequence[str]) -> Iterator[Pair]:
+def all_pairs(outputs: Sequence[str]) -> Iterator[VideoPair]:
     """All pairs of models on shared rows and seeds, in a fixed order that looks random.
 
     The first N pairs are therefore an even sample of the prompts. A pair of two failed videos is left out.
@@ -63,7 +63,7 @@ def all_pairs(outputs: Sequence[str]) -> Iterator[Pair]:
         for name, table in models_by_name(tables).items()
     }
     pairs = [
-        Pair(
+        VideoPair(
             *key,
             models[left][key]["prompt"],
             _side(left, models[left][key]),
@@ -82,7 +82,7 @@ def _side(model: str, row: Mapping[str, Any]) -> Side:
     return Side(model, row[_OUTPUT], row["sample_id"], row["video"], row["fps"], has_sound, problem)
 
 
-def decision(pair: Pair) -> dict[str, Any]:
+def decision(pair: VideoPair) -> dict[str, Any]:
     """The vote on a pair of which one video failed or is degenerate: the other one wins."""
     bad = pair.left if pair.left.problem else pair.right
     return {"p_left": 0.0 if bad is pair.left else 1.0, "reason": f"{bad.model}: {bad.problem}"}

@@ -14,11 +14,11 @@ from typing import IO, Any
 
 from t2vbatch.canonical import digest
 from t2vbatch.commands.judge_inputs import RowInputsReader
-from t2vbatch.commands.judge_pairs import Pair, Side
+from t2vbatch.commands.judge_pairs import Side, VideoPair
 from t2vbatch.errors import EncodeError, RowError, RunError, UsageError
 from t2vbatch.media.video import Video, decode, decode_audio
 from t2vbatch.metrics.command import video_files
-from t2vbatch.metrics.process import Process, start
+from t2vbatch.metrics.process import RunningProgram, start
 from t2vbatch.metrics.program_file import ProgramFile, find_program
 from t2vbatch.metrics.protocol import ProgramError, UnscorableError
 from t2vbatch.output.store import open_store
@@ -31,7 +31,7 @@ _SHARES = {"a": 1.0, "b": 0.0, "tie": 0.5}
 
 
 @dataclass(frozen=True)
-class Judge:
+class JudgeProgram:
     """A program that compares two videos.
 
     Attributes:
@@ -65,11 +65,11 @@ class Judge:
 class VoteWriter:
     """Appends votes to the file, each of them whole and on the disk before the next question."""
 
-    def __init__(self, file: IO[bytes], judge: Judge) -> None:
+    def __init__(self, file: IO[bytes], judge: JudgeProgram) -> None:
         self._file, self._lock = file, threading.Lock()
         self._own = {"judge": judge.file().name, "settings": judge.settings()}
 
-    def add(self, pair: Pair, result: Mapping[str, Any]) -> None:
+    def add(self, pair: VideoPair, result: Mapping[str, Any]) -> None:
         """Write the vote on a pair: ``answers`` to both questions, or ``p_left`` without a question."""
         answers = result.get("answers", [result["p_left"]])
         # A judge that changes its mind with the positions has no winner.
@@ -94,16 +94,16 @@ class Session:
     """Asks about pairs with several programs at the same time."""
 
     def __init__(
-        self, judge: Judge, pairs: Sequence[Pair], votes: VoteWriter, watch: Callable[[int], None]
+        self, judge: JudgeProgram, pairs: Sequence[VideoPair], votes: VoteWriter, watch: Callable[[int], None]
     ) -> None:
         self._judge, self._votes, self._watch = judge, votes, watch
-        self._queue: queue.SimpleQueue[Pair] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[VideoPair] = queue.SimpleQueue()
         for pair in pairs:
             self._queue.put(pair)
         self._count, self._lock, self._stop = len(pairs), threading.Lock(), threading.Event()
         self._finished = self._in_a_row = 0
         self._failed: Counter[str] = Counter()
-        self._programs: set[Process] = set()
+        self._programs: set[RunningProgram] = set()
         self._inputs = RowInputsReader(judge.file())
 
     def run(self, parallel: int) -> Mapping[str, int]:
@@ -125,7 +125,7 @@ class Session:
         return dict(self._failed)
 
     def _work(self) -> None:
-        program: Process | None = None
+        program: RunningProgram | None = None
         try:
             while not self._stop.is_set():
                 try:
@@ -139,7 +139,7 @@ class Session:
             if program is not None:
                 program.close()
 
-    def _started(self) -> Process:
+    def _started(self) -> RunningProgram:
         try:
             program = start(None, self._judge.program, self._judge.arguments)
         except ProgramError as error:
@@ -147,7 +147,7 @@ class Session:
         self._programs.add(program)
         return program
 
-    def _judge_pair(self, program: Process, pair: Pair) -> None:
+    def _judge_pair(self, program: RunningProgram, pair: VideoPair) -> None:
         try:
             first, second = _answers(program, pair, self._inputs, self._judge)
             self._votes.add(pair, {"p_left": (first + second) / 2, "answers": [first, second]})
@@ -174,7 +174,9 @@ class Session:
         )
 
 
-def _answers(program: Process, pair: Pair, inputs: RowInputsReader, judge: Judge) -> tuple[float, float]:
+def _answers(
+    program: RunningProgram, pair: VideoPair, inputs: RowInputsReader, judge: JudgeProgram
+) -> tuple[float, float]:
     """The shares of the left video, shown first and shown second."""
     audio = judge.file().audio
     with tempfile.TemporaryDirectory(prefix="t2vbatch-") as name:
@@ -198,7 +200,7 @@ def _decoded(side: Side, audio: bool) -> Video:
         return replace(video, audio=decode_audio(path, video.duration_s))
 
 
-def _share(program: Process, request: Mapping[str, Any], timeout_s: float) -> float:
+def _share(program: RunningProgram, request: Mapping[str, Any], timeout_s: float) -> float:
     """The probability that the first video is better, from a preference or a probability."""
     answer = program.ask(request, timeout_s, same_id=True)
     if ("preference" in answer) == ("probability" in answer):

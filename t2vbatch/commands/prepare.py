@@ -14,7 +14,7 @@ from t2vbatch.commands.kept_batches import batch_notes, with_forced_batches, wit
 from t2vbatch.commands.pins import find_pins, pin
 from t2vbatch.errors import ErrorCollector, JobError, StoreError, UsageError, closest
 from t2vbatch.job import OF_MANIFEST, Draft, Job, Limits, load_draft
-from t2vbatch.manifest import MEDIA, Options, read_manifest
+from t2vbatch.manifest import MEDIA, ManifestOptions, read_manifest
 from t2vbatch.metrics import check_metrics, job_metrics
 from t2vbatch.models.calls.check import UNLIMITED
 from t2vbatch.models.checkpoints.folders import check_folder, is_checkpoint
@@ -117,7 +117,9 @@ def _job_before(output: str) -> Job | None:
     return None
 
 
-def _options(job: Job, facts: Mapping[str, ModelFacts] | None, before: Job | None, hints: Hints) -> Options:
+def _options(
+    job: Job, facts: Mapping[str, ModelFacts] | None, before: Job | None, hints: Hints
+) -> ManifestOptions:
     """How the job reads its manifest. Without the facts of all models, every media column counts as read.
 
     Images that the last plan checked with the same limits are not checked again while they do not change.
@@ -126,7 +128,7 @@ def _options(job: Job, facts: Mapping[str, ModelFacts] | None, before: Job | Non
     if facts is not None:
         reads = frozenset().union(*(one.accepts for one in facts.values()))
     checked = hints.images if before and before.limits == job.limits else {}
-    return Options(job.columns, tuple(job.media.allow), job.on_bad_row == "record", reads, checked)
+    return ManifestOptions(job.columns, tuple(job.media.allow), job.on_bad_row == "record", reads, checked)
 
 
 def _facts(job: Job, limits: Limits, problems: ErrorCollector) -> dict[str, ModelFacts]:

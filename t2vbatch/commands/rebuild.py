@@ -8,7 +8,7 @@ import pyarrow as pa
 from t2vbatch.analysis.distance.result import valid_distances
 from t2vbatch.analysis.summary import Summary, summarize
 from t2vbatch.commands.published import published_digests
-from t2vbatch.commands.status_file import Counts, count, read_published, write_complete
+from t2vbatch.commands.status_file import StatusCounts, count, read_published, write_complete
 from t2vbatch.errors import StoreError
 from t2vbatch.job import Job
 from t2vbatch.media.degenerate import ignored_seeds
@@ -48,7 +48,7 @@ def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
     return summary
 
 
-def _results(store: Store, plan: Plan, job: Job) -> tuple[Counts, pa.Table]:
+def _results(store: Store, plan: Plan, job: Job) -> tuple[StatusCounts, pa.Table]:
     """The counts and the results; the records, which take as much memory, are not kept."""
     records = store.compact()
     shown = without_outdated(records, store.read_scorers())

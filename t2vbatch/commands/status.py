@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from t2vbatch.commands.pace import remaining_s
-from t2vbatch.commands.status_file import Counts, count, counts_of, read_status_file
+from t2vbatch.commands.status_file import StatusCounts, count, counts_of, read_status_file
 from t2vbatch.output.store import Store, no_run_here
 
 
 @dataclass(frozen=True)
 class Status:
-    """Counts of samples; planned = ok + degenerate + failed + pending.
+    """Numbers of samples; planned = ok + degenerate + failed + pending.
 
     Attributes:
         failures: error type: how many samples have it.
@@ -76,7 +76,7 @@ def read_status(store: Store) -> Status:
     )
 
 
-def _counted(store: Store) -> Counts:
+def _counted(store: Store) -> StatusCounts:
     try:
         planned = store.read_table("plan.parquet", ["sample_id"])
     except FileNotFoundError:

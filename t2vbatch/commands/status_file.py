@@ -31,7 +31,7 @@ _EVERY_S = 2.0
 
 
 @dataclass(frozen=True)
-class Counts:
+class StatusCounts:
     """Samples of a plan; planned = ok + degenerate + failed + pending.
 
     Attributes:
@@ -50,7 +50,7 @@ class Counts:
         return self.planned - self.ok - self.degenerate - self.failed
 
 
-def count(sample_ids: pa.ChunkedArray, records: pa.Table) -> Counts:
+def count(sample_ids: pa.ChunkedArray, records: pa.Table) -> StatusCounts:
     """Count the planned samples by their records.
 
     Args:
@@ -58,7 +58,7 @@ def count(sample_ids: pa.ChunkedArray, records: pa.Table) -> Counts:
     """
     found = pc.index_in(sample_ids, records["sample_id"].combine_chunks()).drop_null()
     statuses = _tally(records["status"].take(found))
-    return Counts(
+    return StatusCounts(
         planned=len(sample_ids),
         ok=statuses.get("ok", 0),
         degenerate=statuses.get("degenerate", 0),
@@ -67,7 +67,7 @@ def count(sample_ids: pa.ChunkedArray, records: pa.Table) -> Counts:
     )
 
 
-def write_complete(store: Store, counts: Counts, published: Mapping[str, str]) -> None:
+def write_complete(store: Store, counts: StatusCounts, published: Mapping[str, str]) -> None:
     """Write the status of an output that no run is writing; ``published`` as in ``published.py``."""
     status = {"complete": True, "counts": _as_json(counts), "published": dict(published)}
     store.write_json(STATUS, {"written_at": _now()} | status)
@@ -99,7 +99,7 @@ class StatusWriter:
     """
 
     store: Store
-    before: Counts
+    before: StatusCounts
     exact: bool
     started_at: str = field(default_factory=lambda: _now())
     failures: Counter[str] = field(default_factory=Counter)
@@ -142,8 +142,8 @@ class StatusWriter:
             "this_run": {name: value for name, value in asdict(progress).items() if name != "measuring"},
         }
 
-    def _counts(self, progress: "Progress") -> Counts:
-        return Counts(
+    def _counts(self, progress: "Progress") -> StatusCounts:
+        return StatusCounts(
             planned=self.before.planned,
             ok=self.before.ok + progress.ok,
             degenerate=self.before.degenerate + progress.degenerate,
@@ -152,18 +152,22 @@ class StatusWriter:
         )
 
 
-def counts_of(status: Mapping[str, Any]) -> Counts | None:
+def counts_of(status: Mapping[str, Any]) -> StatusCounts | None:
     """The counts in status.json; None if they are missing, or another program damaged them."""
     found = status.get("counts")
     try:
-        counts = Counts(**{name: found[name] for name in Counts.__dataclass_fields__}) if found else None
+        counts = (
+            StatusCounts(**{name: found[name] for name in StatusCounts.__dataclass_fields__})
+            if found
+            else None
+        )
     except (KeyError, TypeError):
         return None
     numbers = (counts.planned, counts.ok, counts.degenerate, counts.failed) if counts else ()
     return counts if all(isinstance(number, int) for number in numbers) else None
 
 
-def _as_json(counts: Counts) -> dict[str, Any]:
+def _as_json(counts: StatusCounts) -> dict[str, Any]:
     return asdict(counts) | {"pending": counts.pending}
 
 

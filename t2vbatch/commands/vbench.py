@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from t2vbatch.analysis.vbench_totals import Line, totals
+from t2vbatch.analysis.vbench_totals import BenchmarkScore, totals
 from t2vbatch.commands.compare import read_results
 from t2vbatch.errors import UsageError
 
@@ -23,7 +23,7 @@ class VBenchScores:
         left_out: model: number of samples without an ok video, if there are any. VBench has no score of them.
     """
 
-    benchmarks: Mapping[str, Mapping[str, tuple[Line, ...]]]
+    benchmarks: Mapping[str, Mapping[str, tuple[BenchmarkScore, ...]]]
     published: Mapping[str, Mapping[str, float]]
     left_out: Mapping[str, int]
 
@@ -39,7 +39,7 @@ def vbench_scores(output: str, published: Path | None) -> VBenchScores:
         UsageError: no VBench scores were imported, or the file has another form.
     """
     ((_, results),) = read_results([output]).items()
-    found: dict[str, dict[str, tuple[Line, ...]]] = {}
+    found: dict[str, dict[str, tuple[BenchmarkScore, ...]]] = {}
     for model in dict.fromkeys(results["model"].to_pylist()):
         for benchmark, lines in totals(results, model).items():
             found.setdefault(benchmark, {})[model] = lines

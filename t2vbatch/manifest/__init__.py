@@ -29,7 +29,7 @@
 from t2vbatch.job import LIMITS, Limits
 from t2vbatch.manifest.columns import MEDIA
 from t2vbatch.manifest.media import Media
-from t2vbatch.manifest.read import OPTIONS, Options, check_manifest, read_manifest
+from t2vbatch.manifest.read import OPTIONS, ManifestOptions, check_manifest, read_manifest
 from t2vbatch.manifest.table import Manifest, Row
 
 __all__ = [
@@ -38,8 +38,8 @@ __all__ = [
     "OPTIONS",
     "Limits",
     "Manifest",
+    "ManifestOptions",
     "Media",
-    "Options",
     "Row",
     "check_manifest",
     "read_manifest",

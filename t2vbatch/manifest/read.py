@@ -18,12 +18,12 @@ from t2vbatch.manifest.problems import Problems
 from t2vbatch.manifest.raw import Raw
 from t2vbatch.manifest.row_ids import firsts, note_duplicates
 from t2vbatch.manifest.samples import check_samples
-from t2vbatch.manifest.sources import EXPECTED, Source, find_source
+from t2vbatch.manifest.sources import EXPECTED, ManifestFiles, find_source
 from t2vbatch.manifest.table import Manifest
 
 
 @dataclass(frozen=True)
-class Options:
+class ManifestOptions:
     """What a job says about its manifest besides the limits.
 
     Attributes:
@@ -47,12 +47,12 @@ _FIX = (
     "generates the others"
 )
 
-OPTIONS = Options()
+OPTIONS = ManifestOptions()
 """The default options."""
 
 
 def read_manifest(
-    source: str, allow_paths: bool = False, limits: Limits = LIMITS, options: Options = OPTIONS
+    source: str, allow_paths: bool = False, limits: Limits = LIMITS, options: ManifestOptions = OPTIONS
 ) -> Manifest:
     """Read a manifest and check all of it.
 
@@ -74,7 +74,7 @@ def read_manifest(
 
 
 def check_manifest(
-    source: str, allow_paths: bool = False, limits: Limits = LIMITS, options: Options = OPTIONS
+    source: str, allow_paths: bool = False, limits: Limits = LIMITS, options: ManifestOptions = OPTIONS
 ) -> tuple[Problem, ...]:
     """Every problem of a manifest in the order of its rows; none if ``read_manifest`` would accept it.
 
@@ -87,7 +87,9 @@ def check_manifest(
     return ()
 
 
-def _read(text: str, allow_paths: bool, limits: Limits, options: Options, problems: Problems) -> Manifest:
+def _read(
+    text: str, allow_paths: bool, limits: Limits, options: ManifestOptions, problems: Problems
+) -> Manifest:
     source = find_source(text, problems, limits)
     try:
         raw = _raw(source, problems, limits)
@@ -121,7 +123,7 @@ def _read(text: str, allow_paths: bool, limits: Limits, options: Options, proble
     )
 
 
-def _raw(source: Source, problems: Problems, limits: Limits) -> Raw:
+def _raw(source: ManifestFiles, problems: Problems, limits: Limits) -> Raw:
     first = source.files[0]
     match source.format:
         case "parquet":

@@ -66,7 +66,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Source:
+class ManifestFiles:
     """The files of a manifest.
 
     Attributes:
@@ -80,7 +80,7 @@ class Source:
     files: tuple[File, ...]
 
 
-def find_source(text: str, problems: Problems, limits: Limits) -> Source:
+def find_source(text: str, problems: Problems, limits: Limits) -> ManifestFiles:
     """The files at a path or URI. Raises ManifestError if they cannot be read."""
     path = local_path(text)
     try:
@@ -93,7 +93,7 @@ def find_source(text: str, problems: Problems, limits: Limits) -> Source:
         raise problems.stop(f"a file that cannot be read ({_reason(error)})", EXPECTED) from None
 
 
-def _local(path: Path, problems: Problems, limits: Limits) -> Source:
+def _local(path: Path, problems: Problems, limits: Limits) -> ManifestFiles:
     if path.is_dir():
         names = [entry.name for entry in path.iterdir()]
         files = [path / name for name in _parquet_names(names, problems, _folder_fix(path, names))]
@@ -102,10 +102,10 @@ def _local(path: Path, problems: Problems, limits: Limits) -> Source:
         path.stat()  # a missing file is a better message than an unknown extension
         files, base, kind = [path], path.parent, _format(path.name, problems)
     _limit_size(sum(_regular_size(file, problems) for file in files), problems, limits)
-    return Source(str(base), kind, tuple(_on_disk(file) for file in files))
+    return ManifestFiles(str(base), kind, tuple(_on_disk(file) for file in files))
 
 
-def _remote(uri: str, problems: Problems, limits: Limits) -> Source:
+def _remote(uri: str, problems: Problems, limits: Limits) -> ManifestFiles:
     scheme, name = urlsplit(uri).scheme, _remote_name(uri)
     if scheme not in (*WEB, *SCHEMES):
         raise problems.stop(
@@ -114,7 +114,7 @@ def _remote(uri: str, problems: Problems, limits: Limits) -> Source:
     if scheme in WEB:
         kind = _format(name, problems)
         base = uri.partition("?")[0].partition("#")[0].rpartition("/")[0]
-        return Source(base, kind, (_held(name, read_uri(uri)),))
+        return ManifestFiles(base, kind, (_held(name, read_uri(uri)),))
     if posixpath.splitext(name)[1]:
         parent = uri.rpartition("/")[0]
         return _stored(parent, [name], _format(name, problems), problems, limits)
@@ -122,10 +122,10 @@ def _remote(uri: str, problems: Problems, limits: Limits) -> Source:
     return _stored(uri.rstrip("/"), names, "parquet", problems, limits)
 
 
-def _stored(uri: str, names: list[str], kind: str, problems: Problems, limits: Limits) -> Source:
+def _stored(uri: str, names: list[str], kind: str, problems: Problems, limits: Limits) -> ManifestFiles:
     folder = open_folder(uri)
     _limit_size(sum(folder.size(name) or 0 for name in names), problems, limits)
-    return Source(uri, kind, tuple(_held(name, folder.read(name)) for name in names))
+    return ManifestFiles(uri, kind, tuple(_held(name, folder.read(name)) for name in names))
 
 
 def _remote_name(uri: str) -> str:

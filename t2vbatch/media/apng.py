@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import av
 from PIL import Image
 
-from t2vbatch.media.budget import Budget
+from t2vbatch.media.decode_budget import DecodeBudget
 
 _OVER = 1
 """Pillow's number of the operation that draws a frame over the earlier ones."""
@@ -21,7 +21,7 @@ def is_drawn_over(page: Image.Image) -> bool:
     return page.format == "PNG" and page.info.get("blend") == _OVER
 
 
-def drawn_frames(data: bytes, budget: Budget) -> Iterator[Image.Image]:
+def drawn_frames(data: bytes, budget: DecodeBudget) -> Iterator[Image.Image]:
     """The frames of an animated PNG in mode RGBA, as its specification draws them. Raises ValueError."""
     try:
         with av.open(io.BytesIO(data), "r", "apng", timeout=budget.seconds) as file:

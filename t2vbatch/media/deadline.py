@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from t2vbatch.job import Limits
-from t2vbatch.media.budget import too_slow
+from t2vbatch.media.decode_budget import too_slow
 
 GRACE_S = 5.0
 """Decoders check the deadline themselves between two frames, and then give up in order."""

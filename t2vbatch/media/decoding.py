@@ -22,11 +22,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from t2vbatch.errors import BrokenInputError, EncodeError
-from t2vbatch.media.budget import Budget
 from t2vbatch.media.container_tags import container_tags
 from t2vbatch.media.deadline import in_time
+from t2vbatch.media.decode_budget import DecodeBudget
 from t2vbatch.media.images import decode_animation, is_image
-from t2vbatch.media.presentation import DOLBY_ONLY, Converter, Shown, refuse_dolby_vision
+from t2vbatch.media.presentation import DOLBY_ONLY, Converter, FrameView, refuse_dolby_vision
 from t2vbatch.media.reading import Reading
 from t2vbatch.media.truncation import truncated
 from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
@@ -87,7 +87,7 @@ def iter_frames(path: Path, how: Reading) -> Iterator[Array]:
     Raises:
         EncodeError: as ``decode_file``; after the frames before the damage.
     """
-    budget = Budget(how.limits)
+    budget = DecodeBudget(how.limits)
     with _explained(path), _opened(path, how, budget) as (container, stream, shown):
         yield from _shown(container, stream, shown, budget)
 
@@ -135,15 +135,15 @@ def _animation(data: bytes, how: Reading) -> Decoded:
 
 def _video(file: Path | bytes, how: Reading, form: str | None = None) -> Decoded:
     """Decode a video. ``form``: ffmpeg's name of the container; None: the file shows it."""
-    budget = Budget(how.limits)
+    budget = DecodeBudget(how.limits)
     with _opened(file, how, budget, form) as (container, stream, shown):
         return _stream_frames(container, stream, shown, budget)
 
 
 @contextmanager
 def _opened(
-    file: Path | bytes, how: Reading, budget: Budget, form: str | None = None
-) -> Iterator[tuple[InputContainer, VideoStream, Shown]]:
+    file: Path | bytes, how: Reading, budget: DecodeBudget, form: str | None = None
+) -> Iterator[tuple[InputContainer, VideoStream, FrameView]]:
     if reason := truncated(file):
         raise ValueError(f"a damaged video: {reason}")
     source = io.BytesIO(file) if isinstance(file, bytes) else str(file)
@@ -154,13 +154,15 @@ def _opened(
             tags = container_tags(file, stream.id, container.streams.video.index(stream))
             if tags.dolby_only:
                 raise ValueError(DOLBY_ONLY)
-            yield container, stream, Shown(tags.crop, how.background)
+            yield container, stream, FrameView(tags.crop, how.background)
     except av.error.ExitError:
         budget.time()  # The library stops at the deadline, and does not give the reason.
         raise
 
 
-def _stream_frames(container: InputContainer, stream: VideoStream, how: Shown, budget: Budget) -> Decoded:
+def _stream_frames(
+    container: InputContainer, stream: VideoStream, how: FrameView, budget: DecodeBudget
+) -> Decoded:
     budget.frame(stream.width, stream.height)
     budget.frames(stream.frames, stream.width, stream.height)
     frames = _collected(_shown(container, stream, how, budget), stream.frames, budget)
@@ -177,7 +179,7 @@ def _rate(stream: VideoStream) -> Fraction:
     return next((rate for rate in rates if rate), Fraction(1))
 
 
-def _decoder_options(budget: Budget) -> dict[str, str]:
+def _decoder_options(budget: DecodeBudget) -> dict[str, str]:
     return {} if budget.pixels is None else {"max_pixels": str(budget.pixels)}
 
 
@@ -192,7 +194,9 @@ def _shown_stream(container: InputContainer) -> VideoStream:
     return max(known, key=lambda one: (bool(one.disposition & Disposition.default), one.width * one.height))
 
 
-def _shown(container: InputContainer, stream: VideoStream, how: Shown, budget: Budget) -> Iterator[Array]:
+def _shown(
+    container: InputContainer, stream: VideoStream, how: FrameView, budget: DecodeBudget
+) -> Iterator[Array]:
     converter: Converter | None = None
     for frame in _decoded(container, stream, budget):
         budget.time()
@@ -207,7 +211,7 @@ def _shown(container: InputContainer, stream: VideoStream, how: Shown, budget: B
     yield from converter.rest() if converter else ()
 
 
-def _decoded(container: InputContainer, stream: VideoStream, budget: Budget) -> Iterator[VideoFrame]:
+def _decoded(container: InputContainer, stream: VideoStream, budget: DecodeBudget) -> Iterator[VideoFrame]:
     decoder = _decoder(stream)
     decoder.thread_count = 1
     decoder.options = {**decoder.options, **_decoder_options(budget)}
@@ -237,7 +241,7 @@ def _decoder(stream: VideoStream) -> VideoCodecContext:
     return decoder
 
 
-def _collected(frames: Iterator[Array], expected: int, budget: Budget) -> Array:
+def _collected(frames: Iterator[Array], expected: int, budget: DecodeBudget) -> Array:
     """The frames in one array, which grows in place so that no second copy of them exists."""
     first = next(frames, None)
     if first is None:

@@ -15,8 +15,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from t2vbatch.errors import BrokenInputError
 from t2vbatch.job import LIMITS, Limits
 from t2vbatch.media.apng import drawn_frames, is_drawn_over
-from t2vbatch.media.budget import Budget
 from t2vbatch.media.deadline import in_time
+from t2vbatch.media.decode_budget import DecodeBudget
 from t2vbatch.media.deep_images import deep_pixels
 from t2vbatch.media.hdr import HDR_TRANSFERS
 from t2vbatch.media.heif import is_heif, is_sequence, open_heif
@@ -107,7 +107,7 @@ def decode_images(files: Sequence[bytes], how: Reading = DEFAULT) -> list[Image.
     Raises:
         BrokenInputError: as ``decode_image``; or the images together exceed a limit.
     """
-    budget, size_bytes = Budget(how.limits), 0
+    budget, size_bytes = DecodeBudget(how.limits), 0
     try:
         for file in files:
             width, height = _opened(file, how.limits).size
@@ -135,7 +135,7 @@ def decode_animation(data: bytes, how: Reading) -> tuple[list[Image.Image], floa
 
 
 def _every_page(data: bytes, how: Reading) -> tuple[list[Image.Image], float]:
-    budget = Budget(how.limits)
+    budget = DecodeBudget(how.limits)
     image = _opened(data, how.limits)
     pages = _pages(image)
     if len(pages) > 1 and image.info.get("default_image"):
@@ -157,7 +157,7 @@ def _every_page(data: bytes, how: Reading) -> tuple[list[Image.Image], float]:
     return frames, len(frames) * 1000 / duration_ms if duration_ms > 0 else _DEFAULT_FPS
 
 
-def _drawn_over(data: bytes, image: Image.Image, how: Reading, budget: Budget) -> list[Image.Image]:
+def _drawn_over(data: bytes, image: Image.Image, how: Reading, budget: DecodeBudget) -> list[Image.Image]:
     """The frames of an animated PNG in the colours that it states."""
     drawn = list(drawn_frames(data, budget))
     for frame in drawn:
@@ -165,7 +165,7 @@ def _drawn_over(data: bytes, image: Image.Image, how: Reading, budget: Budget) -
     return [_turned(to_srgb(frame, how.background), _orientation(image)) for frame in drawn]
 
 
-def _in_time(budget: Budget) -> None:
+def _in_time(budget: DecodeBudget) -> None:
     try:
         budget.time()
     except ValueError as error:
@@ -173,7 +173,7 @@ def _in_time(budget: Budget) -> None:
 
 
 def _opened(data: bytes, limits: Limits | None) -> Image.Image:
-    budget = Budget(limits)
+    budget = DecodeBudget(limits)
     if limits and Image.MAX_IMAGE_PIXELS is not None:
         # Pillow has a limit of its own for the whole process; the job's may be higher.
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, limits.media_pixels)

@@ -46,7 +46,7 @@ _MASTERING = struct.Struct("=20i")
 
 
 @dataclass(frozen=True)
-class Shown:
+class FrameView:
     """What a player shows of each frame: its part inside the container's crop, on a background."""
 
     crop: Crop
@@ -75,7 +75,7 @@ class Converter:
         size: (width, height) with square pixels, before turning.
     """
 
-    def __init__(self, frame: VideoFrame, size: tuple[int, int], how: Shown) -> None:
+    def __init__(self, frame: VideoFrame, size: tuple[int, int], how: FrameView) -> None:
         self._colours = tagged_conversion(frame.color_primaries, frame.color_trc, _peak_nits(frame))
         self._deep = isinstance(self._colours, HdrConversion)  # 8 bits would show bands.
         if isinstance(self._colours, HdrConversion):

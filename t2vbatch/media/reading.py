@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import psutil
 
 from t2vbatch.job import LIMITS, Job, Limits
-from t2vbatch.media.budget import OutputLimits
+from t2vbatch.media.decode_budget import OutputLimits
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0 to 255."""

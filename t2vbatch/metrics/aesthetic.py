@@ -5,11 +5,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from t2vbatch.metrics.options import Options
+from t2vbatch.metrics.options import MetricOptions
 from t2vbatch.metrics.protocol import Column, Evidence, Weights
 
 
-class Aesthetic(Options):
+class Aesthetic(MetricOptions):
     """How good the frames look, by LAION's aesthetic predictor.
 
     Definition: a linear head rates the unit-length CLIP L/14 feature of each sampled frame; the score is the

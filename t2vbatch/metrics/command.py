@@ -16,13 +16,13 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from t2vbatch.media.audio import write_wav
 from t2vbatch.media.video import Video
-from t2vbatch.metrics.options import Options
-from t2vbatch.metrics.process import Process, start
+from t2vbatch.metrics.options import MetricOptions
+from t2vbatch.metrics.process import RunningProgram, start
 from t2vbatch.metrics.program_file import Direction, ProgramFile, find_program
 from t2vbatch.metrics.protocol import Column, Evidence, ProgramError, Weights
 
 
-class CommandScore(Options):
+class CommandScore(MetricOptions):
     """The score that a program computes for each video: your own command, or a program with its environment.
 
     Definition: the program's. It reads lines ``{"id": 1, "frames": "/tmp/x.npy", "fps": 8.0, "prompt": "...",
@@ -56,7 +56,7 @@ class CommandScore(Options):
     timeout_s: float = Field(600.0, gt=0, strict=False, description="time limit for one answer, in seconds")
     weights: ClassVar[tuple[Weights, ...]] = ()
     _file: ProgramFile | None = PrivateAttr(None)
-    _process: Process | None = PrivateAttr(None)
+    _process: RunningProgram | None = PrivateAttr(None)
     _not_started: ProgramError | None = PrivateAttr(None)
 
     @field_validator("program")
@@ -120,7 +120,7 @@ class CommandScore(Options):
         given = {name: answer[name] for name in self._directions if answer.get(name) is not None}
         return {name: self._number(name, value) for name, value in given.items()}
 
-    def _running(self) -> Process:
+    def _running(self) -> RunningProgram:
         if self._process is None or not self._process.alive():
             if self._not_started is not None:
                 # An installation that failed would fail, and take as long, for every video.

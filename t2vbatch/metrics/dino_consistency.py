@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from t2vbatch.metrics.options import Options
+from t2vbatch.metrics.options import MetricOptions
 from t2vbatch.metrics.protocol import ONE_FRAME, Column, Evidence, UnscorableError, Weights
 
 
-class DinoConsistency(Options):
+class DinoConsistency(MetricOptions):
     """How well the subject keeps its appearance, by DINO.
 
     Definition: the mean over all frames but the first of

@@ -8,11 +8,11 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import model_validator
 
-from t2vbatch.metrics.options import Options
+from t2vbatch.metrics.options import MetricOptions
 from t2vbatch.metrics.protocol import ONE_FRAME, Column, Evidence, UnscorableError, Weights
 
 
-class MotionFlow(Options):
+class MotionFlow(MetricOptions):
     """How fast the content moves, by optical flow.
 
     Definition: the mean length of Farneback's optical flow on BT.601 luma over all pixels and pairs of

@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from t2vbatch.metrics.protocol import Evidence, FloatArray, View, Weights
 
 
-class Options(BaseModel):
+class MetricOptions(BaseModel):
     """Base class of the built-in metrics: each field is an option in the job file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class ClipOptions(Options):
+class ClipOptions(MetricOptions):
     """Options of a metric that uses CLIP's image encoder."""
 
     path: str = Field(description="Hub id or folder of a transformers CLIPModel; default: the job's clip")

@@ -5,11 +5,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from t2vbatch.metrics.options import Options
+from t2vbatch.metrics.options import MetricOptions
 from t2vbatch.metrics.protocol import Column, Evidence, Weights
 
 
-class PickScore(Options):
+class PickScore(MetricOptions):
     """How much people would prefer the frames for this prompt, by PickScore.
 
     Definition: the mean over the sampled frames of scale * cos(frame, prompt), with the network's learned

@@ -9,14 +9,14 @@ import numpy.typing as npt
 from PIL import Image
 from pydantic import Field
 
-from t2vbatch.metrics.options import Options
+from t2vbatch.metrics.options import MetricOptions
 from t2vbatch.metrics.protocol import ONE_FRAME, Column, Evidence, FloatArray, UnscorableError, Weights
 from t2vbatch.models.calls.inputs import fitted
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
-class PixelOptions(Options):
+class PixelOptions(MetricOptions):
     """Base class of metrics without weights."""
 
     weights: ClassVar[tuple[Weights, ...]] = ()

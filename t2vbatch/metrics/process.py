@@ -24,7 +24,7 @@ _LONGEST = 500
 """Characters of a reason that are kept; a reason is stored with each video."""
 
 
-def start(command: Sequence[str] | None, program: str | None, arguments: Sequence[str]) -> "Process":
+def start(command: Sequence[str] | None, program: str | None, arguments: Sequence[str]) -> "RunningProgram":
     """Start a command, or a program in its environment, which is made if it does not exist.
 
     Raises:
@@ -32,13 +32,13 @@ def start(command: Sequence[str] | None, program: str | None, arguments: Sequenc
     """
     if program is None:
         assert command is not None
-        return Process(command[0], command)
+        return RunningProgram(command[0], command)
     file = find_program(program)
     clean = {name: value for name, value in os.environ.items() if name not in OWN_PATHS}
-    return Process(file.name, [str(python_of(file)), str(file.path), *arguments], clean)
+    return RunningProgram(file.name, [str(python_of(file)), str(file.path), *arguments], clean)
 
 
-class Process:
+class RunningProgram:
     """A running program. Its input is closed whenever this process ends, even if this process crashes."""
 
     def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:

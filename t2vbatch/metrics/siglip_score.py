@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from t2vbatch.metrics.options import Options
+from t2vbatch.metrics.options import MetricOptions
 from t2vbatch.metrics.protocol import Column, Evidence, Weights
 
 
-class SiglipScore(Options):
+class SiglipScore(MetricOptions):
     """How well the frames match the prompt, by SigLIP.
 
     Definition: the mean over the sampled frames of 100 * max(cos(frame, prompt), 0), as clip_score. It

@@ -5,11 +5,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from t2vbatch.metrics.options import Options
+from t2vbatch.metrics.options import MetricOptions
 from t2vbatch.metrics.protocol import Column, Evidence, Weights
 
 
-class XClipScore(Options):
+class XClipScore(MetricOptions):
     """How well the sequence of frames matches the prompt, by X-CLIP.
 
     Definition: 100 * max(cos(video, prompt), 0), where the video feature comes from attention over the

@@ -19,7 +19,7 @@ from t2vbatch.models.checkpoints.folders import INDEX
 from t2vbatch.models.checkpoints.ip_adapters import COLUMN, EMBEDS, check_ip_adapter, ip_adapter_identity
 from t2vbatch.models.checkpoints.loras import check_lora, lora_identity
 from t2vbatch.models.checkpoints.settings import MEMORY, OFFLOADS, SPEED, Setting, options_of
-from t2vbatch.models.checkpoints.sources import BUNDLED, Source, bundled, no_variant
+from t2vbatch.models.checkpoints.sources import BUNDLED, CheckpointFiles, bundled, no_variant
 from t2vbatch.models.families import family
 from t2vbatch.models.frames import count_notes, frame_counts
 from t2vbatch.models.packages import check_packages, lacking_columns
@@ -275,7 +275,7 @@ def _fps(signature: CallSignature, default: float) -> float:
     return float(asked) if isinstance(asked, int | float) and asked > 0 else default
 
 
-def _autoencoder(where: str, spec: Model, source: Source) -> Mapping[str, Any]:
+def _autoencoder(where: str, spec: Model, source: CheckpointFiles) -> Mapping[str, Any]:
     """The config of the autoencoder, of the job's own if it has one; empty if there is none."""
     if "vae" not in spec.components:
         return source.read_json("vae/config.json") or {}
@@ -287,7 +287,7 @@ def _autoencoder(where: str, spec: Model, source: Source) -> Mapping[str, Any]:
 
 
 def _token_limit(
-    source: Source, index: Mapping[str, Any], signature: CallSignature, spec: Model
+    source: CheckpointFiles, index: Mapping[str, Any], signature: CallSignature, spec: Model
 ) -> int | None:
     """Most tokens that the text encoder reads: the smaller limit of the call and of its tokenizer."""
     config = source.read_json("tokenizer/tokenizer_config.json") if "tokenizer" in index else None

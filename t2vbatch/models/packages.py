@@ -10,7 +10,7 @@ from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
 from t2vbatch.models.calls.signature import CallSignature
 from t2vbatch.models.catalog import absent
-from t2vbatch.models.checkpoints.sources import Source
+from t2vbatch.models.checkpoints.sources import CheckpointFiles
 from t2vbatch.models.families import Need, family
 from t2vbatch.models.pipelines import PipelineInfo
 
@@ -19,7 +19,7 @@ def check_packages(
     where: str,
     pipeline: PipelineInfo,
     spec: Model,
-    source: Source,
+    source: CheckpointFiles,
     index: Mapping[str, Any],
     taken: CallSignature,
 ) -> None:
@@ -60,7 +60,11 @@ def lacking_columns(pipeline: PipelineInfo, spec: Model, taken: CallSignature) -
 
 
 def _needed(
-    pipeline: PipelineInfo, spec: Model, source: Source, index: Mapping[str, Any], taken: CallSignature
+    pipeline: PipelineInfo,
+    spec: Model,
+    source: CheckpointFiles,
+    index: Mapping[str, Any],
+    taken: CallSignature,
 ) -> Iterator[str]:
     """Import names of the packages that this checkpoint and this job need for every row."""
     config = source.read_json("transformer/config.json") or {}

@@ -10,7 +10,7 @@ COLOURS = 8
 
 
 @dataclass(frozen=True)
-class Line:
+class ForestLine:
     """One pair. ``low``, ``centre``, ``high`` and ``bounds`` are positions in percent.
 
     Attributes:
@@ -35,7 +35,7 @@ class Forest:
     score: str
     better: str | None
     reach: float
-    lines: tuple[Line, ...]
+    lines: tuple[ForestLine, ...]
 
 
 def forests(comparison: Comparison, models: Sequence[str]) -> list[Forest]:
@@ -57,7 +57,7 @@ def _ends(pair: Pair) -> list[float]:
     return [end for end in ends if end is not None]
 
 
-def _line(pair: Pair, reach: float, colours: dict[str, int]) -> Line:
+def _line(pair: Pair, reach: float, colours: dict[str, int]) -> ForestLine:
     assert pair.difference is not None
     low, high = (
         None if end is None else _position(end, reach) for end in (pair.difference.low, pair.difference.high)
@@ -65,7 +65,7 @@ def _line(pair: Pair, reach: float, colours: dict[str, int]) -> Line:
     centre = _position(pair.difference.mean, reach)
     bounds = (_position(pair.bounds[0], reach), _position(pair.bounds[1], reach)) if pair.bounds else None
     colour = colours[pair.winner] if pair.winner else None
-    return Line(pair, colours[pair.first], colours[pair.second], colour, centre, low, high, bounds)
+    return ForestLine(pair, colours[pair.first], colours[pair.second], colour, centre, low, high, bounds)
 
 
 def _position(value: float, reach: float) -> float:

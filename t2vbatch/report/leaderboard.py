@@ -13,7 +13,7 @@ FEW_ROWS = 10
 
 
 @dataclass(frozen=True)
-class Cell:
+class LeaderboardCell:
     """One score of one model.
 
     Attributes:
@@ -52,9 +52,9 @@ def score_names(summary: Summary) -> list[str]:
 
 def leaderboard(
     summary: Summary, comparison: Comparison, better: Mapping[str, str | None]
-) -> dict[str, dict[str, Cell]]:
+) -> dict[str, dict[str, LeaderboardCell]]:
     """``{model: {score: cell}}``; all models share one axis for each score."""
-    board: dict[str, dict[str, Cell]] = {model.model: {} for model in summary.models}
+    board: dict[str, dict[str, LeaderboardCell]] = {model.model: {} for model in summary.models}
     for name in score_names(summary):
         scores = {model.model: _find(model, name) for model in summary.models}
         found = {model: score for model, score in scores.items() if score is not None}
@@ -66,7 +66,7 @@ def leaderboard(
     return board
 
 
-def marks_of(board: Mapping[str, Mapping[str, Cell]]) -> set[str]:
+def marks_of(board: Mapping[str, Mapping[str, LeaderboardCell]]) -> set[str]:
     """The marks that occur in a leaderboard: ranks, ``best`` and ``basis``. The legend explains these."""
     cells = [cell for of_model in board.values() for cell in of_model.values()]
     marks = {cell.rank for cell in cells if cell.rank}
@@ -146,10 +146,10 @@ def _ends(scores: list[ScoreSummary]) -> tuple[float, float]:
     return min(ends, default=0.0), max(ends, default=0.0)
 
 
-def _cell(score: ScoreSummary, best: bool, rank: str, left: float, right: float) -> Cell:
+def _cell(score: ScoreSummary, best: bool, rank: str, left: float, right: float) -> LeaderboardCell:
     mean, _, interval = interval_text(score).partition(" ")
     few = score.rows if score.mean is not None and score.rows < FEW_ROWS else None
-    cell = Cell(mean, interval, score.mean, best, rank, _basis(score), _reasons(score), few)
+    cell = LeaderboardCell(mean, interval, score.mean, best, rank, _basis(score), _reasons(score), few)
     if score.mean is None or right <= left:
         return cell
     low, centre, high = (

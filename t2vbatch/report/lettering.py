@@ -27,7 +27,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Line:
+class TextLine:
     """A text as runs in the order of reading; ``missing`` is the number of characters without a font."""
 
     runs: tuple[Run, ...]
@@ -35,19 +35,19 @@ class Line:
     missing: int
 
 
-def line_of(text: str) -> Line:
+def line_of(text: str) -> TextLine:
     """Split a text into runs. Every kind of white space becomes one space."""
     text = " ".join(text.split())
     plain, missing = _with_known_characters(text)
-    return Line(tuple(_runs(plain)), _is_right_to_left(text), missing)
+    return TextLine(tuple(_runs(plain)), _is_right_to_left(text), missing)
 
 
-def width_of(line: Line, size: int) -> float:
+def width_of(line: TextLine, size: int) -> float:
     """Width in pixels of a line at this size."""
     return sum(_width(run, size) for run in line.runs)
 
 
-def fitting(text: str, size: int, width: int) -> Line:
+def fitting(text: str, size: int, width: int) -> TextLine:
     """The longest beginning of the text that fits into ``width`` pixels, with ``...`` if it is cut."""
     line = line_of(text)
     if width_of(line, size) <= width:
@@ -62,7 +62,7 @@ def fitting(text: str, size: int, width: int) -> Line:
     return line_of(text[:low] + _ELLIPSIS)
 
 
-def draw_line(page: Image.Image, place: tuple[int, int], line: Line, size: int, colour: str) -> None:
+def draw_line(page: Image.Image, place: tuple[int, int], line: TextLine, size: int, colour: str) -> None:
     """Draw a line with its top left corner at ``place``."""
     left, baseline = float(place[0]), place[1] + size
     for run in reversed(line.runs) if line.right_to_left else line.runs:

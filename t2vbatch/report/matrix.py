@@ -13,7 +13,7 @@ LEAST_MODELS = 3
 
 
 @dataclass(frozen=True)
-class Cell:
+class MatrixCell:
     """The model of a row minus the model of a column.
 
     Attributes:
@@ -36,7 +36,7 @@ class Matrix:
 
     score: str
     better: str | None
-    rows: tuple[tuple[Cell | None, ...], ...]
+    rows: tuple[tuple[MatrixCell | None, ...], ...]
 
 
 def matrices(comparison: Comparison) -> list[Matrix]:
@@ -67,7 +67,7 @@ def _width(pair: Pair) -> float:
     return interval.high - interval.low
 
 
-def _cell(pairs: Mapping[tuple[str, str], Pair], row: str, column: str, width: float) -> Cell | None:
+def _cell(pairs: Mapping[tuple[str, str], Pair], row: str, column: str, width: float) -> MatrixCell | None:
     pair = pairs.get((row, column)) or pairs.get((column, row))
     if pair is None or pair.difference is None:
         return None
@@ -79,4 +79,4 @@ def _cell(pairs: Mapping[tuple[str, str], Pair], row: str, column: str, width: f
         result = "open" if open_rank(pair) == "undecided" else ""
     test = "not tested" if pair.p_holm is None else p_clause(pair.p_holm)
     details = f"{pair.first} - {pair.second}: {difference_text(pair)}, {test}, {pair.n:,} videos"
-    return Cell(number_text(mean, width, "+"), result, pair.winner or "", details)
+    return MatrixCell(number_text(mean, width, "+"), result, pair.winner or "", details)

@@ -17,7 +17,7 @@ from t2vbatch.errors import EncodeError
 from t2vbatch.media.frames import sampled
 from t2vbatch.media.video import decode
 from t2vbatch.output.records import score_columns
-from t2vbatch.report.lettering import Line, draw_line, fitting
+from t2vbatch.report.lettering import TextLine, draw_line, fitting
 from t2vbatch.storage.files import Folder
 
 ROWS = 8
@@ -104,7 +104,7 @@ def _scaled(frame: npt.NDArray[np.uint8]) -> Image.Image:
     return image.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS)
 
 
-def _lines(words: tuple[str, str], width: int) -> list[tuple[int, Line, str, int]]:
+def _lines(words: tuple[str, str], width: int) -> list[tuple[int, TextLine, str, int]]:
     """The prompt and the facts as lines, each with its offset, its colour and its size in pixels."""
     prompt, facts = words
     return [

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from t2vbatch.analysis.summary import Counts, Summary
 from t2vbatch.errors import counted
-from t2vbatch.report.leaderboard import FEW_ROWS, Cell
+from t2vbatch.report.leaderboard import FEW_ROWS, LeaderboardCell
 
 _NAMED = 2  # models that a clause names
 
@@ -18,7 +18,7 @@ _OPEN = {
 
 
 def verdict(
-    summary: Summary, board: Mapping[str, Mapping[str, Cell]], better: Mapping[str, str | None]
+    summary: Summary, board: Mapping[str, Mapping[str, LeaderboardCell]], better: Mapping[str, str | None]
 ) -> list[str]:
     """Which model is best on which scores, and whether significantly; for one model, its scores.
 
@@ -40,7 +40,7 @@ def verdict(
     return sentences
 
 
-def _ranking(board: Mapping[str, Mapping[str, Cell]], scores: Sequence[str]) -> list[str]:
+def _ranking(board: Mapping[str, Mapping[str, LeaderboardCell]], scores: Sequence[str]) -> list[str]:
     """The model with the best mean of each score, and the models that it does not beat."""
     found: dict[tuple[str, tuple[tuple[str, ...], ...]], list[str]] = {}
     for score in scores:
@@ -72,7 +72,7 @@ def _models(names: Sequence[str]) -> str:
     return _listed(names) if len(names) <= _NAMED else f"{len(names)} other models"
 
 
-def _means(board: Mapping[str, Mapping[str, Cell]], scores: Sequence[str]) -> str:
+def _means(board: Mapping[str, Mapping[str, LeaderboardCell]], scores: Sequence[str]) -> str:
     cells = next(iter(board.values()), {})
     found = [f"{name} {cells[name].mean}" for name in scores if cells[name].value is not None]
     return f"; mean {_listed(found)}" if found else "; no scores"

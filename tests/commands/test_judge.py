@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 
 from t2vbatch.cli import app
 from t2vbatch.commands.judge import judge_outputs
-from t2vbatch.commands.judge_session import Judge
+from t2vbatch.commands.judge_session import JudgeProgram
 from t2vbatch.commands.prepare import prepare
 from t2vbatch.commands.run import run_job
 from t2vbatch.engines import engine_for
@@ -72,14 +72,14 @@ def output(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Judge]:
+def judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., JudgeProgram]:
     """Builds a judge from the body of its loop."""
 
-    def build(body: str, timeout_s: float = 120) -> Judge:
+    def build(body: str, timeout_s: float = 120) -> JudgeProgram:
         program = tmp_path / "mine.py"
         program.write_text(HEAD + body)
         use_this_python(program, tmp_path / "cache", monkeypatch)
-        return Judge(str(program), (), timeout_s)
+        return JudgeProgram(str(program), (), timeout_s)
 
     return build
 
@@ -95,7 +95,7 @@ def typed(*arguments: str) -> Result:
 
 
 def test_each_pair_is_asked_in_both_positions(
-    output: str, judge: Callable[..., Judge], tmp_path: Path
+    output: str, judge: Callable[..., JudgeProgram], tmp_path: Path
 ) -> None:
     """A judge that prefers light agrees with itself; the degenerate video loses without a question."""
     votes = tmp_path / "votes.jsonl"
@@ -112,7 +112,7 @@ def test_each_pair_is_asked_in_both_positions(
 
 
 def test_compare_reports_how_often_the_judge_agrees_with_itself(
-    output: str, judge: Callable[..., Judge], tmp_path: Path
+    output: str, judge: Callable[..., JudgeProgram], tmp_path: Path
 ) -> None:
     """A judge that always prefers the first video has only ties, agrees never, and its bias is shown."""
     votes = tmp_path / "votes.jsonl"
@@ -128,7 +128,7 @@ def test_compare_reports_how_often_the_judge_agrees_with_itself(
 
 
 def test_a_probability_counts_as_a_part_of_a_win(
-    output: str, judge: Callable[..., Judge], tmp_path: Path
+    output: str, judge: Callable[..., JudgeProgram], tmp_path: Path
 ) -> None:
     """0.9 for the brighter video shown first, and 0.3 for the darker one, are a share of 0.8."""
     body = "    answer(request, probability=0.9 if light(request['a']) > light(request['b']) else 0.3)\n"
@@ -140,7 +140,9 @@ def test_a_probability_counts_as_a_part_of_a_win(
     assert found["win_rates"][0]["rate"]["mean"] == pytest.approx((2 * 0.8 + 1) / 3)
 
 
-def test_an_interrupted_judge_continues(output: str, judge: Callable[..., Judge], tmp_path: Path) -> None:
+def test_an_interrupted_judge_continues(
+    output: str, judge: Callable[..., JudgeProgram], tmp_path: Path
+) -> None:
     """--limit bounds the pairs of a call; the next call continues after a line that a crash cut."""
     votes, asked = tmp_path / "votes.jsonl", judge(LIGHTER)
     assert len(judge_outputs([output], asked, votes, limit=2).pending) == 2
@@ -166,7 +168,7 @@ def test_an_interrupted_judge_continues(output: str, judge: Callable[..., Judge]
     ],
 )
 def test_a_judge_that_fails_stops_after_five_pairs(
-    output: str, judge: Callable[..., Judge], tmp_path: Path, body: str, reason: str
+    output: str, judge: Callable[..., JudgeProgram], tmp_path: Path, body: str, reason: str
 ) -> None:
     """After five failures the command stops with one message; the file has no vote of the failed pairs."""
     votes = tmp_path / "votes.jsonl"
@@ -176,7 +178,9 @@ def test_a_judge_that_fails_stops_after_five_pairs(
     assert [one["row_id"] for one in lines(votes)] == ["r5"]
 
 
-def test_a_judge_that_hangs_is_stopped(output: str, judge: Callable[..., Judge], tmp_path: Path) -> None:
+def test_a_judge_that_hangs_is_stopped(
+    output: str, judge: Callable[..., JudgeProgram], tmp_path: Path
+) -> None:
     """After the time limit the program is ended, the pair counts as failed, and the next one is asked."""
     body = "    if request['prompt'] == 'prompt 1':\n        time.sleep(600)\n" + LIGHTER
     votes = tmp_path / "votes.jsonl"
@@ -186,19 +190,21 @@ def test_a_judge_that_hangs_is_stopped(output: str, judge: Callable[..., Judge],
     assert len(lines(votes)) == 5
 
 
-def test_a_file_has_the_votes_of_one_judge(output: str, judge: Callable[..., Judge], tmp_path: Path) -> None:
+def test_a_file_has_the_votes_of_one_judge(
+    output: str, judge: Callable[..., JudgeProgram], tmp_path: Path
+) -> None:
     """Votes of people, or of other arguments, are not mixed with those of the judge."""
     votes = tmp_path / "votes.jsonl"
     asked = judge(LIGHTER)
     judge_outputs([output], asked, votes)
     with pytest.raises(UsageError, match="votes of mine with other settings"):
-        judge_outputs([output], Judge(asked.program, ("--frames", "4")), votes)
+        judge_outputs([output], JudgeProgram(asked.program, ("--frames", "4")), votes)
     person = {"row_id": "r0", "seed": "1", "left": "bright", "right": "dark", "winner": None}
     votes.write_text(json.dumps(person) + "\n")
     with pytest.raises(UsageError, match="votes of people"):
         judge_outputs([output], asked, votes)
     with pytest.raises(UsageError, match="a program that scores single videos only"):
-        judge_outputs([output], Judge("clap_score"), tmp_path / "other.jsonl")
+        judge_outputs([output], JudgeProgram("clap_score"), tmp_path / "other.jsonl")
 
 
 def test_the_command_says_what_it_costs_and_keeps_the_key_to_itself(
@@ -253,7 +259,7 @@ def test_an_interrupted_judge_keeps_its_votes(
 
 
 def test_a_judge_gets_the_inputs_of_the_row(
-    judge: Callable[..., Judge], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    judge: Callable[..., JudgeProgram], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With images and texts in its metadata, each question has the row's images and cells."""
     rows = [{"prompt": "one", "image": "start.png", "style": "ink"}, {"prompt": "two", "image": "start.png"}]
@@ -285,7 +291,7 @@ def test_a_judge_gets_the_inputs_of_the_row(
 
 
 def test_a_judge_of_sound_gets_both_sounds(
-    output: str, judge: Callable[..., Judge], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    output: str, judge: Callable[..., JudgeProgram], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With audio in its metadata, each video of a question has its WAV file, or null without sound."""
     table = pq.read_table(f"{output}/results.parquet")

@@ -26,7 +26,7 @@ from t2vbatch.errors import BrokenInputError, EncodeError, ManifestError, StoreE
 from t2vbatch.exchange.imports import import_manifest
 from t2vbatch.job import VideoFile, parse_job
 from t2vbatch.job.secrets import redacted
-from t2vbatch.manifest import Options, check_manifest, read_manifest
+from t2vbatch.manifest import ManifestOptions, check_manifest, read_manifest
 from t2vbatch.media.decoding import decode_file
 from t2vbatch.media.images import decode_animation, decode_image, image_fault
 from t2vbatch.media.reading import Reading
@@ -68,7 +68,7 @@ def _cell(folder: Path, value: str | list[Any]) -> None:
         place.mkdir()
         source = _manifest(place, good, {"id": "bad", "prompt": "b", column: value})
         assert [problem.row for problem in check_manifest(source)] == [2]
-        kept = read_manifest(source, options=Options(record_bad_rows=True))
+        kept = read_manifest(source, options=ManifestOptions(record_bad_rows=True))
         assert set(kept.bad_rows) == {1}
         assert kept.row(0).prompt == "a"
 
@@ -93,7 +93,7 @@ def _row(folder: Path, value: dict[str, Any]) -> None:
     for policy in ("record", "stop"):
         job = parse_job(f"{text}on_bad_row: {policy}\n", "job")
         facts = {"fake": plugin_facts("models.fake", FakeModel, job.models["fake"])}
-        options = Options(record_bad_rows=policy == "record")
+        options = ManifestOptions(record_bad_rows=policy == "record")
         if policy == "stop":
             with pytest.raises(ManifestError):
                 make_plan(read_manifest(source, options=options), job, facts)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from t2vbatch.errors import RowError
-from t2vbatch.manifest import Media, Options, check_manifest, read_manifest
+from t2vbatch.manifest import ManifestOptions, Media, check_manifest, read_manifest
 from t2vbatch.media.frame_folder import unpack_frames
 from t2vbatch.storage.files import open_folder
 from tests.pictures import finding, manifest, picture
@@ -157,7 +157,7 @@ def test_uris_that_are_refused(tmp_path: Path, cell: str, says: str) -> None:
 )
 def test_remote_media_are_read_later(tmp_path: Path, cell: str) -> None:
     """Explicit URIs are kept unchanged, and reading the manifest fetches nothing."""
-    options = Options(allow=(cell.rpartition("/")[0],))
+    options = ManifestOptions(allow=(cell.rpartition("/")[0],))
     media = read_manifest(manifest(tmp_path, {"image": cell}), options=options).row(0).media["image"]
     assert (media.uri, media.data) == (cell, None)
 
@@ -187,7 +187,7 @@ def test_remote_media_are_read_later(tmp_path: Path, cell: str) -> None:
 )
 def test_stores_that_cells_may_name(tmp_path: Path, allow: tuple[str, ...], cell: str, allowed: bool) -> None:
     """Only prefixes that the job allows, because a store is read with the user's own credentials."""
-    found = check_manifest(manifest(tmp_path, {"image": cell}), options=Options(allow=allow))
+    found = check_manifest(manifest(tmp_path, {"image": cell}), options=ManifestOptions(allow=allow))
     assert (found == ()) is allowed
     assert allowed or "media.allow" in found[0].expected
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from t2vbatch.errors import ManifestError
 from t2vbatch.job import Columns, Limits
-from t2vbatch.manifest import Manifest, Options, check_manifest, read_manifest
+from t2vbatch.manifest import Manifest, ManifestOptions, check_manifest, read_manifest
 
 
 def write(path: Path, content: str | bytes) -> str:
@@ -72,7 +72,9 @@ def test_other_encodings_are_refused(tmp_path: Path, encoding: str) -> None:
 def test_quotes_in_tsv(tmp_path: Path, lines: list[str], expected: list[str | None]) -> None:
     """TSV has no quoting unless a cell is quoted as a whole, so no row swallows the next one."""
     table = "id\tprompt\tx\n" + "".join(f"{n}\t{line}\tz\n" for n, line in enumerate(lines))
-    rows = list(read_manifest(write(tmp_path / "m.tsv", table), options=Options(record_bad_rows=True)))
+    rows = list(
+        read_manifest(write(tmp_path / "m.tsv", table), options=ManifestOptions(record_bad_rows=True))
+    )
     assert [row.prompt for row in rows] == expected
 
 
@@ -242,7 +244,7 @@ def test_settings_of_source_data_get_a_note(tmp_path: Path) -> None:
     notes = read_manifest(source).notes
     assert any("'width' sets width for 2 rows" in note and "ignore: [width]" in note for note in notes)
     assert any("'height'" in note for note in notes)
-    ignored = read_manifest(source, options=Options(Columns(ignore=["width", "height"])))
+    ignored = read_manifest(source, options=ManifestOptions(Columns(ignore=["width", "height"])))
     assert [row.columns for row in ignored] == [{}, {}, {}]
     assert not any("sets" in note for note in ignored.notes)
 
@@ -251,7 +253,7 @@ def renamed(folder: Path, columns: Columns) -> Manifest:
     """A small manifest with these changes of its columns."""
     rows = [{"Text": "a", "n": 1, "x": "y"}, {"Text": "b", "n": 2}]
     source = write(folder / "m.jsonl", "\n".join(map(json.dumps, rows)))
-    return read_manifest(source, options=Options(columns))
+    return read_manifest(source, options=ManifestOptions(columns))
 
 
 def test_columns_are_renamed_and_ignored(tmp_path: Path) -> None:
@@ -285,7 +287,7 @@ def test_dictionaries_count_at_their_real_size(tmp_path: Path) -> None:
         pa.array([0, 1, None, 0], pa.int32()), pa.array(["x" * 9_000, "y"])
     )
     pq.write_table(pa.table({"prompt": small, "id": [1, 2, 3, 4]}), tmp_path / "m.parquet")
-    rows = read_manifest(str(tmp_path / "m.parquet"), options=Options(record_bad_rows=True))
+    rows = read_manifest(str(tmp_path / "m.parquet"), options=ManifestOptions(record_bad_rows=True))
     assert [row.prompt for row in rows] == ["x" * 9_000, "y", None, "x" * 9_000]
 
 
@@ -294,6 +296,6 @@ def test_times_beyond_python(tmp_path: Path, unit: str) -> None:
     """A time that Python cannot hold is a problem of its row, and the other rows are read."""
     times = pa.array([0, None, 2**53 if unit == "s" else 2**62], pa.int64()).cast(pa.timestamp(unit))
     pq.write_table(pa.table({"prompt": ["a", "b", "c"], "when": times}), tmp_path / "m.parquet")
-    manifest = read_manifest(str(tmp_path / "m.parquet"), options=Options(record_bad_rows=True))
+    manifest = read_manifest(str(tmp_path / "m.parquet"), options=ManifestOptions(record_bad_rows=True))
     assert len(list(manifest)) == 3
     assert set(manifest.bad_rows) <= {2}

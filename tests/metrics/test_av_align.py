@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t2vbatch.metrics.process import Process
+from t2vbatch.metrics.process import RunningProgram
 from t2vbatch.metrics.program_file import find_program
 from t2vbatch.metrics.programs.av_align import count_near, count_pairs, local_maxima
 from t2vbatch.metrics.protocol import UnscorableError
@@ -22,15 +22,15 @@ JUMPS = [8, 16, 24, 36]
 
 
 @pytest.fixture(scope="module")
-def start(installed: Callable[[str], Path]) -> Iterator[Callable[..., Process]]:
+def start(installed: Callable[[str], Path]) -> Iterator[Callable[..., RunningProgram]]:
     """Starts the program in its environment, once for each list of arguments."""
     python = installed("av_align")
-    started: dict[tuple[str, ...], Process] = {}
+    started: dict[tuple[str, ...], RunningProgram] = {}
 
-    def run(*arguments: str) -> Process:
+    def run(*arguments: str) -> RunningProgram:
         if arguments not in started:
             command = [str(python), str(find_program("av_align").path), *arguments]
-            started[arguments] = Process("av_align", command)
+            started[arguments] = RunningProgram("av_align", command)
         return started[arguments]
 
     yield run
@@ -77,7 +77,11 @@ def clicks(path: Path, times: Sequence[float], rate: int = 44100) -> str:
     ids=["together", "sound too late", "two of three", "one click too many"],
 )
 def test_the_score_is_the_share_of_events_that_occur_together(
-    start: Callable[..., Process], tmp_path: Path, size: tuple[int, int], times: list[float], expected: float
+    start: Callable[..., RunningProgram],
+    tmp_path: Path,
+    size: tuple[int, int],
+    times: list[float],
+    expected: float,
 ) -> None:
     """Four jumps and these clicks have the intersection over union that is counted by hand."""
     request = {
@@ -89,7 +93,7 @@ def test_the_score_is_the_share_of_events_that_occur_together(
 
 
 @pytest.mark.timeout(900)
-def test_the_options_change_what_matches(start: Callable[..., Process], tmp_path: Path) -> None:
+def test_the_options_change_what_matches(start: Callable[..., RunningProgram], tmp_path: Path) -> None:
     """Two clicks near one jump count twice in the source's way, and once with --matching pairs."""
     request = {
         "frames": jumping(tmp_path / "f.npy", [16]),
@@ -104,7 +108,7 @@ def test_the_options_change_what_matches(start: Callable[..., Process], tmp_path
 
 
 @pytest.mark.timeout(900)
-def test_a_video_without_events_has_no_score(start: Callable[..., Process], tmp_path: Path) -> None:
+def test_a_video_without_events_has_no_score(start: Callable[..., RunningProgram], tmp_path: Path) -> None:
     """A video without sound, frames or events has no score, and the reason says which is missing."""
     process, silent = start(), clicks(tmp_path / "a.wav", [])
     still = jumping(tmp_path / "f.npy", [])

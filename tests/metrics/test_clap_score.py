@@ -20,7 +20,7 @@ from transformers import (
     ClapTextConfig,
 )
 
-from t2vbatch.metrics.process import Process
+from t2vbatch.metrics.process import RunningProgram
 from t2vbatch.metrics.program_file import find_program
 from t2vbatch.metrics.protocol import UnscorableError
 
@@ -67,10 +67,10 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def program(checkpoint: Path) -> Iterator[Process]:
+def program(checkpoint: Path) -> Iterator[RunningProgram]:
     """The running program."""
     command = [sys.executable, str(find_program("clap_score").path), "--model", str(checkpoint)]
-    process = Process("clap_score", command)
+    process = RunningProgram("clap_score", command)
     yield process
     process.close()
 
@@ -104,7 +104,13 @@ def features(checkpoint: Path, windows: list[Any]) -> Any:
     ],
 )
 def test_the_score_is_the_cosine_of_sound_and_prompt(
-    checkpoint: Path, program: Process, tmp_path: Path, prompt: str, seconds: float, rate: int, channels: int
+    checkpoint: Path,
+    program: RunningProgram,
+    tmp_path: Path,
+    prompt: str,
+    seconds: float,
+    rate: int,
+    channels: int,
 ) -> None:
     """A sound of any rate and length is the mean of its windows of one second, computed here."""
     data = sound(tmp_path / "a.wav", seconds, rate, channels)
@@ -123,7 +129,7 @@ def test_the_score_is_the_cosine_of_sound_and_prompt(
     assert answer["clap_score"] == pytest.approx(expected, abs=1e-3)
 
 
-def test_a_video_without_sound_or_prompt_has_no_score(program: Process, tmp_path: Path) -> None:
+def test_a_video_without_sound_or_prompt_has_no_score(program: RunningProgram, tmp_path: Path) -> None:
     """The reason names what is missing."""
     sound(tmp_path / "a.wav", 0.5)
     with pytest.raises(UnscorableError, match="no sound"):

@@ -14,7 +14,7 @@ from t2vbatch.job import Clip
 from t2vbatch.media.audio import Audio
 from t2vbatch.media.video import Video
 from t2vbatch.metrics.command import CommandScore
-from t2vbatch.metrics.process import Process
+from t2vbatch.metrics.process import RunningProgram
 from t2vbatch.metrics.protocol import Evidence, ProgramError, UnscorableError
 from t2vbatch.metrics.registry import build_metric
 from t2vbatch.metrics.scorer import Scorer, is_lost
@@ -81,7 +81,7 @@ def test_a_program_that_ended_before_the_question_is_named(tmp_path: Path) -> No
     """The question cannot be sent; the reason has the exit code and the last line of the errors."""
     program = tmp_path / "once.py"
     program.write_text("import sys\nprint('{}', flush=True)\nsys.exit('one is enough')\n")
-    process = Process("once", [sys.executable, str(program)])
+    process = RunningProgram("once", [sys.executable, str(program)])
     assert process.ask({}, 60) == {}
     while process.alive():
         time.sleep(0.05)

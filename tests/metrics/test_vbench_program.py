@@ -16,7 +16,7 @@ import pytest
 
 from t2vbatch.media.video import decode
 from t2vbatch.metrics.environments import is_made, python_of
-from t2vbatch.metrics.process import Process
+from t2vbatch.metrics.process import RunningProgram
 from t2vbatch.metrics.program_file import find_program
 from t2vbatch.metrics.programs.vbench import write_video
 from t2vbatch.metrics.protocol import UnscorableError
@@ -96,7 +96,7 @@ def test_vbench_reads_the_exact_frames(frames: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def stand_in(tmp_path: Path) -> Iterator[Process]:
+def stand_in(tmp_path: Path) -> Iterator[RunningProgram]:
     """The program with a stand-in for VBench's package."""
     package = tmp_path / "package"
     for name, text in STAND_IN.items():
@@ -106,13 +106,13 @@ def stand_in(tmp_path: Path) -> Iterator[Process]:
     (package / "vbench" / "VBench_full_info.json").write_text(json.dumps(listed))
     environment = {**os.environ, "PYTHONPATH": str(package)}
     command = [sys.executable, str(PROGRAM.path), "--device", "cpu", "--local"]
-    process = Process("vbench", command, environment)
+    process = RunningProgram("vbench", command, environment)
     yield process
     process.close()
 
 
 def test_a_dimension_is_scored_for_its_prompts_with_one_loaded_network(
-    frames: Path, stand_in: Process
+    frames: Path, stand_in: RunningProgram
 ) -> None:
     """The package's entry for the prompt is passed on, and the network loads once."""
     request: dict[str, Any] = {"frames": str(frames), "fps": 8.0, "columns": ["vbench_color"]}
@@ -123,7 +123,7 @@ def test_a_dimension_is_scored_for_its_prompts_with_one_loaded_network(
 
 
 def test_dimensions_of_images_get_the_image_of_the_row(
-    frames: Path, stand_in: Process, tmp_path: Path
+    frames: Path, stand_in: RunningProgram, tmp_path: Path
 ) -> None:
     """VBench-I2V reads the row's image, loads DreamSim on the device, and needs an image."""
     (tmp_path / "image.png").write_text("3")
@@ -195,7 +195,7 @@ def test_dimensions_of_clip_are_what_vbench_defines(tmp_path: Path) -> None:
     expected = json.loads(subprocess.run(made, stdout=subprocess.PIPE, check=True).stdout)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [python, str(PROGRAM.path), "--device", "cpu", "--local"]
-    process = Process("vbench", command, {**environment, "VBENCH_CACHE_DIR": str(cache)})
+    process = RunningProgram("vbench", command, {**environment, "VBENCH_CACHE_DIR": str(cache)})
     prompt = "A beautiful coastal beach in spring, waves lapping on sand, in cyberpunk style"
     request = {"frames": str(tmp_path / "f.npy"), "fps": 8.0, "prompt": prompt, "columns": list(expected)}
     found = process.ask(request, 600)
@@ -206,7 +206,7 @@ def test_dimensions_of_clip_are_what_vbench_defines(tmp_path: Path) -> None:
 @pytest.mark.skipif(not is_made(PROGRAM), reason="the environment of vbench is not made")
 def test_temporal_flickering_is_what_vbench_defines(frames: Path) -> None:
     """The package's value is one minus the mean absolute difference of neighbouring frames."""
-    process = Process("vbench", [str(python_of(PROGRAM)), str(PROGRAM.path), "--device", "cpu"])
+    process = RunningProgram("vbench", [str(python_of(PROGRAM)), str(PROGRAM.path), "--device", "cpu"])
     request = {"frames": str(frames), "fps": 8.0, "prompt": "x", "columns": ["vbench_temporal_flickering"]}
     found = process.ask(request, 240)["vbench_temporal_flickering"]
     difference = np.abs(np.diff(np.load(frames).astype(np.float64), axis=0)).mean()

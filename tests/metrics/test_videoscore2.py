@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from t2vbatch.metrics.environments import is_made, python_of
-from t2vbatch.metrics.process import Process
+from t2vbatch.metrics.process import RunningProgram
 from t2vbatch.metrics.program_file import find_program
 from t2vbatch.metrics.programs.videoscore2 import LABELS, QUESTION, combined, score_position
 from t2vbatch.metrics.protocol import UnscorableError
@@ -62,7 +62,7 @@ def test_a_tiny_model_of_the_same_classes_is_read(tmp_path: Path, kind: str, exp
     subprocess.run([python, str(builder), str(tmp_path / "tiny")], check=True, capture_output=True)
     np.save(tmp_path / "f.npy", np.random.default_rng(0).integers(0, 256, (9, 60, 81, 3)).astype(np.uint8))
     options = ["--model", str(tmp_path / "tiny"), "--score", kind, "--tokens", "12"]
-    process = Process("videoscore2", [python, str(PROGRAM.path), *options])
+    process = RunningProgram("videoscore2", [python, str(PROGRAM.path), *options])
     request = {"frames": str(tmp_path / "f.npy"), "fps": 8.0, "prompt": "a red ball"}
     answer = process.ask(request, 240)
     mean = {score: 0.75 * score + 0.0625 * (15 - score) for score in (4, 3, 5)}

@@ -10,7 +10,7 @@ import pytest
 
 from t2vbatch.job import Clip
 from t2vbatch.media.video import Video
-from t2vbatch.metrics.process import Process
+from t2vbatch.metrics.process import RunningProgram
 from t2vbatch.metrics.program_file import find_program
 from t2vbatch.metrics.protocol import Evidence, ProgramError, UnscorableError
 from t2vbatch.metrics.registry import build_metric
@@ -142,7 +142,7 @@ def test_the_judge_compares_two_videos(
         request[name] = {"frames": str(tmp_path / f"{name}.npy"), "fps": 8.0}
     url = f"http://127.0.0.1:{endpoint.server_port}/v1"
     program = [sys.executable, str(find_program("vlm_judge").path), "--url", url, "--model", "judge"]
-    process = Process("vlm_judge", [*program, "--retries", "0"])
+    process = RunningProgram("vlm_judge", [*program, "--retries", "0"])
     if expected is None:
         with pytest.raises((ProgramError, UnscorableError), match="gave no preference"):
             process.ask(request, 60, same_id=True)

@@ -34,7 +34,7 @@ _SETTINGS = ("models", "seed", "samples")
 
 
 @dataclass(frozen=True)
-class Shown:
+class VideoUpload:
     """One video to upload: a file that browsers play, and its caption."""
 
     model: str
@@ -65,7 +65,7 @@ class Entry:
     settings: Mapping[str, Any]
     numbers: Mapping[str, float]
     samples: pa.Table
-    videos: tuple[Shown, ...]
+    videos: tuple[VideoUpload, ...]
     folder: Path
     home: Path
 
@@ -141,7 +141,7 @@ def _readable(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _videos(store: Store, chosen: pa.Table, folder: Path) -> Iterator[Shown]:
+def _videos(store: Store, chosen: pa.Table, folder: Path) -> Iterator[VideoUpload]:
     scores = score_columns(chosen.schema)
     for row in chosen.to_pylist():
         target = folder / play_name(row["video"])
@@ -151,4 +151,4 @@ def _videos(store: Store, chosen: pa.Table, folder: Path) -> Iterator[Shown]:
         except (OSError, EncodeError, StoreError) as error:
             _log.warning("the video %s is left out: %s", row["video"], error)
             continue
-        yield Shown(row["model"], target, " \N{MIDDLE DOT} ".join(caption(row, scores)))
+        yield VideoUpload(row["model"], target, " \N{MIDDLE DOT} ".join(caption(row, scores)))

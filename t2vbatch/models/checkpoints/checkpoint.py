@@ -11,7 +11,7 @@ from t2vbatch.job import Model
 from t2vbatch.models.checkpoints.folders import INDEX
 from t2vbatch.models.checkpoints.hub import hub_reachable
 from t2vbatch.models.checkpoints.single_file import SingleFile, is_single_file, open_config, open_file
-from t2vbatch.models.checkpoints.sources import Source, open_source
+from t2vbatch.models.checkpoints.sources import CheckpointFiles, open_source
 
 _CONFIGS = ["*.json", "*.txt", "*.model"]
 
@@ -25,7 +25,7 @@ class Checkpoint:
         file: the single file of weights, or None.
     """
 
-    source: Source
+    source: CheckpointFiles
     file: SingleFile | None = None
 
     @property

@@ -16,7 +16,7 @@ from t2vbatch.job import Model
 from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.checkpoints.digests import file_digest
 from t2vbatch.models.checkpoints.single_file import SingleFile, is_single_file, open_config, open_file
-from t2vbatch.models.checkpoints.sources import Source, no_variant, open_source
+from t2vbatch.models.checkpoints.sources import CheckpointFiles, no_variant, open_source
 from t2vbatch.models.pipelines import diffusers_classes
 from t2vbatch.models.plugins import resolve_class
 
@@ -41,7 +41,7 @@ class Component:
     where: str
     given: Mapping[str, Any]
     kind: str
-    source: Source
+    source: CheckpointFiles
     subfolder: str = ""
     file: SingleFile | None = None
 
@@ -75,7 +75,7 @@ class Component:
 
 
 def find_components(
-    prefix: str, spec: Model, own: Source, pins: Mapping[str, Any] | None = None
+    prefix: str, spec: Model, own: CheckpointFiles, pins: Mapping[str, Any] | None = None
 ) -> dict[str, Component | None]:
     """Find the files of a model's ``components``; None for a part that the job leaves out.
 
@@ -111,7 +111,7 @@ def _find(
     where: str,
     name: str,
     given: Mapping[str, Any],
-    own: Source,
+    own: CheckpointFiles,
     allow_pickle: bool,
     pinned: Mapping[str, Any],
 ) -> Component:
@@ -183,8 +183,13 @@ def loads_single_files(name: str) -> bool:
 
 
 def _config(
-    where: str, name: str, given: Mapping[str, Any], own: Source, file: SingleFile, commit: str | None
-) -> tuple[Source, str]:
+    where: str,
+    name: str,
+    given: Mapping[str, Any],
+    own: CheckpointFiles,
+    file: SingleFile,
+    commit: str | None,
+) -> tuple[CheckpointFiles, str]:
     """Where the config of a single file is: its checkpoint, and the folder inside it."""
     if "config" not in given and own.file(f"{name}/config.json") is not None:
         return own, name

@@ -16,7 +16,7 @@ from t2vbatch.models.catalog import absent
 from t2vbatch.models.checkpoints.digests import file_digest
 from t2vbatch.models.checkpoints.header import Tensor, hub_header, local_header
 from t2vbatch.models.checkpoints.hub import cached_file, hub_commit
-from t2vbatch.models.checkpoints.sources import PICKLES, WEIGHTS, Source, open_source
+from t2vbatch.models.checkpoints.sources import PICKLES, WEIGHTS, CheckpointFiles, open_source
 
 GGUF = ".gguf"
 
@@ -35,7 +35,7 @@ def is_single_file(path: str) -> bool:
 class SingleFile:
     """A file of weights: its folder or repository, and its name there."""
 
-    source: Source
+    source: CheckpointFiles
     name: str
 
     @property
@@ -109,7 +109,7 @@ def refuse_pickle(where: str, path: str, allow_pickle: bool) -> None:
 def _found(where: str, path: str, revision: str | None) -> SingleFile:
     place = Path(path).expanduser()
     if place.is_file():
-        return SingleFile(Source(str(place.parent.absolute())), place.name)
+        return SingleFile(CheckpointFiles(str(place.parent.absolute())), place.name)
     organisation, _, rest = path.partition("/")
     repository, _, name = rest.partition("/")
     if place.is_absolute() or not name or organisation.startswith((".", "~")):
@@ -117,7 +117,7 @@ def _found(where: str, path: str, revision: str | None) -> SingleFile:
             where, f"{path}, which does not exist", "a local file, or org/repository/file of the Hub"
         )
     repo = f"{organisation}/{repository}"
-    return SingleFile(Source(repo, hub_commit(where, repo, revision, name, fetch=False)), name)
+    return SingleFile(CheckpointFiles(repo, hub_commit(where, repo, revision, name, fetch=False)), name)
 
 
 def header(file: SingleFile) -> Mapping[str, Tensor]:
@@ -131,7 +131,7 @@ def header(file: SingleFile) -> Mapping[str, Tensor]:
 
 def open_config(
     where: str, path: str, file: SingleFile, config: str | None, commit: str | None, markers: Sequence[str]
-) -> tuple[Source, str]:
+) -> tuple[CheckpointFiles, str]:
     """Find the checkpoint in diffusers' layout whose configs describe a single file.
 
     Args:

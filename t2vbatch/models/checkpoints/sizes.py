@@ -23,7 +23,7 @@ from t2vbatch.models.checkpoints.single_file import SingleFile
 from t2vbatch.models.checkpoints.sources import (
     PICKLES,
     WEIGHTS,
-    Source,
+    CheckpointFiles,
     is_named_as_usual,
     loaded_files,
     local_files,
@@ -73,11 +73,11 @@ def part_sizes(spec: Model, facts: ModelFacts) -> tuple[PartSize, ...]:
 class _Files:
     """The files of a checkpoint with their bytes; offline, the files in the Hub's cache."""
 
-    source: Source
+    source: CheckpointFiles
     sizes: Mapping[str, int]
 
     @classmethod
-    def of(cls, source: Source) -> "_Files":
+    def of(cls, source: CheckpointFiles) -> "_Files":
         if source.commit is not None and (sizes := hub_sizes(source.location, source.commit)):
             return cls(source, sizes)
         root = _root(source)
@@ -175,7 +175,7 @@ def _file_bytes(file: SingleFile) -> int:
     return path.stat().st_size if path else hub_sizes(at.location, str(at.commit)).get(file.name, 0)
 
 
-def _sum(name: str, source: Source, files: Mapping[str, int], number_bytes: int) -> PartSize:
+def _sum(name: str, source: CheckpointFiles, files: Mapping[str, int], number_bytes: int) -> PartSize:
     here = {file: SingleFile(source, file).cached() for file in files}
     loaded = sum(_loaded(here[file], file, size, number_bytes) for file, size in files.items())
     missing = sum(size for file, size in files.items() if here[file] is None)
@@ -195,7 +195,7 @@ def _is_weights_in(folder: str, name: str) -> bool:
     return path.parent == PurePosixPath(folder) and path.suffix in WEIGHTS and is_named_as_usual(name)
 
 
-def _root(source: Source) -> Path | None:
+def _root(source: CheckpointFiles) -> Path | None:
     if source.commit is None:
         return Path(source.location)
     folder = f"models--{source.location.replace('/', '--')}/snapshots/{source.commit}"

@@ -40,7 +40,7 @@ _DECIDES_PIXELS = WEIGHTS | {".json", ".txt", ".model", ".jinja"}
 
 
 @dataclass(frozen=True)
-class Source:
+class CheckpointFiles:
     """The files of one checkpoint.
 
     Attributes:
@@ -92,7 +92,7 @@ class Source:
         return {"content": folder_digest(root, loaded_files(local_files(root), variant))}
 
 
-def open_source(where: str, path: str, revision: str | None, marker: str) -> Source:
+def open_source(where: str, path: str, revision: str | None, marker: str) -> CheckpointFiles:
     """Find a checkpoint.
 
     Args:
@@ -110,12 +110,12 @@ def open_source(where: str, path: str, revision: str | None, marker: str) -> Sou
         raise ModelError(where, f"{path}, a file that does not hold weights", expected)
     if folder.exists():
         check_folder(where, str(folder), marker)
-        return Source(str(folder.absolute()))
+        return CheckpointFiles(str(folder.absolute()))
     if not _HUB_ID.fullmatch(path):
         raise ModelError(
             where, f"{path}, which does not exist", f"a folder with a {marker}, or a repository of the Hub"
         )
-    return Source(path, hub_commit(where, path, revision, marker))
+    return CheckpointFiles(path, hub_commit(where, path, revision, marker))
 
 
 def bundled(where: str, path: str) -> Any:
@@ -151,7 +151,7 @@ def loaded_files(names: Iterable[str], variant: str | None) -> list[str]:
     return [name for name in read if name not in skipped]
 
 
-def no_variant(where: str, source: Source, variant: object) -> ModelError:
+def no_variant(where: str, source: CheckpointFiles, variant: object) -> ModelError:
     """The error for a checkpoint without weights of this variant, at the key ``where``."""
     found = f"{variant}, but {source.location} has no weights of this variant"
     return ModelError(where, found, "a variant of the checkpoint", "leave out variant, or correct it")

@@ -28,7 +28,7 @@ _MIN_VISIBLE = 0.75  # least share of frames with a shape
 
 
 @dataclass(frozen=True)
-class Reading:
+class ShapeReading:
     """What a video shows; None for an attribute that is not clearly one of the world's."""
 
     colour: str | None
@@ -37,7 +37,7 @@ class Reading:
     background: str | None
 
 
-UNREADABLE = Reading(None, None, None, None)
+UNREADABLE = ShapeReading(None, None, None, None)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class _Track:
     area: Array
 
 
-def read(video: Video) -> Reading:
+def read(video: Video) -> ShapeReading:
     """Read one uint8 video of shape (T, H, W, 3)."""
     frames = video.astype(np.float64)
     paper = _paper(frames)
@@ -58,7 +58,7 @@ def read(video: Video) -> Reading:
     strongest = np.quantile(contrast, 0.99)
     background = _nearest(paper.mean(axis=(0, 1, 2)), BACKGROUNDS, 40.0)
     if strongest < _MIN_CONTRAST:
-        return Reading(None, None, None, background)
+        return ShapeReading(None, None, None, background)
     paint = np.median(frames[contrast > 0.85 * strongest], axis=0)
     towards = paint - paper
     ink = ((frames - paper) * towards).sum(-1) / (towards * towards).sum(-1)
@@ -66,12 +66,12 @@ def read(video: Video) -> Reading:
     found = np.array([_is_one_blob(mask) for mask in solid])
     colour = _nearest(paint, COLOURS, _MAX_COLOUR_ERROR)
     if found.mean() < _MIN_VISIBLE:
-        return Reading(None, None, None, background)
+        return ShapeReading(None, None, None, background)
     track = _follow(solid, found)
     shape, overlap = _shape(solid, track)
     if overlap < _MIN_OVERLAP_OF_ANYTHING:
-        return Reading(None, None, None, background)
-    return Reading(colour, shape, _motion(track, len(frames)), background)
+        return ShapeReading(None, None, None, background)
+    return ShapeReading(colour, shape, _motion(track, len(frames)), background)
 
 
 def _paper(frames: Array) -> Array:

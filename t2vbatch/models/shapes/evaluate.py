@@ -24,7 +24,7 @@ from t2vbatch.models.shapes.checker import read
 from t2vbatch.models.shapes.loop import hash_seed
 from t2vbatch.models.shapes.parts import Autoencoder, Pipeline
 from t2vbatch.models.shapes.pipeline import generate, load
-from t2vbatch.models.shapes.scoring import Scorer, picks_right_caption, read_by_clip
+from t2vbatch.models.shapes.scoring import ShapeScorer, picks_right_caption, read_by_clip
 from t2vbatch.models.shapes.sheet import write_sheet
 from t2vbatch.models.shapes.world import Scene, render, sample_scene
 
@@ -90,7 +90,7 @@ def judge_reconstructions(vae: Autoencoder, count: int, seed: int) -> Figures:
 
 def judge_prompts(
     pipeline: Pipeline,
-    scorer: Scorer | None,
+    scorer: ShapeScorer | None,
     count: int,
     seed: int,
     held_out: bool,
@@ -122,7 +122,7 @@ def judge_prompts(
 
 
 def _agreement(
-    scorer: Scorer, scenes: Sequence[Scene], videos: Sequence[NDArray[np.uint8]], prefix: str
+    scorer: ShapeScorer, scenes: Sequence[Scene], videos: Sequence[NDArray[np.uint8]], prefix: str
 ) -> Figures:
     """How often the scorer reads the same as the checker: the mean over the three attributes, and each."""
     same: dict[str, list[bool]] = {name: [] for name in ATTRIBUTES}
@@ -134,7 +134,7 @@ def _agreement(
     return {f"{prefix} CLIP agrees on {k}": figure(v) for k, v in {**same, "all": every}.items()}
 
 
-def judge_scorer(scorer: Scorer, count: int, seed: int) -> Figures:
+def judge_scorer(scorer: ShapeScorer, count: int, seed: int) -> Figures:
     """How often the scorer picks a real video's caption among 8 that differ in one word."""
     scenes = draw_scenes(count, seed)
     rng = random.Random(hash_seed("captions", seed))
@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> Figures:
     parser.add_argument("--only", choices=["real", "reconstructions", "clip", "seen", "held-out"], nargs="*")
     options = parser.parse_args(arguments)
     pipeline, seed, n = load(options.pipeline), options.seed, options.prompts
-    scorer = Scorer(options.clip) if options.clip.exists() else None
+    scorer = ShapeScorer(options.clip) if options.clip.exists() else None
     call = {"num_inference_steps": options.steps, "guidance_scale": options.guidance}
     parts: dict[str, Callable[[], Figures]] = {
         "real": lambda: judge_real(2 * n, seed),

@@ -17,7 +17,7 @@ from t2vbatch.models.shapes.outlines import SHAPES
 from t2vbatch.models.shapes.world import COLOURS, MOTIONS, Scene
 
 
-class Scorer:
+class ShapeScorer:
     """The mean over a video's frames of cos(frame, caption), for many captions at once."""
 
     def __init__(self, folder: Path) -> None:
@@ -44,14 +44,16 @@ class Scorer:
         return self._known[caption]
 
 
-def picks_right_caption(scorer: Scorer, video: NDArray[np.uint8], scene: Scene, rng: random.Random) -> bool:
+def picks_right_caption(
+    scorer: ShapeScorer, video: NDArray[np.uint8], scene: Scene, rng: random.Random
+) -> bool:
     """Whether the scene's own caption beats 7 that each differ from it in one word."""
     others = rng.sample(neighbours(scene), 7)
     captions = [plain_caption(scene), *(plain_caption(other) for other in others)]
     return int(scorer.scores(video, captions).argmax()) == 0
 
 
-def read_by_clip(scorer: Scorer, video: NDArray[np.uint8], scene: Scene) -> dict[str, str]:
+def read_by_clip(scorer: ShapeScorer, video: NDArray[np.uint8], scene: Scene) -> dict[str, str]:
     """The colour, shape and motion whose captions score best, the scene's other attributes being fixed."""
     options = {"colour": tuple(COLOURS), "shape": SHAPES, "motion": MOTIONS}
     family = [scene, *neighbours(scene)]

@@ -42,7 +42,7 @@ SHARD = 500  # clips a file of latents
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """Everything that decides the weights."""
 
     autoencoder: Recipe
@@ -58,7 +58,7 @@ class Plan:
     seed: int = 0
 
 
-FULL = Plan(
+FULL = TrainingPlan(
     autoencoder=Recipe(steps=5600, batch=16, rate=2e-3, muon=6e-3, average=0.995, decay=0.4),
     decoder=Recipe(steps=6500, batch=16, rate=1e-3, muon=3e-3, average=0.995, decay=0.6),
     clips=24_000,
@@ -83,7 +83,9 @@ TOY = replace(
 class Trainer:
     """The stages in order, over one work folder."""
 
-    def __init__(self, plan: Plan, work: Path, device: str = "cpu", until_step: int | None = None) -> None:
+    def __init__(
+        self, plan: TrainingPlan, work: Path, device: str = "cpu", until_step: int | None = None
+    ) -> None:
         """`until_step` stops every stage's loop at that step, like an interruption."""
         self.plan, self.work, self.device, self.until_step = plan, work, torch.device(device), until_step
         self.tokenizer: Tokenizer = build_tokenizer()

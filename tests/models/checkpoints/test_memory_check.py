@@ -20,7 +20,7 @@ from t2vbatch.models.checkpoints import hub, sizes
 from t2vbatch.models.checkpoints.ip_adapters import Adapter
 from t2vbatch.models.checkpoints.memory_check import MemoryProblem, check_room, memory_problems
 from t2vbatch.models.checkpoints.single_file import SingleFile
-from t2vbatch.models.checkpoints.sources import Source
+from t2vbatch.models.checkpoints.sources import CheckpointFiles
 from tests.models import original, tiny
 from tests.models.tiny_parts import diffusers
 
@@ -117,7 +117,7 @@ def test_added_weights_are_counted_before_they_are_downloaded(
     facts = inspect_model("mine", spec)
     files = ("a.safetensors", "image_encoder/model.safetensors")
     monkeypatch.setattr(sizes, "hub_sizes", lambda repo, commit: dict.fromkeys(files, 10 * GIB))
-    on_hub = SingleFile(Source("org/added", COMMIT), "a.safetensors")
+    on_hub = SingleFile(CheckpointFiles("org/added", COMMIT), "a.safetensors")
     monkeypatch.setattr(sizes, "find_lora", lambda *_: on_hub)
     monkeypatch.setattr(sizes, "find_adapter", lambda *_: Adapter(on_hub, "image_encoder", 1.0))
     (problem,) = memory_problems(spec, facts, "cpu")

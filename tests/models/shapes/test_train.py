@@ -6,7 +6,7 @@ import torch
 from diffusers import DiffusionPipeline
 
 from t2vbatch.models.shapes import CALL
-from t2vbatch.models.shapes.scoring import Scorer
+from t2vbatch.models.shapes.scoring import ShapeScorer
 from t2vbatch.models.shapes.train import TOY, Trainer, main
 
 
@@ -30,7 +30,7 @@ def test_a_toy_run_exports_a_pipeline_and_a_scorer(finished: Path) -> None:
     video = pipeline("a red circle moves left", output_type="np", **call).frames[0]
     assert video.shape == (CALL["num_frames"], CALL["height"], CALL["width"], 3)
     frames = (video * 255).round().astype("uint8")
-    scores = Scorer(finished / "weights" / "clip").scores(frames, ["a red circle", "a blue star"])
+    scores = ShapeScorer(finished / "weights" / "clip").scores(frames, ["a red circle", "a blue star"])
     assert scores.shape == (2,)
     assert (abs(scores) <= 1).all()
 

@@ -11,7 +11,7 @@ from t2vbatch.models.shapes.captions import plain_caption
 from t2vbatch.models.shapes.checker import read
 from t2vbatch.models.shapes.evaluate import draw_scenes, judge_reconstructions, judge_scorer
 from t2vbatch.models.shapes.pipeline import generate, load
-from t2vbatch.models.shapes.scoring import Scorer, picks_right_caption
+from t2vbatch.models.shapes.scoring import ShapeScorer, picks_right_caption
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,8 @@ def pipeline() -> WanPipeline:
 
 
 @pytest.fixture(scope="module")
-def scorer() -> Scorer:
-    return Scorer(CLIP)
+def scorer() -> ShapeScorer:
+    return ShapeScorer(CLIP)
 
 
 def test_naming_the_model_costs_no_heavy_import() -> None:
@@ -76,7 +76,7 @@ def test_prompts_become_what_they_say(pipeline: WanPipeline) -> None:
     assert sum(r.motion == s.motion for r, s in zip(readings, scenes, strict=True)) >= 6
 
 
-def test_the_scorer_tells_captions_apart(scorer: Scorer) -> None:
+def test_the_scorer_tells_captions_apart(scorer: ShapeScorer) -> None:
     """The scorer picks the right caption of 8 for at least 80% of 60 real videos."""
     assert judge_scorer(scorer, 60, seed=5)["CLIP picks the caption of 8"]["share"] >= 0.8
 
@@ -87,7 +87,7 @@ def test_a_word_that_nobody_knows_does_not_break_a_prompt(pipeline: WanPipeline)
     assert videos.shape[0] == 2
 
 
-def test_guessing_would_not_pass(scorer: Scorer) -> None:
+def test_guessing_would_not_pass(scorer: ShapeScorer) -> None:
     """The scorer does not pick the caption for a video of another scene, so that the test above can fail."""
     scene, other = draw_scenes(2, seed=8)
     video = world.render([other])[0].numpy()

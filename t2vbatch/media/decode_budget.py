@@ -21,7 +21,7 @@ def too_slow(limits: Limits) -> str:
     return f"decoding takes too long; expected {limits.bound('media_decode_s', 's')}"
 
 
-class Budget:
+class DecodeBudget:
     """What may still be decoded of one input.
 
     Args:
