@@ -4,7 +4,8 @@ A holder on this machine is looked up (see processes.py). While its process live
 long a busy machine keeps the process from running; when the process is dead, the lease is free at once. A
 holder on another machine counts up a number in ``lease.json``: while the number changes, the lease is valid;
 when it has not changed for a minute, another run takes the lease over. No clock is compared with another
-machine's.
+machine's. The lease names its folder: in a copy of the folder, the number does not change, whether the holder
+lives or not.
 
 Every change of ``lease.json`` is a conditional write: it replaces only the version that was read. So of two
 runs that take over at the same moment one fails, and a run that was suspended cannot overwrite the lease of
@@ -31,7 +32,7 @@ from typing import Any
 
 from t2vbatch.errors import LeaseHeldError, StoreError
 from t2vbatch.output.processes import Process, State
-from t2vbatch.storage.files import Durable, Folder
+from t2vbatch.storage.files import Durable, Folder, local_path
 
 _log = logging.getLogger(__name__)
 
@@ -44,11 +45,16 @@ _PATIENCE_S = 12 * _BEAT_S
 
 @dataclass(frozen=True)
 class _Seen:
-    """What ``lease.json`` holds: its fields, the version of the file, and its bytes."""
+    """What ``lease.json`` holds: its fields, the version of the file, and its bytes.
+
+    Attributes:
+        is_here: whether the lease names the folder in which it is, and not one from which it was copied.
+    """
 
     fields: Mapping[str, Any]
     version: str
     data: bytes
+    is_here: bool
 
     @property
     def is_free(self) -> bool:
@@ -60,12 +66,14 @@ class _Seen:
         return self.fields.get("token") == token and not self.fields.get("released")
 
     def state(self) -> State:
-        """The state of the holder's process; ``elsewhere`` too if the file does not name the process."""
+        """The state of the holder's process; ``elsewhere`` too if the file does not name the process, or if
+        the living process holds another folder."""
         try:
             process = Process(str(self.fields["machine"]), int(self.fields["pid"]), str(self.fields["born"]))
-            return process.state()
         except (KeyError, TypeError, ValueError):
             return "elsewhere"
+        state = process.state()
+        return state if state == "dead" or self.is_here else "elsewhere"
 
     def holder(self) -> str:
         """The holder in words."""
@@ -85,6 +93,7 @@ class Lease:
         self.token = uuid.uuid4().hex
         self._fields: dict[str, Any] = {
             "token": self.token,
+            "folder": _place(folder),
             "host": socket.gethostname(),
             **asdict(Process.own()),
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -275,10 +284,19 @@ def _read(folder: Folder) -> _Seen | None:
     except FileNotFoundError:
         return None
     try:
-        return _Seen(dict(json.loads(data)), version, data)
+        fields = dict(json.loads(data))
     except (ValueError, TypeError):
         # A torn file can only come from outside. It names no process, so its version shows whether one lives.
-        return _Seen({}, version, data)
+        fields = {}
+    # A lease of an earlier version does not name its folder.
+    here = _place(folder)
+    return _Seen(fields, version, data, is_here=fields.get("folder", here) == here)
+
+
+def _place(folder: Folder) -> str:
+    """The folder's URI, or its path without symbolic links."""
+    path = local_path(folder.uri)
+    return folder.uri if path is None else str(path.resolve())
 
 
 def _content(fields: Mapping[str, Any]) -> bytes:

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import threading
 import time
@@ -90,6 +91,17 @@ def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> 
         assert Lease(LocalFolder(tmp_path)).holder() is None
         with Lease(LocalFolder(tmp_path)) as mine:
             assert mine.held()
+
+
+def test_a_copy_of_an_output_is_taken_over_while_the_original_is_written(tmp_path: Path, quick: None) -> None:
+    """The lease in a copy does not change, so it is free after a minute, and the original stays held."""
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    with Lease(LocalFolder(tmp_path / "out")) as original:
+        shutil.copytree(tmp_path / "out", tmp_path / "copy")
+        with Lease(LocalFolder(tmp_path / "copy")) as copy:
+            assert (original.held(), copy.held()) == (True, True)
+        with pytest.raises(LeaseHeldError):
+            Lease(LocalFolder(tmp_path / "link")).__enter__()
 
 
 def test_a_living_process_keeps_its_lease_however_silent_it_is(
