@@ -140,6 +140,8 @@ def _device(sizes: Sequence[PartSize], spec: Model, device: str) -> MemoryProble
     needed = held[largest] if offloads else sum(held.values())
     torch: Any = import_module("torch")
     free, total = torch.cuda.mem_get_info(device)
+    # What an earlier model of this process left counts as used for the device, and torch uses it again.
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     if needed <= free:
         return None
     what = f"for the weights of {largest} alone" if offloads else "for weights"

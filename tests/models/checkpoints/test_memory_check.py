@@ -129,8 +129,11 @@ def _memory(monkeypatch: pytest.MonkeyPatch, total: int, available: int) -> None
     monkeypatch.setattr("psutil.virtual_memory", lambda: there)
 
 
-def _gpu(monkeypatch: pytest.MonkeyPatch, total: int, free: int) -> None:
+def _gpu(monkeypatch: pytest.MonkeyPatch, total: int, free: int, cached: int = 0) -> None:
+    """A device, of whose used memory this process keeps ``cached`` bytes for its next tensors."""
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, total))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 1000 + cached)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 1000)
 
 
 def _found(spec: Model, device: str) -> list[MemoryProblem]:
@@ -178,6 +181,18 @@ def test_a_device_that_is_too_small_asks_for_an_offload(
     assert f"for the weights of {largest} alone" in alone.found
     assert alone.sure
     assert _found(_spec(folder, memory=["sequential_cpu_offload"]), "cuda") == []
+
+
+def test_memory_that_torch_uses_again_counts_as_free(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory of a model that this process has dropped is room for the next one."""
+    spec = _spec(checkpoint("WanPipeline"))
+    needed = sum(_parts(spec).values())
+    _gpu(monkeypatch, total=100 * GIB, free=needed - 10, cached=10)
+    assert _found(spec, "cuda") == []
+    _gpu(monkeypatch, total=100 * GIB, free=needed - 10, cached=9)
+    assert [(problem.of, problem.sure) for problem in _found(spec, "cuda")] == [("device", False)]
 
 
 def test_what_makes_weights_smaller_counts(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
