@@ -30,9 +30,10 @@ _BIN = Path(sys.executable).parent
 
 
 def _files(guide: str, folder: Path) -> None:
-    """Write each block that begins with the comment ``# NAME``, and run each line of printf."""
+    """Write each block that begins with ``# NAME``, also below ``#!``, and run each line of printf."""
     page = (_GUIDES / guide).read_text()
-    for text, name in re.findall(r"^ *```\w+\n( *# ([\w.]+)\n.*?)^ *```", page, re.M | re.S):
+    block = r"^ *```\w+\n((?:#!.*?\n)? *# ([\w.]+)\n.*?)^ *```"
+    for text, name in re.findall(block, page, re.M | re.S):
         (folder / name).write_text(dedent(text))
     for line in re.findall(r"^printf .*$", page, re.M):
         subprocess.run(["bash", "-c", line], cwd=folder, check=True)

@@ -145,13 +145,14 @@ class Display:
             self._ticker.join()
         self._stop()
         self._warnings.summarize()
+        # The command line prints the error: here it goes into the file only.
+        _package_log.removeHandler(self._warnings)
         if self._file is not None:
             if error is not None:
                 _package_log.error("%s: %s", type(error).__name__, error)
             _package_log.removeHandler(self._file)
             _package_log.setLevel(self._level)
             self._file.close()
-        _package_log.removeHandler(self._warnings)
 
     @contextmanager
     def checking(self) -> Iterator[None]:

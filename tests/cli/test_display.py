@@ -9,7 +9,7 @@ from t2vbatch.cli import display
 from t2vbatch.cli.display import Display
 from t2vbatch.cli.words import duration, fitted
 from t2vbatch.engines import Progress
-from t2vbatch.errors import UsageError, counted
+from t2vbatch.errors import RunError, UsageError, counted
 
 _LOG = logging.getLogger("t2vbatch.engines.loop")
 
@@ -83,6 +83,16 @@ def test_a_log_file_gets_progress_and_warnings(tmp_path: Path) -> None:
     text = file.read_text()
     assert text.count("WARNING worker 1 died") == 2
     assert text.count("INFO 4/4 samples") == 2
+
+
+def test_the_error_of_a_run_goes_into_the_log_file_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command line prints the error itself; a second copy on the terminal would repeat it."""
+    with pytest.raises(RunError), Display(log_file=tmp_path / "run.log"):
+        raise RunError("the disk is full")
+    assert "ERROR RunError: the disk is full" in (tmp_path / "run.log").read_text()
+    assert "the disk is full" not in capsys.readouterr().err
 
 
 def test_a_log_file_changes_no_level_for_good(tmp_path: Path) -> None:
