@@ -13,10 +13,11 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import ray
 from ray._private import node as ray_node
 from ray._private import ray_constants
@@ -177,16 +178,35 @@ def _start(job: Job, options: Mapping[str, Any]) -> None:
     """Start a Ray on this machine that listens on loopback only."""
     gpus_each(job, local_gpus())  # Refuses missing GPUs before anything is started.
     try:
-        ray.init(
-            address="local",
-            num_cpus=_local_cpus(job),
-            object_store_memory=OBJECT_STORE_BYTES,
-            include_dashboard=False,
-            _system_config=_SYSTEM_CONFIG,
-            **options,
-        )
+        with _processes_end_on_error():
+            ray.init(
+                address="local",
+                num_cpus=_local_cpus(job),
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                _system_config=_SYSTEM_CONFIG,
+                **options,
+            )
     except Exception as error:  # Ray raises a bare Exception, for example where a node does not start.
         raise RunError(f"Ray could not be started on this machine: {error}") from error
+
+
+@contextmanager
+def _processes_end_on_error() -> Iterator[None]:
+    """Where the block raises, end the processes that it started.
+
+    Ray ends a half-started node when Python exits, but the command exits without that: see ``cli.command``.
+    """
+    own = psutil.Process()
+    before = own.children(recursive=True)
+    try:
+        yield
+    except BaseException:
+        for process in own.children(recursive=True):
+            if process not in before:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+        raise
 
 
 def _join(address: str, options: Mapping[str, Any]) -> None:

@@ -2,6 +2,9 @@
 
 import ast
 import importlib
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from packaging.version import Version
 from ray._private import services as ray_services
 
 from t2vbatch.engines import ray_cluster
+from tests.engines.jobs import make_job
 
 
 def _private_parts() -> Iterator[str]:
@@ -84,6 +88,29 @@ def test_a_node_that_starts_late_is_awaited(monkeypatch: pytest.MonkeyPatch) -> 
             vars(ray_services)["get_node"]("address", "node")
     assert asked == ["node"] * 4
     assert vars(ray_services)["get_node"] is get_node
+
+
+def test_an_interrupted_start_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while Ray starts ends the processes that it has started, and no other."""
+    sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+    started: list[subprocess.Popen[bytes]] = []
+
+    def init(**_: object) -> None:
+        started.append(subprocess.Popen(sleep))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    other = subprocess.Popen(sleep)
+    try:
+        with pytest.raises(KeyboardInterrupt), ray_cluster.connected(make_job()):
+            pass
+        assert started[0].wait(60) == -signal.SIGKILL
+        assert other.poll() is None
+    finally:
+        for process in (*started, other):
+            process.kill()
+            process.wait()
 
 
 def test_the_installed_ray_is_one_that_the_project_allows() -> None:
