@@ -20,7 +20,7 @@ class Estimate:
         pending: number of samples.
         finished: number of finished samples that the estimate is based on; 0: nothing is known.
         worker_hours: hours of workers, in generation and loading.
-        gpu_hours: the same in GPUs; 0 where the finished samples were generated on CPUs.
+        gpu_hours: the same in GPUs; 0 if the finished samples were generated on CPUs.
         hours: time to the end with ``workers`` workers.
         workers: as many as generated the finished samples, at most one for each pending sample.
         bytes: size of the video files.

@@ -123,7 +123,7 @@ def _simulated_effect(prompts: int, allowed: int) -> float:
 
 @cache
 def _all_patterns(prompts: int) -> npt.NDArray[np.int8]:
-    """All sign patterns, shape (2^n, n): 1 where the sign is kept. The first row keeps none."""
+    """All sign patterns, shape (2^n, n): 1 for a sign that is kept. The first row keeps none."""
     numbers = np.arange(2**prompts)[:, None]
     return (numbers >> np.arange(prompts) & 1).astype(np.int8)
 

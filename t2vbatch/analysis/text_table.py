@@ -22,7 +22,7 @@ _SHORTEST_FOLD = 20
 """Columns of text are folded to no fewer characters than this; shorter lines are hard to read as a name."""
 
 _EMERGENCY_FOLD = 12
-"""The same where not even the fewest columns fit otherwise."""
+"""The same, if not even the fewest columns fit otherwise."""
 
 _BREAK = "\u200b"
 """Marks where a name may be broken."""
@@ -129,7 +129,7 @@ class Table:
         return widths
 
     def _lines(self, row: Sequence[str], shown: Sequence[int], widths: Sequence[int]) -> list[str]:
-        """One row as lines: more than one where a name is folded."""
+        """One row as lines: more than one if a name is folded."""
         cells = [_folded(row[index], width) for index, width in zip(shown, widths, strict=True)]
         lines = []
         for number in range(max(len(cell) for cell in cells)):
@@ -175,7 +175,7 @@ def _left_out(names: Sequence[str], width: int) -> list[str]:
 
 
 def _folded(text: str, width: int) -> list[str]:
-    """The text in lines of at most ``width`` columns, broken at spaces and after - _ / , where possible."""
+    """The text in lines of at most ``width`` columns, broken at spaces and after - _ / , if possible."""
     if cell_len(text) <= width:
         return [text]
     marked = re.sub(r"(?<=[-_/,])(?=\w)", f"{_BREAK} ", text)

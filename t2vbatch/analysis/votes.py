@@ -150,7 +150,7 @@ def _vote(line: str, where: str) -> Vote:
 
 def _probability(value: Any) -> float:
     if isinstance(value, bool) or not 0 <= value <= 1:
-        raise ValueError(f"{value!r} where a number from 0 to 1 is expected")
+        raise ValueError(f"{value!r}; expected a number from 0 to 1")
     return float(value)
 
 

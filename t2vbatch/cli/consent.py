@@ -28,7 +28,7 @@ def confirm_code(output: str, uses: "Iterable[CodeUse]", allowed: bool, fix: str
         fix: another way to continue, for the message.
 
     Raises:
-        UsageError: there are uses, but no terminal where the user can be asked.
+        UsageError: there are uses, but no terminal on which to ask the user.
         typer.Abort: the user's answer is no.
     """
     found = list(uses)

@@ -63,9 +63,7 @@ def score(
     clip: Annotated[
         str | None, typer.Option(metavar="PATH", help="The CLIP model; default: the job's.")
     ] = None,
-    renew: Annotated[
-        bool, typer.Option("--renew", help="Compute the scores again where they exist.")
-    ] = False,
+    renew: Annotated[bool, typer.Option("--renew", help="Compute existing scores again too.")] = False,
     job: Annotated[
         str | None, typer.Option(metavar="JOB", help="Take the metrics from this job file.")
     ] = None,

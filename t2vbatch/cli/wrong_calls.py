@@ -59,7 +59,7 @@ def _options(ctx: Any) -> Sequence[str]:
 
 
 def _hint(message: str, options: Sequence[str]) -> str:
-    """What to write where a key of the job stands as an argument or an option; empty otherwise."""
+    """What to write instead of a key of the job that was given as an argument or an option; else empty."""
     if "--set" not in options:
         return ""
     if extra := re.search(r"extra arguments?(?:\(s\))? \((\S+)\)", message):

@@ -68,7 +68,7 @@ def _measured(
     engine: Callable[[Job], Engine],
     watch: Callable[[Progress], None],
 ) -> dict[str, BatchTimes]:
-    """The times of each model. A worker writes them into the store, where a crash leaves the earlier ones."""
+    """The times of each model. Workers write each into the store, so a crash loses only the last."""
     keys = {name: digest(name)[:16] for name in samples}
     order = list(samples)
     for key in keys.values():

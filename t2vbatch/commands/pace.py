@@ -42,7 +42,7 @@ class Pace:
         self._forget(now)
 
     def rate_per_min(self) -> float | None:
-        """Samples per minute over the last ten minutes, or since the start where that is later.
+        """Samples per minute over the last ten minutes, or since the start if that is later.
 
         None if no sample was finished in that time. The time that models take to load does not count.
         """

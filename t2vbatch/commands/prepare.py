@@ -151,7 +151,7 @@ def _facts(job: Job, limits: Limits, problems: ErrorCollector) -> dict[str, Mode
 
 
 def _memory_notes(job: Job, facts: Mapping[str, ModelFacts]) -> Iterator[str]:
-    """What this machine lacks for the models, where the workers will be here.
+    """What this machine lacks for the models, if the workers will run on it.
 
     These are notes only: finished samples need no worker, and a worker that starts checks again and refuses.
     """

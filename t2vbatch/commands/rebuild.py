@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 def refresh(store: Store, plan: Plan, job: Job) -> Summary:
-    """As ``rebuild``, but leave the files as they are where they are current."""
+    """As ``rebuild``, but leave current files unchanged."""
     if read_published(store) == published_digests(store, job):
         with contextlib.suppress(FileNotFoundError, StoreError):
             return _summary(store, plan, store.read_table("results.parquet"))

@@ -86,7 +86,7 @@ def run_job(
     """Bring the output up to date with manifest and job. Finished samples are not generated again.
 
     Args:
-        engine: makes the engine; called only where samples are pending.
+        engine: makes the engine; called only if samples are pending.
         retry_failed: retry the samples that an earlier run gave up on.
         selection: generate only these of the pending samples. Distances and trackers wait for a run of all.
         remake: asked before finished samples are generated again although neither rows nor job were edited.

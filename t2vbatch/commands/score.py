@@ -38,7 +38,7 @@ from t2vbatch.worker.video_scorer import ScoreCache, VideoScorerFactory, VideoTo
 _log = logging.getLogger(__name__)
 
 _MODEL = "metrics"
-"""Units belong to models, and messages name them: these are loaded where a run loads a model."""
+"""Units belong to models, and messages name the model. Here a worker loads metrics and no model."""
 
 
 @dataclass(frozen=True)

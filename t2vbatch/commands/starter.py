@@ -122,7 +122,7 @@ def demo(folder: Path) -> Starter:
 
 
 def write(found: Starter, replace: Iterable[Path] = ()) -> None:
-    """Write the files. Raises UsageError where one exists, except those in ``replace``."""
+    """Write the files. Raises UsageError if one exists that is not in ``replace``."""
     allowed = set(replace)
     for path in found.files:
         if path.exists() and path not in allowed:

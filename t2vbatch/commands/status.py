@@ -44,7 +44,7 @@ class Status:
 
 
 def read_status(store: Store) -> Status:
-    """Read status.json; the records are counted only where a run died before it wrote its counts.
+    """Read status.json; the records are counted only if a run was killed before it wrote its counts.
 
     Raises:
         UsageError: no run has begun here.

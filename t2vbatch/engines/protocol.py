@@ -21,7 +21,7 @@ class RunCallbacks(Generic[P]):
     """What an engine asks of a run and reports to it. The driver calls these functions from one thread.
 
     Attributes:
-        payload: all that a worker needs for a position. Raises RowError where the row has none.
+        payload: all that a worker needs for a position. Raises RowError if the row has none.
         committed: the status that was committed for a position, or None. Asked before a repeated attempt.
         quarantine: commits, with the number of attempts and the failure, that a position failed.
         progress: takes the state of the run after changes, at most ten times a second while all goes well.

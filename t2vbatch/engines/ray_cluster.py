@@ -97,7 +97,7 @@ def node_kinds() -> list[dict[str, float]]:
 
 
 def stderr_tail(pid: int) -> list[str]:
-    """The last lines that a worker process wrote to stderr; empty where Ray's logs are on another machine."""
+    """The last lines that a worker process wrote to stderr; empty if Ray's logs are on another machine."""
     node = ray_worker._global_node
     if node is None:
         return []
@@ -150,7 +150,7 @@ def _replaced(owner: object, **values: object) -> Iterator[None]:
 
 
 def _repeated(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
-    """Asks for a node until it has reported its start. Raises RuntimeError where that takes too long."""
+    """Asks for a node until it has reported its start. Raises RuntimeError if that takes too long."""
 
     def ask(address: str, node_id: str) -> Any:
         until = time.monotonic() + _NODE_START_S
@@ -187,7 +187,7 @@ def _start(job: Job, options: Mapping[str, Any]) -> None:
                 _system_config=_SYSTEM_CONFIG,
                 **options,
             )
-    except Exception as error:  # Ray raises a bare Exception, for example where a node does not start.
+    except Exception as error:  # Ray raises a bare Exception, for example if a node does not start.
         raise RunError(f"Ray could not be started on this machine: {error}") from error
 
 
@@ -244,6 +244,6 @@ def _reason(error: Exception, reachable: bool) -> str:
 
 
 def _local_cpus(job: Job) -> int:
-    """CPUs that Ray may use here: all of them, or more where the job asks for more workers than that."""
+    """CPUs that Ray may use here: all of them, or more if the job asks for more workers than that."""
     requested = cpus_each(job) * (1 if job.workers.count == "auto" else job.workers.count)
     return max(requested, len(os.sched_getaffinity(0)))

@@ -120,7 +120,7 @@ class WorkerProcess:
         return platform.node()
 
     def _node_failed(self, error: BaseException, key: int | None = None) -> m.NodeFailed | None:
-        """The event where the node is at fault: by the error itself, or because its scratch space is full."""
+        """The event if the node is at fault, by the error or because its scratch space is full; else None."""
         if isinstance(error, LeaseHeldError):
             return None  # Every node would fail with it.
         problem: RunError | None = error if isinstance(error, NodeError) else scratch_problem()

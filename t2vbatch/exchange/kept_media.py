@@ -18,10 +18,10 @@ from t2vbatch.storage.names import folded
 _PART_BYTES = 1 << 20
 _REFUSED = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f-\x9f]|[^\S ]|[\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]')
 _DEVICE = re.compile(r"(?i)(con|prn|aux|nul|(com|lpt)[0-9\xb9\xb2\xb3])(\..*)?")
-"""Characters that Windows refuses or nobody sees, and its names of devices."""
+"""Characters that Windows refuses or that are invisible, and Windows' names of devices."""
 
 _STEM_BYTES, _SUFFIX_CHARS = 200, 10
-"""Together, with a number that tells two equal names apart, less than the 255 bytes of most file systems."""
+"""With the number that separates two equal names, shorter than the 255 bytes of most file systems."""
 
 
 class KeptMedia:

@@ -8,7 +8,7 @@ class RowIds:
         self._given: set[str] = set()
 
     def free(self, wanted: str) -> str:
-        """The id ``wanted``, or with a number after it where another row has it."""
+        """The id ``wanted``, or with a number after it if another row has it."""
         name, count = wanted, 1
         while name in self._given:
             count += 1

@@ -80,7 +80,7 @@ def load_draft(path: str | Path, overrides: Sequence[str] = ()) -> Draft:
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        if uri := _REMOTE.match(str(path)):  # A Path has one slash where the user wrote two.
+        if uri := _REMOTE.match(str(path)):  # A Path has one slash, although the user wrote two.
             where = f"{uri[1]}://{str(path)[uri.end() :]}"
             raise JobError(where, "a URI", "a local job file", "download it and name the copy") from None
         raise JobError(str(path), "no such file", "a job file", "see jobs/ for examples") from None

@@ -42,7 +42,7 @@ def remember(variables: Mapping[str, str]) -> None:
 
 
 def redacted(text: str, variables: Mapping[str, str] | None = None) -> str:
-    """The text with ``${NAME}`` for every value, also where the value is quoted for a URL, JSON or HTML, and
+    """The text with ``${NAME}`` for every value, also if the value is quoted for a URL, JSON or HTML, and
     with ``***`` for credentials in URLs and headers.
 
     Args:

@@ -116,7 +116,7 @@ def _all(mask: pa.Array) -> bool:
 
 
 def read_id(value: Any, limits: Limits) -> str:
-    """An id as text: integers as their decimal digits, also where a column of floats holds them."""
+    """An id as text: integers as their decimal digits, also in a column of floats."""
     value = whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -193,7 +193,7 @@ def _path_in(data: bytes) -> str | None:
 
 
 def _media_reader(name: str, limits: Limits) -> Reader:
-    """The reader of a media column: one file, or a list of image files where the column takes several."""
+    """The reader of a media column: one file, or a list of image files if the column takes several."""
 
     def read(value: Any) -> dict[str, Any] | None:
         if isinstance(value, str) and (paths := paths_of(value)) != (value,):

@@ -114,7 +114,7 @@ def _problem_of(cell: pa.Scalar) -> str | None:
     try:
         cell.as_py()
     except _NO_VALUE as error:
-        if "zoneinfo" in str(error):  # Arrow asks for a package where a time zone has no data.
+        if "zoneinfo" in str(error):  # Arrow asks for a package if a time zone has no data.
             return "an unknown time zone"
         return str(error).splitlines()[0][:200]
     return None

@@ -9,7 +9,7 @@ from t2vbatch.manifest.problems import Problems
 
 
 def check_samples(table: pa.Table, naming: Naming, limits: Limits, problems: Problems) -> None:
-    """Add a problem where the column asks for too many samples in all, or for two numbers for one row.
+    """Add a problem if the column asks for too many samples in all, or for two numbers for one row.
 
     Args:
         table: of ``manifest.build``, with ids. Rows with one id and no id column are equal apart from

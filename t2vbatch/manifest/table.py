@@ -57,7 +57,7 @@ class Manifest:
         mixed: extra columns with cells of different kinds, each cell held as a JSON text.
         allow: prefixes of URIs, besides ``base``, that the job allows.
         textual: whether all cells of the manifest's format are text.
-        bad_rows: index of a row, from 0: its problem. Only where bad rows are recorded and not refused.
+        bad_rows: index of a row, from 0: its problem. Filled only if bad rows are recorded and not refused.
     """
 
     source: str

@@ -63,7 +63,7 @@ class Conversion:
 
 
 def matrix_option(matrix: int, width: int, height: int) -> str:
-    """Option of ffmpeg's ``scale`` filter for the colour matrix of a video, where it needs one.
+    """Option of ffmpeg's ``scale`` filter for the colour matrix of a video, if it needs one.
 
     An untagged video is BT.709 from 1280 pixels of width or 577 of height on, and BT.601 below, as in mpv.
 

@@ -19,7 +19,7 @@ _8_BITS = 8
 
 
 def deep_pixels(data: bytes, image: Image.Image) -> HdrPixels | None:
-    """The pixels of the current page of an image, not yet turned; None where only 8 bits can be read."""
+    """The pixels of the current page of an image, not yet turned; None if only 8 bits can be read."""
     if image.format == "HEIF":
         return deep_heif(data, image.tell())
     container = _CONTAINERS.get(str(image.format))

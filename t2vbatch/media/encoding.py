@@ -139,7 +139,7 @@ class _Filters:
 def _write(frames: Iterator[VideoFrame], shape: Shape, path: Path, settings: VideoFile, pixels: str) -> None:
     options = {"fflags": "+bitexact"}
     if settings.format == "mp4":
-        # A finer time scale where thousandths of a second cannot express the rate.
+        # A finer time scale if thousandths of a second cannot express the rate.
         options |= {"movflags": "+faststart", "movie_timescale": str(max(1000, shape.rate.numerator))}
     # Name the format: a temporary file's name has no extension.
     with av.open(str(path), "w", format=settings.format, container_options=options) as container:

@@ -62,7 +62,7 @@ class FrameView:
         return width, round(height / pixel_aspect)
 
     def part(self, frame: VideoFrame) -> Crop:
-        """The crop of this frame: none where the stream changed to a size that it does not fit."""
+        """The crop of this frame: none if the stream changed to a size that it does not fit."""
         return self.crop if self.crop.fits(frame.width, frame.height) else WHOLE
 
 
@@ -248,7 +248,7 @@ def _side_data(frame: VideoFrame) -> Any:
 def _with_known_data(frame: VideoFrame) -> VideoFrame:
     """The frame without data of newer kinds, such as EXIF and the views of spatial videos.
 
-    PyAV gives none of a frame's data where it does not know the kind of one.
+    PyAV gives none of a frame's data if it does not know the kind of one of them.
     """
     kinds: Any = Type  # The types of PyAV say that its values are kinds themselves.
     last = max(kind.value for kind in kinds)

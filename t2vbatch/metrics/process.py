@@ -85,7 +85,7 @@ class RunningProgram:
         self._process.wait()
 
     def close(self) -> None:
-        """Close the input, which tells the program to end; end it if it does not."""
+        """Close the input, at which the program ends; kill it if it does not end in time."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             # Closing sends what a program that ended did not read.

@@ -85,7 +85,7 @@ def find_program(name: str) -> ProgramFile:
             names = ", ".join(one.stem for one in sorted(FOLDER.glob("[!_]*.py")))
             raise ValueError(f"one of {names}, or the path of a Python file")
         return read_program(file)
-    file = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's own raises for the name of no user
+    file = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's own method raises for an unknown user
     if file.suffix != ".py" or not file.is_file():
         raise ValueError("the path of a Python file that exists")
     return read_program(file)

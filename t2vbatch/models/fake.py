@@ -70,7 +70,7 @@ class FakeModel:
 
     @classmethod
     def identity(cls, spec: Model) -> Mapping[str, Any]:
-        """Nothing besides NAME and VERSION decides the pixels; ``path`` is where faults are counted."""
+        """Only NAME and VERSION decide the pixels; ``path`` is the folder in which faults are counted."""
         return {}
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:

@@ -83,7 +83,7 @@ def to_host(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _pinned(tensor: torch.Tensor) -> torch.Tensor | None:
-    """Pinned memory for the tensor; None where the system allows no more of it, such as in WSL."""
+    """Pinned memory for the tensor; None if the system allows no more of it, such as in WSL."""
     try:
         return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     except RuntimeError:

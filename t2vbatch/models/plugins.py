@@ -155,7 +155,7 @@ def _identity(plugin: Any, spec: Model) -> Mapping[str, Any]:
 
 
 def _code(plugin: Any) -> dict[str, Any]:
-    """What the class computes: its own name and version, or else where it is and what its source holds."""
+    """What the class computes: its own name and version, or else its path and the digest of its source."""
     # Not inherited: a subclass computes something else.
     own = vars(plugin)
     name = own.get("NAME") or class_path(plugin)

@@ -51,7 +51,7 @@ class VideoModel(Protocol):
 
 @dataclass(frozen=True)
 class FrameRule:
-    """The frame counts that a model can make: ``every * k + plus``, for k from 0 (from 1 where plus is 0)."""
+    """The frame counts that a model can make: ``every * k + plus``, for k from 0 (from 1 if plus is 0)."""
 
     every: int = 1
     plus: int = 0

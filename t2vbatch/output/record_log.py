@@ -193,7 +193,7 @@ class RecordLog:
             self._folded.append(rows)
 
     def compact(self) -> pa.Table:
-        """Fold everything, write one base where that is worth its size, and return every record."""
+        """Fold everything, write one base if that is worth its size, and return every record."""
         listing = self._list()
         if listing.is_one_base:
             return self.read()

@@ -303,7 +303,7 @@ def _fits(value: Any, kind: type) -> bool:
 
 
 def rows_where(table: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
-    """The rows for which the mask is true; where that is all of them, the table itself and no copy."""
+    """The rows for which the mask is true; the table itself, without a copy, if these are all rows."""
     return table if pc.all(mask, skip_nulls=False).as_py() else table.filter(mask)
 
 

@@ -133,7 +133,7 @@ class Store:
 
     @contextlib.contextmanager
     def video(self, name: str) -> Iterator[Path]:
-        """A published video, a file or a folder of frames, as a local path; a copy where the storage is
+        """A published video, a file or a folder of frames, as a local path; a copy if the storage is
         remote.
 
         Raises:
@@ -263,7 +263,7 @@ class Store:
         self.folder.write(name, sink.getvalue())
 
     def read_table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read a Parquet file. Raises FileNotFoundError, and StoreError where it is damaged."""
+        """Read a Parquet file. Raises FileNotFoundError, and StoreError if it is damaged."""
         try:
             return read_checked_parquet(self.folder.read(name), columns, columns or _REQUIRED.get(name, ()))
         except DamagedFileError as error:
@@ -275,7 +275,7 @@ class Store:
         self.folder.write(name, (text + "\n").encode())
 
     def read_json(self, name: str) -> Any:
-        """Read a JSON file. Raises FileNotFoundError, and StoreError where it is damaged."""
+        """Read a JSON file. Raises FileNotFoundError, and StoreError if it is damaged."""
         try:
             return json.loads(self.folder.read(name))
         except ValueError as error:

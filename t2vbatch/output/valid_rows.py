@@ -1,4 +1,4 @@
-"""Which row counts where several files of the record log have one sample; see ``record_log``.  [pure]"""
+"""Which row counts if several files of the record log have one sample; see ``record_log``.  [pure]"""
 
 from collections.abc import Sequence
 

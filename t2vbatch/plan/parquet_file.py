@@ -18,7 +18,7 @@ def read_checked_parquet(
     error.
 
     Args:
-        columns: those to read, where the file has them; None for all.
+        columns: those to read, if the file has them; None for all.
         required: columns that the file must have.
 
     Raises:

@@ -138,7 +138,7 @@ class Plan:
     def has_equal_samples(self) -> bool:
         """Whether two samples have one identity, such as those of two models that differ in their names."""
         ids = self.table["sample_id"]
-        # The first digits tell a million identities apart, and a table of them takes less memory.
+        # A million identities differ in their first digits, and a table of these takes less memory.
         if pc.count_distinct(pc.utf8_slice_codeunits(ids, 0, 16)).as_py() == len(ids):
             return False
         return bool(pc.count_distinct(ids).as_py() < len(ids))

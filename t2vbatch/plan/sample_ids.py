@@ -107,7 +107,7 @@ def _framed(texts: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _joined(*parts: pa.ChunkedArray | str) -> pa.ChunkedArray:
-    """The parts of each line one after another; null where one of them is."""
+    """The parts of each line one after another; null if one of them is null."""
     typed = [pa.scalar(part, pa.large_string()) if isinstance(part, str) else part for part in parts]
     return pc.binary_join_element_wise(*typed, pa.scalar("", pa.large_string()))
 

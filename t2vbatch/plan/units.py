@@ -24,7 +24,7 @@ class Units(Sequence[Unit]):
         call = table["call"].combine_chunks().indices.to_numpy()
         order = np.lexsort((positions, call, -cost))
         self._positions, self._costs = positions[order], cost[order]
-        # A unit ends where its batch is full, or where the call changes: one call has one set of arguments.
+        # A unit ends when its batch is full or the call changes: one call has one set of arguments.
         call = call[order]
         changes = np.flatnonzero(np.diff(call, prepend=call[:1] - 1))
         ends = np.append(changes[1:], len(call))

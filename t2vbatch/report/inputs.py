@@ -34,7 +34,7 @@ Inputs = Callable[[str], Sequence[InputImage]]
 
 
 def write_inputs(folder: Folder, row_ids: Iterable[str], inputs: Inputs) -> dict[str, list[list[str]]]:
-    """Write a small copy of each input image into ``report/inputs/``, and delete those of no row.
+    """Write a small copy of each input image into ``report/inputs/``, and delete copies that no row names.
 
     A copy that exists is not written again. Files that are not images, and files that cannot be read on this
     machine, have none.

@@ -42,7 +42,7 @@ class SameError:
 def _pattern(failure: Failure) -> tuple[str, str]:
     """The first line of the error without what differs between samples.
 
-    Unlike in ``error_kind`` all numbers are left out: where every sample of a model fails, the cause is the
+    Unlike in ``error_kind`` all numbers are left out: if every sample of a model fails, the cause is the
     same although sizes differ by row.
     """
     first = failure.error.partition("\n")[0]

@@ -64,7 +64,7 @@ class Failures:
             # The errors of a faulty worker are not charged, and show nothing about a sample.
             counts = len(attempt.positions) == 1 and not worker.faulty
             repeated = counts and self._charges.repeats(attempt.positions[0], event.failure)
-            # A worker that never succeeded may be at fault itself, where others succeed.
+            # A worker that never succeeded may be at fault itself if others succeed.
             trusted = worker.proven or not self._has_others(worker)
             self._charge(attempt, event.failure, worker, event.key, permanent=repeated and trusted)
         else:
@@ -122,7 +122,7 @@ class Failures:
         self._actions.append(m.Quarantine(position, charges, failure))
 
     def _is_faulty(self, worker: WorkerState) -> bool:
-        """Whether to replace a worker on which every unit fails, where others succeed or may succeed."""
+        """Whether to replace a worker on which every unit fails, if others succeed or may succeed."""
         worker.faulty = (
             self._has_others(worker)
             and not self._is_last_sample(worker)
@@ -180,7 +180,7 @@ class Failures:
             model.same_error.add(failure, attempt.positions[0], worker.number)
 
     def _end_if_all_fail(self) -> None:
-        """Stop the run where every sample of a model fails with one error, on every worker that it has."""
+        """Stop the run if every sample of a model fails with one error, on every worker that it has."""
         for name, model in self._models.items():
             if model.succeeded or len(model.same_error.positions) < self._limits.same_errors:
                 continue

@@ -116,7 +116,7 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Fatal:
-    """An error where no retry can help: the job stops."""
+    """An error that no retry can mend: the job stops."""
 
     error: T2VBatchError
 

@@ -121,6 +121,6 @@ class WorkerPool:
 
 
 def _share(waiting: int, pool: list[WorkerState]) -> float:
-    """Waiting attempts per worker if one more started; 0 where the starting workers are enough."""
+    """Waiting attempts per worker if one more started; 0 if the starting workers are enough."""
     starting = sum(not worker.ready for worker in pool)
     return waiting / (len(pool) + 1) if waiting > starting else 0.0

@@ -197,7 +197,7 @@ class Scheduler(Failures):
                 self._actions.append(m.Stop(worker.number))
 
     def _give_units(self, worker: WorkerState) -> None:
-        """Give a worker its next unit, or its next units where they are short."""
+        """Give a worker its next unit, or its next units if they are short."""
         model = self._models[worker.model]
         room = worker.room(self._limits, 1 if model.one_by_one else self._limits.together)
         if room > 1:

@@ -13,7 +13,7 @@ WAITING = 1
 only hold more frames in memory, and be lost with the process."""
 
 LOADS_PER_HANG = 5
-"""A load that runs into its deadline costs an hour where a failed start costs seconds, so it counts as
+"""A load that runs into its deadline costs an hour, while a failed start costs seconds, so it counts as
 five."""
 
 

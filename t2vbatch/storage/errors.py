@@ -11,7 +11,7 @@ from obstore.exceptions import BaseError, NotFoundError
 from t2vbatch.errors import StoreError
 
 NO_ANSWER = ("HTTP error", "timed out", "error sending request", "status code: 5")
-"""What an error of obstore contains where an object store does not answer, or answers that it cannot now."""
+"""What an error of obstore contains if an object store does not answer, or answers that it cannot now."""
 
 
 @contextlib.contextmanager

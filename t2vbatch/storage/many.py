@@ -15,7 +15,7 @@ _FIRST_PART, _PART = 8, 256
 """Files of a mounted filesystem that are taken before the time of one is looked at: at first, and later."""
 _SLOW_S = 0.0005
 """A filesystem that takes longer for most files has threads wait side by side. On a faster one, threads take
-twice the CPU time of a loop: each call of the system hands Python's lock to another thread."""
+twice the CPU time of a loop: each system call passes Python's lock to another thread."""
 _AT_ONCE = 4096
 
 T = TypeVar("T")

@@ -30,7 +30,7 @@ _PATIENCE_S = 60.0
 _RETRIES: "RetryConfig" = {"max_retries": 100, "retry_timeout": timedelta(seconds=_PATIENCE_S)}
 _LONGEST_PAUSE_S = 5.0
 _CONNECTION_BROKE = "HTTP error: "
-"""What obstore's message contains where a request got no answer, rather than one with an error status."""
+"""What obstore's message contains if a request got no answer, rather than one with an error status."""
 
 _PART_BYTES = 1 << 20
 

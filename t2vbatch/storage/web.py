@@ -153,7 +153,7 @@ def _body(
         if size > max_bytes:
             raise StoreError(f"cannot read {url}: it is longer than {max_bytes:,} bytes")
         deadline.check()
-    if response.length:  # read1 ends in silence where a connection breaks
+    if response.length:  # read1 raises nothing if a connection breaks
         raise StoreError(f"cannot read {url}: it ended {response.length:,} bytes early")
 
 

@@ -48,7 +48,7 @@ def check_writable(where: str, folder: Path, kind: type[UsageError] = UsageError
 
 
 def _exists(path: Path) -> bool:
-    """Whether there is anything at this path, also a broken link. Raises OSError where that is unknown."""
+    """Whether there is anything at this path, also a broken link. Raises OSError if that is unknown."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):

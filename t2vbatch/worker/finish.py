@@ -221,7 +221,7 @@ class Finisher:
         )
 
     def _write_poster(self, record: Record, video: Video) -> None:
-        # Here, where the frames are in memory: a report would decode every video again. A draft is resumed
+        # Now, while the frames are in memory: a report would decode every video again. A draft is resumed
         # through this method too, because a power cut may have destroyed its poster.
         with stage("commit"):
             name = poster_name(str(record.frames_sha256))
@@ -273,7 +273,7 @@ def _check_frames(video: Video, read_back: Video, settings: VideoFile) -> Video:
 
 
 def _with_sound(record: Record, video: Video, path: Path, settings: VideoFile) -> Record:
-    """The record with the sound that a decoder reads from the file, where a sound was written."""
+    """The record with the sound that a decoder reads from the file, if a sound was written."""
     if video.audio is None or not holds_audio(settings):
         return record
     decoded = decode_audio(path, video.duration_s)

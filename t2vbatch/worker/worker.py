@@ -87,7 +87,7 @@ class Worker:
         return sum(output.held_bytes for output in results if isinstance(output, ModelOutput))
 
     def encode_ahead(self, units: Iterable[Sequence[Sample]]) -> None:
-        """Encode the prompts of these units, where the model can do so before it generates."""
+        """Encode the prompts of these units, if the model can do so before it generates."""
         encode = getattr(self._model, "encode_ahead", None)
         if encode is not None:
             encode(requests for unit in units if (requests := self._readable(unit)))

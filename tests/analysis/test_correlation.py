@@ -68,7 +68,7 @@ def test_without_a_correlation_there_is_a_reason(one: Any, two: Any, reason: str
 
 
 def test_a_perfect_correlation_has_no_interval() -> None:
-    """Equal ranks have the correlation 1, without an interval of no width."""
+    """Equal ranks have the correlation 1, without an interval."""
     value = only(m=results("m", range(6), range(6))).value
     assert value is not None
     assert (value.mean, value.low, value.high) == (1, None, None)

@@ -35,7 +35,7 @@ def test_equal_failures_are_one_group() -> None:
 
 
 def test_samples_outside_the_plan_do_not_count() -> None:
-    """A superseded record is of no interest to the present job."""
+    """The failures of a job leave out superseded records."""
     planned, records = _tables({"row_id": "a", "model": "m", "status": "failed", "error_type": "RowError"})
     assert failure_groups(planned.slice(1), records) == []
 

@@ -53,7 +53,7 @@ def test_a_full_disk_below_the_messages_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["metrics"], ["metrics", "--json"], ["models", "--help"]])
 def test_a_reader_that_leaves_is_no_failure(arguments: list[str]) -> None:
-    """A command whose stdout nobody reads any more, as after ``| head``, exits as it does with a reader."""
+    """A command whose stdout has no reader any more, as after ``| head``, exits as it does with a reader."""
     process = subprocess.Popen([*_MAIN, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()

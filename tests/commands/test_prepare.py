@@ -141,7 +141,7 @@ def test_no_run_replaces_files_that_no_run_wrote(tmp_path: Path, name: str) -> N
 
 
 def test_a_home_that_nobody_has_is_a_name(tmp_path: Path) -> None:
-    """A path that begins with ~ and the name of no user is a folder of that name."""
+    """A path that begins with ~ and an unknown user is a folder of that name."""
     (tmp_path / "job.yaml").write_text(_JOB.replace("output: out", "output: ~no-such-user"))
     assert load_job(tmp_path / "job.yaml").output == str(tmp_path / "~no-such-user")
 

@@ -30,7 +30,7 @@ WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "dog", "barks", "rai
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CLAP with random weights that hears one second at 8 kHz."""
+    """A CLAP with random weights that takes one second of sound at 8 kHz."""
     folder = tmp_path_factory.mktemp("clap")
     audio = ClapAudioConfig(
         spec_size=64,

@@ -104,7 +104,7 @@ def test_chosen_samples_are_shown_in_their_order(page: Page, shown: t2vbatch.Res
     cell = _opened(page, shown.show(asked)._repr_html_(), tmp_path)
     expect(cell.locator("figure").first).to_contain_text("RowError")
     expect(cell.locator("figure").nth(1)).to_contain_text("a green square slides")
-    with pytest.raises(UsageError, match="'other', an id of no sample"):
+    with pytest.raises(UsageError, match="'other', which no sample has as its id"):
         shown.show(["other"])
 
 

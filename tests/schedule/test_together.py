@@ -85,7 +85,7 @@ def test_after_a_failure_units_are_given_one_by_one() -> None:
 
 
 def test_a_death_charges_no_unit_given_together() -> None:
-    """Any of them may have ended the process. They are tried again one by one, and the next death tells."""
+    """Any of them may have ended the process, so they are tried again one by one until one ends it alone."""
     harness = _short(20)
     given = _keys(harness)
     assert len(given) == 8

@@ -79,7 +79,7 @@ def test_an_image_in_a_bucket_without_an_answer(s3: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(media, "_OUTAGES", Outages(clock))
     image = Media("image", f"{s3}/outage/a.png")
     with socket.socket() as closed, monkeypatch.context() as away:
-        closed.bind(("127.0.0.1", 0))  # Nobody listens.
+        closed.bind(("127.0.0.1", 0))  # No server listens here.
         away.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
         away.setattr(object_folder, "_RETRIES", {"max_retries": 1, "retry_timeout": timedelta(seconds=1)})
         for _ in range(2):

@@ -70,7 +70,7 @@ def _unknown(where: str, argument: str, facts: ModelFacts) -> ModelError:
 
 
 def frame_count(call: Mapping[str, Any], facts: ModelFacts) -> int | None:
-    """The number of frames that ``call`` asks for, where it asks for one."""
+    """The number of frames that ``call`` asks for; None if it asks for none."""
     value = call.get(facts.frames_argument) if facts.frames_argument else None
     return value if isinstance(value, int) else None
 

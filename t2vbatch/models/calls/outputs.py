@@ -96,7 +96,7 @@ def as_array(array: Any) -> npt.NDArray[Any]:
 
 
 def _is_stacked(video: Any) -> bool:
-    """Whether a video is one float tensor, which is converted where it is."""
+    """Whether a video is one float tensor, which is converted on its device."""
     return isinstance(video, torch.Tensor) and video.is_floating_point() and video.ndim == 4
 
 

@@ -46,7 +46,7 @@ SPEED: Mapping[str, Setting] = {
 }
 
 OFFLOADS = frozenset({"model_cpu_offload", "sequential_cpu_offload", "group_offload"})
-"""Settings that decide where all weights are; a model takes at most one."""
+"""Settings that decide on which device all weights are; a model takes at most one."""
 
 
 def options_of(value: Any) -> dict[str, Any]:

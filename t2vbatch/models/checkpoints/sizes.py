@@ -123,7 +123,7 @@ def _loras(spec: Model, planned: Sequence[Mapping[str, Any]]) -> Iterator[PartSi
 
 
 def _ip_adapter(spec: Model, planned: Mapping[str, Any] | None) -> Iterator[PartSize]:
-    """The adapter, and its image encoder where the model has none of its own."""
+    """The adapter, and its image encoder if the model has none of its own."""
     if planned is None:
         return
     found = find_adapter("ip_adapter", spec, planned["weights"].get("commit"))

@@ -104,7 +104,7 @@ def _follow(solid: NDArray[np.bool_], found: NDArray[np.bool_]) -> _Track:
 
 
 def _shape(solid: NDArray[np.bool_], track: _Track) -> tuple[str | None, float]:
-    """The outline of equal area and centre with the best overlap where the shape is large; the overlap."""
+    """The outline of equal area and centre with the best overlap if the shape is large; the overlap."""
     size = solid.shape[1]
     large = np.nonzero(track.area >= 0.5 * track.area.max())[0]
     overlaps = dict.fromkeys(SHAPES, 0.0)

@@ -138,7 +138,7 @@ def _optimizers(module: nn.Module, recipe: Recipe) -> list[torch.optim.Optimizer
 
 @contextmanager
 def _precision(device: torch.device) -> Iterator[None]:
-    """bfloat16 where its products are faster (GPUs and some CPUs), and plain attention on CPUs.
+    """bfloat16 if its products are faster (GPUs and some CPUs), and plain attention on CPUs.
 
     On CPUs, the backward pass of fused attention takes longer than the rest of a small network.
     """

@@ -94,7 +94,9 @@ class Results:
         found = pc.index_in(pa.array(wanted, pa.string()), self.table["sample_id"].combine_chunks())
         if found.null_count:
             missing = next(name for name, at in zip(wanted, found.to_pylist(), strict=True) if at is None)
-            raise UsageError("show", f"{missing!r}, an id of no sample", "values of the column sample_id")
+            raise UsageError(
+                "show", f"{missing!r}, which no sample has as its id", "values of the column sample_id"
+            )
         return Gallery(self._store, self.table.take(found))
 
     def __repr__(self) -> str:
