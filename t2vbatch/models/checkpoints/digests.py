@@ -1,8 +1,9 @@
 """Content digests of files, cached, so that a plan does not read 20 GB of weights again.
 
-A cached digest is valid while path, size, modification time and inode are unchanged. The cache is one JSON
-file in the user's cache folder. If the file is lost, or two processes write it at once, digests are computed
-again.
+A cached digest is valid while path, size, inode and the times of the last change are unchanged: that of the
+content, which programs that unpack or copy files set, and that of the inode, which nothing sets. The cache
+is one JSON file in the user's cache folder. If the file is lost, or two processes write it at once, digests
+are computed again.
 """
 
 import contextlib
@@ -34,10 +35,10 @@ def file_digest(path: Path) -> str:
     status = real.stat()
     if status.st_size < _SMALLEST_CACHED_BYTES:
         return _read(real)
-    stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
+    stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
     known = _load().get(str(real))
-    if isinstance(known, list) and known[:3] == stamp:
-        return str(known[3])
+    if isinstance(known, list) and known[:-1] == stamp:
+        return str(known[-1])
     found = _read(real)
     if time.time() - status.st_mtime > _SETTLED_S:
         _store(str(real), [*stamp, found])

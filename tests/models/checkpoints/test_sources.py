@@ -145,6 +145,20 @@ def test_digests_of_large_files_are_remembered(tmp_path: Path, monkeypatch: pyte
     assert len(reads) == 4
 
 
+def test_weights_that_change_under_the_same_time_get_another_digest(tmp_path: Path) -> None:
+    """Other bytes in the same file, of the same size and with the same time, are not taken for the old."""
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"a" * (1 << 21))
+    os.utime(path, (0, 0))
+    first, before = digests.file_digest(path), path.stat().st_ctime_ns
+    path.write_bytes(b"b" * (1 << 21))
+    # The filesystem's clock may have ticks of several milliseconds.
+    while path.stat().st_ctime_ns == before:
+        os.utime(path, (0, 0))
+    os.utime(path, (0, 0))
+    assert digests.file_digest(path) != first
+
+
 def test_a_broken_memory_of_digests_costs_time_only(tmp_path: Path) -> None:
     """A broken cache file is ignored."""
     memory = tmp_path / "cache" / "t2vbatch" / "digests.json"
