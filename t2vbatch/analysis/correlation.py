@@ -21,7 +21,7 @@ from t2vbatch.output.records import score_columns
 FloatArray = npt.NDArray[np.float64]
 
 LEAST = 5
-"""Prompts that a correlation needs: with fewer, its interval says nothing."""
+"""Prompts that a correlation needs: with fewer, its interval is too wide to be of use."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ FloatArray = npt.NDArray[np.float64]
 Better = Literal["higher", "lower"] | None
 
 UNKNOWN = Column(None)
-"""A score of which nothing is known."""
+"""A score whose direction and range are unknown."""
 
 ROUNDING = 1e-9
 """Relative difference up to which two scores are equal. Sums of the same 64-bit numbers in another order

@@ -46,7 +46,7 @@ class WinRate:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How often a score prefers the video that people prefer, over votes that are no tie of either."""
+    """How often a score prefers the video that people prefer, over the votes in which neither is a tie."""
 
     score: str
     better: Better

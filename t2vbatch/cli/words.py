@@ -37,7 +37,7 @@ def printable(text: str) -> str:
 def hanging(head: str, text: str, width: int) -> str:
     """The head and the text beside it, broken at spaces; further lines begin below the text.
 
-    Where that leaves too little room, the text begins below the head.
+    If that leaves too little room, the text begins below the head.
     """
     if width - len(head) < _LEAST_COLUMNS and len(head) + len(text) > width:
         return "\n".join([head.rstrip(), *_broken(text, width, "  ", "  ")])

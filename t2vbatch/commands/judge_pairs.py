@@ -83,6 +83,6 @@ def _side(model: str, row: Mapping[str, Any]) -> Side:
 
 
 def decision(pair: VideoPair) -> dict[str, Any]:
-    """The vote on a pair of which one video failed or is degenerate: the other one wins."""
+    """The vote on a pair with one failed or degenerate video: the other video wins."""
     bad = pair.left if pair.left.problem else pair.right
     return {"p_left": 0.0 if bad is pair.left else 1.0, "reason": f"{bad.model}: {bad.problem}"}

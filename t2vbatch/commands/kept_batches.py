@@ -16,7 +16,7 @@ _NO_MATTER = {"batch", "fps", "frames", "fit", "background", "retry_degenerate",
 
 
 def with_kept_batches(job: Job, before: Job | None) -> Job:
-    """The job with the numbers of the output's last run, for models of which no other key was edited."""
+    """The job with the batch sizes of the output's last run, for models without another edited key."""
     kept = {
         name: known.batch
         for name, model in job.models.items()
@@ -26,7 +26,7 @@ def with_kept_batches(job: Job, before: Job | None) -> Job:
 
 
 def with_forced_batches(job: Job, facts: Mapping[str, ModelFacts], plan: Plan) -> Job:
-    """The job with 1 for models of which one call makes one video: by their pipeline, or because of media."""
+    """The job with batch size 1 for models whose calls make one video, by pipeline or because of media."""
     forced = {
         name: 1
         for name, model in job.models.items()

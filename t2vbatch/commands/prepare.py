@@ -1,7 +1,7 @@
 """Checks everything that can be checked before a run starts, and plans the job.
 
 One message reports all problems, not only the first. No weights are loaded, and torch is not even imported
-where no model folder exists.
+if no model folder exists.
 """
 
 import contextlib
@@ -179,7 +179,7 @@ def _check_output(uri: str) -> None:
     if found := foreign_files(folder):
         raise JobError(
             "output",
-            f"{uri}, where no run wrote {', '.join(found)}",
+            f"{uri}, which contains files that no run wrote: {', '.join(found)}",
             "a new folder, or the output of an earlier run",
             "name another folder; a run would replace these files",
         )

@@ -193,7 +193,7 @@ def _start(job: Job, options: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _processes_end_on_error() -> Iterator[None]:
-    """Where the block raises, end the processes that it started.
+    """If the block raises, end the processes that it started.
 
     Ray ends a half-started node when Python exits, but the command exits without that: see ``cli.command``.
     """

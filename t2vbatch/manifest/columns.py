@@ -36,7 +36,7 @@ CANONICAL = ("id", "prompt", "negative_prompt", *MEDIA, "seed", "model", "sample
 """Columns with a meaning of their own. Every other column is a call argument or an extra column."""
 
 CONTENT = ("prompt", "image", "video")
-"""The columns of which a row needs one."""
+"""A row needs a value in at least one of these columns."""
 
 ALIASES = {
     "text": "prompt",

@@ -40,7 +40,7 @@ def to_srgb(
     """The current frame of an image as mode RGB, not yet turned by its EXIF orientation.
 
     Args:
-        deep: reads the same frame at its own depth, of which Pillow gives 8 bits; only called for HDR.
+        deep: reads the same frame at its full depth, while Pillow gives 8 bits; only called for HDR.
 
     Raises:
         ValueError: values outside their range, or colours that are not supported.

@@ -49,7 +49,7 @@ def _ends(file: Path | bytes) -> tuple[bytes, bytes, int]:
 
 
 def _matroska_end(head: bytes) -> int | None:
-    """Where the segment ends, in bytes from the start; None when the file does not say so."""
+    """Where the segment ends, in bytes from the start; None if the file does not state it."""
     found = _varint(head, len(_EBML))
     if found is None:
         return None

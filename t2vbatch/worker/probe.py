@@ -31,7 +31,7 @@ STEPS = 4
 """Denoising steps of a measured call, at most: enough to compare batches, and a tenth of the usual number."""
 
 CALLS = 2
-"""Calls of each size, of which the faster one counts: the first one may compile or choose kernels."""
+"""Calls of each size. The faster one counts, because the first one may compile or choose kernels."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """One loaded model: generates the videos of a unit, and passes them to ``finish`` in the same process.
 
-Knows nothing of the engine that calls it. ``generate`` and ``finish`` may run at the same time in two
-threads, for two units; frames pass from one to the other inside this process and never leave it.
+This module does not know the engine that calls it. ``generate`` and ``finish`` may run at the same time in
+two threads, for two units; frames pass from one to the other inside this process and never leave it.
 """
 
 import resource

@@ -301,7 +301,7 @@ def test_scores_of_change_name_the_frame_rates() -> None:
 
 
 def test_equal_differences_detect_and_plan_nothing() -> None:
-    """Where every prompt has one difference, its spread is unknown and not 0."""
+    """If every prompt has one difference, its spread is unknown and not 0."""
     models = models_by_name(
         {"out": table(rows_of("a", {(row, 0): 5.0 for row in range(12)}),
                       rows_of("b", {(row, 0): 4.0 for row in range(12)}))}

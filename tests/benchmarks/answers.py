@@ -36,7 +36,7 @@ class Command:
         goal_s: seconds that it may take, on an idle machine with 2 cores.
         before_cpu_s: warm CPU seconds when every command imported torch, diffusers and scipy; None: unknown.
         exit_code: the exit code of a command that did what the row says.
-        note: what the row shows, where the command alone does not say it.
+        note: what the row shows, if the command alone does not say it.
     """
 
     line: str

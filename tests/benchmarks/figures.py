@@ -18,7 +18,7 @@ class Figure:
     Attributes:
         work: what was measured.
         value: the figure.
-        goal: the largest value that reaches the goal; None where there is none.
+        goal: the largest value that reaches the goal; None if the figure has no goal.
         unit: of both, such as ``ms/sample``.
         details: other figures of the same run, for the JSON file.
         larger: whether larger is better; the goal is then the smallest value that reaches it.

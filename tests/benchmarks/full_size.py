@@ -147,7 +147,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 
 
 def save(name: str, folder: Path, is_tiny: bool, device: str) -> Path:
-    """Write the checkpoint, in bfloat16 where it is not tiny; returns its folder."""
+    """Write the checkpoint, in bfloat16 unless it is tiny; returns its folder."""
     architecture = ARCHITECTURES[name]
     if is_tiny:
         return tiny.save(architecture.pipeline, folder)

@@ -46,7 +46,7 @@ class Case:
         videos: how many it makes; the first one is the warm-up.
         call: changes of the model's call.
         section: other keys of the model.
-        tiny_section: the same for ``--tiny``, where a CPU cannot run ``section``.
+        tiny_section: the same for ``--tiny``, if a CPU cannot run ``section``.
         base: the name of the case whose seconds per video it is compared with.
     """
 

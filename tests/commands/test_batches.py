@@ -133,7 +133,7 @@ def test_a_process_that_dies_keeps_the_smaller_numbers(tmp_path: Path) -> None:
 
 
 def test_a_failing_measurement_gives_one(tmp_path: Path) -> None:
-    """Where even one sample fails, the run uses 1 and records the failures."""
+    """If even one sample fails, the run uses 1 and records the failures."""
     result = _run(prepare(_job(tmp_path, limit=1)))
     assert result.summary.counts.failed == 5
     assert _number(tmp_path) == 1

@@ -134,7 +134,7 @@ def test_no_run_replaces_files_that_no_run_wrote(tmp_path: Path, name: str) -> N
     (tmp_path / "mine" / name).write_text(_JOB)
     (tmp_path / "job.yaml").write_text(_JOB)
     sets = ["metrics=[]", "models={fake: {path: x, pipeline: 't2vbatch.models.fake:FakeModel'}}"]
-    with pytest.raises(JobError, match=f"no run wrote {name}"):
+    with pytest.raises(JobError, match=f"no run wrote: {name}"):
         prepare(load_job(tmp_path / "job.yaml", [*sets, f"output={tmp_path}/mine"]))
     (tmp_path / "mine" / "lease.json").write_text("{}")
     prepare(load_job(tmp_path / "job.yaml", [*sets, f"output={tmp_path}/mine"]))
@@ -162,7 +162,7 @@ def test_an_output_that_is_no_place(tmp_path: Path, output: str) -> None:
 )
 @pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", "1e-300", "-1"])
 def test_numbers_without_a_meaning_are_refused(folder: Path, key: str, value: str) -> None:
-    """Infinity, NaN and negative numbers are no limits; a rate has a least value."""
+    """Infinity, NaN and negative numbers are refused as limits; a rate has a least value."""
     sets = ["models={fake: {path: x, pipeline: 't2vbatch.models.fake:FakeModel'}}", f"{key}={value}"]
     if value == "1e-300" and not key.endswith("fps"):
         assert load_job(folder / "job.yaml", sets)

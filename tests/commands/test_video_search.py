@@ -74,7 +74,7 @@ def test_missing_videos_follow_the_other_samples(
 
 
 def test_a_run_without_pending_samples_generates_missing_videos(tmp_path: Path, s3: str) -> None:
-    """Where nothing else is pending, the missing video alone is generated."""
+    """If nothing else is pending, the missing video alone is generated."""
     store = open_store(f"{s3}/nothing-else")
     job = _job(tmp_path, store.uri, rows=3)
     run_job(prepare(load_job(job)), engine_for)

@@ -170,7 +170,7 @@ def test_killed_from_outside(tmp_path: Path) -> None:
 
 
 def test_refusal_stops_with_its_own_error(tmp_path: Path) -> None:
-    """An error where no retry can help is raised as the actor raised it."""
+    """An error that no retry can mend is raised as the actor raised it."""
     with pytest.raises(ModelError, match="this refusal was requested") as caught:
         run(RayEngine(), tmp_path, ["ok"], load="refuse", count=2)
     assert caught.value.where == "models.fake.path"

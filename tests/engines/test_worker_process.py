@@ -181,7 +181,7 @@ def test_units_after_a_failed_node_are_returned(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_full_scratch_disk_is_the_nodes_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no temporary file can be written, neither a row's error nor a failed encoding is the row's."""
+    """If no temporary file can be written, neither a row's error nor a failed encoding is the row's."""
     process = _process(RowError("x"))
     assert isinstance(process.finish(7), m.Finished)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))

@@ -268,7 +268,7 @@ def full_scratch_on_one_node(job: JobUnderTest, number: int) -> None:
 
 
 def full_scratch_everywhere(job: JobUnderTest, number: int) -> None:
-    """Where the only node can write no temporary file, the run stops with the reason."""
+    """If the only node can write no temporary file, the run stops with the reason."""
     at("scratch full", 3, (1,))(job, number)
     assert "temporary files cannot be written" in job.log()
 

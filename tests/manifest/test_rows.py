@@ -60,7 +60,7 @@ def test_image_aliases(tmp_path: Path, alias: str) -> None:
 
 
 def test_canonical_name_wins(tmp_path: Path) -> None:
-    """Where the column itself is there too, its alias stays an extra column, and a note says so."""
+    """If the manifest has the column itself too, its alias stays an extra column, and a note says so."""
     manifest = read(tmp_path, {"prompt": "a", "text": "b", "caption": "c"})
     assert manifest.row(0).prompt == "a"
     assert manifest.row(0).columns == {"text": "b", "caption": "c"}
@@ -98,7 +98,7 @@ def test_wrong_seeds(tmp_path: Path, seed: Any) -> None:
 
 
 def test_seeds_of_csv(tmp_path: Path) -> None:
-    """In CSV, where all is text, numbers are recognised and words are refused."""
+    """In CSV, numbers are recognised in text and words are refused."""
     (tmp_path / "m.csv").write_text("prompt,seed\na,3.0\nb,9007199254740993\nc,x\nd,1e999\n")
     found = check_manifest(str(tmp_path / "m.csv"))
     assert [(item.row, item.found) for item in found] == [(3, "'x'"), (4, "'1e999'")]

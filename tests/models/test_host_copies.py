@@ -97,7 +97,7 @@ def test_a_plug_in_gets_complete_copies(log: list[str]) -> None:
 
 
 def test_without_pinned_memory_a_copy_is_complete(monkeypatch: pytest.MonkeyPatch, log: list[str]) -> None:
-    """Where the system gives no pinned memory, frames are copied to other memory at once."""
+    """If the system gives no pinned memory, frames are copied to other memory at once."""
 
     def refuse(shape: object, dtype: object, pin_memory: bool) -> object:
         raise RuntimeError("CUDA error: out of memory")

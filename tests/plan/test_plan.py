@@ -18,7 +18,7 @@ from t2vbatch.manifest import read_manifest
 from t2vbatch.models.protocol import FrameRule, ModelFacts
 from t2vbatch.output.records import RECORDS
 from t2vbatch.plan import PLAN, Plan, derive_seed, make_plan, safe_name
-from t2vbatch.plan.units import distinct_units, pending
+from t2vbatch.plan.units import Selection, distinct_units, pending
 
 _FACTS = ModelFacts(
     identity={"weights": "abc", "pipeline": "Some"},
@@ -227,6 +227,20 @@ def test_what_has_a_record_is_not_pending(tmp_path: Path) -> None:
     units = pending(plan, _records(_ids(plan)[1:4]), _job())
     assert [unit.positions for unit in units["a"]] == [(0,), (4,)]
     assert pending(plan, _records(_ids(plan)), _job()) == {}
+
+
+def test_a_selection_takes_the_first_pending_samples(tmp_path: Path) -> None:
+    """A limit counts pending samples only, in the order of the plan, and after the choice of rows."""
+    plan = _plan(tmp_path, [{"id": name, "prompt": name} for name in "abcde"])
+    records = _records(_ids(plan)[:1])
+
+    def chosen(selection: Selection) -> list[int]:
+        return [n for unit in pending(plan, records, _job(), selection)["a"] for n in unit.positions]
+
+    assert chosen(Selection(limit=2)) == [1, 2]
+    assert chosen(Selection(rows=frozenset("ade"))) == [3, 4]
+    assert chosen(Selection(limit=1, rows=frozenset("ade"))) == [3]
+    assert pending(plan, records, _job(), Selection(limit=0)) == {}
 
 
 def test_units_are_full_of_equal_calls_longest_first(tmp_path: Path) -> None:

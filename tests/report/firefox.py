@@ -130,7 +130,7 @@ def _connected(port: int, process: "subprocess.Popen[bytes]") -> socket.socket:
 
 
 def firefox_or_skip(folder: Path) -> Iterator[Firefox]:
-    """A window of Firefox for a fixture. Where Firefox is missing the test is skipped; in CI it fails."""
+    """A window of Firefox for a fixture. Without Firefox the test is skipped; in CI it fails."""
     try:
         with firefox(folder) as opened:
             yield opened

@@ -150,7 +150,7 @@ def test_a_failure_has_its_reason_and_traceback(report: Page) -> None:
 
 
 def test_a_missing_video_file_is_reported(browser: Browser, tmp_path: Path, output: Path) -> None:
-    """Where the page was copied without its videos, each video says so above its poster."""
+    """If the page was copied without its videos, each video says so above its poster."""
     page = browser.new_page()  # the browser logs an error for each missing file
     report = output.parent
     copy = tmp_path / "report"

@@ -44,7 +44,7 @@ def test_an_error_of_the_call_that_changes_is_tried_three_times() -> None:
 
 
 def test_a_worker_that_never_succeeded_proves_nothing() -> None:
-    """Two equal errors on a new worker may be the worker's, where another one succeeds."""
+    """Two equal errors on a new worker may be the worker's fault if another one succeeds."""
     harness = Harness({"x": units(2, 1)}, workers=2)
     harness.started(1)
     harness.started(2)
@@ -334,7 +334,7 @@ def test_sick_worker_is_replaced_and_its_units_are_free() -> None:
 
 
 def test_sick_worker_beside_a_healthy_one_is_replaced() -> None:
-    """A worker on which every unit fails is replaced before any success, where another worker may succeed."""
+    """A worker on which every unit fails is replaced before any success if another worker may succeed."""
     harness = Harness({"x": units(*[1] * 6)}, workers=2)
     harness.started(1)
     harness.started(2)
@@ -358,7 +358,7 @@ def test_a_bad_last_row_costs_no_reload(charge: m.Charge) -> None:
 
 @pytest.mark.parametrize(("rows", "most"), [(1, 1), (4, 4), (40, 7), (400, 10)])
 def test_bad_rows_cost_few_reloads(rows: int, most: int) -> None:
-    """Where replacing the worker does not help, the needed streak doubles: reloads grow with the logarithm of
+    """If replacing the worker does not help, the needed streak doubles: reloads grow with the logarithm of
     bad rows."""
     harness = Harness({"x": units(9, *[1] * rows)})
     harness.started(1)

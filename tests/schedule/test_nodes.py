@@ -76,7 +76,7 @@ def test_the_end_of_the_last_node_names_every_node() -> None:
 
 
 def test_an_autoscaler_may_replace_the_last_node() -> None:
-    """Where more nodes may come, the run waits."""
+    """If more nodes may come, the run waits."""
     harness = Harness({"x": units(1)})
     harness.started(1, node="a")
     harness.send(_node_failed(1, "a", key=1))

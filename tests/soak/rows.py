@@ -16,8 +16,8 @@ class Kind:
     Attributes:
         share: of the rows; at least one row has each kind.
         cells: of the row, in addition to its id and prompt; ``fault`` goes into the prompt.
-        status: of its records; where it is ok, a video without motion may also be degenerate.
-        attempts: of its records, where the row fails.
+        status: of its records; if it is ok, a video without motion may also be degenerate.
+        attempts: of its records, if the row fails.
     """
 
     share: float

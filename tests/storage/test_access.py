@@ -58,7 +58,7 @@ def _error(uri: str) -> UsageError:
 
 
 def test_a_refused_connection_names_the_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing listens, the message has the URI, and the variable with the address."""
+    """If no server listens, the message has the URI, and the variable with the address."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     error = _error("s3://bucket/out")
     assert (error.where, error.found) == ("s3://bucket/out", "the storage does not answer")

@@ -133,7 +133,7 @@ def test_no_server_and_no_url() -> None:
 
 
 def test_private_addresses_are_not_connected_to(site: Site) -> None:
-    """Where only public addresses are permitted, the loopback gets no request, by number or by name."""
+    """If only public addresses are permitted, the loopback gets no request, by number or by name."""
     for host in ("127.0.0.1", "localhost", "2130706433"):
         with pytest.raises(StoreError, match="not a public address"):
             fetch(f"http://{host}:{site.server_port}/", permits=is_public)

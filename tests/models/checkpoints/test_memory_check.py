@@ -309,7 +309,7 @@ def test_a_variant_that_was_not_named_is_found(tmp_path: Path) -> None:
 
 
 def test_a_part_without_the_variant_counts_as_diffusers_loads_it(tmp_path: Path) -> None:
-    """Where only some parts have the variant, the others are read without it."""
+    """If only some parts have the variant, the others are read without it."""
     folder = tiny.save("TextToVideoSDPipeline", tmp_path / "mixed", variant="fp16")
     weights = folder / "vae" / "diffusion_pytorch_model.fp16.safetensors"
     weights.rename(weights.with_name("diffusion_pytorch_model.safetensors"))
