@@ -70,7 +70,10 @@ class Folder(Protocol):
         """Changes when the file does, without reading it: its size and time, or its ETag; None: no file."""
 
     def move(self, old: str, new: str) -> None:
-        """Move a file, or a folder of files, to another name in this folder, replacing an existing one."""
+        """Move a file, or a folder of files, to another name in this folder.
+
+        It replaces a file of that name; a folder of that name keeps its files with other names.
+        """
 
     def publish(self, name: str, local: Path) -> None:
         """Move a local file to ``name``, replacing an existing one."""

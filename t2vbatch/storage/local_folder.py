@@ -95,7 +95,12 @@ class LocalFolder:
         source, target = self._path(old), self._path(new)
         with explained("move", source, missing=True):
             target.parent.mkdir(parents=True, exist_ok=True)
-            source.replace(target)
+            try:
+                source.replace(target)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                _merge(source, target)
             _sync_folder(target.parent)
             _sync_folder(source.parent)
 
@@ -207,6 +212,14 @@ class LocalFolder:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _merge(source: Path, target: Path) -> None:
+    """Move the files of a folder into another one, which keeps its files with other names."""
+    for file in source.iterdir():
+        file.replace(target / file.name)
+    source.rmdir()
+    _sync_folder(target)
 
 
 def _sync(path: Path) -> None:

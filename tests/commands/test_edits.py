@@ -253,6 +253,17 @@ def test_a_lost_video_is_generated_again_and_folders_of_frames_are_found(edits: 
     assert (result.made, list(result.remade.values())) == (1, [True])
 
 
+def test_frames_in_a_copy_that_kept_both_places_come_back(edits: Edits) -> None:
+    """A copy made by rsync without ``--delete`` has the frames in ``videos`` and in ``superseded``."""
+    edits.write(video={"format": "png"}).run()
+    videos = Path(edits.out, "videos")
+    shutil.copytree(videos, edits.folder / "before")
+    edits.write(edits.rows()[1:], video={"format": "png"}).run()
+    shutil.copytree(edits.folder / "before", videos, dirs_exist_ok=True)
+    assert edits.write(video={"format": "png"}).run().made == 0
+    assert edits.counts() == (6, 3)
+
+
 def test_a_failed_row_that_left_the_plan_is_pruned_without_a_video(tmp_path: Path) -> None:
     """prune deletes the record of a superseded failed sample, which has no video."""
     edits = Edits(tmp_path).write([{"id": "a", "prompt": "x [fault:raise]"}, {"id": "b", "prompt": "y"}])

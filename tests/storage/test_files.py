@@ -136,6 +136,15 @@ def test_delete(folder: Folder) -> None:
     assert folder.create("a", b"y")
 
 
+def test_a_moved_folder_joins_an_existing_one(folder: Folder) -> None:
+    """The files of the moved folder replace those of their names, and the others stay."""
+    for name, data in {"a/1": b"new", "a/2": b"new", "b/1": b"old", "b/3": b"old"}.items():
+        folder.write(name, data)
+    folder.move("a", "b")
+    found = {name: folder.read(name) for name in folder.names("")}
+    assert found == {"b/1": b"new", "b/2": b"new", "b/3": b"old"}
+
+
 def test_files_of_file_managers_are_not_listed(folder: Folder) -> None:
     """Hidden files, files in hidden folders and two files of Windows are in no listing."""
     for name in ("a/b", "a/c/d", "a/.DS_Store", "a/._b", "a/.b.Xk29dF", "a/.git/b", "a/Thumbs.db", ".e"):
