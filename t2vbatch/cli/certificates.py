@@ -11,7 +11,7 @@ import typer
 
 from t2vbatch.cli.consent import AllowCode, confirm_code
 from t2vbatch.cli.display import Display
-from t2vbatch.cli.inspect import Output
+from t2vbatch.cli.inspect import Deep, DeepSeed, Output
 from t2vbatch.cli.run import JobFile, Json, Sets, exit_code, terminal_width
 from t2vbatch.errors import counted
 
@@ -26,13 +26,8 @@ def certify(
         Path | None,
         typer.Option(metavar="FILE", help="Where to write; default: certificate.json in the output."),
     ] = None,
-    deep: Annotated[
-        int,
-        typer.Option(min=0, metavar="K", help="Also generate K random samples again and compare the bytes."),
-    ] = 0,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Which K samples; the same seed selects the same ones.")
-    ] = 0,
+    deep: Deep = 0,
+    seed: DeepSeed = 0,
     key: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Sign with this Ed25519 private key, such as ~/.ssh/id_ed25519."),

@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 Output = Annotated[
     str, typer.Argument(metavar="OUTPUT", help="The output folder of a run, path or URI.", show_default=False)
 ]
+Deep = Annotated[
+    int,
+    typer.Option(min=0, metavar="K", help="Also generate K random samples again and compare the bytes."),
+]
+DeepSeed = Annotated[
+    int, typer.Option(metavar="N", help="Which K samples; the same seed selects the same ones.")
+]
 
 _WATCH_EVERY_S = 2.0
 _SHOWN_SAMPLES = 6
@@ -138,13 +145,8 @@ def _failure_texts(groups: "Sequence[FailureGroup]") -> Iterator[str]:
 
 def verify(
     output: Output,
-    deep: Annotated[
-        int,
-        typer.Option(min=0, metavar="K", help="Also generate K random samples again and compare the bytes."),
-    ] = 0,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Which K samples; the same seed selects the same ones.")
-    ] = 0,
+    deep: Deep = 0,
+    seed: DeepSeed = 0,
     repair: Annotated[
         bool, typer.Option("--repair", help="Generate missing and damaged videos again, as a run would.")
     ] = False,
