@@ -17,49 +17,51 @@ Record = list[str]
 _JOINED_LINES = 1_000
 _FIX = "put cells with commas, quotes or line breaks in double quotes, and double the quotes in them"
 
+WORDS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+"""The delimiters that are read, in words."""
 
-_WORDS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 _SEPARATOR = re.compile(r'"?sep=(.)"?\s*')
 
 
-def without_separator_line(lines: Iterator[str], delimiter: str) -> Iterator[str]:
-    """The lines without the ``sep=,`` that Excel writes and reads before a header. Raises BadText."""
-    first = next((line for line in lines if line.strip()), "")
-    found = _SEPARATOR.fullmatch(first)
-    if found is None:
-        return chain([first], lines)
-    if found[1] != delimiter:
-        raise _other_delimiter(found[1], delimiter)
-    return lines
+def header_delimiter(lines: Iterator[str], usual: str) -> tuple[str, Iterator[str]]:
+    """The delimiter between the cells of the header, and the lines from the header on.
 
+    The line ``sep=;`` that Excel writes before a header names it. Else it is the one in the text before the
+    first ``usual`` one: a comma in a later cell of ``prompt;note, extra`` is text.
 
-def check_header(lines: Iterator[str], delimiter: str) -> Iterator[str]:
-    """The same lines, if the first one may be a header with this delimiter. Raises BadText."""
+    Args:
+        usual: the delimiter that the extension of the file names; a tab has no alternative.
+
+    Raises:
+        BadText: another delimiter than one of WORDS, or a comment in place of a header.
+    """
     first = next((line for line in lines if line.strip()), "")
-    cell = first.partition(delimiter)[0].strip().strip('"')
-    other = next((one for one in ("\t", ";", "|", ",") if one in cell and one != delimiter), None)
-    if other is not None:
-        raise _other_delimiter(other, delimiter)
+    if named := _SEPARATOR.fullmatch(first):
+        return _allowed(named[1], usual), lines
     if first.startswith("#"):
         raise BadText("a comment in the first line", "a header", "remove the lines that begin with #")
-    return chain([first], lines)
+    cell = first.partition(usual)[0].strip().strip('"')
+    found = next((one for one in ("\t", ";", "|", ",") if one in cell), usual)
+    return _allowed(found, usual), chain([first], lines)
 
 
-def _other_delimiter(found: str, delimiter: str) -> BadText:
-    expected = f"{_WORDS[delimiter]} between the cells"
-    fix = "name the file .tsv" if found == "\t" else "export it with that delimiter, or as Parquet"
-    return BadText(f"a header with {_WORDS.get(found, repr(found))}", expected, fix)
+def _allowed(found: str, usual: str) -> str:
+    if found == usual or (usual == "," and found in WORDS):
+        return found
+    expected = f"{WORDS[usual]} between the cells"
+    fix = "name the file .csv" if found in WORDS else "export it with that delimiter, or as Parquet"
+    raise BadText(f"a header with {WORDS.get(found, repr(found))}", expected, fix)
 
 
-def csv_records(lines: Iterator[str]) -> Iterator[Record]:
+def csv_records(lines: Iterator[str], delimiter: str = ",") -> Iterator[Record]:
     """The records of CSV; blank lines are left out. ``lines`` keep their ends.
 
     Raises:
         BadText: invalid quoting.
     """
     csv.field_size_limit(LINE_CHARS)  # a setting of the whole process; its default of 128 KiB is too small
-    unblanked = _Unblanked(lines)
-    reader = csv.reader(unblanked, strict=True)
+    unblanked = _Unblanked(lines, delimiter)
+    reader = csv.reader(unblanked, strict=True, delimiter=delimiter)
     try:
         for record in reader:
             unblanked.inside = False
@@ -76,10 +78,9 @@ class _Unblanked:
     quote in an unquoted cell (``5" tall``) would otherwise count for all lines after it.
     """
 
-    _BLANKS = re.compile(r'(^|,)[ \t]+(?=")')
-
-    def __init__(self, lines: Iterator[str]) -> None:
+    def __init__(self, lines: Iterator[str], delimiter: str) -> None:
         self._lines = lines
+        self._blanks = re.compile(rf'(^|{re.escape(delimiter)})[ \t]+(?=")')
         self.inside = False
 
     def __iter__(self) -> Iterator[str]:
@@ -89,9 +90,9 @@ class _Unblanked:
         line = next(self._lines)
         if '"' not in line:
             return line
-        if self._BLANKS.search(line):
+        if self._blanks.search(line):
             inside = self.inside
-            line = self._BLANKS.sub(lambda found: self._delimiter(found, inside), line)
+            line = self._blanks.sub(lambda found: self._delimiter(found, inside), line)
         self.inside ^= line.count('"') % 2 == 1
         return line
 

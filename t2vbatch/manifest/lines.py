@@ -9,7 +9,7 @@ from typing import Any
 from t2vbatch.job import Limits
 from t2vbatch.manifest.cells import is_blank
 from t2vbatch.manifest.columns import ALIASES, CONTENT
-from t2vbatch.manifest.delimited import Record, check_header, csv_records, tsv_records, without_separator_line
+from t2vbatch.manifest.delimited import WORDS, Record, csv_records, header_delimiter, tsv_records
 from t2vbatch.manifest.json_text import DECODER, SCANNER
 from t2vbatch.manifest.problems import BadCell, Problems, shown
 from t2vbatch.manifest.raw import BATCH_ROWS, Batch, Raw
@@ -41,14 +41,20 @@ def _refuse_json_lines(file: File, problems: Problems) -> None:
             raise problems.stop("JSON Lines", "text with one prompt per line", "name the file .jsonl")
 
 
-def read_csv(file: File, delimiter: str, problems: Problems) -> Raw:
-    """A header and rows. An empty cell is null; blank lines are skipped."""
-    split = tsv_records if delimiter == "\t" else csv_records
+def read_csv(file: File, usual: str, problems: Problems) -> Raw:
+    """A header and rows. An empty cell is null; blank lines are skipped.
+
+    Args:
+        usual: the delimiter that the extension of the file names.
+    """
     with _explained(problems):
-        lines = without_separator_line(text_lines(file.open(), keep_ends=True), delimiter)
-        records = split(check_header(lines, delimiter))
+        delimiter, lines = header_delimiter(text_lines(file.open(), keep_ends=True), usual)
+        records = tsv_records(lines) if delimiter == "\t" else csv_records(lines, delimiter)
         header = next(records, [])
         names = tuple(name.strip() for name in header)
+    notes = (
+        () if delimiter == usual else (f"read with {WORDS[delimiter]} between the cells, as in the header",)
+    )
 
     def batches() -> Iterator[Batch]:
         row = 0
@@ -62,7 +68,7 @@ def read_csv(file: File, delimiter: str, problems: Problems) -> Raw:
                 yield Batch(len(chunk), dict(zip(names, columns, strict=True)), frozenset(odd))
                 row += len(chunk)
 
-    return Raw(names, batches(), textual=True)
+    return Raw(names, batches(), textual=True, notes=notes)
 
 
 def _bad_records(records: list[Record], header: Record) -> Iterator[tuple[int, tuple[str, str]]]:

@@ -38,8 +38,10 @@ class Raw:
         names: the columns, in their order.
         batches: an iterable that is consumed once.
         textual: whether every cell is text, so that numbers must be recognised.
+        notes: sentences about how the file was read.
     """
 
     names: tuple[str, ...]
     batches: Iterable[Batch]
     textual: bool = False
+    notes: tuple[str, ...] = ()

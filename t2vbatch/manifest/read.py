@@ -114,7 +114,7 @@ def _read(
     table = with_ids(table, problems.rows, id_column)
     kept = firsts(table)
     check_samples(table, naming, limits, problems)
-    notes = [*naming.notes, *built.notes, *_repeated(table, kept)]
+    notes = [*raw.notes, *naming.notes, *built.notes, *_repeated(table, kept)]
     table = table if kept is None else table.take(kept)
     notes += _settings(table)
     bad = by_index(problems.rows, kept)

@@ -207,7 +207,7 @@ def test_pandas_index_is_no_content(tmp_path: Path) -> None:
         ("m.csv", 'prompt\n"never ends\n', "broken CSV on line 2"),
         ("m.csv", 'prompt\n"a" b\n', "broken CSV on line 2"),
         ("m.csv", f"prompt\n{'x' * 200_000}\n", "limits.prompt_chars in the job raises this"),
-        ("m.csv", "prompt;seed\na;1\n", "a header with semicolons"),
+        ("m.tsv", "prompt;seed\na;1\n", "a header with semicolons"),
         ("m.csv", "prompt,seed\na,1\nb\n", "row 2: found 1 cells; expected 2, as in the header"),
         ("m.csv", "prompt,x,x\na,1,2\n", "column 'x': found 2 columns of that name"),
         (

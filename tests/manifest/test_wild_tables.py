@@ -25,6 +25,11 @@ def manifest(path: Path, content: str | bytes) -> Manifest:
 READ: dict[str, tuple[str, str | bytes, list[str]]] = {
     "mixed line ends": ("m.csv", "prompt,seed\r\na,1\nb,2\rc,3\r\n", ["a", "b", "c"]),
     "line ends in cells": ("m.csv", 'prompt,seed\r\n"a\r\nb",1\n"c\nd",2\r\n', ["a\r\nb", "c\nd"]),
+    "semicolons and a comma": ("m.csv", "prompt;note, extra\na, cat;1\n", ["a, cat"]),
+    "semicolons in quotes": ("m.csv", 'x;prompt\n1;"a; cat"\n2; "a\ndog"\n', ["a; cat", "a\ndog"]),
+    "semicolons in a prompt": ("m.csv", "prompt,x\na; cat,1;2\nb,3\n", ["a; cat", "b"]),
+    "semicolons in one column": ("m.csv", "prompt\na; cat\nb | dog\n", ["a; cat", "b | dog"]),
+    "semicolons in a later name": ("m.csv", "prompt,a;b\ncat,1\n", ["cat"]),
     "quotes in TSV": ("m.tsv", 'prompt\tx\n"a cat" sits\t1\nsay "hi"\t2\n', ['"a cat" sits', 'say "hi"']),
     "marks of joined files": ("m.txt", "\ufeffa cat\n\ufeffa dog\n", ["a cat", "a dog"]),
     "UTF-16 without a mark": ("m.csv", "prompt,seed\na,1\n".encode("utf-16-le"), ["a"]),
@@ -50,8 +55,7 @@ def test_a_table_of_another_program_is_read(tmp_path: Path, name: str) -> None:
 
 
 REFUSED: dict[str, tuple[str, str | bytes, str]] = {
-    "semicolons": ("m.csv", "prompt;guidance_scale\neine Katze;7,5\n", "a header with semicolons"),
-    "semicolons and a comma": ("m.csv", "prompt;note, extra\na cat;1\n", "a header with semicolons"),
+    "commas in TSV": ("m.tsv", "prompt,seed\na,1\n", "name the file .csv"),
     "a zero byte": ("m.csv", b"prompt,seed\na\0b,1\n", "a zero byte on line 2"),
     "joined files": ("m.csv", b"prompt,x\na,1\n\xef\xbb\xbfprompt,x\nb,2\n", "row 2: found the header again"),
     "joined files of one column": ("m.csv", "prompt\na\nprompt\nb\n", "row 2: found the header again"),
