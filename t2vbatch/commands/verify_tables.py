@@ -5,6 +5,7 @@ writes it from the same tables.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from t2vbatch.analysis.distance.result import valid_distances
 from t2vbatch.analysis.summary import summarize
 from t2vbatch.commands.verify_problem import VerifyProblem
 from t2vbatch.errors import StoreError, UsageError, counted
-from t2vbatch.output.records import score_columns
+from t2vbatch.output.records import RESULTS, score_columns
 from t2vbatch.output.scored_by import without_outdated
 from t2vbatch.output.store import Store
 from t2vbatch.output.tables import make_metadata, make_results
@@ -40,7 +41,8 @@ def table_problems(store: Store, records: pa.Table) -> Iterator[VerifyProblem]:
         yield VerifyProblem(f"{store.uri}/plan.parquet", str(error), "a plan to make the tables from")
         return
     current = without_outdated(records, store.read_scorers())
-    expected = make_results(plan, current, score_columns(results.schema))
+    scores = [name for name in score_columns(results.schema) if name not in RESULTS.names]
+    expected = make_results(plan, current, scores)
     found = list(_differences(store, "results.parquet", results, expected))
     yield from found
     if found:
@@ -50,7 +52,7 @@ def table_problems(store: Store, records: pa.Table) -> Iterator[VerifyProblem]:
         yield metadata
     else:
         yield from _differences(store, "metadata.parquet", metadata, make_metadata(expected))
-    yield from _summary_problems(store, plan, results)
+    yield from _summary_problems(store, plan, expected)
 
 
 def _read(store: Store, name: str) -> pa.Table | VerifyProblem:
@@ -65,6 +67,10 @@ def _differences(store: Store, name: str, table: pa.Table, expected: pa.Table) -
         rows = f"{counted(expected.num_rows, 'row')}, one for each sample with a record"
         yield _outdated(store, name, counted(table.num_rows, "row"), rows)
         return
+    for column, count in Counter(table.column_names).items():
+        if count > 1:
+            yield _outdated(store, name, f"{count} columns {column!r}", "one column of each name")
+            return
     for column in sorted({*table.column_names} - {*expected.column_names}):
         yield _outdated(store, name, f"a column {column!r}", "only columns of the plan and the records")
     for column in expected.column_names:

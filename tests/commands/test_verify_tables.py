@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from t2vbatch.analysis.distance.result import Measured
 from t2vbatch.commands.rebuild import rebuild
 from t2vbatch.commands.verify import verify
 from t2vbatch.output.store import open_store
@@ -87,6 +89,38 @@ def test_an_added_and_a_removed_column_are_found(output: Path) -> None:
     added, removed = problems(output)
     assert "'mine'" in added
     assert "'style'" in removed
+
+
+@pytest.mark.parametrize("name", ["status", "mine"])
+def test_a_table_with_hostile_columns_is_a_problem(output: Path, name: str) -> None:
+    """A second column of a name, and one that claims to be a score, are problems and end no command."""
+    path = output / "results.parquet"
+    table, marked = pq.read_table(path), {b"t2vbatch": b"score"}
+    column = pa.field(name, pa.string(), metadata=marked)
+    pq.write_table(table.append_column(column, pa.array(["x", "y"])), path)
+    (found,) = problems(output)
+    assert repr(name) in found
+    if name == "status":
+        place = table.column_names.index(name)
+        pq.write_table(table.set_column(place, column, table[name]), path)
+        assert problems(output) == []
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "[[1]]", "null", '{"counts": [1], "models": {"m": 3}}'])
+def test_a_summary_of_another_shape_is_one_problem(output: Path, content: str) -> None:
+    """JSON that is no summary is a problem and ends no command."""
+    (output / "summary.json").write_text(content)
+    (found,) = problems(output)
+    assert "summary.json" in found
+
+
+@pytest.mark.parametrize("model", [["m"], {"m": 1}, 3])
+def test_distances_of_another_shape_are_one_problem(output: Path, model: object) -> None:
+    """A distance whose model is not a text is a problem and ends no command."""
+    known = {field.name: None for field in fields(Measured)} | {"notes": [], "left_out": {}, "name": "fvd"}
+    (output / "distances.json").write_text(json.dumps([known | {"model": model}]))
+    (found,) = problems(output)
+    assert "distances.json" in found
 
 
 @pytest.mark.parametrize(

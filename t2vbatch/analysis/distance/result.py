@@ -85,13 +85,16 @@ def read_distances(store: Store) -> tuple[Measured, ...]:
     """All distances stored in this output. Raises StoreError if their file is damaged."""
     try:
         found = store.read_json(_FILE)
-        return tuple(Measured(**{**one, "notes": tuple(one["notes"])}) for one in found)
+        read = tuple(Measured(**{**one, "notes": tuple(one["notes"])}) for one in found)
+        if not all(isinstance(one.model, str) and isinstance(one.name, str) for one in read):
+            raise TypeError("a name is not a text")
     except FileNotFoundError:
         return ()
     except (TypeError, KeyError) as error:
         raise StoreError(
             f"{store.uri}/{_FILE} was written by another version ({error}); delete it and measure again"
         ) from error
+    return read
 
 
 def write_distances(store: Store, distances: tuple[Measured, ...]) -> None:
