@@ -14,7 +14,7 @@ LARGEST = 40
 BINS = 4
 """A numeric column with more than LARGEST_DISTINCT values is cut into this many ranges of equal count."""
 
-_DISTINCT = 12
+LARGEST_DISTINCT = 12
 
 
 def breakdowns(results: pa.Table, columns: Sequence[str], scores: Sequence[str]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def breakdowns(results: pa.Table, columns: Sequence[str], scores: Sequence[str])
 def _groups(values: pd.Series) -> tuple[list[dict[str, Any]], np.ndarray[Any, np.dtype[np.int64]]]:
     """The groups of a column, and the group of each row; -1 for none."""
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    if numeric and values.nunique() > _DISTINCT:
+    if numeric and values.nunique() > LARGEST_DISTINCT:
         return _ranges(values)
     # JavaScript writes the values of a bool column in lower case; filters compare texts.
     labels = values.map(lambda value: str(value).lower() if isinstance(value, bool) else value).astype(

@@ -3,7 +3,7 @@
 Each command runs in a new process, first with an empty cache folder (cold), then three times with the same
 folder (warm; the median). CPU seconds are shown too, because other processes of the machine slow the
 clock but not them. A complete run writes its table into README.md, beside the values from the time when every
-command imported torch, diffusers and scipy (BEFORE_CPU_S).
+command imported torch, diffusers and scipy (``before_cpu_s``).
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pytest
@@ -28,11 +28,13 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, results_schema(SCORES, EXTRA))
 
 
-def judged(rows: list[dict[str, Any]]) -> tuple[Summary, Comparison]:
-    """Summary and comparison of the rows."""
+def judged(
+    rows: list[dict[str, Any]], better: Literal["higher", "lower"] = "higher"
+) -> tuple[Summary, Comparison]:
+    """Summary and comparison of the rows; ``better``: which direction of both scores is better."""
     found = table(rows)
     summary = summarize(found, Counter(row["model"] for row in rows))
-    columns = dict.fromkeys(("clip_score", "clip_temporal"), Column("higher"))
+    columns = dict.fromkeys(("clip_score", "clip_temporal"), Column(better))
     return summary, compare(models_by_name({"": found}), columns)
 
 
@@ -141,6 +143,18 @@ def test_missing_scores_can_leave_the_order_open() -> None:
     (forest, _) = forests(comparison, comparison.models)
     assert forest.lines[0].bounds is not None
     assert forest.lines[0].bounds[0] < 50 < forest.lines[0].bounds[1]
+
+
+def test_missing_scores_can_reverse_a_lead_with_lower_scores() -> None:
+    """The model with the lower mean leads, and missing scores that could reverse its lead are marked."""
+    rows = apart(40, -1.0)
+    for index, row in enumerate(rows):
+        row["clip_score"] -= index % 3 * 0.2
+    for row in rows[1:44:2]:
+        row |= {"status": "failed", "clip_score": None, "clip_temporal": None}
+    summary, comparison = judged(rows, "lower")
+    board = leaderboard(summary, comparison, dict.fromkeys(BETTER, "lower"))
+    assert (board["b"]["clip_score"].best, board["a"]["clip_score"].rank) == (True, "undecided")
 
 
 def test_the_axis_of_a_forest_plot_is_symmetric() -> None:

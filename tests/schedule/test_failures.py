@@ -368,10 +368,12 @@ def test_bad_rows_cost_few_reloads(rows: int, most: int) -> None:
         [newest] = {worker for worker, _ in starts(harness.all)} - set(range(1, len(starts(harness.all))))
         if newest > loads:
             loads = newest
+            assert (
+                loads <= most
+            )  # Here, because a scheduler that never stops reloading would not end the loop.
             harness.started(newest)
         harness.failed(newest, max(work.key for work in generates(harness.all)))
     assert harness.scheduler.progress().failed == rows
-    assert loads <= most
 
 
 def test_model_of_which_nothing_works_is_given_up_without_reloads() -> None:
