@@ -2,7 +2,6 @@
 
 import io
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from t2vbatch.job import VideoFile
 from t2vbatch.media.video import encode
-from tests.browsers import PATIENCE_S, seconds_apart, wait_until
+from tests.browsers import PATIENCE_S, play_together, wait_until
 from tests.report.outputs import COLOURS, add_videos, results, rolling, write_output
 
 
@@ -70,13 +69,13 @@ def test_side_by_side_every_frame_is_that_of_the_file(report: Page) -> None:
 
 
 def test_side_by_side_it_keeps_time_with_the_file(report: Page) -> None:
-    """While playing, the folder and the file are at most one frame apart, measured as a median."""
+    """While playing, the folder and the file come to be at most one frame apart, by the median."""
     report.locator("#view-sidebyside").click()
     report.locator(".group").scroll_into_view_if_needed()
     wait_until(report, f"{BOTH}.every((player) => player.readyState > 1)")
     report.locator(".bar .clock-play").click()
     wait_until(report, f"{BOTH}.every((player) => player.currentTime > 0.2)")
-    assert median(seconds_apart(report, BOTH)) <= 1 / 8 + 0.01
+    assert play_together(report, BOTH, within_s=1 / 8 + 0.01)
 
 
 def test_it_plays_in_full_with_its_own_clock(report: Page) -> None:
