@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from t2vbatch.errors import nearest
@@ -113,7 +113,7 @@ def arrange(raw: Raw, columns: Columns, problems: Problems) -> Raw:
         cells = {to: batch.cells[old] for old, to in zip(kept, new, strict=True) if old in batch.cells}
         return Batch(batch.length, cells, batch.unreadable)
 
-    return Raw(tuple(new), map(batch_of, raw.batches), raw.textual)
+    return replace(raw, names=tuple(new), batches=map(batch_of, raw.batches))
 
 
 def name_columns(names: Sequence[str], problems: Problems, limits: Limits) -> Naming:
