@@ -55,6 +55,12 @@ class _QuietMetric(_DrawingMetric):
     DRAWS = False
 
 
+class _ScriptedMetric(_QuietMetric):
+    """Declares that it draws nothing, and uses a TorchScript network, which may."""
+
+    weights: ClassVar[tuple[Weights, ...]] = (Weights("torchscript", "network.pt"),)
+
+
 def _run(folder: Path, scorer: Scorer) -> dict[str, tuple[str | None, Mapping[str, float | None]]]:
     """Digest and scores of three samples; each is finished while the next one is generated."""
     job = parse_job(
@@ -86,9 +92,10 @@ def test_a_metric_that_draws_changes_no_pixels(tmp_path: Path) -> None:
 
 
 def test_only_metrics_that_may_draw_wait_for_the_model() -> None:
-    """Our own metrics, and those that declare it, are scored while the next video is generated."""
+    """Metrics that declare it, and use no TorchScript, are scored while the next video is generated."""
     assert Scorer({"drawn": _DrawingMetric()}, {}).draws
     assert not Scorer({"drawn": _QuietMetric()}, {}).draws
+    assert Scorer({"drawn": _ScriptedMetric()}, {}).draws
     assert not Scorer({}, {}).draws
 
 
