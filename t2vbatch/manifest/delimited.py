@@ -20,6 +20,7 @@ _FIX = "put cells with commas, quotes or line breaks in double quotes, and doubl
 WORDS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 """The delimiters that are read, in words."""
 
+_QUOTED = re.compile(r'"[^"]*("|$)')
 _SEPARATOR = re.compile(r'"?sep=(.)"?\s*')
 
 
@@ -40,7 +41,7 @@ def header_delimiter(lines: Iterator[str], usual: str) -> tuple[str, Iterator[st
         return _allowed(named[1], usual), lines
     if first.startswith("#"):
         raise BadText("a comment in the first line", "a header", "remove the lines that begin with #")
-    cell = first.partition(usual)[0].strip().strip('"')
+    cell = _QUOTED.sub("", first).partition(usual)[0]
     found = next((one for one in ("\t", ";", "|", ",") if one in cell), usual)
     return _allowed(found, usual), chain([first], lines)
 

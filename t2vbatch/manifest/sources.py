@@ -37,7 +37,7 @@ _FIXES = {
     (".json",): "write one object per line and name the file .jsonl",
     (".jl", ".jsonlines", ".jsons", ".ldjson"): "name the file .jsonl",
     (".pq", ".parq", ".pqt"): "name the file .parquet",
-    (".psv", ".ssv", ".dat"): "export it with commas or tabs between the cells and name it .csv or .tsv",
+    (".psv", ".ssv", ".dat"): "if it has semicolons or bars between the cells, name it .csv",
     (".xlsx", ".xls", ".xlsm", ".ods", ".numbers"): "export it as CSV in UTF-8",
     (".tab",): "name the file .tsv",
     (".feather", ".arrow", ".orc", ".avro", ".pkl", ".pickle", ".npy", ".npz", ".h5", ".db", ".sqlite"): (

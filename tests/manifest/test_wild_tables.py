@@ -29,6 +29,8 @@ READ: dict[str, tuple[str, str | bytes, list[str]]] = {
     "semicolons in quotes": ("m.csv", 'x;prompt\n1;"a; cat"\n2; "a\ndog"\n', ["a; cat", "a\ndog"]),
     "semicolons in a prompt": ("m.csv", "prompt,x\na; cat,1;2\nb,3\n", ["a; cat", "b"]),
     "semicolons in one column": ("m.csv", "prompt\na; cat\nb | dog\n", ["a; cat", "b | dog"]),
+    "semicolons in a quoted name": ("m.csv", '"a; b",prompt\n1,cat\n', ["cat"]),
+    "a comma in a quoted name": ("m.csv", '"a, b";prompt\n1;cat\n', ["cat"]),
     "semicolons in a later name": ("m.csv", "prompt,a;b\ncat,1\n", ["cat"]),
     "quotes in TSV": ("m.tsv", 'prompt\tx\n"a cat" sits\t1\nsay "hi"\t2\n', ['"a cat" sits', 'say "hi"']),
     "marks of joined files": ("m.txt", "\ufeffa cat\n\ufeffa dog\n", ["a cat", "a dog"]),
