@@ -43,10 +43,17 @@ class DiffusersModel:
         self._prompts = PromptCache(pipeline)
         if self._signature.embeds:
             self._prompts.install()
-        if spec.speed.get("text_encoder") and not self._prompts.park(self._device):
-            raise ModelError(
-                "speed: text_encoder", "a setting without effect: no text encoder", fix="remove it"
-            )
+        if spec.speed.get("text_encoder"):
+            self._park()
+
+    def _park(self) -> None:
+        """Take the text encoders off the device. A pipeline without embeddings uses them within its call."""
+        reason = "no text encoder"
+        if not self._signature.embeds:
+            reason = "the pipeline takes no prompt_embeds"
+        elif self._prompts.park(self._device):
+            return
+        raise ModelError("speed: text_encoder", f"a setting without effect: {reason}", fix="remove it")
 
     def generate(self, requests: Sequence[Request]) -> list[Video]:
         """See VideoModel."""

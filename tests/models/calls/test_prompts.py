@@ -144,10 +144,11 @@ def _compare_ahead(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert ahead._prompts.encodings == count
 
 
-def test_a_pipeline_without_a_text_encoder_refuses_the_setting(tmp_path: Path) -> None:
-    """The setting is an error where it has no effect."""
-    section = _section("StableVideoDiffusionPipeline", tmp_path / "w", speed={"text_encoder": "precompute"})
-    with pytest.raises(ModelError, match="text_encoder"):
+@pytest.mark.parametrize("name", ["StableVideoDiffusionPipeline", "TextToVideoZeroPipeline"])
+def test_a_pipeline_that_cannot_encode_first_refuses_the_setting(name: str, tmp_path: Path) -> None:
+    """The setting is an error for a pipeline without a text encoder, or without embeddings as inputs."""
+    section = _section(name, tmp_path / "w", speed={"text_encoder": "precompute"})
+    with pytest.raises(ModelError, match="prompt_embeds"):
         _model(section)
 
 
