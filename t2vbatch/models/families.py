@@ -51,8 +51,8 @@ class Family:
         rounds: whether the pipeline silently rounds every other frame count; then another count is refused,
             if the checkpoint (or ``fixed``) confirms the rule. Otherwise the rule is only advice.
         fixed: whether the rule is a constant in the pipeline's code, whatever the checkpoint.
-        whole_input: whether a call reads an input video to its end, because it continues the video. Other
-            calls get at most as many frames as they make.
+        whole_input: whether a call reads an input video to its end, because it continues or enlarges the
+            video. Other calls get at most as many frames as they make.
         note: what else a user should know about its frame counts.
         frames_from: for an image pipeline, the manifest column whose frames it generates again, all with the
             same prompt; empty for a video pipeline.
@@ -121,6 +121,7 @@ FAMILIES = (
     Family("LTX", fps=25.0, frames=_8K1),
     Family("LTXI2VLong", fps=25.0, frames=_8K1, batchable=False),
     Family("LTX2", fps=24.0, frames=_8K1, needs=(_CRF,)),
+    Family("LTX2LatentUpsample", fps=24.0, frames=_8K1, needs=(_CRF,), whole_input=True),
     Family(
         "LTX2DFRTemporalRefine",
         fps=24.0,

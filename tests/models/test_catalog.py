@@ -62,7 +62,7 @@ def test_every_example_asks_for_frames_that_can_be_made() -> None:
         (
             "StableVideoDiffusionPipeline",
             {"image": "image.png"},
-            ["motion_bucket_id: 127", "num_frames: None"],
+            ["motion_bucket_id: 127", "num_frames: null"],
         ),
         (
             "AnimateDiffControlNetPipeline",

@@ -94,6 +94,13 @@ def test_helios_reads_more_frames_than_it_makes(tmp_path: Path) -> None:
     assert (row["status"], row["error"]) == ("ok", None)
 
 
+def test_an_upsampler_reads_its_whole_video(tmp_path: Path) -> None:
+    """The upsampler of LTX-2 counts the frames of its video, whatever num_frames is."""
+    tiny.write_video(tmp_path / "long.mp4", frames=17)
+    row = _made("LTX2LatentUpsamplePipeline", 9, tmp_path, video="long.mp4")
+    assert (row["error"], row["num_frames"]) == (None, 17)
+
+
 def test_another_size_than_the_calls_is_noted(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
