@@ -3,12 +3,6 @@
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
-
-
-def _breakable(name: str) -> Markup:
-    """A name that may wrap after each ``_`` and ``.``, and not within its words."""
-    return escape(name).replace("_", Markup("_<wbr>")).replace(".", Markup(".<wbr>"))
 
 
 _ENVIRONMENT = Environment(
@@ -18,7 +12,6 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters["breakable"] = _breakable
 
 
 def render(template: str, **values: Any) -> str:
