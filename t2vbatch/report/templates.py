@@ -4,7 +4,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-
 _ENVIRONMENT = Environment(
     loader=PackageLoader("t2vbatch.report", ""),
     autoescape=True,
