@@ -158,7 +158,7 @@ def _trackers(store: "Store", names: list[str] | None) -> "dict[str, Tracker]":
     """The named trackers with the settings of the run's job; without names, all trackers of the job."""
     from t2vbatch.job import Tracker
 
-    known = {str(name): tracker for name, tracker in store.read_job().trackers.items()}
+    known = {str(name): tracker for name, tracker in store.read_known_job().trackers.items()}
     if not names and not known:
         raise UsageError("--to", "no tracker, neither in the command nor in the run's job", "wandb or mlflow")
     return {name: known.get(name, Tracker()) for name in names} if names else known

@@ -324,7 +324,7 @@ def report(
 
         check_target(share)
     store = _store(output)
-    job = store.read_job()
+    job = store.read_known_job()
     with store.lease() as store:
         rebuild(store, store.read_plan(), job)
     typer.echo(f"{store.uri}/report/index.html")

@@ -51,7 +51,7 @@ def statements(store: Store) -> dict[str, Any]:
     """The job, and the samples, devices and versions of the records, in words and numbers."""
     records = _planned_records(store)
     return {
-        "models": sorted(store.read_job().models),
+        "models": sorted(store.read_known_job().models),
         "job_yaml": store.folder.read("job.yaml").decode(),
         "samples": _samples(_plan(store), records),
         "devices": _counted(records["device"].to_pylist()),

@@ -190,7 +190,7 @@ def _jobs(outputs: Sequence[str]) -> list[Job]:
     for output in outputs:
         # Results that were copied without their job can still be compared.
         with suppress(UsageError):
-            jobs.append(open_store(output).read_job())
+            jobs.append(open_store(output).read_known_job())
     return jobs
 
 

@@ -56,7 +56,7 @@ def export_output(
 
 def _evaluated(store: Store) -> EvaluatedRun:
     """What the layouts of scores say about the run."""
-    job = store.read_job()
+    job = store.read_known_job()
     settings = {}
     for name, model in job.models.items():
         pinned = pin(model, job.pins)

@@ -20,7 +20,7 @@ def import_output_scores(output: str, source: Path, model: str | None = None) ->
         UsageError: the folder has no run, or the file is not VBench's result for these videos.
     """
     store = open_store(output)
-    job = store.read_job()
+    job = store.read_known_job()
     with store.lease() as store:
         plan = store.read_plan()
         found = import_scores(store.compact(), source, model, _benchmark_prompts(plan))

@@ -56,5 +56,5 @@ class RowInputsReader:
         with self._lock:
             if uri not in self._outputs:
                 store = open_store(uri)
-                self._outputs[uri] = store.read_plan(), store.read_job()
+                self._outputs[uri] = store.read_plan(), store.read_known_job()
             return self._outputs[uri]

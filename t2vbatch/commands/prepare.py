@@ -113,7 +113,7 @@ def _prepare(draft: Draft, before: Job | None, problems: ErrorCollector) -> Prep
 def _job_before(output: str) -> Job | None:
     """The resolved job of the output's last run."""
     with contextlib.suppress(UsageError, StoreError):
-        return open_store(output).read_job()
+        return open_store(output).read_known_job()
     return None
 
 

@@ -74,7 +74,7 @@ def find_repeats(
     records: pa.Table,
     read: Callable[[Sequence[str]], pa.Table],
     job: Job,
-    job_before: Job | None,
+    last_job: Callable[[], Job | None],
 ) -> Repeats:
     """The finished samples that the plan generates again although neither rows nor job were edited.
 
@@ -82,7 +82,7 @@ def find_repeats(
         last_plan: reads the plan of the last run; None if this version cannot read one.
         records: with the columns NEEDED.
         read: reads other columns of the records.
-        job_before: the job of the last run.
+        last_job: reads the job of the last run; None if this version cannot read it.
     """
     planned = pc.is_in(records["sample_id"], plan.table["sample_id"])
     lost = records.filter(pc.and_not(pc.not_equal(records["status"], "failed"), planned))
@@ -95,7 +95,7 @@ def find_repeats(
         return Repeats(0, {})
     before, others = last_plan(), read(_COMPARED)
     olds = others.take(pc.index_in(lost["sample_id"], others["sample_id"].combine_chunks()))
-    cause_of = _Causes(plan, before, job, job_before).cause_of
+    cause_of = _Causes(plan, before, job, last_job()).cause_of
     lines = zip(_rows(plan, pending), olds.to_pylist(), _lines_of(before, lost), strict=True)
     found = [(cause, old) for new, old, line in lines if (cause := cause_of(new, old, line))]
     causes = Counter(cause for cause, _ in found)

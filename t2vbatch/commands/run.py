@@ -147,10 +147,12 @@ def _confirm_repeats(
             return store.read_plan()
         return None
 
-    job_before = None
-    with contextlib.suppress(UsageError):
-        job_before = store.read_job()
-    repeats = find_repeats(prepared.plan, last_plan, records, store.records, prepared.job, job_before)
+    def last_job() -> Job | None:
+        with contextlib.suppress(UsageError):
+            return store.read_known_job()
+        return None
+
+    repeats = find_repeats(prepared.plan, last_plan, records, store.records, prepared.job, last_job)
     if repeats.count > WORTH_ASKING and not remake(repeats):
         raise UsageError(
             store.uri,

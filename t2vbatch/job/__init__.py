@@ -1,7 +1,7 @@
 """Every key of a job; reading, overriding and validating a job file."""
 
 from t2vbatch.job.job import Job, dump_job, keys
-from t2vbatch.job.load import OF_MANIFEST, Draft, load_draft, load_job, parse_job
+from t2vbatch.job.load import OF_MANIFEST, Draft, load_draft, load_job, parse_job, parse_known_keys
 from t2vbatch.job.sections import (
     COLUMNS,
     LIMITS,
@@ -42,4 +42,5 @@ __all__ = [
     "load_draft",
     "load_job",
     "parse_job",
+    "parse_known_keys",
 ]

@@ -20,8 +20,8 @@ from t2vbatch.job.job import Job
 from t2vbatch.job.locate import located
 from t2vbatch.job.secrets import redacted, remember
 from t2vbatch.job.sections import Model
-from t2vbatch.job.validation import ValueProblem, problems, wrong_paths
-from t2vbatch.job.yaml_source import Document, read_document
+from t2vbatch.job.validation import ValueProblem, problems, unknown_paths, wrong_paths
+from t2vbatch.job.yaml_source import Document, dotted, read_document
 from t2vbatch.job.yaml_syntax import Path as KeyPath
 
 OF_MANIFEST = ("allow_paths", "on_bad_row", "columns", "media", "limits")
@@ -107,6 +107,33 @@ def parse_draft(text: str, where: str, overrides: Sequence[str] = ()) -> Draft:
     """The job in a YAML text as far as it is valid, with its paths unchanged. Raises JobError."""
     syntax = ErrorCollector()
     data, document = read_document(text, where, overrides, syntax)
+    return _draft(data, document, syntax.errors)
+
+
+def parse_known_keys(text: str, where: str) -> tuple[Job, list[str]]:
+    """The job in a YAML text without the keys that this version does not know, and these keys.
+
+    Raises:
+        JobError: another problem of the job, which names ``where``.
+    """
+    syntax = ErrorCollector()
+    data, document = read_document(text, where, (), syntax)
+    unknown = _unknown_keys(data)
+    for path in unknown:
+        _leave_out(data, path)
+    return _draft(data, document, syntax.errors).checked(), [dotted(path) for path in unknown]
+
+
+def _unknown_keys(data: Mapping[str, Any]) -> list[KeyPath]:
+    try:
+        Job.model_validate(data)
+    except ValidationError as error:
+        return unknown_paths(error, data)
+    return []
+
+
+def _draft(data: dict[str, Any], document: Document, syntax: Sequence[UsageError]) -> Draft:
+    """The job in this data as far as it is valid, with the problems of its text and its values."""
     found = dict(_invented_models(data, document))
     for path, name in unset_references(data, os.environ):
         expected, fix = "an environment variable", f"export {name}=..."
@@ -122,7 +149,7 @@ def parse_draft(text: str, where: str, overrides: Sequence[str] = ()) -> Draft:
             shown = redacted(problem.found, variables)
             located_problem = JobError(document.where(path), shown, problem.expected, problem.fix)
             found.setdefault(path, located_problem)
-    everything = ErrorCollector(syntax.errors)
+    everything = ErrorCollector(syntax)
     for path in sorted(found, key=document.order):
         everything.add(found[path])
     job._variables.update(variables)

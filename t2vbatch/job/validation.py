@@ -48,6 +48,11 @@ def problems(error: ValidationError, schema: type[BaseModel], data: object) -> d
     return found
 
 
+def unknown_paths(error: ValidationError, data: object) -> list[Path]:
+    """The paths of the unknown keys."""
+    return [_path(detail["loc"], data) for detail in error.errors() if detail["type"] == "extra_forbidden"]
+
+
 def wrong_paths(error: ValidationError, schema: type[BaseModel], data: object) -> frozenset[Path]:
     """The paths of all wrong, missing and unknown keys, and of the known keys that the unknown ones mean."""
     meant = {_meant(detail, schema) for detail in error.errors()}

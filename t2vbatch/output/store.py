@@ -27,16 +27,17 @@ that of the file that remains.
 import contextlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from t2vbatch.errors import StoreError, UsageError
-from t2vbatch.job import Job, dump_job, parse_job
+from t2vbatch.errors import CombinedJobError, JobError, StoreError, UsageError
+from t2vbatch.job import Job, dump_job, parse_job, parse_known_keys
 from t2vbatch.job.secrets import redacted_value
 from t2vbatch.media.video import digest_file
 from t2vbatch.output.lease import LEASE_NAME, Fenced, Lease
@@ -51,6 +52,10 @@ from t2vbatch.storage.access import check_access
 from t2vbatch.storage.files import Folder, local_path, open_folder
 from t2vbatch.storage.many import delete_many
 from t2vbatch.storage.object_folder import SCHEMES
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _DRAFTS, _SCORERS = "drafts", "scorers.json"
 _REQUIRED = {"plan.parquet": ("sample_id",), "results.parquet": ("row_id", "model", "status")}
@@ -207,13 +212,28 @@ class Store:
         """The job of the last run. Its output is this folder, which may have been moved since.
 
         Raises:
-            UsageError: no run has begun here.
+            UsageError: no run has begun here, or this version cannot use a key of the job.
         """
+        return self._parsed_job(parse_job).model_copy(update={"output": self.uri})
+
+    def read_known_job(self) -> Job:
+        """As ``read_job``, without the keys that this version does not know: a warning names them.
+
+        For commands that neither generate nor score.
+        """
+        job, unknown = self._parsed_job(parse_known_keys)
+        if unknown:
+            names = ", ".join(unknown)
+            _log.warning("%s/job.yaml: this version of t2vbatch ignores unknown keys: %s", self.uri, names)
+        return job.model_copy(update={"output": self.uri})
+
+    def _parsed_job(self, parse: Callable[[str, str], T]) -> T:
         try:
-            text = self.folder.read("job.yaml").decode()
+            return parse(self.folder.read("job.yaml").decode(), f"{self.uri}/job.yaml")
         except FileNotFoundError:
             raise no_run_here(self, "job.yaml") from None
-        return parse_job(text, f"{self.uri}/job.yaml").model_copy(update={"output": self.uri})
+        except JobError as error:
+            raise _with_advice(error) from None
 
     def write_plan(self, plan: Plan) -> None:
         """Write the plan, with everything that later commands need of manifest and models."""
@@ -295,6 +315,14 @@ def no_run_here(store: Store, missing: str) -> UsageError:
             found = f"no {missing}: no run has ended here"
             fix = f"wait for the run, or write it from the finished samples: t2vbatch report {store.uri}"
     return UsageError(store.uri, found, "the output folder of a run", fix)
+
+
+def _with_advice(error: UsageError) -> UsageError:
+    """The problem of an output's job with what to do, if it lacks that: only a run writes this file."""
+    if isinstance(error, CombinedJobError):
+        return CombinedJobError([_with_advice(one) for one in error.errors])
+    fix = "if another version of t2vbatch wrote this file, run the job again; it keeps the finished videos"
+    return type(error)(error.where, error.found, error.expected, error.fix or fix)
 
 
 def open_store(uri: str, where: str = "", kind: type[UsageError] = UsageError) -> Store:
