@@ -1,17 +1,21 @@
 """Measures intervals and tests on simulated scores: ``python -m tests.benchmarks.statistics [--sets 4000]``.
 
-It prints the tables of ``statistics.md``: how often a 95% interval covers the true mean, how often a test
-of two equal models is significant, how often any of several tests is, and how often a test is significant
-at any of several looks at growing data, also with missing scores. The goal is 93 to 97% coverage from 5
-prompts on for Gaussian noise and from 10 on for the others, at most 6% false positives, and at most 5% of the
-sequential test at all looks.
+It prints the tables of ``statistics.md``, or those that ``--tables 8 9`` names by their place: how often a 95%
+interval covers the true mean, how often a test of two equal models is significant, how often any of several
+tests is, and how often a test is significant at any of several looks at growing data, also with missing
+scores. The goal is 93 to 97% coverage from 5 prompts on for Gaussian noise and from 10 on for the others, at
+most 6% false positives, and at most 5% of the sequential test at all looks.
 """
 
 import argparse
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, product
 from statistics import NormalDist
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -215,62 +219,89 @@ def _covers(interval: Interval, value: float) -> bool:
     return interval.low is None or interval.high is None or interval.low <= value <= interval.high
 
 
-def table(title: str, rows: Mapping[str, list[float]], header: Sequence[int] = PROMPTS) -> str:
-    """A Markdown table with one column for each number of prompts."""
-    lines = [f"### {title}", "", f"| prompts | {' | '.join(map(str, header))} |"]
-    lines.append(f"| --- |{' ---: |' * len(header)}")
-    lines += [
-        f"| {name} | {' | '.join(f'{100 * value:.1f}' for value in values)} |"
-        for name, values in rows.items()
+class Share(Protocol):
+    """A share of simulated data sets."""
+
+    def __call__(self, *, prompts: int, sets: int) -> float:
+        """The share for a number of prompts, from 0 to 1, measured with a number of data sets."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of percentages, with one column for each number of prompts.
+
+    Attributes:
+        rows: what each row shows, by its name.
+        divisor: the table takes this part of the data sets that the command asks for.
+    """
+
+    title: str
+    rows: Mapping[str, Share]
+    header: Sequence[int] = PROMPTS
+    divisor: int = 1
+
+    def measure(self, sets: int) -> str:
+        """The table in Markdown."""
+        lines = [f"### {self.title}", "", f"| prompts | {' | '.join(map(str, self.header))} |"]
+        lines.append(f"| --- |{' ---: |' * len(self.header)}")
+        for name, share in self.rows.items():
+            values = [share(prompts=prompts, sets=sets // self.divisor) for prompts in self.header]
+            lines.append(f"| {name} | {' | '.join(f'{100 * value:.1f}' for value in values)} |")
+        return "\n".join([*lines, ""])
+
+
+def tables() -> list[Table]:
+    """All tables, in the order of ``statistics.md``."""
+    means = [
+        Table(
+            f"Coverage of 95% intervals in percent, {_videos(seeds)}",
+            {noise: partial(coverage, noise, seeds=seeds) for noise in NOISES},
+        )
+        for seeds in SEEDS
     ]
-    return "\n".join([*lines, ""])
+    shares = {f"{share}": partial(share_coverage, share) for share in SHARES}
+    tests = [
+        Table(
+            f"{FALSE_POSITIVES[tests]}, in percent, {_videos(seeds)}",
+            {noise: partial(false_positives, noise, seeds=seeds, tests=tests) for noise in NOISES},
+        )
+        for tests, seeds in product((1, TESTS), (SEEDS[0], SEEDS[-1]))
+    ]
+    correlations = {
+        f"{noise}, correlation {correlation}": partial(correlation_coverage, noise, correlation=correlation)
+        for noise in ("Gaussian", "skewed (exponential)")
+        for correlation in (0.0, 0.7)
+    }
+    strengths = {f"{apart} apart": partial(strength_coverage, apart) for apart in (0.0, 0.6, 1.2)}
+    return [
+        *means,
+        Table("Coverage of 95% intervals of shares in percent, by the true share", shares),
+        *tests,
+        *_tables_of_looks(),
+        Table("Coverage of 95% intervals of rank correlations, in percent", correlations, PROMPTS, 4),
+        Table("Coverage of 95% intervals of strengths of three models, in percent", strengths, VOTED_ON, 8),
+    ]
 
 
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", type=int, default=4000)
-    sets = parser.parse_args().sets
-    for seeds in SEEDS:
-        rows = {noise: [coverage(noise, prompts, seeds, sets) for prompts in PROMPTS] for noise in NOISES}
-        print(table(f"Coverage of 95% intervals in percent, {_videos(seeds)}", rows), flush=True)
-    rows = {f"{share}": [share_coverage(share, prompts, sets) for prompts in PROMPTS] for share in SHARES}
-    print(table("Coverage of 95% intervals of shares in percent, by the true share", rows), flush=True)
-    for tests, seeds in product((1, TESTS), (SEEDS[0], SEEDS[-1])):
-        rows = {
-            noise: [false_positives(noise, prompts, seeds, tests, sets) for prompts in PROMPTS]
-            for noise in NOISES
-        }
-        print(table(f"{FALSE_POSITIVES[tests]}, in percent, {_videos(seeds)}", rows), flush=True)
+def _tables_of_looks() -> list[Table]:
+    found = []
+    at_looks = f"at any look, every {LOOK_EVERY} prompts, in percent"
     for name, test in {"sign-flip": sign_flip_p, "sequential": anytime_p}.items():
-        print(_looks(f"False winners of the {name} test", test, 0.0, sets), flush=True)
-        title = f"Winners of the {name} test for a true difference of {EFFECT} standard deviations"
-        print(_looks(title, test, EFFECT, sets // 4), flush=True)
-    rows = {
-        f"{policy}, {absent}, {noise}": [
-            false_winners_with_missing(absent, policy, noise, prompts, sets // 4) for prompts in LOOKED_AT
-        ]
+        for effect, title, divisor in (
+            (0.0, f"False winners of the {name} test", 1),
+            (EFFECT, f"Winners of the {name} test for a true difference of {EFFECT} standard deviations", 4),
+        ):
+            rows = {noise: partial(significant_at_any_look, test, noise, effect=effect) for noise in NOISES}
+            found.append(Table(f"{title} {at_looks}", rows, LOOKED_AT, divisor))
+    missing = {
+        f"{policy}, {absent}, {noise}": partial(false_winners_with_missing, absent, policy, noise)
         for policy in POLICIES
         for absent in ABSENT
         for noise in NOISES
     }
     share = f"{100 * ABSENT_SHARE:.0f}% of one model's scores missing"
-    title = f"False winners of the sequential test with {share} at any look, every {LOOK_EVERY} prompts"
-    print(table(f"{title}, in percent", rows, LOOKED_AT), flush=True)
-    rows = {
-        f"{noise}, correlation {correlation}": [
-            correlation_coverage(noise, prompts, correlation, sets // 4) for prompts in PROMPTS
-        ]
-        for noise in ("Gaussian", "skewed (exponential)")
-        for correlation in (0.0, 0.7)
-    }
-    print(table("Coverage of 95% intervals of rank correlations, in percent", rows), flush=True)
-    rows = {
-        f"{apart} apart": [strength_coverage(apart, prompts, sets // 8) for prompts in VOTED_ON]
-        for apart in (0.0, 0.6, 1.2)
-    }
-    title = "Coverage of 95% intervals of strengths of three models, in percent"
-    print(table(title, rows, VOTED_ON), flush=True)
+    title = f"False winners of the sequential test with {share} {at_looks}"
+    return [*found, Table(title, missing, LOOKED_AT, 4)]
 
 
 def _videos(seeds: tuple[int, int]) -> str:
@@ -278,13 +309,20 @@ def _videos(seeds: tuple[int, int]) -> str:
     return f"{counted(most, 'video')} per prompt" if least == most else f"{least} to {most} videos per prompt"
 
 
-def _looks(title: str, test: Callable[[FloatArray], float], effect: float, sets: int) -> str:
-    rows = {
-        noise: [significant_at_any_look(test, noise, prompts, effect, sets) for prompts in LOOKED_AT]
-        for noise in NOISES
-    }
-    return table(f"{title} at any look, every {LOOK_EVERY} prompts, in percent", rows, LOOKED_AT)
+def main() -> None:
+    """Print the tables."""
+    every = tables()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", type=int, default=4000)
+    numbers = range(1, len(every) + 1)
+    parser.add_argument("--tables", type=int, nargs="+", choices=numbers, default=numbers, metavar="NUMBER")
+    options = parser.parse_args()
+    for number in options.tables:
+        print(every[number - 1].measure(options.sets), flush=True)
 
 
 if __name__ == "__main__":
+    if "OPENBLAS_NUM_THREADS" not in os.environ:
+        # The products are small: threads that wait for each other take 15 times as much CPU as one.
+        os.execve(sys.executable, sys.orig_argv, os.environ | {"OPENBLAS_NUM_THREADS": "1"})
     main()
