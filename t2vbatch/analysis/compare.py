@@ -56,7 +56,8 @@ class Pair:
         smallest_p: the smallest p that this number of prompts can give.
         wins, ties, losses: pairs in which the video of ``first`` is better, equal, worse.
         win_rate: the share of wins, ties counted as half, with its 95% interval, clustered by prompt.
-        effect: mean difference of prompts in standard deviations between prompts (Cohen's d of paired data).
+        effect: mean difference of prompts in standard deviations between prompts (Cohen's d of paired data);
+            None if all prompts have the same difference.
         error: standard error of the mean difference; None if all prompts have the same difference.
         detectable: the smallest true difference that this number of prompts and tests detects with 80% power;
             None if no difference can be significant.
@@ -238,9 +239,9 @@ def _pair(
     rows, means = len(sums), sums / counts
     signs = np.sign(differences) * (-1 if better == "lower" else 1)
     extremes = scores.extremes
-    # Equal prompts show no spread, so they say nothing about what more prompts would detect.
-    error = standard_error(sums, counts) if rows > 1 and not is_constant(means) else None
-    spread = float(means.std(ddof=1)) if rows > 1 else 0.0
+    # Equal prompts show no spread, so they say nothing about the effect or what more prompts would detect.
+    spread = rows > 1 and not is_constant(means)
+    error = standard_error(sums, counts) if spread else None
     return replace(
         pair,
         rows=rows,
@@ -254,7 +255,7 @@ def _pair(
         ties=int((signs == 0).sum()),
         losses=int((signs < 0).sum()),
         win_rate=test.share((signs + 1) / 2, scores.prompts),
-        effect=float(means.mean()) / spread if spread else None,
+        effect=float(means.mean() / means.std(ddof=1)) if spread else None,
         error=None if error is None else error * unit,
         components=components(differences, scores.prompts),
     )

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from t2vbatch.analysis.intervals import LEVEL, Interval
+from t2vbatch.analysis.intervals import LEVEL, Interval, levels
 from t2vbatch.analysis.pairing import scores_of
 from t2vbatch.analysis.text_table import Format, Table
 from t2vbatch.output.records import score_columns
@@ -58,8 +58,9 @@ def spearman(first: FloatArray, second: FloatArray) -> Interval:
 
 
 def _ranks(values: FloatArray) -> FloatArray:
-    """Ranks from 1; equal values have the mean of their ranks."""
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    """Ranks from 1; values that are equal but for rounding have the mean of their ranks."""
+    places = levels(values)
+    counts = np.bincount(places)
     ranks: FloatArray = (np.cumsum(counts) - (counts - 1) / 2)[places]
     return ranks
 
@@ -105,7 +106,7 @@ def _correlation(model: str, means: Mapping[str, FloatArray], first: str, second
     if prompts < LEAST:
         reason = f"{prompts} prompts with both scores are fewer than {LEAST}"
         return Correlation(model, first, second, prompts, None, reason)
-    constant = [name for name in (first, second) if np.all(both[name] == both[name][0])]
+    constant = [name for name in (first, second) if not levels(both[name]).any()]
     if constant:
         reason = f"{constant[0]} has the same value for every prompt"
         return Correlation(model, first, second, prompts, None, reason)

@@ -38,6 +38,10 @@ TRUSTED_FROM = 5
 """With fewer prompts no interval is reliable, unless the scores are known to be normal."""
 
 
+ROUNDING = 1e-9
+"""Relative difference up to which two scores are equal. Sums of the same 64-bit numbers in another order
+differ by less, and the 32-bit numbers of networks are accurate to 6e-8 only."""
+
 LARGEST = 1e100
 """A score with a larger magnitude counts as infinite: its square would overflow."""
 
@@ -203,7 +207,7 @@ def _caution(means: FloatArray, counts: FloatArray) -> str | None:
     prompts, effective = len(means), round(effective_prompts(counts))
     if prompts < TRUSTED_FROM:
         return f"{prompts} prompts are too few for a reliable interval"
-    most = int(np.unique(means, return_counts=True)[1].max())
+    most = int(np.bincount(levels(means)).max())
     # With the share of one value above this, over 5% of bootstrap samples hold nothing else.
     if most == prompts or (most / prompts) ** prompts > 1 - LEVEL:
         return f"{most} of {prompts} prompts have the same value, so the interval is not reliable"
@@ -211,6 +215,18 @@ def _caution(means: FloatArray, counts: FloatArray) -> str | None:
         like = "" if effective == prompts else f", as accurate as {effective} with equal numbers of videos,"
         return f"with {prompts} prompts{like} the interval assumes that prompt means are about normal"
     return None
+
+
+def levels(values: FloatArray) -> npt.NDArray[np.intp]:
+    """The place of each value among the different ones, from 0; values that are equal but for rounding share
+    a place.
+    """
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    apart = np.diff(ordered) > ROUNDING * np.maximum(np.abs(ordered[:-1]), np.abs(ordered[1:]))
+    found = np.zeros(len(values), np.intp)
+    found[order[1:]] = np.cumsum(apart)
+    return found
 
 
 def is_constant(values: FloatArray) -> bool:

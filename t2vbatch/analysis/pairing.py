@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from t2vbatch.analysis.intervals import LARGEST
+from t2vbatch.analysis.intervals import LARGEST, ROUNDING
 from t2vbatch.errors import UsageError
 from t2vbatch.metrics.protocol import Column
 from t2vbatch.output.records import score_columns
@@ -26,10 +26,6 @@ Better = Literal["higher", "lower"] | None
 
 UNKNOWN = Column(None)
 """A score whose direction and range are unknown."""
-
-ROUNDING = 1e-9
-"""Relative difference up to which two scores are equal. Sums of the same 64-bit numbers in another order
-differ by less, and the 32-bit numbers of networks are accurate to 6e-8 only."""
 
 _Key = tuple[str, str, int]
 _SIZE = ["width", "height"]

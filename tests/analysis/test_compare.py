@@ -394,6 +394,15 @@ def test_differences_without_a_spread_have_no_interval(sequential: bool) -> None
     assert "all 12 prompts have the same value" in render_comparison(comparison)
 
 
+def test_equal_differences_of_different_numbers_of_videos_have_no_effect_size() -> None:
+    """A difference of 0.1 in every video is no effect of 10^16 standard deviations of rounding."""
+    scores = {(row, seed): row / 7 for row in range(12) for seed in range(row + 1)}
+    (pair,) = compared(
+        rows_of("a", {key: value + 0.1 for key, value in scores.items()}), rows_of("b", scores)
+    ).pairs
+    assert (pair.effect, pair.error) == (None, None)
+
+
 def test_the_interval_of_a_perfect_win_rate_is_that_of_clopper_and_pearson() -> None:
     """12 wins of 12 prompts exclude win rates below 0.025 ** (1 / 12), as scipy says."""
     first, second = noisy(12, 3, 99, 1), noisy(12, 3, 0, 2)

@@ -44,6 +44,18 @@ def test_prompts_are_the_units() -> None:
     assert only(m=results("m", one, two)) == only(m=results("m", one, two, videos=5))
 
 
+def test_prompts_of_equal_scores_are_ties_whatever_the_number_of_their_videos() -> None:
+    """The mean of three scores of 0.1 differs from that of one in its last digit, which makes no rank."""
+    random = np.random.default_rng(3)
+    one, two = np.array([0.1, 0.2, 0.7])[random.integers(0, 3, 30)], np.arange(30.0)
+    videos = random.integers(1, 8, 30)
+    kept = pa.array([seed < count for count in videos for seed in range(8)])
+    uneven = results("m", one, two, videos=8).filter(kept)
+    value = only(m=uneven).value
+    assert value is not None
+    assert value.mean == pytest.approx(stats.spearmanr(one, two).statistic)
+
+
 def test_models_are_not_mixed() -> None:
     """A model that is better in both scores does not make the scores agree."""
     random = np.random.default_rng(2)

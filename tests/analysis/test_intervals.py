@@ -123,6 +123,14 @@ def test_unreliable_intervals_have_a_caution(means: list[float], word: str) -> N
     assert mean_interval(np.arange(20.0), np.arange(20)).caution is None
 
 
+def test_prompts_with_one_score_have_the_same_value_whatever_the_number_of_their_videos() -> None:
+    """29 of 30 prompts with the score 0.1 are cautioned about, also with 1 to 7 videos per prompt."""
+    clusters = np.repeat(np.arange(30), np.arange(30) % 7 + 1)
+    caution = mean_interval(np.where(clusters == 29, 0.5, 0.1), clusters).caution
+    assert caution is not None
+    assert "29 of 30 prompts have the same value" in caution
+
+
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 9, 10, 30, 199, 1999, 10**6])
 def test_students_t_is_scipys(freedom: int) -> None:
     """Quantiles agree with scipy to a thousandth, below the switch to the normal to nine digits."""
