@@ -1,10 +1,10 @@
 """Measures intervals and tests on simulated scores: ``python -m tests.benchmarks.statistics [--sets 4000]``.
 
-It prints the tables of ``statistics.md``, or those that ``--tables 8 9`` names by their place: how often a 95%
-interval covers the true mean, how often a test of two equal models is significant, how often any of several
-tests is, and how often a test is significant at any of several looks at growing data, also with missing
-scores. The goal is 93 to 97% coverage from 5 prompts on for Gaussian noise and from 10 on for the others, at
-most 6% false positives, and at most 5% of the sequential test at all looks.
+It prints the tables of ``statistics.md``, or those that ``--tables 8 9`` names by their place: how often a
+95% interval covers the true mean, how often a test of two equal models is significant, how often any of
+several tests is, and how often a test is significant at any of several looks at growing data, also with
+missing scores. The goal is 93 to 97% coverage from 5 prompts on for Gaussian noise and from 10 on for the
+others, at most 6% false positives, and at most 5% of the sequential test at all looks.
 """
 
 import argparse
