@@ -77,7 +77,7 @@ def mean_interval(values: FloatArray, clusters: npt.NDArray[np.int64]) -> Interv
     sums, counts = _by_prompt(values / unit, clusters)
     prompts = len(sums)
     if prompts < 2:
-        return Interval(mean, None, None, "one prompt does not show how prompts differ")
+        return Interval(mean, None, None, "one prompt is too few for an interval")
     if is_constant(sums / counts):
         return Interval(mean, None, None, f"all {prompts} prompts have the same value, which shows no spread")
     low, high = _ends(sums, counts, standard_error(sums, counts))

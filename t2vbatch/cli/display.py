@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 
 from t2vbatch.cli.signals import on_stop
@@ -90,6 +91,13 @@ class _Bar(ProgressColumn):
         return self._bar.render(task) if task.fields["has_bar"] else ""
 
 
+class _OneLine(Progress):
+    """A bar as wide as the window is at the moment, without the columns at the right that stay free."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield Padding(self.make_tasks_table(self.tasks), (0, _ECHO_COLUMNS, 0, 0))
+
+
 class Display:
     """A context that shows progress on stderr, so that stdout stays the result's.
 
@@ -105,8 +113,10 @@ class Display:
 
     def __init__(self, quiet: bool = False, log_file: Path | None = None) -> None:
         self._quiet = quiet
-        self._console = _console()
-        self._bar = Progress(
+        self._console = Console(stderr=True, highlight=False)
+        # TERM=dumb means a terminal that cannot replace a line, such as a shell inside an editor.
+        self._replaces_lines = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._bar = _OneLine(
             TextColumn("{task.description}"),
             _Bar(),
             TextColumn("{task.fields[details]}"),
@@ -198,13 +208,17 @@ class Display:
             return
         self._pace.add(done)
         text = self._details(progress)
-        if self._console.is_terminal and not self._quiet:
+        if self._replaces_lines and not self._quiet:
             self._bar.start()
-            shown = self._details(progress, self._console.width - len("generating") - _LEAST_BAR_COLUMNS)
+            shown = self._details(progress, self._free_columns() - len("generating") - _LEAST_BAR_COLUMNS)
             details = f"[red]{shown}[/]" if progress.failed else shown
             self._update("generating", details, progress.total, done)
         if done == progress.total or self._is_due():
             self._log(text)
+
+    def _free_columns(self) -> int:
+        """Columns of the line, at this moment."""
+        return max(self._console.width - _ECHO_COLUMNS, 20)
 
     def _details(self, progress: "RunProgress", width: int | None = None) -> str:
         """Counts, rate and time left; as many of them as fit the width, the most important first."""
@@ -230,9 +244,9 @@ class Display:
         what, seconds = self._waits_for, time.monotonic() - self._waits_since
         if what is None:
             return
-        if self._console.is_terminal and not self._quiet:
+        if self._replaces_lines and not self._quiet:
             self._bar.start()
-            self._update(escape(self._waiting(what, seconds, self._console.width - _GAPS)))
+            self._update(escape(self._waiting(what, seconds, self._free_columns() - _GAPS)))
         elif seconds >= LINE_EVERY_S and self._is_due():
             self._log(self._waiting(what, seconds))
 
@@ -243,7 +257,7 @@ class Display:
             return
         self._logged, self._logged_at = text, now
         _progress_log.info("%s", text)
-        if not self._console.is_terminal and not self._quiet:
+        if not self._replaces_lines and not self._quiet:
             self._console.print(text, markup=False, soft_wrap=True)
 
     def _waiting(self, what: str, seconds: float, width: int | None = None) -> str:
@@ -281,13 +295,6 @@ class Display:
             return False
         self._printed_at = now
         return True
-
-
-def _console() -> Console:
-    console = Console(stderr=True, highlight=False)
-    if console.is_terminal:
-        console.width = max(console.width - _ECHO_COLUMNS, 20)
-    return console
 
 
 def _log_to(path: Path) -> logging.Handler:

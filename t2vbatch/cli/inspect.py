@@ -1,6 +1,7 @@
 """``t2vbatch status``, ``failures``, ``verify`` and ``report``: the state of an output."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -63,7 +64,7 @@ def status(
         if as_json:
             typer.echo(json.dumps(asdict(found)))
         else:
-            if watch and sys.stdout.isatty():
+            if watch and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
                 typer.echo(_CLEAR, nl=False)
             for line in _status_lines(found):
                 indent = "  " if line.startswith("  ") else ""
@@ -118,7 +119,8 @@ def failures(output: Output, as_json: Json = False) -> None:
         typer.echo(json.dumps([asdict(group) for group in groups], ensure_ascii=False))
         return
     total = sum(len(group.samples) for group in groups)
-    typer.echo(f"{store.uri}: {total:,} of {counted(planned.num_rows, 'sample')} failed or degenerate")
+    headline = f"{store.uri}: {total:,} of {counted(planned.num_rows, 'sample')} failed or degenerate"
+    typer.echo(fitted(headline, line_width()))
     for text in _failure_texts(groups):
         typer.echo(f"\n{text}")
 

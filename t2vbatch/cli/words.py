@@ -39,7 +39,8 @@ def hanging(head: str, text: str, width: int) -> str:
 
     If that leaves too little room, the text begins below the head.
     """
-    if width - len(head) < _LEAST_COLUMNS and len(head) + len(text) > width:
+    least = max(_LEAST_COLUMNS, *map(len, text.split()), 0)
+    if width - len(head) < least and len(head) + len(text) > width:
         return "\n".join([head.rstrip(), *_broken(text, width, "  ", "  ")])
     return "\n".join(_broken(text, width, head, " " * len(head))) or head.rstrip()
 

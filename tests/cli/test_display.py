@@ -129,3 +129,31 @@ def test_the_seconds_of_a_wait_fit_a_narrow_terminal() -> None:
     assert shown._waiting(what, 28, 80) == "loading many-steps on 1 worker, 28 s; 24/36 samples"
     assert shown._waiting(what, 28, 40) == "loading many-steps on 1 worker, 28 s"
     assert shown._waiting(what, 28, 20) == "loading many-…, 28 s"
+
+
+def test_the_bar_follows_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line of a run has the width that the window has at the moment, less four columns."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    shown = Display()
+    for columns in (100, 60, 140):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        shown.show(Progress(4, 0, 0, 1, 91, 1, 0))
+        lines = shown._console.render_lines(shown._bar.get_renderable())
+        assert [sum(len(part.text) for part in line) for line in lines] == [columns]
+        text = "".join(part.text for part in lines[0])
+        assert "4/96 samples" in text and text.endswith("    ")
+    shown._stop()
+
+
+def test_a_terminal_that_replaces_no_line_gets_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With TERM=dumb the progress is a line every few seconds, as in a log, and has no control characters."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(display, "LINE_EVERY_S", 0.0)
+    with Display() as shown:
+        shown.show(Progress(4, 0, 0, 1, 91, 1, 0))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("4/96 samples") and lines[0].isprintable()

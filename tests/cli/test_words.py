@@ -17,6 +17,13 @@ def test_a_description_is_broken_at_spaces(width: int) -> None:
         assert lines[1].startswith(" " * 16)
 
 
+def test_a_long_word_begins_below_its_head() -> None:
+    """A terminal that has no room for a word beside the head gets it in a line of its own, and does not cut it."""
+    lines = hanging("columns of .npy or .safetensors files: ", "latents, negative_prompt_embeds", 60).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert lines == ["columns of .npy or .safetensors files:", "  latents, negative_prompt_embeds"]
+
+
 @pytest.mark.parametrize("width", [60, 100])
 def test_a_docstring_keeps_its_paragraphs(width: int) -> None:
     """Indented lines continue a line; empty lines separate paragraphs."""
