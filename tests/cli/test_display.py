@@ -142,7 +142,8 @@ def test_the_bar_follows_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
         lines = shown._console.render_lines(shown._bar.get_renderable())
         assert [sum(len(part.text) for part in line) for line in lines] == [columns]
         text = "".join(part.text for part in lines[0])
-        assert "4/96 samples" in text and text.endswith("    ")
+        assert "4/96 samples" in text
+        assert text.endswith("    ")
     shown._stop()
 
 
@@ -155,5 +156,6 @@ def test_a_terminal_that_replaces_no_line_gets_lines(
     monkeypatch.setattr(display, "LINE_EVERY_S", 0.0)
     with Display() as shown:
         shown.show(Progress(4, 0, 0, 1, 91, 1, 0))
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 1 and lines[0].startswith("4/96 samples") and lines[0].isprintable()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("4/96 samples")
+    assert line.isprintable()

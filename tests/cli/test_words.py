@@ -18,8 +18,10 @@ def test_a_description_is_broken_at_spaces(width: int) -> None:
 
 
 def test_a_long_word_begins_below_its_head() -> None:
-    """A terminal that has no room for a word beside the head gets it in a line of its own, and does not cut it."""
-    lines = hanging("columns of .npy or .safetensors files: ", "latents, negative_prompt_embeds", 60).splitlines()
+    """A word that has no room beside the head begins below it and is not cut."""
+    lines = hanging(
+        "columns of .npy or .safetensors files: ", "latents, negative_prompt_embeds", 60
+    ).splitlines()
     assert max(map(len, lines)) <= 60
     assert lines == ["columns of .npy or .safetensors files:", "  latents, negative_prompt_embeds"]
 
