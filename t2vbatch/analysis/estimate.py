@@ -71,10 +71,11 @@ def _of_model(
 ) -> Estimate:
     if not made.num_rows or not positions:
         return Estimate(name, len(positions), made.num_rows)
-    seconds = sum(_total(made, column) for column in ("wait_s", "generate_s", "convert_s"))
     cost = _total(plan.take(pa.array(positions)), "cost")
     workers = min(len(positions), pc.count_distinct(made["worker"]).as_py())
-    work_s = seconds / _total(made, "cost") * cost + workers * float(pc.mean(made["load_s"]).as_py() or 0)
+    work_s = worked_s(made) / _total(made, "cost") * cost + workers * float(
+        pc.mean(made["load_s"]).as_py() or 0
+    )
     on_gpu = not str(made["device"][0].as_py()).startswith("cpu")
     gpu_hours = gpus * work_s / 3600 if on_gpu else 0.0
     return Estimate(
@@ -88,6 +89,11 @@ def _of_model(
         bytes=round(float(pc.mean(made["bytes"]).as_py() or 0) * len(positions)),
         money=gpu_hours * price if price is not None and on_gpu else None,
     )
+
+
+def worked_s(records: pa.Table) -> float:
+    """Seconds of workers on these samples, loading excluded: before, in and after the pipeline's calls."""
+    return sum(_total(records, column) for column in ("wait_s", "generate_s", "convert_s"))
 
 
 def _total(table: pa.Table, column: str) -> float:

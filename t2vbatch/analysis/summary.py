@@ -91,7 +91,7 @@ class ScoreSummary:
 
 @dataclass(frozen=True)
 class Timing:
-    """Time spent on all samples with a record.
+    """Time spent on all samples with a record; equal samples have one record.
 
     Attributes:
         generate_s, encode_s, score_s: totals over all workers, in seconds.
@@ -256,7 +256,16 @@ def _missing(column: str, unscored: pa.Table) -> dict[str, int]:
     return dict(reasons.most_common())
 
 
+def once(results: pa.Table) -> pa.Table:
+    """The first row of each sample: equal samples of several rows are generated once."""
+    codes = results["sample_id"].combine_chunks().dictionary_encode()
+    if len(codes.dictionary) == results.num_rows:
+        return results
+    return results.take(pa.array(np.unique(codes.indices.to_numpy(), return_index=True)[1]))
+
+
 def _timing(results: pa.Table) -> Timing:
+    results = once(results)
     generate, encode, score = (
         float(pc.sum(results[column]).as_py() or 0) for column in ("generate_s", "encode_s", "score_s")
     )

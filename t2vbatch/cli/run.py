@@ -174,8 +174,8 @@ def _estimates(
     pending = {
         name: [position for unit in units.get(name, ()) for position in unit.positions] for name in job.models
     }
-    gpus = 1.0 if job.workers.gpus == "auto" else job.workers.gpus
-    return estimate(prepared.plan.table, records, pending, gpus, job.budget.cost_per_gpu_hour)
+    price = job.budget.cost_per_gpu_hour
+    return estimate(prepared.plan.table, records, pending, job.workers.gpus_each, price)
 
 
 def _ask(repeats: "Repeats") -> bool:

@@ -42,7 +42,15 @@ def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
     settings = {name: model.model_dump(mode="json") for name, model in job.models.items()}
     columns = known_columns([job])
     write_report(
-        store.folder, results, summary, store.name, settings, job.report.max_videos, columns, _inputs(plan)
+        store.folder,
+        results,
+        summary,
+        store.name,
+        settings,
+        job.report.max_videos,
+        columns,
+        _inputs(plan),
+        job.workers.gpus_each,
     )
     write_complete(store, counts, published_digests(store, job))
     return summary

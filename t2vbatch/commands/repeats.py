@@ -106,9 +106,10 @@ def _with_cost(repeats: Repeats, records: Sequence[Mapping[str, Any]], job: Job)
     """The repeats with the time that these records of theirs name."""
     timed = [record for record in records if record["generate_s"] is not None]
     hours = [sum(record[name] or 0.0 for name in _TIMES) / 3600 for record in timed]
-    gpus = 1.0 if job.workers.gpus == "auto" else job.workers.gpus
     on_gpu = (not str(record["device"]).startswith("cpu") for record in timed)
-    gpu_hours = gpus * sum(one for one, is_on_gpu in zip(hours, on_gpu, strict=True) if is_on_gpu)
+    gpu_hours = job.workers.gpus_each * sum(
+        one for one, is_on_gpu in zip(hours, on_gpu, strict=True) if is_on_gpu
+    )
     return replace(repeats, timed=len(timed), worker_hours=sum(hours), gpu_hours=gpu_hours)
 
 

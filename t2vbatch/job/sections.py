@@ -126,6 +126,11 @@ class Workers(Section):
         "auto", description="threads that encode, check and score videos, per worker; auto: by the CPUs"
     )
 
+    @property
+    def gpus_each(self) -> float:
+        """GPUs of a worker that has any."""
+        return 1.0 if self.gpus == "auto" else self.gpus
+
     @model_validator(mode="after")
     def _min_fits_max(self) -> Self:
         if self.max is not None and self.min > self.max:

@@ -7,10 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from t2vbatch.analysis.summary import Summary, busy_share
+from t2vbatch.analysis.estimate import digits, worked_s
+from t2vbatch.analysis.summary import Summary, once
 from t2vbatch.output.records import rows_where
 
-_USED = ["model", "started_at", "device", "generate_s", "wait_s", "convert_s"]
+_USED = ["sample_id", "model", "started_at", "device", "generate_s", "wait_s", "convert_s"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class ModelRun:
         date: day of the first video, ISO 8601, UTC; empty without a record.
         busy: time in which at least one worker had a sample, as text.
         devices: the distinct devices.
-        gpu_hours: time in the pipeline call on GPUs, in hours; None on a CPU.
+        gpu_hours: time of its workers' GPUs, loading excluded, in hours, as text; empty on a CPU.
         per_minute: videos per minute of busy time.
         busy_share: share of the workers' time in the pipeline call, from 0 to 1; None without a record.
     """
@@ -30,7 +31,7 @@ class ModelRun:
     date: str
     busy: str
     devices: str
-    gpu_hours: float | None
+    gpu_hours: str
     per_minute: float | None
     busy_share: float | None
 
@@ -43,8 +44,12 @@ class Difference:
     values: tuple[str, ...]
 
 
-def model_runs(results: pa.Table, summary: Summary) -> list[ModelRun]:
-    """How each model ran, in the order of the summary."""
+def model_runs(results: pa.Table, summary: Summary, gpus: float = 1.0) -> list[ModelRun]:
+    """How each model ran, in the order of the summary.
+
+    Args:
+        gpus: GPUs of a worker that has any.
+    """
     results, found = results.select(_USED), []
     for model in summary.models:
         own = rows_where(results, pc.equal(results["model"], model.model))
@@ -57,9 +62,9 @@ def model_runs(results: pa.Table, summary: Summary) -> list[ModelRun]:
                 started.date().isoformat() if started else "",
                 duration_text(timing.busy_s),
                 ", ".join(devices),
-                _gpu_hours(own),
+                _gpu_hours(once(own), gpus),
                 timing.videos_per_minute,
-                busy_share(own),
+                timing.busy_share,
             )
         )
     return found
@@ -101,8 +106,6 @@ def _text(value: Any) -> str:
     return "" if value is None or value == {} else str(value)
 
 
-def _gpu_hours(results: pa.Table) -> float | None:
+def _gpu_hours(results: pa.Table, gpus: float) -> str:
     on_gpu = results.filter(pc.invert(pc.starts_with(results["device"].fill_null("cpu"), "cpu")))
-    if not on_gpu.num_rows:
-        return None
-    return float(pc.sum(on_gpu["generate_s"]).as_py() or 0) / 3600
+    return digits(gpus * worked_s(on_gpu) / 3600) if on_gpu.num_rows else ""

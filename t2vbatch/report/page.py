@@ -50,6 +50,7 @@ def write_report(
     max_videos: int = MAX_VIDEOS,
     columns: Mapping[str, Column] | None = None,
     inputs: Inputs | None = None,
+    gpus: float = 1.0,
 ) -> str:
     """Write ``report/`` into an output folder, and return the name of its page, relative to the folder.
 
@@ -61,6 +62,7 @@ def write_report(
         max_videos: about how many samples the page shows; see ``selection.select``.
         columns: the definitions of the score columns; None: those that are known without a job.
         inputs: the input files of a row; None: no row has input files.
+        gpus: GPUs of a worker that has any.
     """
     results = rows_where(results, pc.is_valid(results["status"]))
     scores, columns = score_columns(results.schema), known_columns() if columns is None else columns
@@ -88,7 +90,7 @@ def write_report(
         style=STYLE,
         scripts=("data.js", SCRIPT),
         views=[view for view in _VIEWS if len(models) > 1 or view[0] not in _COMPARING],
-        models=model_runs(results, summary),
+        models=model_runs(results, summary, gpus),
         model_keys=differences(settings or {}),
         shown=shown.num_rows,
         total=results.num_rows,

@@ -59,6 +59,24 @@ def test_every_planned_sample_is_counted_once() -> None:
     assert first.timing.videos == 1
 
 
+def test_the_time_of_equal_samples_counts_once() -> None:
+    """Two rows that share a sample have one video and its time; each model that shares it has them too."""
+    shared: dict[str, Any] = {"sample_id": "same", "generate_s": 4.0}
+    summary = summary_of(
+        result(row=0, **shared),
+        result(row=1, **shared),
+        result(row=2),
+        result("b", row=0, **shared),
+        a=3,
+        b=1,
+    )
+    whole, (first, second) = summary.timing, (model.timing for model in summary.models)
+    assert (whole.videos, whole.generate_s) == (2, 6.0)
+    assert (first.videos, first.generate_s) == (2, 6.0)
+    assert (second.videos, second.generate_s) == (1, 4.0)
+    assert summary.counts.ok == 4
+
+
 def test_more_results_than_planned_are_rejected() -> None:
     """More results than planned samples is an error and not a negative count."""
     with pytest.raises(ValueError, match="2 results"):

@@ -237,18 +237,19 @@ def test_a_breakdown_leaves_out_what_has_no_groups() -> None:
 
 
 def test_the_facts_of_a_model_come_from_its_records() -> None:
-    """GPU hours count the pipeline calls on GPUs; the busy share is theirs of the workers' time."""
+    """GPU hours count the workers' time on all of their GPUs, as estimates and budgets do; the busy share is
+    that of the pipeline calls."""
     rows = results(["a"], ["one", "two"], 1)
     start = datetime(2026, 11, 25, 8, tzinfo=UTC)
     for index, row in enumerate(rows):
         begun = start + timedelta(seconds=10 * index)
-        row |= {"device": "NVIDIA H100", "worker": "a-0", "generate_s": 5.0}
-        row |= {"wait_s": 4.0, "convert_s": 1.0}
+        row |= {"device": "NVIDIA H100", "worker": "a-0", "generate_s": 1800.0}
+        row |= {"wait_s": 1440.0, "convert_s": 360.0}
         row |= {"started_at": begun, "finished_at": begun + timedelta(seconds=10)}
     found = table(rows)
-    (facts,) = model_runs(found, summarize(found, {"a": 2}))
+    (facts,) = model_runs(found, summarize(found, {"a": 2}), gpus=2)
     assert (facts.date, facts.devices, facts.busy) == ("2026-11-25", "NVIDIA H100", "20 s")
-    assert facts.gpu_hours == pytest.approx(10 / 3600)
+    assert facts.gpu_hours == "4.00"
     assert facts.busy_share == pytest.approx(0.5)
 
 
