@@ -22,7 +22,7 @@ models        errors canonical job manifest media
 metrics       errors canonical job media models
 plan          errors canonical job manifest media models
 output        errors storage job media plan
-worker        errors job manifest media models metrics plan output
+worker        errors storage.many job manifest media models metrics plan output
 schedule      errors plan output.records worker.protocol
 engines       errors storage.scratch job plan output.records worker.protocol schedule models.steps
 analysis      errors canonical storage job media metrics models plan output worker.protocol engines

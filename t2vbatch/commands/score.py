@@ -1,13 +1,13 @@
 """Adds or renews scores of a finished run from its video files, without generating videos.
 
 It uses the engine and the scheduler of a run: a unit is one video, and ``worker.video_scorer`` reads and
-scores it. Scores stay in ``scores/SAMPLE_ID.json`` until all videos are scored, and then enter the records
-together. After an interruption the next call scores the missing videos.
+scores it. Scores stay in ``scores/`` until all videos are scored, and then enter the records together. After
+an interruption the next call scores the missing videos.
 """
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from t2vbatch.metrics.identity import score_identities
 from t2vbatch.metrics.registry import asked_texts, job_metrics
 from t2vbatch.metrics.scorer import Scores, is_lost
 from t2vbatch.models.pins import using_pins
-from t2vbatch.output.records import RECORDS
+from t2vbatch.output.records import RECORDS, Status
 from t2vbatch.output.scored_by import Scorers, outdated_columns
 from t2vbatch.output.store import Store, open_store
 from t2vbatch.plan import Plan, Unit
@@ -39,6 +39,14 @@ _log = logging.getLogger(__name__)
 
 _MODEL = "metrics"
 """Units belong to models, and messages name the model. Here a worker loads metrics and no model."""
+
+_OF_SCORES = pa.schema(
+    RECORDS.field(name)
+    for name in ("scores", "score_errors", "scored_by", "score_s", "prompt_tokens", "prompt_truncated")
+)
+"""The columns of the records that new scores change."""
+
+_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,8 @@ def score_output(
         cache = ScoreCache(store, digest(scorers))
         records = store.compact()
         unscored = _unscored(plan, records, {} if renew else scorers)
-        missing = [position for position in unscored if not cache.has(plan.planned(position).sample_id)]
+        sample_ids, stored = plan.table["sample_id"], cache.sample_ids()
+        missing = [position for position in unscored if sample_ids[position].as_py() not in stored]
         ending: Ending = "finished"
         counts = _Counts()
         if missing:
@@ -125,6 +134,7 @@ def _callbacks(
 ) -> RunCallbacks[VideoToScore]:
     # A search for each of a million samples would take a million looks at each record.
     lines = pc.index_in(plan.table["sample_id"], records["sample_id"].combine_chunks())
+    videos = records.select(["video", "fps", "audio_rate_hz"])
     metrics = job_metrics(job).values()
     both = any(getattr(metric, "needs_images", False) for metric in metrics)
     read = ("image", "last_image") if both else ("image",)
@@ -132,7 +142,7 @@ def _callbacks(
 
     def payload(position: int) -> VideoToScore:
         sample = plan.planned(position, texts)
-        record = records.slice(lines[position].as_py(), 1).to_pylist()[0]
+        record = videos.slice(lines[position].as_py(), 1).to_pylist()[0]
         images = _images(plan, position, [name for name in read if name in sample.media])
         how = reading_of(job, sample.model)
         sound = record["audio_rate_hz"] is not None
@@ -147,23 +157,21 @@ def _callbacks(
             sound,
         )
 
+    def committed(position: int) -> Status | None:
+        return "ok" if cache.has(plan.table["sample_id"][position].as_py()) else None
+
     def quarantine(position: int, attempts: int, failure: Failure) -> None:
         # The video stays as it is; only its scores are missing, and the record says why.
         reason = f"{failure.error_type}: {failure.error}"
         scores = Scores(dict.fromkeys(scorers), dict.fromkeys(scorers, reason), None, None, scorers)
-        cache.keep(plan.planned(position).sample_id, scores, 0.0)
+        cache.keep(plan.table["sample_id"][position].as_py(), scores, 0.0)
         counts.unscored += 1
 
     def progress(now: Progress) -> None:
         counts.scored = now.ok
         watch(now)
 
-    return RunCallbacks(
-        payload=payload,
-        committed=lambda position: "ok" if cache.has(plan.planned(position).sample_id) else None,
-        quarantine=quarantine,
-        progress=progress,
-    )
+    return RunCallbacks(payload, committed, quarantine, progress)
 
 
 def _images(plan: Plan, position: int, names: Sequence[str]) -> Mapping[str, Media]:
@@ -207,14 +215,23 @@ def _lacks(scores: Mapping[str, Any], errors: Mapping[str, str], columns: Iterab
 
 
 def _merged(records: pa.Table, cache: ScoreCache) -> pa.Table:
-    """The records with the cached scores."""
-    scored = pc.is_in(records["sample_id"], pa.array(cache.sample_ids(), pa.string()))
-    rows = records.filter(scored).to_pylist()
-    for row in rows:
-        found = cache.found(row["sample_id"])
-        if found is not None:
-            row |= _rescored(row, found)
-    return pa.concat_tables([records.filter(pc.invert(scored)), pa.Table.from_pylist(rows, RECORDS)])
+    """The records with the stored scores; few of them are Python objects at a time."""
+    stored = cache.sample_ids()
+    starts = range(0, records.num_rows, _AT_ONCE)
+    parts = [_with_scores(records.slice(start, _AT_ONCE), stored, cache) for start in starts]
+    return pa.concat_tables([records.slice(0, 0), *parts])
+
+
+def _with_scores(records: pa.Table, stored: Collection[str], cache: ScoreCache) -> pa.Table:
+    sample_ids = records["sample_id"].to_pylist()
+    scored = [index for index, sample_id in enumerate(sample_ids) if sample_id in stored]
+    rows = records.select(_OF_SCORES.names).to_pylist()
+    for index, found in zip(scored, cache.read([sample_ids[index] for index in scored]), strict=True):
+        rows[index] |= _rescored(rows[index], found)
+    changed = pa.Table.from_pylist(rows, _OF_SCORES)
+    for field in _OF_SCORES:
+        records = records.set_column(records.column_names.index(field.name), field, changed[field.name])
+    return records
 
 
 def _rescored(row: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:

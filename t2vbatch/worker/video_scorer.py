@@ -5,9 +5,8 @@ frames.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from t2vbatch.errors import SampleError
@@ -20,6 +19,7 @@ from t2vbatch.metrics.scorer import Scorer, Scores, load_metrics
 from t2vbatch.models import set_up_torch
 from t2vbatch.models.calls.inputs import read_image
 from t2vbatch.output.store import Store
+from t2vbatch.storage.many import delete_many, map_many
 from t2vbatch.worker.protocol import Failure, Outcome, Work
 
 _FOLDER = "scores"
@@ -60,29 +60,29 @@ class ScoreCache:
 
     def keep(self, sample_id: str, scores: Scores, seconds: float) -> None:
         """Store the scores of a sample, which took these seconds."""
-        found = asdict(scores) | {"score_s": seconds, "scorer": self.identity}
-        self.store.write_json(_name(sample_id), found)
-
-    def found(self, sample_id: str) -> Mapping[str, Any] | None:
-        """The fields of Scores and ``score_s`` that were stored for a sample; None without any."""
-        try:
-            found: dict[str, Any] = self.store.read_json(_name(sample_id))
-        except FileNotFoundError:
-            return None
-        return found if found.pop("scorer", None) == self.identity else None
+        self.store.write_json(self._name(sample_id), asdict(scores) | {"score_s": seconds})
 
     def has(self, sample_id: str) -> bool:
         """Whether scores of this sample are stored."""
-        return self.found(sample_id) is not None
+        return self.store.folder.size(self._name(sample_id)) is not None
 
-    def sample_ids(self) -> list[str]:
-        """The samples with stored scores."""
-        return [PurePosixPath(name).stem for name in self.store.folder.names(_FOLDER)]
+    def sample_ids(self) -> set[str]:
+        """The samples with stored scores, by one listing."""
+        start, _, end = self._name("*").partition("*")
+        names = self.store.folder.names(_FOLDER)
+        return {name.removeprefix(start).removesuffix(end) for name in names if name.endswith(end)}
+
+    def read(self, sample_ids: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+        """The fields of Scores and ``score_s`` of samples with stored scores, in this order."""
+        names = list(map(self._name, sample_ids))
+        return map_many(self.store.folder, self.store.read_json, names)
 
     def clear(self) -> None:
         """Delete all stored scores."""
-        for name in list(self.store.folder.names(_FOLDER)):
-            self.store.folder.delete(name)
+        delete_many(self.store.folder, list(self.store.folder.names(_FOLDER)))
+
+    def _name(self, sample_id: str) -> str:
+        return f"{_FOLDER}/{sample_id}.{self.identity}.json"
 
 
 class VideoScorer:
@@ -134,7 +134,3 @@ class VideoScorerFactory:
         """Load the metrics; see Factory."""
         set_up_torch(self.job.workers.cpus)
         return VideoScorer(self.cache, load_metrics(self.job, device))
-
-
-def _name(sample_id: str) -> str:
-    return f"{_FOLDER}/{sample_id}.json"
