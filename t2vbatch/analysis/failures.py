@@ -8,6 +8,9 @@ import pyarrow.compute as pc
 
 from t2vbatch.errors import counted, error_kind
 
+READ = ("sample_id", "status", "error_type", "error", "attempts", "traceback")
+"""The columns of the records that ``failure_groups`` reads."""
+
 
 @dataclass(frozen=True)
 class FailureGroup:
@@ -42,7 +45,7 @@ def failure_groups(planned: pa.Table, records: pa.Table) -> list[FailureGroup]:
 
     Args:
         planned: the plan's table, with ``sample_id``, ``row_id``, ``model`` and ``sample_index``.
-        records: one row per finished sample, with the columns of results.parquet that a record has.
+        records: one row per finished sample, with the columns READ.
     """
     bad = records.filter(pc.is_in(records["status"], pa.array(["failed", "degenerate"])))
     recorded = {row["sample_id"]: row for row in bad.to_pylist()}

@@ -106,7 +106,7 @@ def failures(output: Output, as_json: Json = False) -> None:
       t2vbatch failures runs/quickstart
       t2vbatch failures runs/quickstart --json    # every sample, and tracebacks
     """
-    from t2vbatch.analysis.failures import failure_groups
+    from t2vbatch.analysis.failures import READ, failure_groups
     from t2vbatch.output.store import no_run_here
 
     store = _store(output)
@@ -114,7 +114,7 @@ def failures(output: Output, as_json: Json = False) -> None:
         planned = store.read_table("plan.parquet")
     except FileNotFoundError:
         raise no_run_here(store, "plan.parquet") from None
-    groups = failure_groups(planned, store.records())
+    groups = failure_groups(planned, store.records(READ))
     if as_json:
         typer.echo(json.dumps([asdict(group) for group in groups], ensure_ascii=False))
         return

@@ -14,6 +14,12 @@ from t2vbatch.media.degenerate import ignored_seeds
 from t2vbatch.media.video import decode_audio, digest_file, digest_frames
 from t2vbatch.output.store import Store, no_run_here
 
+_CHECKED = ["sample_id", "row_id", "video", "bytes", "video_sha256", "frames_sha256", "num_frames", "height"]
+_CHECKED += ["width", "duration_s", "audio_sha256"]
+"""Columns of the records that the check of a video reads."""
+
+_AT_ONCE = 4096
+
 
 def verify(store: Store) -> Iterator[VerifyProblem | None]:
     """Check the tables, then each video of the plan; None stands for a video that equals its record.
@@ -29,9 +35,11 @@ def verify(store: Store) -> Iterator[VerifyProblem | None]:
     every = store.records()
     records = every.filter(pc.is_in(every["sample_id"], planned["sample_id"]))
     yield from table_problems(store, records)
-    for record in records.filter(pc.is_valid(records["video"])).to_pylist():
-        problem = _video(store, record)
-        yield problem and replace(problem, sample_id=record["sample_id"])
+    videos = records.select(_CHECKED).filter(pc.is_valid(records["video"]))
+    for batch in videos.to_batches(max_chunksize=_AT_ONCE):
+        for record in batch.to_pylist():
+            problem = _video(store, record)
+            yield problem and replace(problem, sample_id=record["sample_id"])
     yield from _ignored_seeds(store, planned, records)
     yield from _orphan_files(store, planned, every)
 

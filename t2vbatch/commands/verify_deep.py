@@ -20,6 +20,7 @@ _NOTHING_ELSE: Mapping[str, Any] = {"metrics": {}, "distances": {}, "trackers": 
 """A comparison of bytes computes no score and no distance, and is no run to show in a tracker."""
 
 _COMPARED = ("status", "video_sha256", "frames_sha256")
+_READ = ["sample_id", "video", "error", *_COMPARED]
 
 
 def verify_deep(
@@ -37,7 +38,7 @@ def verify_deep(
         UsageError, RunError: as for a run.
     """
     job = store.read_job()
-    prepared, records = prepare(job), store.records()
+    prepared, records = prepare(job), store.records(_READ)
     chosen = _chosen(prepared.plan.table, records, count, seed)
     if not len(chosen):
         return
@@ -45,7 +46,8 @@ def verify_deep(
         elsewhere = job.model_copy(update={"output": folder, **_NOTHING_ELSE})
         plan = replace(prepared.plan, table=chosen)
         run_job(Prepared(elsewhere, prepared.facts, plan), engine)
-        before, after = _by_id(records), _by_id(open_store(folder).records())
+        before = _by_id(records.filter(pc.is_in(records["sample_id"], chosen["sample_id"])))
+        after = _by_id(open_store(folder).records(_READ))
         for sample_id in chosen["sample_id"].to_pylist():
             yield _difference(store, before[sample_id], after.get(sample_id))
 
@@ -59,8 +61,7 @@ def _chosen(planned: pa.Table, records: pa.Table, count: int, seed: int) -> pa.T
 
 
 def _by_id(records: pa.Table) -> dict[str, dict[str, Any]]:
-    rows = records.select(["sample_id", "video", "error", *_COMPARED]).to_pylist()
-    return {row["sample_id"]: row for row in rows}
+    return {row["sample_id"]: row for row in records.to_pylist()}
 
 
 def _difference(
