@@ -20,6 +20,7 @@ from t2vbatch.media.video import decode
 from t2vbatch.metrics.protocol import FloatArray, Network, UnscorableError, Weights
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Unit
+from t2vbatch.storage.many import delete_many
 from t2vbatch.worker.protocol import Factory, Outcome, Work
 
 _FOLDER = "features"
@@ -83,8 +84,7 @@ class FeatureCache:
 
 def clear_features(store: Store) -> None:
     """Delete all features after the measurement."""
-    for name in list(store.folder.names(_FOLDER)):
-        store.folder.delete(name)
+    delete_many(store.folder, list(store.folder.names(_FOLDER)))
 
 
 def extract(

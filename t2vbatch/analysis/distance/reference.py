@@ -6,6 +6,7 @@ A file of statistics is an .npz with ``mean`` (D,), ``covariance`` (D, D), the n
 
 import io
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -19,6 +20,7 @@ from t2vbatch.errors import MetricError, StoreError
 from t2vbatch.media.frame_folder import SUFFIXES
 from t2vbatch.media.suffixes import VIDEO_SUFFIXES
 from t2vbatch.storage.files import local_path, open_folder, read_uri
+from t2vbatch.storage.many import map_many
 
 _VIDEOS = {*VIDEO_SUFFIXES, ".gif"}
 _OF_A_SYSTEM = "__MACOSX"
@@ -51,16 +53,17 @@ def videos_in(uri: str) -> list[tuple[str, int]]:
     files and folders are left out.
     """
     folder = open_folder(uri)
-    files: dict[str, int] = {}
+    videos, frames = list[str](), Counter[str]()
     for name in folder.names(""):
         path = PurePosixPath(name)
-        if any(part.startswith(".") or part == _OF_A_SYSTEM for part in path.parts):
+        if _OF_A_SYSTEM in path.parts:
             continue
         if path.suffix.lower() in _VIDEOS:
-            files[name] = folder.size(name) or 0
+            videos.append(name)
         elif path.suffix.lower() in SUFFIXES and len(path.parts) > 1:
-            files[str(path.parent)] = files.get(str(path.parent), 0) + 1
-    return sorted(files.items())
+            frames[str(path.parent)] += 1
+    sizes = [size or 0 for size in map_many(folder, folder.size, videos)]
+    return sorted([*zip(videos, sizes, strict=True), *frames.items()])
 
 
 def save_reference(uri: str, reference: Reference) -> None:

@@ -72,7 +72,7 @@ class Measured:
 def ok_videos(results: pa.Table, model: str) -> pa.Table:
     """The columns video_sha256 and video of a model's ok videos, in the order of the results."""
     wanted = pc.and_(pc.equal(results["model"], model), pc.equal(results["status"], "ok"))
-    return results.filter(wanted).select(["video_sha256", "video"])
+    return results.select(["video_sha256", "video"]).filter(wanted)
 
 
 def videos_digest(results: pa.Table, model: str) -> str:
