@@ -18,6 +18,7 @@ from t2vbatch.media.cpus import usable_cpus
 from t2vbatch.media.frames import sampled
 from t2vbatch.media.video import Video, decode
 from t2vbatch.storage.files import Folder
+from t2vbatch.storage.many import delete_many
 
 FRAMES = 6
 SIDE = 160
@@ -52,8 +53,7 @@ def write_posters(folder: Folder, results: pa.Table) -> set[str]:
     """
     wanted = dict(_wanted(results))
     there = set(folder.names(_FOLDER))
-    for stale in there - wanted.keys():
-        folder.delete(stale)
+    delete_many(folder, sorted(there - wanted.keys()))
     missing = sorted(wanted.keys() - there)
     with ThreadPoolExecutor(usable_cpus()) as pool:
         made = pool.map(lambda name: _write(folder, name, wanted[name]), missing)

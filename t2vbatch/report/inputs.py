@@ -11,6 +11,7 @@ from PIL import Image
 from t2vbatch.errors import StoreError, T2VBatchError
 from t2vbatch.media.images import decode_image, is_image
 from t2vbatch.storage.files import Folder
+from t2vbatch.storage.many import delete_many
 
 SIDE = 320
 """Longest side of a small copy in pixels."""
@@ -45,8 +46,7 @@ def write_inputs(folder: Folder, row_ids: Iterable[str], inputs: Inputs) -> dict
     files = {row_id: inputs(row_id) for row_id in row_ids}
     wanted = {_name(file): file for of_row in files.values() for file in of_row}
     existing = set(folder.names(FOLDER.rstrip("/")))
-    for stale in existing - wanted.keys():
-        folder.delete(stale)
+    delete_many(folder, sorted(existing - wanted.keys()))
     missing = sorted(wanted.keys() - existing)
     with ThreadPoolExecutor(_THREADS) as pool:
         made = pool.map(lambda name: _write(folder, name, wanted[name]), missing)
