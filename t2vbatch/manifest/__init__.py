@@ -4,10 +4,12 @@
 
     read             source -> Manifest, or all of its problems
     sources          the files of a manifest, and their format
+    compressed       compressed bytes -> bytes
     text             bytes of any usual encoding -> lines
     delimited        lines -> records of CSV and TSV
-    lines            text, CSV, JSON Lines -> raw cells
+    lines            text, CSV, JSON -> raw cells
       json_text      JSON without a silent loss
+      json_array     the items of a JSON array
     parquet          one file or several -> raw cells
       arrow_types    newer types of Arrow as older ones
     raw              the raw cells, in batches

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -10,13 +11,16 @@ from t2vbatch.job import Limits
 from t2vbatch.manifest.cells import is_blank
 from t2vbatch.manifest.columns import ALIASES, CONTENT
 from t2vbatch.manifest.delimited import WORDS, Record, csv_records, header_delimiter, tsv_records
+from t2vbatch.manifest.json_array import array_items
 from t2vbatch.manifest.json_text import DECODER, SCANNER
 from t2vbatch.manifest.problems import BadCell, Problems, shown
 from t2vbatch.manifest.raw import BATCH_ROWS, Batch, Raw
 from t2vbatch.manifest.sources import File
 from t2vbatch.manifest.text import BadText, text_lines
 
-_OBJECT = "one JSON object per line"
+_OBJECT = "one JSON object per line, or an array of objects"
+_FIRST_CHARS = 100
+_ARRAY = re.compile(r"\[\s*($|[{\]])")
 
 
 def read_text(file: File, problems: Problems) -> Raw:
@@ -84,18 +88,14 @@ def _bad_records(records: list[Record], header: Record) -> Iterator[tuple[int, t
 
 
 def read_jsonl(file: File, problems: Problems, limits: Limits) -> Raw:
-    """One JSON object per line; blank lines are skipped. Read twice, because any line may add a column."""
-    _refuse_other_json(file, problems)
-    names = _keys(file, problems, limits)
+    """One JSON object per line, or an array of objects. Read twice, because any object may add a column."""
+    objects = _objects(file, problems)
+    names = _keys(objects, problems, limits)
 
     def parsed(note: Callable[[int, int, BadCell], None]) -> Iterator[dict[str, Any]]:
-        row = 0
-        for number, line in enumerate(text_lines(file.open()), 1):
-            if not line.strip():
-                continue
-            row += 1
+        for row, (number, text) in enumerate(objects(), 1):
             try:
-                yield _parsed(line, limits)
+                yield _parsed(text, limits)
             except BadCell as bad:
                 note(row, number, bad)
                 yield {}
@@ -118,25 +118,29 @@ def read_jsonl(file: File, problems: Problems, limits: Limits) -> Raw:
     return Raw(names, batches())
 
 
-def _refuse_other_json(file: File, problems: Problems) -> None:
-    """Stop at a file that is one array, or an object over several lines: each of its lines would be bad."""
+def _objects(file: File, problems: Problems) -> Callable[[], Iterator[tuple[int, str]]]:
+    """A function that reads the line number and the text of each object, once per call."""
     with _explained(problems):
-        first = next((line.strip() for line in text_lines(file.open()) if line.strip()), "")
+        parts = text_lines(file.open(), whole=False)
+        first = next((part[:_FIRST_CHARS].strip() for part in parts if not is_blank(part[:_FIRST_CHARS])), "")
     if first == "{":
         raise problems.stop(
             "a JSON object over several lines", _OBJECT, "jq -c . FILE > NEW.jsonl converts it"
         )
-    if first == "[" or first.startswith(("[{", "[ {")):
-        raise problems.stop("a JSON array", _OBJECT, "jq -c '.[]' FILE > NEW.jsonl converts it")
+    if _ARRAY.match(first):
+        return lambda: array_items(text_lines(file.open(), keep_ends=True, whole=False))
+    return lambda: ((number, line) for number, line in enumerate(text_lines(file.open()), 1) if line.strip())
 
 
-def _keys(file: File, problems: Problems, limits: Limits) -> tuple[str, ...]:
-    """All keys of all objects, in order of appearance. Invalid lines are left to the second reading."""
+def _keys(
+    objects: Callable[[], Iterator[tuple[int, str]]], problems: Problems, limits: Limits
+) -> tuple[str, ...]:
+    """All keys of all objects, in order of appearance. Invalid objects are left to the second reading."""
     names: dict[str, None] = {}
     with _explained(problems):
-        for line in text_lines(file.open()):
+        for _, text in objects():
             with contextlib.suppress(ValueError, RecursionError):
-                fields = SCANNER.decode(line)
+                fields = SCANNER.decode(text)
                 if isinstance(fields, dict) and not fields.keys() <= names.keys():
                     names.update(dict.fromkeys(fields))
             if len(names) > limits.columns:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -11,6 +11,7 @@ from t2vbatch.job import COLUMNS, LIMITS, Columns, Limits
 from t2vbatch.manifest.bad_rows import by_index, with_ids
 from t2vbatch.manifest.build import build_table
 from t2vbatch.manifest.columns import CANONICAL, MEDIA, SETTINGS, arrange, name_columns
+from t2vbatch.manifest.compressed import unpacked
 from t2vbatch.manifest.lines import read_csv, read_jsonl, read_text
 from t2vbatch.manifest.media_checks import Access, verify_media
 from t2vbatch.manifest.parquet import read_parquet
@@ -57,7 +58,7 @@ def read_manifest(
     """Read a manifest and check all of it.
 
     Args:
-        source: path or URI of a Parquet, CSV, JSON Lines or text file, or of a folder of Parquet files.
+        source: path or URI of a Parquet, CSV, JSON or text file, or of a folder of Parquet files.
         allow_paths: whether cells may name any path of this machine: absolute paths, ``file:`` URIs, and
             paths outside the manifest's folder. Only for manifests that you trust.
         limits: upper bounds of the manifest's content.
@@ -124,10 +125,10 @@ def _read(
 
 
 def _raw(source: ManifestFiles, problems: Problems, limits: Limits) -> Raw:
-    first = source.files[0]
+    if source.format == "parquet":
+        return read_parquet(source.files, problems, limits)
+    first = replace(source.files[0], open=unpacked(source.files[0].open))
     match source.format:
-        case "parquet":
-            return read_parquet(source.files, problems, limits)
         case "csv" | "tsv":
             return read_csv(first, "\t" if source.format == "tsv" else ",", problems)
         case "jsonl":

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from t2vbatch.errors import StoreError
 from t2vbatch.job import Limits
+from t2vbatch.manifest.compressed import SUFFIXES
 from t2vbatch.manifest.media import WEB
 from t2vbatch.manifest.problems import Problems
 from t2vbatch.media.frame_folder import SUFFIXES as PICTURES
@@ -28,13 +29,13 @@ FORMATS = {
     ".tsv": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "jsonl",
     ".txt": "text",
 }
 """File name extension: format."""
 
 _FIXES = {
-    (".gz", ".zst", ".zip", ".bz2", ".xz", ".tar", ".tgz", ".7z"): "unpack it first",
-    (".json",): "write one object per line and name the file .jsonl",
+    (*SUFFIXES, ".zip", ".xz", ".lz4", ".tar", ".tgz", ".7z"): "unpack it first",
     (".jl", ".jsonlines", ".jsons", ".ldjson"): "name the file .jsonl",
     (".pq", ".parq", ".pqt"): "name the file .parquet",
     (".psv", ".ssv", ".dat"): "if it has semicolons or bars between the cells, name it .csv",
@@ -54,7 +55,7 @@ _FIXES = {
 }
 """What to do about files with other extensions."""
 
-EXPECTED = "Parquet (.parquet, or a folder of it), CSV (.csv, .tsv), JSON Lines (.jsonl) or text (.txt)"
+EXPECTED = "Parquet (.parquet, or a folder of it), CSV (.csv, .tsv), JSON (.json, .jsonl) or text (.txt)"
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,9 @@ def _remote_name(uri: str) -> str:
 
 
 def _format(name: str, problems: Problems) -> str:
-    suffix = posixpath.splitext(name.lower())[1]
+    stem, suffix = posixpath.splitext(name.lower())
+    if suffix in SUFFIXES and FORMATS.get(inner := posixpath.splitext(stem)[1], "parquet") != "parquet":
+        suffix = inner
     if suffix not in FORMATS:
         fix = next((fix for suffixes, fix in _FIXES.items() if suffix in suffixes), "")
         found = f"a file with the extension {suffix!r}" if suffix else "a file without an extension"

@@ -9,7 +9,7 @@ import codecs
 import io
 import re
 from collections.abc import Iterator, Mapping
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from t2vbatch.storage.file_kinds import HEAD_BYTES, file_kind
 
@@ -37,22 +37,22 @@ class BadText(ValueError):  # noqa: N818 - it never leaves the package, and is c
         self.found, self.expected, self.fix = found, expected, fix
 
 
-def text_lines(file: BinaryIO, keep_ends: bool = False) -> Iterator[str]:
-    """The lines of a seekable binary file, which is closed at the end.
+def text_lines(file: BinaryIO, keep_ends: bool = False, whole: bool = True) -> Iterator[str]:
+    """The lines of a binary file, which is closed at the end.
 
     Args:
         keep_ends: whether lines keep their own end; otherwise they have none.
+        whole: whether a line of LINE_CHARS or more is refused; otherwise it comes in parts.
 
     Raises:
         BadText: the bytes are not text in a known encoding, or a line is too long.
     """
-    with file:
-        head = file.read(HEAD_BYTES)
+    with io.BufferedReader(cast(io.RawIOBase, file)) as buffered:
+        head = buffered.peek(HEAD_BYTES)[:HEAD_BYTES]
         if (kind := file_kind(head, media=False)) is not None:
             raise BadText(kind.name, "text", kind.fix)
         encoding = _encoding(head[:4])
-        file.seek(0)
-        text = io.TextIOWrapper(file, encoding, newline="" if keep_ends else None)
+        text = io.TextIOWrapper(buffered, encoding, newline="" if keep_ends else None)
         number = 0
         while True:
             try:
@@ -67,7 +67,7 @@ def text_lines(file: BinaryIO, keep_ends: bool = False) -> Iterator[str]:
                 return
             if "\0" in line:
                 raise BadText(f"a zero byte on line {number}", "text", "write the file again")
-            if len(line) == LINE_CHARS:
+            if whole and len(line) == LINE_CHARS:
                 found = f"a line of {LINE_CHARS:,} characters or more, line {number}"
                 raise BadText(found, "shorter lines")
             yield line if keep_ends else line.removesuffix("\n")
