@@ -264,6 +264,24 @@ def test_frames_in_a_copy_that_kept_both_places_come_back(edits: Edits) -> None:
     assert edits.counts() == (6, 3)
 
 
+def test_no_empty_folder_is_left_where_frames_were(edits: Edits) -> None:
+    """Frames that are superseded, come back or are pruned leave no empty folder behind."""
+
+    def empty() -> list[Path]:
+        places = [Path(edits.out, name) for name in ("videos", "superseded")]
+        found = [one for place in places for one in place.rglob("*") if one.is_dir()]
+        return [one for one in found if not any(one.iterdir())]
+
+    edits.write(video={"format": "png"}).run()
+    edits.write(edits.rows(), model="n", video={"format": "png"}).run()
+    assert empty() == []
+    edits.write(edits.rows(), video={"format": "png"}).run()
+    assert empty() == []
+    prune_output(edits.out)
+    assert empty() == []
+    assert not Path(edits.out, "superseded").exists()
+
+
 def test_a_failed_row_that_left_the_plan_is_pruned_without_a_video(tmp_path: Path) -> None:
     """prune deletes the record of a superseded failed sample, which has no video."""
     edits = Edits(tmp_path).write([{"id": "a", "prompt": "x [fault:raise]"}, {"id": "b", "prompt": "y"}])
