@@ -54,7 +54,7 @@ def _allowed(found: str, usual: str) -> str:
     raise BadText(f"a header with {WORDS.get(found, repr(found))}", expected, fix)
 
 
-def csv_records(lines: Iterator[str], delimiter: str = ",") -> Iterator[Record]:
+def csv_records(lines: Iterator[str], delimiter: str) -> Iterator[Record]:
     """The records of CSV; blank lines are left out. ``lines`` keep their ends.
 
     Raises:
