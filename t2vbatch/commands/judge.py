@@ -57,7 +57,7 @@ def judge_outputs(
 
     Raises:
         UsageError: the outputs have no pair, the file has votes of another judge, or the program is
-        unsuitable.
+        unsuitable or refuses its arguments.
         RunError: the program does not start, or keeps failing; finished votes are in the file.
     """
     pairs = list(all_pairs(outputs))

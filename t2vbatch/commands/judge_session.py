@@ -20,7 +20,7 @@ from t2vbatch.media.video import Video, decode, decode_audio
 from t2vbatch.metrics.command import video_files
 from t2vbatch.metrics.process import RunningProgram, start
 from t2vbatch.metrics.program_file import ProgramFile, find_program
-from t2vbatch.metrics.protocol import ProgramError, UnscorableError
+from t2vbatch.metrics.protocol import ArgumentsError, ProgramError, UnscorableError
 from t2vbatch.output.store import open_store
 
 _FAILURES_IN_A_ROW = 5
@@ -110,6 +110,7 @@ class Session:
         """Ask about all pairs; the number of failed pairs by reason.
 
         Raises:
+            UsageError: the program refuses its arguments.
             RunError: the program does not start, or keeps failing.
         """
         with ThreadPoolExecutor(min(parallel, self._count) or 1) as threads:
@@ -151,6 +152,9 @@ class Session:
         try:
             first, second = _answers(program, pair, self._inputs, self._judge)
             self._votes.add(pair, {"p_left": (first + second) / 2, "answers": [first, second]})
+        except ArgumentsError as error:
+            expected = "the arguments of the program; its file describes them"
+            raise UsageError("--arguments", str(error), expected) from None
         except (ProgramError, UnscorableError, EncodeError, FileNotFoundError, RowError) as error:
             self._note_failure(str(error), isinstance(error, ProgramError))
         else:

@@ -17,8 +17,9 @@ from typing import Any
 
 from t2vbatch.metrics.environments import OWN_PATHS, python_of
 from t2vbatch.metrics.program_file import find_program
-from t2vbatch.metrics.protocol import ProgramError, UnscorableError
+from t2vbatch.metrics.protocol import ArgumentsError, ProgramError, UnscorableError
 
+_REFUSED_ARGUMENTS = 2
 _STOP_S = 10.0
 _LONGEST = 500
 """Characters of a reason that are kept; a reason is stored with each video."""
@@ -104,7 +105,7 @@ class RunningProgram:
             line = self._line(time.monotonic() + timeout_s, timeout_s)
             answer = json.loads(line)
         except BrokenPipeError:
-            raise ProgramError(self._exit_message()) from None
+            raise self._exit_error() from None
         except (ValueError, RecursionError):
             self.stop()
             raise ProgramError(f"{self._name} answered with invalid JSON: {line[:200]!r}") from None
@@ -123,14 +124,15 @@ class RunningProgram:
                 raise ProgramError(f"{self._name} did not answer within the time limit of {timeout_s:g} s")
             part = os.read(source, 1 << 16)
             if not part:
-                raise ProgramError(self._exit_message())
+                raise self._exit_error()
             self._rest += part
         line, _, self._rest = self._rest.partition(b"\n")
         return line
 
-    def _exit_message(self) -> str:
+    def _exit_error(self) -> ProgramError:
         self.close()
         code = self._process.wait()
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return f"{self._name} exited with code {code}: {lines[-1] if lines else 'no error output'}"
+        kind = ArgumentsError if code == _REFUSED_ARGUMENTS else ProgramError
+        return kind(f"{self._name} exited with code {code}: {lines[-1] if lines else 'no error output'}")

@@ -35,6 +35,10 @@ class ProgramError(Exception):
     """A program that scores or compares videos failed, so another try may succeed; the score is missing."""
 
 
+class ArgumentsError(ProgramError):
+    """A program refused its arguments: it exited with code 2, as argparse does. Another try fails too."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One number that a metric computes.

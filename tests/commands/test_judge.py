@@ -178,6 +178,17 @@ def test_a_judge_that_fails_stops_after_five_pairs(
     assert [one["row_id"] for one in lines(votes)] == ["r5"]
 
 
+def test_a_judge_that_refuses_its_arguments_stops_at_once(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Missing arguments of the program are a wrong call, exit code 2, and no failure of pairs."""
+    use_this_python(FOLDER / "vlm_judge.py", tmp_path / "cache", monkeypatch)
+    asked = JudgeProgram("vlm_judge", ("--model", "m"))
+    with pytest.raises(UsageError, match="required: --url") as error:
+        judge_outputs([output], asked, tmp_path / "votes.jsonl")
+    assert error.value.where == "--arguments"
+
+
 def test_a_judge_that_hangs_is_stopped(
     output: str, judge: Callable[..., JudgeProgram], tmp_path: Path
 ) -> None:
