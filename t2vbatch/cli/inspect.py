@@ -13,7 +13,7 @@ import typer
 
 from t2vbatch.cli.consent import AllowCode, confirm_code
 from t2vbatch.cli.run import Json, line_width, terminal_width
-from t2vbatch.cli.words import duration, fitted, hanging
+from t2vbatch.cli.words import duration, fitted, hanging, report_place
 from t2vbatch.errors import counted
 
 if TYPE_CHECKING:
@@ -329,7 +329,7 @@ def report(
     job = store.read_known_job()
     with store.lease() as store:
         rebuild(store, store.read_plan(), job)
-    typer.echo(f"{store.uri}/report/index.html")
+    typer.echo(f"{store.uri}/report/index.html" if share else report_place(store.uri))
     if share is not None:
         results = store.read_table("results.parquet")
         shared = share_report(store.folder, results, share, share_videos, job.report.max_videos)

@@ -5,12 +5,13 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from shutil import get_terminal_size
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from t2vbatch.cli.display import Display, print_notes
-from t2vbatch.cli.words import beside, fitted
+from t2vbatch.cli.words import beside, fitted, report_place
 from t2vbatch.errors import counted
 
 if TYPE_CHECKING:
@@ -212,10 +213,9 @@ def _print_result(result: "Result") -> None:
     width = terminal_width()
     typer.echo(fitted(render_text(result.summary, width, timing=result.made > 0), width))
     typer.echo(fitted(_outcome(result), width))
-    for name, file in (("videos", "videos"), ("table", "results.parquet"), ("report", "report/index.html")):
-        typer.echo(f"  {name:7} {result.output}/{file}")
-    for name, place in result.tracked.items():
-        typer.echo(f"  {name:7} {place}")
+    files = {"videos": f"{result.output}/videos", "table": f"{result.output}/results.parquet"}
+    for name, place in {**files, "report": report_place(result.output), **result.tracked}.items():
+        typer.echo(indent(f"{name:7} {place}".replace("\n", f"\n{'':8}"), "  "))
 
 
 def _outcome(result: "Result") -> str:

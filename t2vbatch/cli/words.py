@@ -29,6 +29,14 @@ def fitted(text: str, width: int) -> str:
     return "\n".join(lines)
 
 
+def report_place(output: str) -> str:
+    """Where the report of an output is; and, for one in an object store, how to open it."""
+    place = f"{output}/report/index.html"
+    if "://" not in output:
+        return place
+    return f"{place}\nfor a browser, copy it: t2vbatch report {output} --share FOLDER"
+
+
 def printable(text: str) -> str:
     """A text of a manifest for a terminal: line ends and control characters are spaces."""
     return "".join(char if char.isprintable() else " " for char in text)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from t2vbatch.cli.words import beside, hanging, printable, reflowed
+from t2vbatch.cli.words import beside, hanging, printable, reflowed, report_place
 
 _TEXT = "How well the frames match the prompt, by a network that has seen many pairs."
 
@@ -24,6 +24,12 @@ def test_a_long_word_begins_below_its_head() -> None:
     ).splitlines()
     assert max(map(len, lines)) <= 60
     assert lines == ["columns of .npy or .safetensors files:", "  latents, negative_prompt_embeds"]
+
+
+def test_a_report_in_an_object_store_says_how_to_open_it() -> None:
+    """A local report is a path to open; for one in an object store, the command that copies it is named."""
+    assert report_place("/runs/wan") == "/runs/wan/report/index.html"
+    assert "t2vbatch report s3://bucket/wan --share" in report_place("s3://bucket/wan")
 
 
 @pytest.mark.parametrize("width", [60, 100])
