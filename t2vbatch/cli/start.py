@@ -75,7 +75,8 @@ def demo(
     from t2vbatch.commands.starter import write
 
     found = files_of(folder)
-    existing = [path for path in found.files if path.exists() and path.read_text() == found.files[path]]
+    files = found.files.items()
+    existing = [path for path, text in files if path.is_file() and path.read_bytes() == text.encode()]
     write(found, existing)
     run(folder / "job.yaml")
 

@@ -117,3 +117,12 @@ def test_init_writes_prompts_in_the_format_of_their_name(
     assert "3 samples, 3 to generate" in planned.stdout
     with pytest.raises(UsageError, match="--model"):
         CliRunner().invoke(app, ["init", "other.yaml", "--model", ""], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("mine", [b"prompt\na caf\xe9\n", b"prompt\na cat\n"])
+def test_a_demo_replaces_no_file_of_the_user(tmp_path: Path, mine: bytes) -> None:
+    """demo keeps a file with other content, in whatever encoding it is."""
+    (tmp_path / "prompts.csv").write_bytes(mine)
+    done = CliRunner().invoke(app, ["demo", str(tmp_path)])
+    assert isinstance(done.exception, UsageError)
+    assert (tmp_path / "prompts.csv").read_bytes() == mine
