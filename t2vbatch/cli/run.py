@@ -15,7 +15,7 @@ from t2vbatch.cli.words import beside, fitted, report_place
 from t2vbatch.errors import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import pyarrow as pa
 
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from t2vbatch.commands.run import Result
     from t2vbatch.engines import Engine
     from t2vbatch.job import Job
-    from t2vbatch.plan import Unit
-    from t2vbatch.plan.units import Selection
+    from t2vbatch.plan.units import Selection, Units
 
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="The job file.", show_default=False)]
 Sets = Annotated[
@@ -132,13 +131,13 @@ def plan(
         from t2vbatch.analysis.estimate import READ, estimate_text
         from t2vbatch.job.secrets import redacted
         from t2vbatch.output.store import open_store
-        from t2vbatch.plan.units import pending, position_count
+        from t2vbatch.plan.units import pending
 
         prepared = _prepared(job, sets, update_models)
         records = open_store(prepared.job.output).records([*READ] if estimated else ["sample_id"])
         units = pending(prepared.plan, records, prepared.job, _selection(prepared, limit, only))
     models = {
-        name: {"planned": planned, "pending": position_count(units[name]) if name in units else 0}
+        name: {"planned": planned, "pending": len(units[name].positions) if name in units else 0}
         for name, planned in prepared.plan.counts().items()
     }
     if as_json:
@@ -149,9 +148,7 @@ def plan(
         typer.echo(json.dumps(found))
         return
     print_notes(prepared.plan.notes)
-    positions = sorted(
-        position for of_model in units.values() for unit in of_model for position in unit.positions
-    )
+    positions = sorted(position for of_model in units.values() for position in of_model.positions.tolist())
     for name, counts in models.items():
         typer.echo(f"{name}: {counted(counts['planned'], 'sample')}, {counts['pending']:,} to generate")
     for position in positions[:_SHOWN_SAMPLES]:
@@ -166,15 +163,11 @@ def plan(
     typer.echo(f"output: {prepared.job.output}")
 
 
-def _estimates(
-    prepared: "Prepared", records: "pa.Table", units: "Mapping[str, Sequence[Unit]]"
-) -> "list[Estimate]":
+def _estimates(prepared: "Prepared", records: "pa.Table", units: "Mapping[str, Units]") -> "list[Estimate]":
     from t2vbatch.analysis.estimate import estimate
 
     job = prepared.job
-    pending = {
-        name: [position for unit in units.get(name, ()) for position in unit.positions] for name in job.models
-    }
+    pending = {name: units[name].positions.tolist() if name in units else [] for name in job.models}
     price = job.budget.cost_per_gpu_hour
     return estimate(prepared.plan.table, records, pending, job.workers.gpus_each, price)
 

@@ -31,7 +31,7 @@ from t2vbatch.output.records import Record, Status
 from t2vbatch.output.store import Store, open_store
 from t2vbatch.output.superseded import sort_videos
 from t2vbatch.plan import Plan, Sample, Unit
-from t2vbatch.plan.units import EVERYTHING, Selection, distinct_units, pending, position_count
+from t2vbatch.plan.units import EVERYTHING, Selection, distinct_units, pending
 from t2vbatch.worker.factory import WorkerFactory
 from t2vbatch.worker.protocol import Failure
 
@@ -195,7 +195,7 @@ def _generate(
         watch(now)
 
     # Starting Ray alone may take 15 s, in which the engine reports nothing.
-    samples = sum(position_count(of_model) for of_model in units.values())
+    samples = sum(len(of_model.positions) for of_model in units.values())
     progress(Progress(0, 0, 0, 0, pending=samples, workers=0, starting=0))
     with Folding(store.log) as folding:
         callbacks = _callbacks(plan, store, folding, status, progress, asked_texts(job))

@@ -15,7 +15,12 @@ from t2vbatch.plan.plan import Plan, Sample, Unit
 
 
 class Units(Sequence[Unit]):
-    """The units of one model, longest first, made when asked for. ``positions`` is not empty."""
+    """The units of one model, longest first, made when asked for.
+
+    Args:
+        positions: the samples in the plan, at least one.
+        batch: the largest number of samples of a unit.
+    """
 
     def __init__(self, model: str, plan: Plan, positions: npt.NDArray[np.int64], batch: int) -> None:
         self._model, self._batch = model, batch
@@ -36,9 +41,9 @@ class Units(Sequence[Unit]):
         return len(self._starts)
 
     @property
-    def position_count(self) -> int:
-        """How many samples all units have together."""
-        return len(self._positions)
+    def positions(self) -> npt.NDArray[np.int64]:
+        """The samples of all units, in the order of the units."""
+        return self._positions
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
@@ -50,7 +55,7 @@ class Units(Sequence[Unit]):
 
 def position_count(units: Sequence[Unit]) -> int:
     """How many samples all units have together."""
-    return units.position_count if isinstance(units, Units) else sum(len(unit.positions) for unit in units)
+    return len(units.positions) if isinstance(units, Units) else sum(len(unit.positions) for unit in units)
 
 
 def distinct_units(plan: Plan, units: Sequence[Unit], most: int) -> tuple[tuple[Sample, ...], ...]:
