@@ -36,7 +36,7 @@ class Media:
     Several images of one cell are like a folder with these images in the order of the cell.
 
     Attributes:
-        name: the manifest column: ``image``, ``last_image``, ``video`` or ``control``.
+        name: the manifest column: one of MEDIA, or an argument whose cell names an array.
         uri: absolute path or URI; for several images their JSON list; None when the manifest holds the bytes.
         data: the bytes, when they are already in memory.
         within: the manifest's folder, when ``uri`` must be inside it. A local path outside it is not read

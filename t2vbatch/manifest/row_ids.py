@@ -81,9 +81,7 @@ def _own(value: Any) -> Any:
         case None | bool() | int() | str() | bytes():
             return value
         case float():
-            if not math.isfinite(value):
-                return str(value)
-            return int(value) if value.is_integer() and abs(value) < 2**53 else value
+            return value if math.isfinite(value) else str(value)
         case list() | tuple():
             return [_own(item) for item in value]
         case Mapping():

@@ -27,7 +27,8 @@ class Row:
 
     Attributes:
         row_id: the id of the manifest, or an id derived from the row's content.
-        media: column (``image``, ``last_image``, ``video``, ``control``): the row's media.
+        media: column: the row's media. The columns are those of MEDIA, and the arguments whose cells name an
+            array.
         seed: from 0 to 2**63 - 1; None if the manifest has no seed for the row.
         models: names of the models that generate this row; None: all.
         samples: videos of this row from each model; None: as many as the job says.
