@@ -23,7 +23,7 @@ def import_output_scores(output: str, source: Path, model: str | None = None) ->
     job = store.read_known_job()
     with store.lease() as store:
         plan = store.read_plan()
-        found = import_scores(store.compact(), source, model, _benchmark_prompts(plan))
+        found = import_scores(store.compact(), plan.table, source, model, _benchmark_prompts(plan))
         store.rewrite(found.records)
         rebuild(store, plan, job)
     return found

@@ -16,6 +16,9 @@ from t2vbatch.errors import UsageError
 from t2vbatch.exchange.benchmarks import RULES
 from t2vbatch.output.records import RECORDS
 
+_SAMPLE = ("sample_id", "row_id", "model", "sample_index")
+"""The columns of a plan that an import reads."""
+
 _PERCENT = "imaging_quality"
 """The dimension whose scores VBench writes from 0 to 100, and divides by 100 before it averages them."""
 
@@ -39,6 +42,7 @@ class Imported:
 
 def import_scores(
     records: pa.Table,
+    plan: pa.Table,
     source: Path,
     model: str | None = None,
     prompts: Mapping[str, str] = MappingProxyType({}),
@@ -46,34 +50,45 @@ def import_scores(
     """The records with VBench's scores added, as columns ``vbench_DIMENSION``.
 
     Args:
-        records: with the schema RECORDS.
+        records: with the schema RECORDS. Those of superseded samples keep their scores.
+        plan: the plan's table; a sample has its model and its row, and the record may have an earlier name.
         source: VBench's result JSON, ``{dimension: [mean, [{video_path, video_results}, ...]]}``. VBench-Long
             writes the scores of clips before those of videos; only the scores of videos are imported.
-        model: the model whose videos were scored; None if the records have only one model.
+        model: the model whose videos were scored; None if the plan has only one model.
         prompts: row_id: the benchmark's prompt, for rows whose ``prompt`` is a rewritten one.
 
     Raises:
-        UsageError: the file is not a VBench result, has scores of another scale, or its videos are not those
-            of the records.
+        UsageError: the file is not a VBench result, has scores of another scale or two scores of a video, or
+            its videos are not those of the plan.
     """
     rows = records.to_pylist()
-    models = {row["model"] for row in rows}
+    finished = {row["sample_id"]: row for row in rows}
+    samples = plan.select(_SAMPLE).to_pylist()
+    models = {sample["model"] for sample in samples}
     if model not in models and not (model is None and len(models) == 1):
         raise UsageError("--model", model or "nothing", f"one of {', '.join(sorted(models))}")
     found = _scores(source)
+    owners: dict[str, str] = {}
     taken = replaced = 0
-    for row in rows:
-        key = next((name for name in _names(row, prompts) if name in found), None)
-        if model in (None, row["model"]) and key is not None:
-            scores = found.pop(key)
-            before = json.loads(row["scores"])
-            replaced += sum(before.get(name) not in (None, value) for name, value in scores.items())
-            row["scores"] = json.dumps(before | scores)
-            taken += len(scores)
-    if found:
-        other = next(iter(found))
+    for sample in samples:
+        row = finished.get(sample["sample_id"])
+        if row is None or model not in (None, sample["model"]):
+            continue
+        key = next((name for name in _names(row | sample, prompts) if name in found), None)
+        if key is None or owners.get(key) == sample["sample_id"]:
+            continue
+        if key in owners:
+            raise UsageError(
+                str(source), f"scores of {key!r}, which is the name of two videos", "other prompts"
+            )
+        owners[key] = sample["sample_id"]
+        before, scores = json.loads(row["scores"]), found[key]
+        replaced += sum(before.get(name) not in (None, value) for name, value in scores.items())
+        row["scores"] = json.dumps(before | scores)
+        taken += len(scores)
+    if others := [name for name in found if name not in owners]:
         raise UsageError(
-            str(source), f"{len(found)} videos of another run, such as {other!r}", "videos of this run"
+            str(source), f"{len(others)} videos of another run, such as {others[0]!r}", "videos of this run"
         )
     return Imported(pa.Table.from_pylist(rows, RECORDS), taken, replaced)
 
@@ -111,7 +126,10 @@ def _scores(source: Path) -> dict[str, dict[str, float]]:
     for dimension, path, value in results:
         if math.isfinite(value):
             video = unicodedata.normalize("NFC", PurePosixPath(path).stem)
-            found[video][f"vbench_{dimension}"] = value / scales.get(dimension, 1.0)
+            score = value / scales.get(dimension, 1.0)
+            if (other := found[video].setdefault(f"vbench_{dimension}", score)) != score:
+                what = f"{dimension} of {other:g} and of {score:g} for {video!r}"
+                raise UsageError(str(source), what, "one score per video", "import each model's file alone")
     return found
 
 

@@ -238,13 +238,17 @@ def records() -> pa.Table:
     )  # fmt: skip
 
 
+PLANNED = records().select(["sample_id", "row_id", "model", "sample_index"])
+"""The plan of these samples."""
+
+
 def test_scores_of_vbench_become_columns(tmp_path: Path) -> None:
     """Each dimension is a score of the video that has its name; what was there stays."""
     entries = [
         {"video_path": f"/x/a red ball.-{index}.mp4", "video_results": 0.5 + index / 4} for index in range(2)
     ]
     (tmp_path / "results.json").write_text(json.dumps({"color": [0.625, entries]}))
-    found = import_scores(records(), tmp_path / "results.json")
+    found = import_scores(records(), PLANNED, tmp_path / "results.json")
     table, taken = found.records, found.taken
     assert taken == 2
     assert [json.loads(scores) for scores in table["scores"].to_pylist()] == [
@@ -257,19 +261,47 @@ def test_scores_that_disagree_with_earlier_ones_are_counted(tmp_path: Path) -> N
     """Importing the same scores again replaces nothing; other values are counted."""
     entries = [{"video_path": f"/x/a red ball.-{index}.mp4", "video_results": 0.5} for index in range(2)]
     (tmp_path / "results.json").write_text(json.dumps({"color": [0.5, entries]}))
-    once = import_scores(records(), tmp_path / "results.json")
-    again = import_scores(once.records, tmp_path / "results.json")
+    once = import_scores(records(), PLANNED, tmp_path / "results.json")
+    again = import_scores(once.records, PLANNED, tmp_path / "results.json")
     entries[1]["video_results"] = 0.75
     (tmp_path / "results.json").write_text(json.dumps({"color": [0.5, entries]}))
-    other = import_scores(once.records, tmp_path / "results.json")
+    other = import_scores(once.records, PLANNED, tmp_path / "results.json")
     assert (once.replaced, again.replaced, other.replaced, other.taken) == (0, 0, 1, 2)
+
+
+def vbench_file(folder: Path, *values: float) -> Path:
+    """VBench's result with these scores of the video ``a red ball.-0``."""
+    entries = [{"video_path": "/x/a red ball.-0.mp4", "video_results": value} for value in values]
+    (folder / "results.json").write_text(json.dumps({"color": [0.5, entries]}))
+    return folder / "results.json"
+
+
+def test_scores_are_those_of_planned_samples(tmp_path: Path) -> None:
+    """A superseded sample with the prompt and index of a planned one gets no score; a renamed model does."""
+    plan = pa.Table.from_pylist([{"sample_id": "s1", "row_id": "r", "model": "renamed", "sample_index": 0}])
+    found = import_scores(records(), plan, vbench_file(tmp_path, 0.5), "renamed")
+    assert found.taken == 1
+    assert [json.loads(scores).get("vbench_color") for scores in found.records["scores"].to_pylist()] == [
+        None,
+        0.5,
+    ]
+
+
+def test_a_score_without_one_video_is_refused(tmp_path: Path) -> None:
+    """A name of two videos, or two values for one video, are errors; equal values count once."""
+    same = PLANNED.set_column(3, "sample_index", pa.array([0, 0]))
+    with pytest.raises(UsageError, match="the name of two videos"):
+        import_scores(records(), same, vbench_file(tmp_path, 0.5))
+    with pytest.raises(UsageError, match=r"color of 0.5 and of 0.25 for 'a red ball.-0'"):
+        import_scores(records(), PLANNED, vbench_file(tmp_path, 0.5, 0.25))
+    assert import_scores(records(), PLANNED, vbench_file(tmp_path, 0.5, 0.5)).taken == 1
 
 
 def test_imaging_quality_from_0_to_1_is_not_divided(tmp_path: Path) -> None:
     """Scores of a file whose scores were divided by 100 before stay as they are."""
     entries = [{"video_path": f"/x/a red ball.-{index}.mp4", "video_results": 0.715} for index in range(2)]
     (tmp_path / "results.json").write_text(json.dumps({"imaging_quality": [0.715, entries]}))
-    table = import_scores(records(), tmp_path / "results.json").records
+    table = import_scores(records(), PLANNED, tmp_path / "results.json").records
     assert json.loads(table["scores"][0].as_py())["vbench_imaging_quality"] == 0.715
 
 
@@ -277,7 +309,7 @@ def test_imaging_quality_is_imported_on_vbenchs_scale(tmp_path: Path) -> None:
     """VBench writes imaging quality from 0 to 100 for videos, and averages it from 0 to 1."""
     entries = [{"video_path": f"/x/a red ball.-{index}.mp4", "video_results": 71.5} for index in range(2)]
     (tmp_path / "results.json").write_text(json.dumps({"imaging_quality": [0.715, entries]}))
-    table = import_scores(records(), tmp_path / "results.json").records
+    table = import_scores(records(), PLANNED, tmp_path / "results.json").records
     assert [json.loads(scores)["vbench_imaging_quality"] for scores in table["scores"].to_pylist()] == [
         pytest.approx(0.715)
     ] * 2
@@ -290,7 +322,7 @@ def test_scores_of_long_prompts_find_their_videos(tmp_path: Path) -> None:
     long = records().set_column(at, "prompt", pa.array([prompt] * 2))
     entries = [{"video_path": f"/x/{prompt[:180]}-{index}.mp4", "video_results": index} for index in range(2)]
     (tmp_path / "results.json").write_text(json.dumps({"Mechanics": [0.5, entries]}))
-    assert import_scores(long, tmp_path / "results.json").taken == 2
+    assert import_scores(long, PLANNED, tmp_path / "results.json").taken == 2
 
 
 def test_rewritten_prompts_have_the_names_of_the_benchmark(tmp_path: Path) -> None:
@@ -302,7 +334,7 @@ def test_rewritten_prompts_have_the_names_of_the_benchmark(tmp_path: Path) -> No
     assert (tmp_path / "vbench" / "original of a red ball.-4.mp4").exists()
     entries = [{"video_path": "/x/original-1.mp4", "video_results": 0.5}]
     (tmp_path / "results.json").write_text(json.dumps({"color": [0.5, entries]}))
-    assert import_scores(records(), tmp_path / "results.json", None, {"r": "original"}).taken == 1
+    assert import_scores(records(), PLANNED, tmp_path / "results.json", None, {"r": "original"}).taken == 1
 
 
 def test_scores_of_vbench_long_are_those_of_whole_videos(tmp_path: Path) -> None:
@@ -312,7 +344,7 @@ def test_scores_of_vbench_long_are_those_of_whole_videos(tmp_path: Path) -> None
     fused = [{"video_path": "/x/a red ball.-0.mp4", "inclip_score": 1.0, "video_results": 0.7}]
     content = {"temporal_flickering": [0.4, clips, videos], "subject_consistency": [0.7, fused]}
     (tmp_path / "results.json").write_text(json.dumps(content))
-    found = import_scores(records(), tmp_path / "results.json")
+    found = import_scores(records(), PLANNED, tmp_path / "results.json")
     table, taken = found.records, found.taken
     assert taken == 2
     assert json.loads(table["scores"][0].as_py()) == {
@@ -336,7 +368,7 @@ def test_scores_of_something_else_are_refused(tmp_path: Path, content: Any, mess
     """Scores of videos of another run, and files of another form, are refused."""
     (tmp_path / "results.json").write_text(json.dumps(content))
     with pytest.raises(UsageError, match=message):
-        import_scores(records(), tmp_path / "results.json")
+        import_scores(records(), PLANNED, tmp_path / "results.json")
 
 
 @pytest.mark.parametrize("layout", ["vbench", "evalcrafter", "hf", "webdataset"])

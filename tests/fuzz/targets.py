@@ -153,9 +153,10 @@ def votes(data: bytes) -> None:
 
 def scores(data: bytes) -> None:
     """Scores of VBench: a table, or a UsageError."""
-    row = {"sample_id": "s", "model": "m", "prompt": "p", "sample_index": 0, "scores": "{}"}
+    row = {"sample_id": "s", "row_id": "r", "model": "m", "prompt": "p", "sample_index": 0, "scores": "{}"}
+    records = pa.Table.from_pylist([row], RECORDS)
     with file_of("vbench.json", data) as path, refused(UsageError):
-        import_scores(pa.Table.from_pylist([row], RECORDS), path)
+        import_scores(records, records, path)
 
 
 def listed(data: bytes) -> None:
