@@ -60,14 +60,17 @@ def certify(
         job = store.read_job()
         confirm_code(output, [*model_code(job), *surroundings(job)], allow_code)
     with Display(quiet=False) as display:
-        display.wait("reading every video")
+        again = f", then generating {counted(deep, 'sample')} again" if deep else ""
+        display.wait(f"reading every video{again}")
         content = certified(store, deep, seed, engine_for, key)
     if certificate is None:
         store.write_json("certificate.json", content)
     else:
         certificate.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    problems = len(content["verify"]["problems"]) + len((content["made_again"] or {}).get("problems", []))
-    typer.echo(f"{certificate or f'{store.uri}/certificate.json'}: {counted(problems, 'problem')}")
+    problems = [*content["verify"]["problems"], *(content["made_again"] or {}).get("problems", [])]
+    for problem in problems:
+        typer.echo(problem)
+    typer.echo(f"{certificate or f'{store.uri}/certificate.json'}: {counted(len(problems), 'problem')}")
     typer.echo(f"dataset {content['dataset']}")
     typer.echo(f"certificate {content['digest']}")
     raise typer.Exit(1 if problems else 0)

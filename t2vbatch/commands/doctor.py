@@ -58,7 +58,7 @@ def _devices() -> Iterator[Fact]:
     if not local_gpus():
         built = ", because it was built without CUDA" if version("torch").endswith("+cpu") else ""
         slow = "on the CPU small models are slow and large models take hours"
-        yield Fact("gpu", f"torch can use none{built}; {slow}", False)
+        yield Fact("gpu", f"torch finds no GPU{built}; {slow}", False)
         return
     # Imported here: torch takes seconds, and a machine without a GPU does not need it for an answer.
     import torch

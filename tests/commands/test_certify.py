@@ -228,7 +228,7 @@ def test_a_file_that_is_no_certificate_is_rejected(output: Path, tmp_path: Path,
 
 
 def test_the_commands_print_the_digests_and_exit_by_the_outcome(output: Path, tmp_path: Path) -> None:
-    """certify writes the file and prints its digest; check exits with 0, or with 1 after a change."""
+    """certify prints the digest and every problem; both commands exit with 0, or with 1 after a change."""
     runner = CliRunner()
     done = runner.invoke(app, ["certify", str(output)])
     assert done.exit_code == 0
@@ -238,6 +238,9 @@ def test_the_commands_print_the_digests_and_exit_by_the_outcome(output: Path, tm
     (video,) = (output / "videos/fake").glob("red-*")
     video.unlink()
     assert runner.invoke(app, ["check", str(certificate), str(output)]).exit_code == 1
+    done = runner.invoke(app, ["certify", str(output)])
+    assert done.exit_code == 1
+    assert video.name in done.stdout
 
 
 def new_key(folder: Path, name: str) -> Path:
