@@ -225,13 +225,20 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def shown_path(place: object) -> str:
+    """A path or URI for a message: in quotes if it has a blank, because its end is else not visible."""
+    text = str(place)
+    return repr(text) if " " in text else text
+
+
 _MEDIA = "png|jpe?g|webp|tiff?|gif|avif|hei[cf]|bmp|mp4|webm|mov|mkv|avi|wav|flac|mp3|npy"
 
 # Each alternative begins at the edge of a word: else a long word would be searched again from each letter.
 _VARYING = re.compile(
     rf"""
-    (?P<url>\b[a-z][a-z0-9+]*://[^\s/'"<>:,;]*) (?: :\d+ )? (?: /[^\s'"<>,;]* )?
-  | (?P<quote>['"]) (?: ~ | \.{{1,2}} | [a-z]: )? [\\/] [^'"\n]* (?=['"])
+    (?P<url>\b[a-z][a-z0-9+]*://[^\s/'"<>:,;]*) (?: :\d+ )? (?: /[^\s'"<>,;]* (?<!:) )?
+  | (?P<quote>['"]) (?: (?P<host>[a-z][a-z0-9+]*://[^\s/'"]+)/ | (?: ~ | \.{{1,2}} | [a-z]: )? [\\/] )
+    (?: (?!(?P=quote)) [^\n] )* (?P=quote)
   | (?<![\w.)]) (?: ~ | \.{{1,2}} | [a-z]: )? (?: [\\/][^\s\\/'":,;()<>\[\]]+ )+ [\\/]?
   | (?<![\w.@~/\\-]) (?: [\w.@~-]+[\\/] )* [\w.@~-]+ \. (?: {_MEDIA} ) \b
   | \b \d{{4}}-\d\d-\d\d [T ] [\d:.]+ (?: Z | [+-]\d\d:?\d\d )?
@@ -260,7 +267,7 @@ def error_kind(error: str) -> str:
     it may be the cause: HTTP 404 and 403, exit codes and signals, counts of frames, sizes of images and of
     tensors.
     """
-    return _VARYING.sub(lambda found: f"{found['url'] or found['place'] or found['quote'] or ''}…", error)
+    return _VARYING.sub(lambda found: f"{found['url'] or found['host'] or found['place'] or ''}…", error)
 
 
 def closest(word: str, known: Collection[str]) -> str | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from t2vbatch.errors import RowError, StoreError
+from t2vbatch.errors import RowError, StoreError, shown_path
 from t2vbatch.media.frame_folder import frame_names, pack_frames
 from t2vbatch.storage.files import local_path, open_folder
 from t2vbatch.storage.inputs import Take, is_inside, local_bytes, local_input, stored_input
@@ -81,9 +81,9 @@ class Media:
             with self._watched():
                 yield
         except FileNotFoundError as error:
-            raise RowError(f"{self.name}: no file at {self.uri}") from error
+            raise RowError(f"{self.name}: no file at {shown_path(self.uri)}") from error
         except (StoreError, OSError, ValueError) as error:
-            raise RowError(f"{self.name} at {self.uri}: {error}") from error
+            raise RowError(f"{self.name} at {shown_path(self.uri)}: {error}") from error
 
     def _watched(self) -> AbstractContextManager[None]:
         """Watches the answers of the host; a local file has none."""

@@ -8,7 +8,7 @@ from urllib.error import HTTPError, URLError
 
 from obstore.exceptions import BaseError, NotFoundError
 
-from t2vbatch.errors import StoreError
+from t2vbatch.errors import StoreError, shown_path
 
 NO_ANSWER = ("HTTP error", "timed out", "error sending request", "status code: 5")
 """What an error of obstore contains if an object store does not answer, or answers that it cannot now."""
@@ -29,9 +29,9 @@ def explained(act: str, place: object, missing: bool = False) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError, NotFoundError) as error:
         if missing:
             raise FileNotFoundError(str(place)) from error
-        raise StoreError(f"cannot {act} {place}: {_reason(error)}") from error
+        raise StoreError(f"cannot {act} {shown_path(place)}: {_reason(error)}") from error
     except (OSError, BaseError, ValueError) as error:
-        raise StoreError(f"cannot {act} {place}: {_reason(error)}") from error
+        raise StoreError(f"cannot {act} {shown_path(place)}: {_reason(error)}") from error
 
 
 def got_no_answer(error: StoreError) -> bool:

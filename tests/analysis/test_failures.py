@@ -45,6 +45,9 @@ def test_samples_outside_the_plan_do_not_count() -> None:
     [
         ("cannot read /data/a.png: no space", "cannot read /data/c.png: no space"),
         ("'/data/my pictures/a.png' is empty", "'/mnt/x.png' is empty"),
+        ("image: no file at /mnt/a.png", "image: no file at '/mnt/my pictures/red fox.png'"),
+        ("image at 's3://b/red fox.png': empty", "image at s3://b/a.png: empty"),
+        ("image at \"/it's mine/a.png\": empty", "image at /a.png: empty"),
         ("images/a.png: found no image", "images/deep/b.jpeg: found no image"),
         ("C:\\data\\a.bin is locked", "D:\\b.bin is locked"),
         ("https://host.example/a?token=1 answered 404", "https://host.example/b/c answered 404"),
@@ -74,6 +77,7 @@ def test_texts_that_differ_in_a_name_or_an_amount_are_one_kind(first: str, secon
         ("https://host.example/a answered 404", "https://host.example/a answered 403"),
         ("https://one.example/a failed", "https://two.example/a failed"),
         ("s3://one/a failed", "s3://two/a failed"),
+        ("'s3://one/a b' failed", "'s3://two/a b' failed"),
         ("the size of tensor a (64) must match", "the size of tensor a (72) must match"),
         ("expected shape [1, 77, 768]", "expected shape [1, 77, 1024]"),
         ("found 1024x576", "found 576x1024"),

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from t2vbatch.errors import RowError
+from t2vbatch.errors import RowError, error_kind
 from t2vbatch.manifest import ManifestOptions, Media, check_manifest, read_manifest
 from t2vbatch.media.frame_folder import unpack_frames
 from t2vbatch.storage.files import open_folder
@@ -254,6 +254,16 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         assert says in finding(manifest(tmp_path, cells))
     with pytest.raises(RowError, match="neither a file nor a folder"):
         Media("video", str(tmp_path / "pipe.png")).read()
+
+
+def test_messages_show_where_a_path_with_blanks_ends(tmp_path: Path) -> None:
+    """Two files with blanks in their names that are missing for one reason have one kind of error."""
+    kinds = set()
+    for name in ("red fox.png", "a.png", "an old blue car.png"):
+        with pytest.raises(RowError) as error:
+            Media("image", str(tmp_path / name)).read()
+        kinds.add(error_kind(str(error.value)))
+    assert len(kinds) == 1
 
 
 def test_loaded_media_travel(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from PIL import Image, ImageOps
 
-from t2vbatch.errors import BrokenInputError, EncodeError
+from t2vbatch.errors import BrokenInputError, EncodeError, shown_path
 from t2vbatch.manifest import Media
 from t2vbatch.media.decoding import decode_file
 from t2vbatch.media.frame_folder import unpack_frames
@@ -47,7 +47,7 @@ def read_frames(media: Media, how: Reading = DEFAULT) -> list[Image.Image]:
 
 def _named(media: Media) -> str:
     """The column and the file, as the manifest names it."""
-    return media.name if media.uri is None else f"{media.name} at {media.uri}"
+    return media.name if media.uri is None else f"{media.name} at {shown_path(media.uri)}"
 
 
 def fitted(image: Image.Image, size: tuple[int, int] | None, fit: Fit) -> Image.Image:
