@@ -72,7 +72,7 @@ class Job(Section):
         super().__setstate__(state)
         remember(self._variables)
 
-    manifest: str = Field(description="Parquet, CSV, JSON, text, or a folder of Parquet; path or URI")
+    manifest: str = Field(description="Parquet, Arrow, CSV, JSON, text, or a folder of Parquet; path or URI")
     allow_paths: bool = Field(
         False, description="allow paths outside the manifest's folder; only for manifests that you trust"
     )

@@ -10,7 +10,8 @@
     lines            text, CSV, JSON -> raw cells
       json_text      JSON without a silent loss
       json_array     the items of a JSON array
-    parquet          one file or several -> raw cells
+    parquet          one Parquet file or several -> raw cells
+    arrow_files      one Arrow file or several -> raw cells
       arrow_types    newer types of Arrow as older ones
     raw              the raw cells, in batches
     columns          the meaning of column names; aliases

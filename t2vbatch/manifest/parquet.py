@@ -31,18 +31,10 @@ def read_parquet(files: Sequence[File], problems: Problems, limits: Limits) -> R
     names: dict[str, None] = {}
     rows = size = 0
     for file in files:
-        with file.open() as binary, _explained(file, problems):
+        with file.open() as binary, explained(file, problems, "Parquet"):
             parquet = _buffered(binary)
-            own = Counter(parquet.schema_arrow.names)
-            if len(own) > limits.columns:
-                raise problems.stop(f"{len(own):,} columns", limits.bound("columns"))
-            name, count = next(iter(own.most_common(1)), ("", 0))
-            if count > 1:
-                raise problems.stop(f"{count:,} columns {name!r} in {file.name}", "one of each name")
-            fields, most = int(parquet.metadata.num_columns), limits.columns * limits.nesting
-            if fields > most:
-                expected = f"at most {most:,}, which is limits.columns times limits.nesting of the job"
-                raise problems.stop(f"{fields:,} fields in its columns", expected)
+            own = parquet.schema_arrow.names
+            check_columns(own, int(parquet.metadata.num_columns), file, problems, limits)
             rows += int(parquet.metadata.num_rows)
             size += _real_size(parquet, _repeating(parquet), binary)
         names.update(dict.fromkeys(own))
@@ -53,15 +45,29 @@ def read_parquet(files: Sequence[File], problems: Problems, limits: Limits) -> R
     return Raw(tuple(names), _batches(files, problems))
 
 
+def check_columns(names: Sequence[str], fields: int, file: File, problems: Problems, limits: Limits) -> None:
+    """Stop at too many columns or fields within them, and at columns of one name."""
+    own = Counter(names)
+    if len(own) > limits.columns:
+        raise problems.stop(f"{len(own):,} columns", limits.bound("columns"))
+    name, count = next(iter(own.most_common(1)), ("", 0))
+    if count > 1:
+        raise problems.stop(f"{count:,} columns {name!r} in {file.name}", "one of each name")
+    most = limits.columns * limits.nesting
+    if fields > most:
+        expected = f"at most {most:,}, which is limits.columns times limits.nesting of the job"
+        raise problems.stop(f"{fields:,} fields in its columns", expected)
+
+
 def _batches(files: Sequence[File], problems: Problems) -> Iterator[Batch]:
     for file in files:
-        with file.open() as binary, _explained(file, problems):
+        with file.open() as binary, explained(file, problems, "Parquet"):
             parquet = pq.ParquetFile(binary, read_dictionary=_repeating(_buffered(binary)))
             marked = _marks_texts(parquet.schema_arrow)
             for batch in parquet.iter_batches(batch_size=_batch_rows(parquet.metadata)):
                 # Readers of an array trust its offsets and text, so those of a file are checked first.
                 batch.validate(full=True)
-                for part in _parts(batch):
+                for part in parts_of(batch):
                     cells = {name: plain_array(part.column(name)) for name in part.schema.names}
                     if not marked:
                         cells = {name: _text_of_bytes(cell) for name, cell in cells.items()}
@@ -116,8 +122,8 @@ def _buffered(binary: BinaryIO) -> pq.ParquetFile:
     return pq.ParquetFile(binary, buffer_size=_BUFFER_BYTES)
 
 
-def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """The batch in parts whose decoded dictionaries have at most BATCH_BYTES, or one row."""
+def parts_of(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch in parts whose dictionaries and views have at most BATCH_BYTES once decoded, or one row."""
     part = np.cumsum(_decoded_sizes(batch)) // BATCH_BYTES
     starts = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), batch.num_rows]
     for start, end in pairwise(starts):
@@ -126,13 +132,30 @@ def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def _decoded_sizes(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
-    """Bytes of each row in columns with a dictionary, once they are decoded."""
+    """Bytes of each row in columns of texts and bytes with a dictionary or views, once they are decoded."""
     size = np.zeros(batch.num_rows, np.int64)
     for column in batch.columns:
         if pa.types.is_dictionary(column.type) and _is_bytes(column.type):
-            lengths = pc.binary_length(column.dictionary).take(column.indices)
-            size += lengths.fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False)
+            size += _lengths(column.dictionary).take(column.indices).fill_null(0).to_numpy()
+        elif _is_view(column.type):
+            size += _lengths(column).fill_null(0).to_numpy()
     return size
+
+
+def _lengths(array: pa.Array) -> pa.Array:
+    """Bytes of each text or bytes, int64."""
+    if not _is_view(array.type):
+        return pc.binary_length(array).cast(pa.int64())
+    if not len(array):
+        return pa.array([], pa.int64())
+    # A view is 16 bytes, of which the first four are its length.
+    views = np.frombuffer(array.buffers()[1], np.int32).reshape(-1, 4)
+    lengths = views[array.offset : array.offset + len(array), 0].astype(np.int64)
+    return pa.array(lengths, mask=array.is_null().to_numpy(zero_copy_only=False))
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string_view(kind) or pa.types.is_binary_view(kind))
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
@@ -151,14 +174,16 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
 
 
 @contextlib.contextmanager
-def _explained(file: File, problems: Problems) -> Iterator[None]:
+def explained(file: File, problems: Problems, form: str) -> Iterator[None]:
+    """Turn Arrow's errors into one problem. ``form``: what the file should be, Parquet or Arrow."""
     try:
         yield
     except _UNREADABLE as error:
+        expected = f"a complete {form} file"
         with file.open() as binary:
             kind = file_kind(binary.read(HEAD_BYTES))
-        if kind is not None and kind.name != "Parquet":
-            raise problems.stop(f"{kind.name}, in {file.name}", "a Parquet file", kind.fix) from None
+        if kind is not None and form not in kind.name:
+            raise problems.stop(f"{kind.name}, in {file.name}", expected, kind.fix) from None
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-        found = f"unreadable Parquet in {file.name} ({reason})"
-        raise problems.stop(found, "a complete Parquet file", "write the file again") from None
+        found = f"unreadable {form} in {file.name} ({reason})"
+        raise problems.stop(found, expected, "write the file again") from None

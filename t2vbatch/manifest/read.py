@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from t2vbatch.errors import ManifestError, Problem, counted
 from t2vbatch.job import COLUMNS, LIMITS, Columns, Limits
+from t2vbatch.manifest.arrow_files import read_arrow
 from t2vbatch.manifest.bad_rows import by_index, with_ids
 from t2vbatch.manifest.build import build_table
 from t2vbatch.manifest.columns import CANONICAL, MEDIA, SETTINGS, arrange, name_columns
@@ -19,7 +20,7 @@ from t2vbatch.manifest.problems import Problems
 from t2vbatch.manifest.raw import Raw
 from t2vbatch.manifest.row_ids import firsts, note_duplicates
 from t2vbatch.manifest.samples import check_samples
-from t2vbatch.manifest.sources import EXPECTED, ManifestFiles, find_source
+from t2vbatch.manifest.sources import BINARY, EXPECTED, ManifestFiles, find_source
 from t2vbatch.manifest.table import Manifest
 
 
@@ -58,7 +59,7 @@ def read_manifest(
     """Read a manifest and check all of it.
 
     Args:
-        source: path or URI of a Parquet, CSV, JSON or text file, or of a folder of Parquet files.
+        source: path or URI of a Parquet, Arrow, CSV, JSON or text file, or of a folder of Parquet files.
         allow_paths: whether cells may name any path of this machine: absolute paths, ``file:`` URIs, and
             paths outside the manifest's folder. Only for manifests that you trust.
         limits: upper bounds of the manifest's content.
@@ -125,8 +126,9 @@ def _read(
 
 
 def _raw(source: ManifestFiles, problems: Problems, limits: Limits) -> Raw:
-    if source.format == "parquet":
-        return read_parquet(source.files, problems, limits)
+    if source.format in BINARY:
+        read = read_parquet if source.format == "parquet" else read_arrow
+        return read(source.files, problems, limits)
     first = replace(source.files[0], open=unpacked(source.files[0].open))
     match source.format:
         case "csv" | "tsv":

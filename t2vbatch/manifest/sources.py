@@ -4,10 +4,11 @@ Owns the difference between a file and a folder, local or remote. ``lines`` and 
 """
 
 import io
+import json
 import posixpath
 import shlex
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +26,9 @@ from t2vbatch.storage.object_folder import SCHEMES
 
 FORMATS = {
     ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
     ".csv": "csv",
     ".tsv": "tsv",
     ".jsonl": "jsonl",
@@ -41,9 +45,7 @@ _FIXES = {
     (".psv", ".ssv", ".dat"): "if it has semicolons or bars between the cells, name it .csv",
     (".xlsx", ".xls", ".xlsm", ".ods", ".numbers"): "export it as CSV in UTF-8",
     (".tab",): "name the file .tsv",
-    (".feather", ".arrow", ".orc", ".avro", ".pkl", ".pickle", ".npy", ".npz", ".h5", ".db", ".sqlite"): (
-        "write Parquet"
-    ),
+    (".orc", ".avro", ".pkl", ".pickle", ".npy", ".npz", ".h5", ".db", ".sqlite"): ("write Parquet"),
     (
         "",
         ".md",
@@ -55,7 +57,16 @@ _FIXES = {
 }
 """What to do about files with other extensions."""
 
-EXPECTED = "Parquet (.parquet, or a folder of it), CSV (.csv, .tsv), JSON (.json, .jsonl) or text (.txt)"
+EXPECTED = (
+    "Parquet (.parquet, or a folder of it), Arrow (.arrow, .feather), CSV (.csv, .tsv), JSON (.json, .jsonl) "
+    "or text (.txt)"
+)
+
+BINARY = ("parquet", "arrow")
+"""The formats that may have several files; the others are text, which may be compressed."""
+
+_STATE = "state.json"
+"""The file in which ``datasets.save_to_disk`` lists the Arrow files of its folder."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +83,8 @@ class ManifestFiles:
 
     Attributes:
         base: absolute path or URI of the folder that relative paths in cells start from.
-        format: ``parquet``, ``csv``, ``tsv``, ``jsonl`` or ``text``.
-        files: in reading order; only Parquet has several.
+        format: ``parquet``, ``arrow``, ``csv``, ``tsv``, ``jsonl`` or ``text``.
+        files: in reading order; only Parquet and Arrow have several.
     """
 
     base: str
@@ -97,8 +108,11 @@ def find_source(text: str, problems: Problems, limits: Limits) -> ManifestFiles:
 def _local(path: Path, problems: Problems, limits: Limits) -> ManifestFiles:
     if path.is_dir():
         names = [entry.name for entry in path.iterdir()]
-        files = [path / name for name in _parquet_names(names, problems, _folder_fix(path, names))]
-        base, kind = path, "parquet"
+        if _STATE in names:
+            names, kind = _saved_names((path / _STATE).read_bytes(), names, problems), "arrow"
+        else:
+            names, kind = _parquet_names(names, problems, _folder_fix(path, names)), "parquet"
+        files, base = [path / name for name in names], path
     else:
         path.stat()  # a missing file is a better message than an unknown extension
         files, base, kind = [path], path.parent, _format(path.name, problems)
@@ -119,8 +133,13 @@ def _remote(uri: str, problems: Problems, limits: Limits) -> ManifestFiles:
     if posixpath.splitext(name)[1]:
         parent = uri.rpartition("/")[0]
         return _stored(parent, [name], _format(name, problems), problems, limits)
-    names = _parquet_names((entry for entry in open_folder(uri).names("") if "/" not in entry), problems)
-    return _stored(uri.rstrip("/"), names, "parquet", problems, limits)
+    folder = open_folder(uri)
+    names = [entry for entry in folder.names("") if "/" not in entry]
+    if _STATE in names:
+        names, kind = _saved_names(folder.read(_STATE), names, problems), "arrow"
+    else:
+        names, kind = _parquet_names(names, problems), "parquet"
+    return _stored(uri.rstrip("/"), names, kind, problems, limits)
 
 
 def _stored(uri: str, names: list[str], kind: str, problems: Problems, limits: Limits) -> ManifestFiles:
@@ -137,7 +156,7 @@ def _remote_name(uri: str) -> str:
 
 def _format(name: str, problems: Problems) -> str:
     stem, suffix = posixpath.splitext(name.lower())
-    if suffix in SUFFIXES and FORMATS.get(inner := posixpath.splitext(stem)[1], "parquet") != "parquet":
+    if suffix in SUFFIXES and FORMATS.get(inner := posixpath.splitext(stem)[1], "parquet") not in BINARY:
         suffix = inner
     if suffix not in FORMATS:
         fix = next((fix for suffixes, fix in _FIXES.items() if suffix in suffixes), "")
@@ -154,14 +173,28 @@ def _parquet_names(names: Iterable[str], problems: Problems, fix: str = "") -> l
     return sorted(parts, key=natural)
 
 
+def _saved_names(state: bytes, names: Collection[str], problems: Problems) -> list[str]:
+    """The files of a folder of ``datasets.save_to_disk``; others in it are caches."""
+    try:
+        saved = [str(file["filename"]) for file in json.loads(state)["_data_files"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise problems.stop(f"a {_STATE} that lists no files", "a folder of datasets.save_to_disk") from None
+    if missing := [name for name in saved if name not in names]:
+        found = f"a folder without {missing[0]!r}, which its {_STATE} lists"
+        raise problems.stop(found, "a whole folder of datasets.save_to_disk", "copy the folder again")
+    if not saved:
+        raise problems.stop("a dataset without files", "at least one row")
+    return saved
+
+
 def _folder_fix(folder: Path, names: Iterable[str]) -> str:
     """What to do about a folder without Parquet files, by what else it has."""
     if any(name.lower().endswith(".arrow") for name in names):
         return "write Parquet: datasets.load_from_disk(FOLDER).to_parquet(FILE)"
-    for name in sorted(names):
+    for name in sorted(set(names) - {"dataset_dict.json"}):
         if posixpath.splitext(name.lower())[1] in FORMATS:
             return f"name one file of it, such as {folder / name}"
-        if (folder / name).is_dir() and any((folder / name).glob("*.parquet")):
+        if any(any((folder / name).glob(pattern)) for pattern in ("*.parquet", _STATE)):
             return f"name the folder {folder / name}"
         if name.lower().endswith(PICTURES):
             # By extension: the shell creates images.csv before ls lists the folder.

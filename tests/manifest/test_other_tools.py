@@ -87,7 +87,8 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "a pretty object": ("m.jsonl", b'{\n  "prompt": "a"\n}\n', "a JSON object over several lines"),
     "tab": ("m.tab", TABLE.encode(), "name the file .tsv"),
     "no extension": ("manifest", b"a cat\n", "give a file with one prompt per line the extension .txt"),
-    "feather": ("m.feather", b"ARROW1\0\0", "write Parquet"),
+    "half of feather": ("m.feather", b"ARROW1\0\0", "unreadable Arrow in m.feather (its end is missing)"),
+    "old feather": ("m.feather", b"FEA1" + bytes(60), "a Feather file of version 1"),
     "a database": ("m.csv", b"SQLite format 3\0", "an SQLite database"),
 }
 

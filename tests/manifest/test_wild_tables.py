@@ -125,10 +125,15 @@ def _arrow(path: Path) -> None:
     feather.write_feather(pa.table({"prompt": ["a"]}), path)
 
 
-def _saved_to_disk(folder: Path) -> None:
+def _cached(folder: Path) -> None:
     folder.mkdir()
-    (folder / "state.json").write_text("{}")
-    _arrow(folder / "data-00000-of-00001.arrow")
+    _arrow(folder / "cache-1234.arrow")
+
+
+def _saved_splits(folder: Path) -> None:
+    (folder / "train").mkdir(parents=True)
+    (folder / "train" / "state.json").write_text("{}")
+    (folder / "dataset_dict.json").write_text('{"splits": ["train"]}')
 
 
 def _split_folder(folder: Path) -> None:
@@ -144,13 +149,13 @@ def _image_folder(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "make", "says"),
     [
-        ("m.feather", _arrow, "write Parquet"),
-        ("m.parquet", _arrow, "an Arrow or Feather file"),
-        ("m", _saved_to_disk, "datasets.load_from_disk(FOLDER).to_parquet(FILE)"),
+        ("m.parquet", _arrow, "name the file .arrow"),
+        ("m", _cached, "datasets.load_from_disk(FOLDER).to_parquet(FILE)"),
+        ("m", _saved_splits, "m/train"),
         ("m", _split_folder, "name the folder"),
         ("m", _image_folder, "metadata.csv"),
     ],
-    ids=["Feather", "Arrow as Parquet", "save_to_disk", "a folder of splits", "an image folder"],
+    ids=["Arrow as Parquet", "a cache", "saved splits", "a folder of splits", "an image folder"],
 )
 def test_datasets_of_other_libraries_are_refused_with_what_to_do(
     tmp_path: Path, name: str, make: Callable[[Path], None], says: str
