@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from t2vbatch.analysis.distance.result import Measured, as_json
 from t2vbatch.analysis.intervals import LARGEST, score_interval
-from t2vbatch.output.records import rows_where, score_columns
+from t2vbatch.output.records import count_values, rows_where, score_columns
 
 _USED = [
     "row_id",
@@ -193,10 +193,10 @@ def summarize(results: pa.Table, planned: Mapping[str, int], distances: Sequence
 def _model(name: str, results: pa.Table, planned: int, distances: Sequence[Measured]) -> ModelSummary:
     counts = _counts(results, planned)
     scores = tuple(_score(column, results, counts) for column in score_columns(results.schema))
-    failures = Counter(kind for kind in results["error_type"].to_pylist() if kind is not None)
+    failures = Counter(count_values(results["error_type"]))
     truncated = pc.sum(results["prompt_truncated"]).as_py() or 0
     own = tuple(one for one in distances if one.model == name)
-    notes = Counter(note for note in results["video_notes"].to_pylist() if note is not None)
+    notes = Counter(count_values(results["video_notes"]))
     return ModelSummary(
         name,
         counts,
@@ -210,12 +210,10 @@ def _model(name: str, results: pa.Table, planned: int, distances: Sequence[Measu
 
 
 def _counts(results: pa.Table, planned: int) -> Counts:
-    ended = Counter(results["status"].to_pylist())
+    ended = count_values(results["status"])
     counts = Counts(planned, ended.pop("ok", 0), ended.pop("degenerate", 0), ended.pop("failed", 0))
     if ended or counts.pending < 0:
-        raise ValueError(
-            f"{results.num_rows} results, {dict(ended)} of unknown status, for {planned} samples"
-        )
+        raise ValueError(f"{results.num_rows} results, {ended} of unknown status, for {planned} samples")
     return counts
 
 

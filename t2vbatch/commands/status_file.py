@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from t2vbatch.commands.pace import Pace
 from t2vbatch.errors import StoreError
+from t2vbatch.output.records import count_values
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Plan
 
@@ -57,13 +58,13 @@ def count(sample_ids: pa.ChunkedArray, records: pa.Table) -> StatusCounts:
         records: with ``sample_id``, ``status`` and ``error_type``.
     """
     found = pc.index_in(sample_ids, records["sample_id"].combine_chunks()).drop_null()
-    statuses = _tally(records["status"].take(found))
+    statuses = count_values(records["status"].take(found))
     return StatusCounts(
         planned=len(sample_ids),
         ok=statuses.get("ok", 0),
         degenerate=statuses.get("degenerate", 0),
         failed=statuses.get("failed", 0),
-        failures=_tally(records["error_type"].take(found).drop_null()),
+        failures=count_values(records["error_type"].take(found)),
     )
 
 
@@ -169,10 +170,6 @@ def counts_of(status: Mapping[str, Any]) -> StatusCounts | None:
 
 def _as_json(counts: StatusCounts) -> dict[str, Any]:
     return asdict(counts) | {"pending": counts.pending}
-
-
-def _tally(column: pa.ChunkedArray) -> dict[str, int]:
-    return {entry["values"]: entry["counts"] for entry in pc.value_counts(column).to_pylist()}
 
 
 def _now() -> str:

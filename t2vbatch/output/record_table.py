@@ -9,9 +9,10 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import itemgetter
-from typing import Any, get_args
+from operator import attrgetter
+from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic_core import from_json
@@ -24,23 +25,35 @@ from t2vbatch.output.records import (
     Record,
     Status,
     are_scores,
-    is_video_name,
+    check_videos,
 )
 
 _encode_sorted = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
-
-_DEFAULTS: Mapping[str, Any] = {
-    field.name: {} if field.name in JSON_FIELDS else None for field in dataclasses.fields(Record)
-}
-_TYPES: Mapping[str, frozenset[type]] = {
-    "string": frozenset({str}),
-    "int64": frozenset({int}),
-    "double": frozenset({int, float}),
-    "bool": frozenset({bool}),
-}
+_TYPES: Mapping[str, type] = {"int64": int, "double": float, "bool": bool}
 
 
-_in_order = itemgetter(*RECORDS.names)
+def _field(field: dataclasses.Field[Any]) -> tuple[str, Any] | tuple[str, Any, Any]:
+    """The name of a field in a record's file, its type and, if the file may lack it, its default."""
+    name = field.name
+    if name in JSON_FIELDS:
+        required = field.default_factory is dataclasses.MISSING
+        return (name, msgspec.Raw) if required else (name, msgspec.Raw, msgspec.Raw(b"{}"))
+    if name == "status":
+        return name, Status
+    kind = _TYPES.get(str(RECORDS.field(name).type), str)
+    return (name, kind) if name in REQUIRED else (name, kind | None, None)
+
+
+_File = msgspec.defstruct(
+    "_File",
+    map(_field, dataclasses.fields(Record)),
+    kw_only=True,
+    forbid_unknown_fields=True,
+    # The garbage collector would look at each of a million records several times.
+    gc=False,
+)
+_decode = msgspec.json.Decoder(_File).decode
+_in_order = attrgetter(*RECORDS.names)
 
 
 def to_table(records: Iterable[Record]) -> pa.Table:
@@ -55,59 +68,38 @@ def read_records(files: Sequence[builtins.bytes]) -> pa.Table:
         ValueError: one of them is not a record, or is one that only ``Record.from_json`` reads.
     """
     try:
-        return _columns([_values(data) for data in files])
-    except (TypeError, OverflowError, RecursionError, pa.ArrowException) as error:
+        values = zip(*map(_in_order, map(_decode, files)), strict=True) if files else ((),) * len(RECORDS)
+        columns = [_column(field, of_field) for field, of_field in zip(RECORDS, values, strict=True)]
+        return pa.Table.from_arrays(columns, schema=RECORDS)
+    except (msgspec.MsgspecError, OverflowError, RecursionError, pa.ArrowException) as error:
         raise ValueError(f"not records: {error}") from error
 
 
-def _values(data: builtins.bytes) -> tuple[Any, ...]:
-    """The values of a record, in the order of RECORDS."""
-    found = from_json(data, allow_inf_nan=False, cache_strings="keys")
-    fields = {**_DEFAULTS, **found}
-    if len(fields) != len(_DEFAULTS) or "call" not in found:
-        raise ValueError("it has other fields than a record")
-    values: tuple[Any, ...] = _in_order(fields)
-    return values
-
-
-def _columns(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
-    values = zip(*rows, strict=True) if rows else ((),) * len(RECORDS)
-    columns = [_checked(column, of_column) for column, of_column in zip(RECORDS, values, strict=True)]
-    return pa.Table.from_arrays(columns, schema=RECORDS)
-
-
-def _checked(column: pa.Field, values: Sequence[Any]) -> pa.Array:
-    """The values of one column, if each of them is one that ``Record.from_json`` accepts."""
-    name, types = column.name, set(map(type, values))
-    if name not in REQUIRED:
-        types.discard(type(None))
-    if name in JSON_FIELDS:
-        if types - {dict} or (name == "scores" and not all(map(are_scores, values))):
-            raise ValueError(name)
-        return pa.array(_encoded(values), column.type)
-    if types - _TYPES.get(str(column.type), {str}):
-        raise ValueError(name)
-    if name in TIMES:
-        return pa.array(values, pa.string()).cast(column.type)
-    if name == "video" and not all(value is None or is_video_name(value) for value in values):
-        raise ValueError(name)
-    if name == "status" and set(values).difference(get_args(Status)):
-        raise ValueError(name)
-    array = pa.array(values, column.type)
-    if pa.types.is_floating(column.type) and pc.any(pc.invert(pc.is_finite(array))).as_py():
-        raise ValueError(name)
+def _column(field: pa.Field, values: Sequence[Any]) -> pa.Array:
+    """The values of one column. Raises ValueError for one that ``Record.from_json`` refuses."""
+    if field.name in JSON_FIELDS:
+        return pa.array(_encoded(field.name, values), field.type)
+    if field.name in TIMES:
+        return pa.array(values, pa.string()).cast(field.type)
+    array = pa.array(values, field.type)
+    if field.name == "video":
+        check_videos(array)
+    if pa.types.is_floating(field.type) and pc.any(pc.invert(pc.is_finite(array))).as_py():
+        raise ValueError(f"{field.name} is not finite")
     return array
 
 
-def _encoded(values: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Each as JSON. Most records of a run have the same call, versions and scorers."""
-    known: dict[str, str] = {}
+def _encoded(name: str, values: Sequence[msgspec.Raw]) -> list[str]:
+    """Each mapping as JSON with sorted keys. Most records of a run have equal calls, versions and scorers."""
+    known: dict[bytes, str] = {}
     texts = []
-    for value in values:
-        key = repr(value)
-        if (text := known.get(key)) is None:
-            text = known[key] = _encode_sorted(value)
-        texts.append(text)
+    for value in map(bytes, values):
+        if value not in known:
+            found = from_json(value, allow_inf_nan=False)
+            if not isinstance(found, dict) or (name == "scores" and not are_scores(found)):
+                raise ValueError(f"{name} is {found!r}")
+            known[value] = _encode_sorted(found)
+        texts.append(known[value])
     return texts
 
 

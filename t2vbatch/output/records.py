@@ -256,24 +256,26 @@ def check_rows(table: pa.Table) -> None:
     for name in REQUIRED.difference(JSON_FIELDS).intersection(table.column_names):
         if records[name].null_count:
             raise ValueError(f"{name} is missing")
-    for name in {"status", "video", *JSON_FIELDS}.intersection(table.column_names):
-        values = table[name].unique().drop_null()
-        for value in (_unusual(values) if name == "video" else values).to_pylist():
+    for name in {"status", *JSON_FIELDS}.intersection(table.column_names):
+        for value in table[name].unique().drop_null().to_pylist():
             _check_text(name, value)
+    if "video" in table.column_names:
+        check_videos(table["video"])
 
 
-def _unusual(videos: pa.Array) -> pa.Array:
-    """The names without those that are plainly below ``videos/``: of a million, few are left to check."""
-    plain = pc.match_substring_regex(videos, r"^videos(/[ -.0-~]+)+$")
-    dots = pc.match_substring_regex(videos, r"/\.\.?(/|$)")
-    return videos.filter(pc.or_(pc.invert(plain), dots))
+def check_videos(names: pa.Array) -> None:
+    """Raise ValueError if a name is not below ``videos/``. A null is no name."""
+    plain = pc.match_substring_regex(names, r"^videos(/[ -.0-~]+)+$")
+    dots = pc.match_substring_regex(names, r"/\.\.?(/|$)")
+    # Of a million names, few are left to check one by one.
+    for name in names.filter(pc.or_(pc.invert(plain), dots)).to_pylist():
+        if not is_video_name(name):
+            raise ValueError(f"video is {name[:80]!r}, which is not below videos/")
 
 
 def _check_text(name: str, value: str) -> None:
     if name == "status" and value not in (*get_args(Status), WITHDRAWN):
         raise ValueError(f"status is {value!r}")
-    if name == "video" and not is_video_name(value):
-        raise ValueError(f"video is {value[:80]!r}, which is not below videos/")
     if name in JSON_FIELDS:
         found = _decode(value)
         if not isinstance(found, dict):
@@ -305,6 +307,12 @@ def _fits(value: Any, kind: type) -> bool:
 def rows_where(table: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
     """The rows for which the mask is true; the table itself, without a copy, if these are all rows."""
     return table if pc.all(mask, skip_nulls=False).as_py() else table.filter(mask)
+
+
+def count_values(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each value occurs, in order of first occurrence; nulls are left out."""
+    found = column.value_counts().to_pylist()
+    return {one["values"]: one["counts"] for one in found if one["values"] is not None}
 
 
 def results_schema(scores: Sequence[str], extra: pa.Schema) -> pa.Schema:
