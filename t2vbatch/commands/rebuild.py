@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
@@ -35,10 +36,23 @@ def refresh(store: Store, plan: Plan, job: Job) -> Summary:
 def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
     """Write results.parquet, metadata.parquet, summary.json and the report. The caller holds the lease."""
     counts, results = _results(store, plan, job)
-    summary = _summary(store, plan, results)
+    # Arrow compresses and writes the tables without Python's lock.
+    with ThreadPoolExecutor(1, "write tables") as thread:
+        tables = thread.submit(_write_tables, store, results)
+        summary = _summary(store, plan, results)
+        store.write_json("summary.json", summary.to_json())
+        _write_report(store, plan, job, results, summary)
+        tables.result()
+    write_complete(store, counts, published_digests(store, job))
+    return summary
+
+
+def _write_tables(store: Store, results: pa.Table) -> None:
     store.write_table("results.parquet", results)
     store.write_table("metadata.parquet", make_metadata(results))
-    store.write_json("summary.json", summary.to_json())
+
+
+def _write_report(store: Store, plan: Plan, job: Job, results: pa.Table, summary: Summary) -> None:
     settings = {name: model.model_dump(mode="json") for name, model in job.models.items()}
     columns = known_columns([job])
     write_report(
@@ -52,8 +66,6 @@ def rebuild(store: Store, plan: Plan, job: Job) -> Summary:
         _inputs(plan),
         job.workers.gpus_each,
     )
-    write_complete(store, counts, published_digests(store, job))
-    return summary
 
 
 def _results(store: Store, plan: Plan, job: Job) -> tuple[StatusCounts, pa.Table]:

@@ -104,10 +104,9 @@ def write_distances(store: Store, distances: tuple[Measured, ...]) -> None:
 
 def valid_distances(store: Store, results: pa.Table) -> tuple[Measured, ...]:
     """The stored distances that were measured on exactly the videos of these results."""
-    now: dict[str, str] = {}
-    for model in results["model"].unique().to_pylist():
-        now[model] = videos_digest(results, model)
-    return tuple(one for one in read_distances(store) if now.get(one.model) == one.videos_sha256)
+    stored = read_distances(store)
+    now = {model: videos_digest(results, model) for model in {one.model for one in stored}}
+    return tuple(one for one in stored if now[one.model] == one.videos_sha256)
 
 
 def as_json(distances: tuple[Measured, ...]) -> dict[str, Any]:
