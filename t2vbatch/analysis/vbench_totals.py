@@ -70,6 +70,11 @@ class _Scores:
     values: FloatArray
     prompts: npt.NDArray[np.intp]
 
+    @property
+    def interval(self) -> Interval | None:
+        """The mean with its interval; None without scores."""
+        return score_interval(self.values, self.prompts) if len(self.values) else None
+
     def influence(self, count: int) -> FloatArray:
         """How much each prompt moves the mean, shape (count,); its sum is 0."""
         return np.bincount(self.prompts, self.values - self.values.mean(), count) / float(len(self.values))
@@ -81,10 +86,9 @@ def _lines(results: pa.Table, benchmark: Benchmark) -> Iterator[BenchmarkScore]:
     dimensions = {name: dim for group in benchmark.groups.values() for name, dim in group.items()}
     scores = {name: _scores(results, name, prompts) for name in dimensions}
     for name, found in scores.items():
-        value = score_interval(found.values, found.prompts) if len(found.values) else None
         missing = () if len(found.values) else (name,)
         yield BenchmarkScore(
-            name, "dimension", value, len(found.values), len(np.unique(found.prompts)), missing
+            name, "dimension", found.interval, len(found.values), len(np.unique(found.prompts)), missing
         )
     whole: dict[str, float] = {}
     for group, members in benchmark.groups.items():
@@ -117,7 +121,10 @@ def _combined(
     scores: Mapping[str, _Scores],
     count: int,
 ) -> BenchmarkScore:
-    """A weighted mean of dimensions, with an interval from the influence of each prompt on it."""
+    """A weighted mean of dimensions, with an interval from the influence of each prompt on it.
+
+    An interval that is not reliable makes that of the whole unreliable.
+    """
     missing = tuple(dim for dim in shares if not len(scores[dim].values))
     if missing:
         return BenchmarkScore(name, kind, None, 0, 0, missing)
@@ -128,11 +135,13 @@ def _combined(
         influence += share / span * scores[dim].influence(count)
     videos = sum(len(scores[dim].values) for dim in shares)
     used = len(np.unique(np.concatenate([scores[dim].prompts for dim in shares])))
+    parts = (scores[dim].interval for dim in shares)
+    caution = next((part.caution for part in parts if part is not None and part.caution), None)
     if used < 2:
-        return BenchmarkScore(name, kind, Interval(value, None, None), videos, used)
+        return BenchmarkScore(name, kind, Interval(value, None, None, caution), videos, used)
     error = sqrt(used / (used - 1) * float(influence @ influence))
     reach = student_t((1 + LEVEL) / 2, used - 1) * error
-    return BenchmarkScore(name, kind, Interval(value, value - reach, value + reach), videos, used)
+    return BenchmarkScore(name, kind, Interval(value, value - reach, value + reach, caution), videos, used)
 
 
 def totals_table(
@@ -148,6 +157,19 @@ def totals_table(
         rows.append((name, kind, *cells))
     header = ("score", "kind", *lines, *published)
     return Table(header, rows, frozenset(range(2, len(header))))
+
+
+def totals_notes(models: Mapping[str, tuple[BenchmarkScore, ...]]) -> list[str]:
+    """Why a total is missing, and which intervals are not reliable."""
+    lines = [line for found in models.values() for line in found]
+    notes = []
+    if missing := dict.fromkeys(name for line in lines for name in line.missing):
+        notes.append(f"no total, because these scores are missing: {', '.join(missing)}")
+    cautions: dict[str, dict[str, None]] = {}
+    for line in lines:
+        if line.value is not None and line.value.caution is not None:
+            cautions.setdefault(line.value.caution, {})[line.name] = None
+    return [*notes, *(f"{', '.join(names)}: {caution}" for caution, names in cautions.items())]
 
 
 def _cell(line: BenchmarkScore | None) -> str:

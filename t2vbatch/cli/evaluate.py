@@ -243,7 +243,7 @@ def vbench(
     Example:
       t2vbatch vbench runs/vbench --published leaderboard.json
     """
-    from t2vbatch.analysis.vbench_totals import totals_table
+    from t2vbatch.analysis.vbench_totals import totals_notes, totals_table
     from t2vbatch.commands.vbench import vbench_scores
 
     found = vbench_scores(output, published)
@@ -253,9 +253,8 @@ def vbench(
     for name, models in found.benchmarks.items():
         typer.echo(f"{name}, percent [95% interval]")
         typer.echo(totals_table(models, found.published).render("text", terminal_width()))
-        missing = dict.fromkeys(name for lines in models.values() for line in lines for name in line.missing)
-        if missing:
-            typer.echo(f"no total, because these scores are missing: {', '.join(missing)}")
+        for note in totals_notes(models):
+            typer.echo(note)
     for model, count in found.left_out.items():
         typer.echo(f"{model}: left out {counted(count, 'sample')} whose video failed or is degenerate")
 

@@ -32,7 +32,7 @@ def vbench_scores(output: str, published: Path | None) -> VBenchScores:
     """The scores of every model of an output.
 
     Args:
-        published: a JSON file ``{name: {dimension, group or "total": value}}``; values as fractions, or as
+        published: a JSON file ``{name: {dimension, group or "total": value}}``; values from 0 to 1, or
             text with a percent sign.
 
     Raises:
@@ -70,6 +70,8 @@ def _published(source: Path) -> dict[str, dict[str, float]]:
 
 
 def _value(value: object) -> float:
-    if isinstance(value, str) and value.strip().endswith("%"):
-        return float(value.strip().removesuffix("%")) / 100
-    return float(str(value))
+    text = str(value).strip()
+    found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 <= found <= 1:
+        raise ValueError(f"{text}, which is neither from 0 to 1 nor a text with %")
+    return found

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from t2vbatch.analysis.vbench_totals import totals, totals_table
+from t2vbatch.analysis.vbench_totals import totals, totals_notes, totals_table
 from t2vbatch.commands.vbench import vbench_scores
 from t2vbatch.errors import UsageError
 from t2vbatch.metrics.vbench import VBENCH, VBENCH_2, VBENCH_I2V, Benchmark
@@ -92,6 +92,17 @@ def test_intervals_of_totals_are_those_of_a_bootstrap_by_prompt() -> None:
     assert total.high - total.low == pytest.approx(high - low, rel=0.1)
 
 
+def test_a_total_of_few_prompts_has_a_caution() -> None:
+    """Three prompts of one dimension make the intervals of it, its group and the total unreliable."""
+    few = scored(VBENCH).to_pylist()
+    for row in few:
+        row["vbench_color"] = row["vbench_color"] if row["row_id"] in ("r0", "r1", "r2") else None
+    found = totals(pa.Table.from_pylist(few, scored(VBENCH).schema), "m")["VBench"]
+    caution = "3 prompts are too few for a reliable interval"
+    assert totals_notes({"m": found}) == [f"color, semantic, total: {caution}"]
+    assert totals_notes({"m": totals(scored(VBENCH), "m")["VBench"]}) == []
+
+
 def test_a_missing_dimension_gives_no_total() -> None:
     """VBench's script counts a missing dimension as 0; here the total is missing, and the dimension named."""
     table = scored(VBENCH).drop_columns(["vbench_color"])
@@ -109,7 +120,13 @@ def test_published_rows_are_shown_beside(tmp_path: Path) -> None:
     text = totals_table(found.benchmarks["VBench"], found.published).render("markdown")
     assert "80.26" in text
     assert "91.20" in text
-    (tmp_path / "bad.json").write_text("[1]")
+
+
+@pytest.mark.parametrize("content", ["[1]", '{"Wan": {"total": 80.26}}', '{"Wan": {"total": NaN}}'])
+def test_published_values_are_from_0_to_1(content: str, tmp_path: Path) -> None:
+    """80.26 without a percent sign would be shown as 8026.00."""
+    pq.write_table(scored(VBENCH), tmp_path / "results.parquet")
+    (tmp_path / "bad.json").write_text(content)
     with pytest.raises(UsageError, match="published rows"):
         vbench_scores(str(tmp_path), tmp_path / "bad.json")
 
