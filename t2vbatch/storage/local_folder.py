@@ -20,7 +20,13 @@ from t2vbatch.storage.names import checked_name, is_foreign
 
 _STAGING = ".staging"
 _LOCK = "lock"
-
+_NO_LINKS = (errno.EPERM, errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK)
+"""What filesystems answer that have no hard links (exFAT, many network mounts), or none between two folders
+(BeeGFS, AFS)."""
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+"""What filesystems answer that have no locks: Lustre without the option flock, NFS without a lock server."""
+_READS = 3
+"""Reads of a file that another machine replaces at this moment: NFS answers ESTALE to the first."""
 
 Durable = Literal["name", "content", "no"]
 """What a power cut after a write leaves: the file; the file or nothing, but no part of it; or anything."""
@@ -38,8 +44,14 @@ class LocalFolder:
 
     def read(self, name: str) -> bytes:
         path = self._text_path(name)
-        with explained("read", path, missing=True), open(path, "rb", buffering=0) as file:  # noqa: PTH123
-            return file.readall()
+        with explained("read", path, missing=True):
+            for _ in range(_READS - 1):
+                try:
+                    return _content(path)
+                except OSError as error:
+                    if error.errno != errno.ESTALE:
+                        raise
+            return _content(path)
 
     def size(self, name: str) -> int | None:
         with explained("look up", self._path(name)):
@@ -59,13 +71,10 @@ class LocalFolder:
     def create(self, name: str, data: bytes, durable: Durable = "name") -> bool:
         target = self._path(name)
         with explained("create", target), self._written(target, data, durable) as temporary:
-            try:
-                os.link(temporary, target)
-            except FileExistsError:
-                return False
-            if durable == "name":
+            created = self._link(temporary, target)
+            if created and durable == "name":
                 _sync_folder(target.parent)
-            return True
+            return created
 
     def read_version(self, name: str) -> tuple[bytes, str]:
         data = self.read(name)
@@ -179,8 +188,29 @@ class LocalFolder:
     def _locked(self) -> Iterator[None]:
         """Exclude other processes that compare and replace a file here; a lock dies with its process."""
         with (self.staging() / _LOCK).open("wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError as error:
+                # Of two runs that replace a lease at the same moment, the one that it does not name stops.
+                if error.errno not in _NO_LOCKS:
+                    raise
             yield
+
+    def _link(self, temporary: Path, target: Path) -> bool:
+        """Give the file this name too if no file has it; return whether this call did."""
+        try:
+            os.link(temporary, target)
+            return True
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+        with self._locked():
+            if os.path.lexists(target):
+                return False
+            temporary.replace(target)
+            return True
 
     def _path(self, name: str) -> Path:
         return self._root / checked_name(name)
@@ -208,6 +238,11 @@ class LocalFolder:
             yield temporary
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        return file.readall()
 
 
 def _digest(data: bytes) -> str:

@@ -1,5 +1,7 @@
 """Folders: a local disk and an object store keep the same contract."""
 
+import errno
+import fcntl
 import os
 import pickle
 import threading
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from t2vbatch.errors import StoreError
+from t2vbatch.storage import local_folder
 from t2vbatch.storage.files import Folder, LocalFolder, open_folder, read_uri
 from tests.faults.storage import faulty_s3
 
@@ -280,6 +283,60 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
         LocalFolder(tmp_path).write("a", b"x")
     assert list(LocalFolder(tmp_path).names("")) == []
     assert list((tmp_path / ".staging").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EXDEV, errno.ENOSYS, errno.EMLINK])
+def test_a_filesystem_without_hard_links(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exactly one of many concurrent callers creates the file there too."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    folder = LocalFolder(tmp_path / "folder")
+    with ThreadPoolExecutor(8) as threads:
+        won = list(threads.map(lambda index: folder.create("a/lease", b"%d" % index), range(8)))
+    assert won.count(True) == 1
+    assert folder.read("a/lease") == b"%d" % won.index(True)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])
+def test_a_filesystem_without_locks(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is still replaced only if it is the version that was read."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    folder = LocalFolder(tmp_path / "folder")
+    folder.write("lease", b"1")
+    _, version = folder.read_version("lease")
+    assert folder.replace("lease", b"2", version)
+    assert folder.replace("lease", b"late", version) is None
+    assert folder.read("lease") == b"2"
+
+
+def test_a_file_that_another_machine_replaces_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first ESTALE of NFS is not an error of the storage; one that stays is."""
+    folder = LocalFolder(tmp_path)
+    folder.write("lease", b"1")
+    stale = OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+    answers: list[OSError | bytes] = [stale, b"2", *[stale] * 9]
+
+    def content(_: str) -> bytes:
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(local_folder, "_content", content)
+    assert folder.read("lease") == b"2"
+    with pytest.raises(StoreError, match="Stale"):
+        folder.read("lease")
 
 
 def test_file_uris_are_local(tmp_path: Path) -> None:
