@@ -28,6 +28,7 @@ _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 _READS = 3
 """Reads of a file that another machine replaces at this moment: NFS answers ESTALE to the first."""
 
+
 Durable = Literal["name", "content", "no"]
 """What a power cut after a write leaves: the file; the file or nothing, but no part of it; or anything."""
 
