@@ -130,7 +130,8 @@ def _extent(message: ipc.Message) -> tuple[int, int]:
         body = memoryview(message.body or b"")
         claimed = [(_number(body, start, 8), length) for start, length in buffers.tolist() if length]
         size = sum(length if own == (1 << 64) - 1 else own for own, length in claimed)
-    return 0 if is_dictionary else _number(metadata, batch.place(_ROWS), 8), size
+    place = 0 if is_dictionary else batch.place(_ROWS)  # FlatBuffers leave out a field that is 0.
+    return _number(metadata, place, 8) if place else 0, size
 
 
 class _Table:
