@@ -106,7 +106,7 @@ def evalcrafter(folder: Folder, results: pa.Table, target: Path) -> int:
 
 def hugging_face(folder: Folder, results: pa.Table, target: Path) -> int:
     """``metadata.parquet`` and the videos, as ``datasets.load_dataset(folder)`` reads them."""
-    for row in results.to_pylist():
+    for row in results.select(["video", "fps"]).to_pylist():
         _copy(folder, row, target / play_name(row["video"]))
     pq.write_table(_metadata(results), target / "metadata.parquet")
     return int(results.num_rows)
@@ -117,14 +117,16 @@ def webdataset(folder: Folder, results: pa.Table, target: Path) -> int:
 
     Equal samples of two models have one id, so the second gets a number.
     """
-    rows, metadata, keys = results.to_pylist(), _metadata(results).to_pylist(), RowIds()
-    for number, start in enumerate(range(0, len(rows), SHARD)):
+    keys = RowIds()
+    for number, start in enumerate(range(0, results.num_rows, SHARD)):
+        shard = results.slice(start, SHARD)
+        rows = shard.select(["sample_id", "video", "fps"]).to_pylist()
         with tarfile.open(target / f"{number:06d}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
-            for row, facts in zip(rows[start : start + SHARD], metadata[start : start + SHARD], strict=True):
+            for row, facts in zip(rows, _metadata(shard).to_pylist(), strict=True):
                 key = keys.free(row["sample_id"])
                 _add(tar, f"{key}.json", as_json(facts))
                 _add(tar, key + _ending(row), _bytes(folder, row))
-    return len(rows)
+    return int(results.num_rows)
 
 
 def as_json(facts: Row) -> bytes:

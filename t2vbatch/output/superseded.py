@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -132,8 +133,9 @@ def prune(store: Store, found: Superseded) -> None:
         # A crash may have left it under its current name.
         files += [superseded_name(name), name]
     folders = {name for name in files if "." not in name.rpartition("/")[2].rpartition("~")[2]}
-    frames = [frame for name in sorted(folders) for frame in store.folder.names(name)]
-    delete_many(store.folder, [*(name for name in files if name not in folders), *frames])
+    frames = map_many(store.folder, lambda name: list(store.folder.names(name)), sorted(folders))
+    names = [name for name in files if name not in folders]
+    delete_many(store.folder, [*names, *chain.from_iterable(frames)])
     _remove_empty_folders(store, folders | set(map(_parent, files)))
     kept = store.records()
     store.rewrite(kept.filter(pc.invert(pc.is_in(kept["sample_id"], found.sample_ids))))

@@ -84,7 +84,7 @@ def entry_of(store: Store, tracker: Tracker) -> Iterator[Entry]:
         job = yaml.safe_load((folder / "job.yaml").read_text(encoding="utf-8"))
         settings = {name: job[name] for name in _SETTINGS}
         name = tracker.name or store.name
-        planned = store.read_table("plan.parquet")["sample_id"].to_pylist()
+        planned = store.read_table("plan.parquet", ["sample_id"])["sample_id"].to_pylist()
         yield Entry(
             id=digest([name, settings, planned])[:32],
             project=tracker.project,
