@@ -24,7 +24,9 @@ FRAMES = 6
 SIDE = 160
 """Longest side of one frame in pixels, as a card of the gallery shows it."""
 
-_FOLDER = "report/posters"
+POSTERS = "report/posters"
+"""The folder of posters in an output."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -43,7 +45,7 @@ def poster(video: Video) -> bytes:
 
 def poster_name(frames_sha256: str) -> str:
     """File name of the poster for these frames, relative to the output folder."""
-    return f"{_FOLDER}/{frames_sha256[:20]}.jpg"
+    return f"{POSTERS}/{frames_sha256[:20]}.jpg"
 
 
 def write_posters(folder: Folder, results: pa.Table) -> set[str]:
@@ -52,7 +54,7 @@ def write_posters(folder: Folder, results: pa.Table) -> set[str]:
     A video that cannot be decoded gets no poster; ``t2vbatch verify`` reports the reason.
     """
     wanted = dict(_wanted(results))
-    there = set(folder.names(_FOLDER))
+    there = set(folder.names(POSTERS))
     delete_many(folder, sorted(there - wanted.keys()))
     missing = sorted(wanted.keys() - there)
     with ThreadPoolExecutor(usable_cpus()) as pool:

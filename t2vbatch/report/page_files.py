@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from importlib.resources import files
 
+from t2vbatch.media.poster import POSTERS
 from t2vbatch.report.inputs import FOLDER as INPUTS
 from t2vbatch.storage.files import Folder
 
@@ -49,7 +50,7 @@ _WRITTEN = {
     "report/uPlot.LICENSE": _LICENSES,
 }
 _OTHERS = {"report/index.html", "report/data.js"}
-_KEPT = ("report/posters/", INPUTS)
+_KEPT = (f"{POSTERS}/", INPUTS)
 
 
 def write_assets(folder: Folder) -> None:

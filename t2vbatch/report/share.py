@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.errors import UsageError
+from t2vbatch.media.poster import POSTERS, poster_name
 from t2vbatch.media.small import write_small
 from t2vbatch.output.records import score_columns
 from t2vbatch.report.selection import MAX_VIDEOS, select
 from t2vbatch.storage.files import Folder
+from t2vbatch.storage.many import map_many
 from t2vbatch.storage.writable import check_writable
 
 Copies = Literal["full", "small", "none"]
@@ -63,16 +65,15 @@ def share_report(
         UsageError: the target exists.
         EncodeError: a video cannot be read.
     """
+    shown = select(results.filter(pc.is_valid(results["status"])), score_columns(results.schema), max_videos)
+    shown = shown.filter(pc.is_valid(shown["video"]))
     with _opened(target) as made:
         made.add("index.html", _START)
-        for name in sorted(folder.names("report")):
-            made.add(name, folder.read(name) + (_without_videos(name) if copies == "none" else b""))
+        names = _page_files(folder, shown)
+        for name, data in zip(names, map_many(folder, folder.read, names), strict=True):
+            made.add(name, data + (_without_videos(name) if copies == "none" else b""))
         if copies == "none":
             return Shared(0)
-        shown = select(
-            results.filter(pc.is_valid(results["status"])), score_columns(results.schema), max_videos
-        )
-        shown = shown.filter(pc.is_valid(shown["video"]))
         sounds = [rate is not None for rate in shown["audio_rate_hz"].to_pylist()]
         videos = dict(zip(shown["video"].to_pylist(), sounds, strict=True))
         missing = []
@@ -82,6 +83,13 @@ def share_report(
             except FileNotFoundError:
                 missing.append(video)
         return Shared(len(videos) - len(missing), tuple(missing))
+
+
+def _page_files(folder: Folder, shown: pa.Table) -> list[str]:
+    """Names of the page's files; of the posters, which every video has, only those of the shown videos."""
+    posters = set(map(poster_name, shown["frames_sha256"].drop_null().to_pylist()))
+    names = sorted(folder.names("report"))
+    return [name for name in names if name in posters or not name.startswith(f"{POSTERS}/")]
 
 
 def _without_videos(name: str) -> bytes:

@@ -67,6 +67,17 @@ def test_a_page_without_videos_says_so(page: Page, run: tuple[Folder, pa.Table],
     assert page.locator(".player").count() == 0
 
 
+def test_only_shown_samples_are_shared(tmp_path: Path) -> None:
+    """A copy has the videos and the posters of the samples that its page shows, and no others."""
+    rows = results(["small"], [f"a {colour} square" for colour in COLOURS], 1)
+    add_videos(tmp_path / "out", rows)
+    write_output(tmp_path / "out", rows, max_videos=1, scores=())
+    table = pa.Table.from_pylist(rows, results_schema((), EXTRA))
+    assert share_report(open_folder(tmp_path / "out"), table, tmp_path / "copy", max_videos=1).videos == 1
+    posters = [len(list((tmp_path / of / "report/posters").iterdir())) for of in ("out", "copy")]
+    assert posters == [3, 1]
+
+
 def test_small_copies_are_small_and_keep_their_sound(tmp_path: Path) -> None:
     """A wide video is scaled to 320 pixels with its rate, its number of frames and its sound."""
     video = rolling(COLOURS["red"], side=640)
