@@ -141,12 +141,15 @@ def loaded_files(names: Iterable[str], variant: str | None) -> list[str]:
     usual = [name for name in weights if is_named_as_usual(name)]
     if variant is None and all(_PLAIN.fullmatch(PurePosixPath(name).name) for name in usual):
         return read
+    no_weights = LookupError(f"no weights of the variant {variant}")
+    if variant is not None and not any(f".{variant}" in PurePosixPath(name).name for name in weights):
+        raise no_weights
     # diffusers takes seconds to import; only folders with several variants need its rules.
     loading: Any = import_module("diffusers.pipelines.pipeline_loading_utils")
     try:
         usable, _ = loading.variant_compatible_siblings(weights, variant)
     except ValueError:
-        raise LookupError(f"no weights of the variant {variant}") from None
+        raise no_weights from None
     skipped = set(usual) - set(usable)
     return [name for name in read if name not in skipped]
 

@@ -14,7 +14,7 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, Revi
 from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
 from t2vbatch.models import inspect_model, load_model
-from t2vbatch.models.checkpoints import digests
+from t2vbatch.models.checkpoints import digests, sources
 from t2vbatch.models.protocol import Request
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -50,6 +50,18 @@ def test_a_cached_repository_runs_offline(
     call = {"height": 16, "width": 16, "num_frames": 5, "num_inference_steps": 1}
     model = load_model(spec, facts, "cpu")
     assert model.generate([Request("a ball", None, 0, call=call)])[0].frames.shape == (5, 16, 16, 3)
+
+
+def test_a_variant_that_no_file_names_needs_no_diffusers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights without the variant in a name are refused before diffusers, which takes seconds, is imported."""
+
+    def imports(name: str) -> None:
+        raise AssertionError(f"{name} was imported")
+
+    monkeypatch.setattr(sources, "import_module", imports)
+    files = ["unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.bf16.safetensors"]
+    with pytest.raises(LookupError, match="fp16"):
+        sources.loaded_files(files, "fp16")
 
 
 def test_an_uncached_repository_offline_is_refused(hub_cache: Path) -> None:
