@@ -3,8 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from t2vbatch.commands.prepare import prepare
 from t2vbatch.commands.run import Result, Watch, run_job
+from t2vbatch.commands.verify import video_problems
 from t2vbatch.commands.verify_problem import VerifyProblem
 from t2vbatch.engines import Engine
 from t2vbatch.errors import UsageError
@@ -35,11 +39,26 @@ def repair(
         UsageError: the job or its manifest is no longer the one that made these videos, or cannot be used.
         RunError: as for a run.
     """
-    damaged = [problem.sample_id for problem in problems if problem.sample_id is not None]
-    prepared = prepare(store.read_job())
-    _check_planned(store, damaged, set(prepared.plan.table["sample_id"].to_pylist()))
+    found = [problem.sample_id for problem in problems if problem.sample_id is not None]
+    job = store.read_job()
+    prepared = prepare(job)
+    _check_planned(store, found, set(prepared.plan.table["sample_id"].to_pylist()))
+
+    def damaged(leased: Store) -> list[str]:
+        if leased.read_job() != job:
+            again = "repeat the command, which reads the videos again"
+            raise UsageError(store.uri, "a job that another run changed", "the job of these videos", again)
+        return _still_damaged(leased, found)
+
     result = run_job(prepared, engine, watch, damaged=damaged)
     return Repair(result, tuple(_different(result)))
+
+
+def _still_damaged(store: Store, found: list[str]) -> list[str]:
+    """Those of the found samples that no other run has repaired since."""
+    records = store.records()
+    records = records.filter(pc.is_in(records["sample_id"], pa.array(found, pa.string())))
+    return [str(problem.sample_id) for problem in video_problems(store, records) if problem]
 
 
 def _check_planned(store: Store, damaged: list[str], planned: set[str]) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -81,7 +81,7 @@ def run_job(
     retry_failed: bool = False,
     selection: Selection = EVERYTHING,
     remake: Callable[[Repeats], bool] = refuse,
-    damaged: Sequence[str] = (),
+    damaged: Callable[[Store], Collection[str]] = lambda store: (),
 ) -> Result:
     """Bring the output up to date with manifest and job. Finished samples are not generated again.
 
@@ -90,7 +90,7 @@ def run_job(
         retry_failed: retry the samples that an earlier run gave up on.
         selection: generate only these of the pending samples. Distances and trackers wait for a run of all.
         remake: asked before finished samples are generated again although neither rows nor job were edited.
-        damaged: samples whose videos are to be generated again.
+        damaged: finds the samples whose videos are to be generated again, under the lease.
 
     Raises:
         UsageError: the job needs something that this machine does not have, or ``remake`` answered no.
@@ -98,6 +98,7 @@ def run_job(
     """
     check_trackers(prepared.job.trackers)
     with open_store(prepared.job.output).lease() as store:
+        broken = damaged(store)
         prepared = with_measured_batches(prepared, store, engine, watch)
         job, plan = prepared.job, prepared.plan
         records = store.records(_COLUMNS)
@@ -113,7 +114,7 @@ def run_job(
         ending: Ending = "finished"
         try:
             with job.with_location(), VideoSearch(store, plan, records) as search:
-                lost = {*damaged, *(search.missing() if search.is_quick or selection.is_partial else ())}
+                lost = {*broken, *(search.missing() if search.is_quick or selection.is_partial else ())}
                 kept = withdrawal.withdraw(records, lost, retry_failed)
                 ending = _generate(prepared, store, kept, selection, search.beside(engine), watch)
                 if ending == "finished" and (late := search.missing() - lost):
@@ -126,12 +127,11 @@ def run_job(
             with contextlib.suppress(StoreError):
                 rebuild(store, plan, job)
             raise
-        before = _count_videos(plan, kept)
         summary = refresh(store, plan, job)
+        made = summary.timing.videos - _count_videos(plan, kept)
         remade = withdrawal.remade()
     # After the lease: a slow server keeps no other run waiting.
     tracked = _track(store, job) if ending == "finished" and not selection.is_partial else {}
-    made = summary.timing.videos - before
     return Result(summary, made, ending, store.uri, tracked, selection.is_partial, remade)
 
 

@@ -35,13 +35,18 @@ def verify(store: Store) -> Iterator[VerifyProblem | None]:
     every = store.records()
     records = every.filter(pc.is_in(every["sample_id"], planned["sample_id"]))
     yield from table_problems(store, records)
+    yield from video_problems(store, records)
+    yield from _ignored_seeds(store, planned, records)
+    yield from _orphan_files(store, planned, every)
+
+
+def video_problems(store: Store, records: pa.Table) -> Iterator[VerifyProblem | None]:
+    """Check the video of each record that has one; None stands for a video that equals its record."""
     videos = records.select(_CHECKED).filter(pc.is_valid(records["video"]))
     for batch in videos.to_batches(max_chunksize=_AT_ONCE):
         for record in batch.to_pylist():
             problem = _video(store, record)
             yield problem and replace(problem, sample_id=record["sample_id"])
-    yield from _ignored_seeds(store, planned, records)
-    yield from _orphan_files(store, planned, every)
 
 
 def _video(store: Store, record: dict[str, Any]) -> VerifyProblem | None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
-from t2vbatch.commands.prepare import prepare
+from t2vbatch.commands.prepare import Prepared, prepare
 from t2vbatch.commands.prune import find_prunable, prune_output
 from t2vbatch.commands.rebuild import rebuild
 from t2vbatch.commands.repair import repair
@@ -242,6 +242,32 @@ def test_repair_makes_damaged_videos_again_with_the_same_bytes(edits: Edits) -> 
     assert (found.result.made, len(found.result.remade), found.different) == (2, 2, ())
     assert videos[0].read_bytes() == before
     assert edits.counts() == (3, 0)
+
+
+def test_repair_leaves_alone_what_another_run_repaired(edits: Edits) -> None:
+    """A video that another run generated again since it was found missing is not generated once more."""
+    next(Path(edits.out, "videos").rglob("*.mp4")).unlink()
+    store = open_store(edits.out)
+    problems = [problem for problem in verify(store) if problem]
+    assert edits.run().made == 1
+    assert repair(store, problems, engine_for).result.made == 0
+
+
+def test_repair_does_not_undo_an_edit_of_another_run(edits: Edits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends with another job while repair plans its own is not replaced: repair is refused."""
+    next(Path(edits.out, "videos").rglob("*.mp4")).unlink()
+    store = open_store(edits.out)
+    problems = [problem for problem in verify(store) if problem]
+
+    def prepared(job: Job) -> Prepared:
+        planned = prepare(job)
+        edits.write(samples=2).run()
+        return planned
+
+    monkeypatch.setattr("t2vbatch.commands.repair.prepare", prepared)
+    with pytest.raises(UsageError, match="another run changed"):
+        repair(store, problems, engine_for)
+    assert store.read_job().samples == 2
 
 
 def test_a_lost_video_is_generated_again_and_folders_of_frames_are_found(edits: Edits) -> None:

@@ -53,7 +53,7 @@ def test_a_cached_repository_runs_offline(
 
 
 def test_a_variant_that_no_file_names_needs_no_diffusers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights without the variant in a name are refused before diffusers, which takes seconds, is imported."""
+    """Weights without the variant in a name are refused without importing diffusers, which takes seconds."""
 
     def imports(name: str) -> None:
         raise AssertionError(f"{name} was imported")
