@@ -94,10 +94,13 @@ def _prompts(count: int | None) -> str:
 
 
 def p_text(p: float | None) -> str:
-    """A p-value to three decimals; ``-`` for None."""
+    """A p-value to three decimals, or as many as show that it is below SIGNIFICANCE; ``-`` for None."""
     if p is None:
         return "-"
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
+    digits = 3
+    while p < SIGNIFICANCE <= round(p, digits):
+        digits += 1
+    return "<0.001" if p < 0.001 else f"{p:.{digits}f}"
 
 
 def p_clause(p: float | None) -> str:

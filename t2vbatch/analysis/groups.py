@@ -47,14 +47,14 @@ def grouped(models: Mapping[str, pa.Table], columns: Mapping[str, str]) -> dict[
 
 def _labels(cell: object, alone: frozenset[str]) -> Iterator[str]:
     if isinstance(cell, list):
-        yield from ([_label(value) for value in cell if value is not None] or [NONE])
+        yield from ([label_of(value) for value in cell if value is not None] or [NONE])
     elif isinstance(cell, str) and alone.issuperset(cell.split(_SEPARATOR)):
         yield from cell.split(_SEPARATOR)
     else:
-        yield _label(cell)
+        yield label_of(cell)
 
 
-def _label(value: object) -> str:
+def label_of(value: object) -> str:
     """The label of one value."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return NONE

@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from t2vbatch.analysis.groups import label_of
+from t2vbatch.report.data import page_value
 
 LARGEST = 40
 """Most values of a column that the heat map lists; the most frequent ones."""
@@ -34,7 +38,7 @@ def breakdowns(results: pa.Table, columns: Sequence[str], scores: Sequence[str])
     frame = results.select(["model", "row_id", "status", *scores]).to_pandas()
     found = {}
     for name in columns:
-        groups, codes = _groups(results[name].to_pandas())
+        groups, codes = _groups(results[name])
         if len(groups) > 1:
             found[name] = {
                 "groups": groups[:LARGEST],
@@ -44,15 +48,12 @@ def breakdowns(results: pa.Table, columns: Sequence[str], scores: Sequence[str])
     return found
 
 
-def _groups(values: pd.Series) -> tuple[list[dict[str, Any]], np.ndarray[Any, np.dtype[np.int64]]]:
+def _groups(column: pa.ChunkedArray) -> tuple[list[dict[str, Any]], np.ndarray[Any, np.dtype[np.int64]]]:
     """The groups of a column, and the group of each row; -1 for none."""
-    numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    if numeric and values.nunique() > LARGEST_DISTINCT:
-        return _ranges(values)
-    # JavaScript writes the values of a bool column in lower case; filters compare texts.
-    labels = values.map(lambda value: str(value).lower() if isinstance(value, bool) else value).astype(
-        "string"
-    )
+    numeric = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if numeric and pc.count_distinct(column).as_py() > LARGEST_DISTINCT:
+        return _ranges(column.to_pandas())
+    labels = pd.Series([_label(page_value(value)) for value in column.to_pylist()], dtype="string")
     if labels.nunique(dropna=True) == len(labels) > LARGEST:
         return [], np.full(len(labels), -1)  # One group for each video compares nothing.
     counts = labels.value_counts(dropna=True).sort_index().sort_values(ascending=False, kind="stable")
@@ -65,6 +66,13 @@ def _groups(values: pd.Series) -> tuple[list[dict[str, Any]], np.ndarray[Any, np
         codes = np.where(codes < 0, len(groups), codes)
         groups.append({"label": "(none)", "value": None})
     return groups, codes
+
+
+def _label(value: Any) -> str | None:
+    """The text of a value of the page's data, which filters compare. JavaScript writes True as true."""
+    if value is None:
+        return None
+    return str(value).lower() if isinstance(value, bool) else label_of(value)
 
 
 def _ranges(values: pd.Series) -> tuple[list[dict[str, Any]], np.ndarray[Any, np.dtype[np.int64]]]:

@@ -99,13 +99,13 @@ def _column(column: pa.ChunkedArray) -> dict[str, Any]:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         words = column.combine_chunks().dictionary_encode()
         return {"words": words.dictionary.to_pylist(), "at": words.indices.fill_null(-1).to_pylist()}
-    values = [_value(value) for value in column.to_pylist()]
+    values = [page_value(value) for value in column.to_pylist()]
     if any(isinstance(value, int) and abs(value) > LARGEST_EXACT for value in values):
         values = [value if value is None else str(value) for value in values]
     return {"values": values}
 
 
-def _value(value: Any) -> Any:
+def page_value(value: Any) -> Any:
     """The value as a JSON type."""
     match value:
         case None | bool() | int() | str():

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from t2vbatch.analysis.compare import Comparison, Missing, Pair, compare, compare_groups, models_by_name
-from t2vbatch.analysis.compare_text import render_comparison, render_plan
+from t2vbatch.analysis.compare_text import p_text, render_comparison, render_plan
 from t2vbatch.analysis.planning import Goal
 from t2vbatch.analysis.summary_text import number_text
 from t2vbatch.errors import UsageError
@@ -392,6 +392,15 @@ def test_differences_without_a_spread_have_no_interval(sequential: bool) -> None
     assert pair.difference is not None
     assert (pair.difference.mean, pair.difference.low, pair.winner) == (1, None, "a")
     assert "all 12 prompts have the same value" in render_comparison(comparison)
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(None, "-"), (0.0, "<0.001"), (0.04996, "0.04996"), (0.0497, "0.0497"), (0.05, "0.050"), (1.0, "1.000")],
+)
+def test_a_printed_p_value_is_on_its_side_of_significance(p: float | None, text: str) -> None:
+    """A p-value just below 0.05 has a winner, so it has more digits than 0.050, which has none."""
+    assert p_text(p) == text
 
 
 def test_equal_differences_of_different_numbers_of_videos_have_no_effect_size() -> None:

@@ -213,6 +213,27 @@ def test_a_breakdown_has_groups_for_texts_numbers_and_flags() -> None:
     assert mean == pytest.approx(sum(row["clip_score"] for row in of_group) / 20)
 
 
+@pytest.mark.parametrize(
+    ("kind", "cells", "labels"),
+    [
+        (pa.int64(), [1, 2, None], ["1", "2", "(none)"]),
+        (pa.float64(), [1.0, 2.5, 1.0], ["1", "2.5"]),
+        (pa.list_(pa.string()), [["x", "y"], ["x"], ["x"]], ["['x']", "['x', 'y']"]),
+        (pa.timestamp("us"), [datetime(2026, 1, 2, 3), None, None], ["2026-01-02T03:00:00", "(none)"]),
+    ],
+)
+def test_the_labels_of_a_breakdown_are_the_values_that_the_page_shows(
+    kind: pa.DataType, cells: list[Any], labels: list[str]
+) -> None:
+    """A column with an empty cell keeps its whole numbers, and a filter finds lists and times."""
+    rows = results(["a"], ["one", "two", "three"], 1)
+    for row, cell in zip(rows, cells, strict=True):
+        row["tag"] = cell
+    found = pa.Table.from_pylist(rows, results_schema(SCORES, pa.schema([("tag", kind)])))
+    groups = breakdowns(found, ["tag"], ["clip_score"])["tag"]["groups"]
+    assert sorted(group["label"] for group in groups) == sorted(labels)
+
+
 def test_a_breakdown_leaves_out_the_scores_of_degenerate_videos() -> None:
     """A mean of the breakdown covers ok videos only, as that of the leaderboard does."""
     rows = results(["a"], ["one", "two", "three", "four"], 1)
