@@ -65,7 +65,8 @@ def _consistencies(summary: VoteSummary) -> Table:
 def _notes(summary: VoteSummary) -> list[str]:
     notes = [
         f"{counted(summary.votes, 'vote')}; strength: Bradley-Terry log odds of winning against an average"
-        f" model, with {PRIOR} virtual ties per pair; a tie counts as half a win; prompts are the units of intervals"
+        f" model, with {PRIOR} virtual ties per pair; a tie counts as half a win; prompts are the units of"
+        " intervals"
     ]
     if summary.agreements:
         notes.append(f"agreement: votes without a tie; {_CHANCE} % is chance")
