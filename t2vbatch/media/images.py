@@ -6,6 +6,7 @@ thumbnails of a TIFF are left out.
 """
 
 import io
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -38,6 +39,9 @@ _YCBCR, _SUBSAMPLING, _BLACK_WHITE, _FULL_RANGE = 6, 530, 532, (0, 255, 128, 255
 _SUBFILE_TYPE, _COMPRESSION, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION = 254, 259, 262, 330, 50706
 _SENSOR_VALUES = (32803, 34892)
 """Values of the tag PhotometricInterpretation for a mosaic of sensor values, and for linear ones."""
+_VIDEO = re.compile(
+    rb".{4}ftyp|\x1aE\xdf\xa3|RIFF.{4}AVI |FLV\x01|OggS|\x30\x26\xb2\x75|\x00\x00\x01\xba", re.DOTALL
+)
 _DEFAULT_FPS = 8.0
 _HEADER_BYTES = 1 << 20
 _JPEG_SCAN = b"\xff\xda"
@@ -250,6 +254,8 @@ def _unknown(data: bytes) -> str:
     if (kind := file_kind(data[:HEAD_BYTES])) is not None:
         found = f"{kind.name}, not an image in a known format ({_KNOWN})"
         return f"{found}; {kind.fix}" if kind.fix else found
+    if _VIDEO.match(data):
+        return f"a video, not an image in a known format ({_KNOWN}); name it in a column of videos"
     if data.startswith(_TIFF):
         return "a TIFF of a mode that is not read, or a damaged one; save it as grey or RGB of 8 or 16 bits"
     return f"not an image in a known format ({_KNOWN}) and mode"

@@ -1,5 +1,6 @@
 """The kind of a file by its first bytes, for messages about files that are not read.  [pure]"""
 
+import codecs
 import re
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ _EXPORT = "export it as CSV in UTF-8, or write Parquet"
 _GENERAL: tuple[tuple[str, str, str], ...] = (
     (r"version https://git-lfs\.github\.com/", "a Git LFS pointer, not the file itself", "run git lfs pull"),
     (
-        r"(?i)(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.{0,400}?-->\s*)?(<!doctype html|<html)",
+        r"(?i)\s*(<\?xml[^>]*>\s*)?(<!--.{0,400}?-->\s*)?(<!doctype html|<html)",
         "an HTML page",
         "download the file itself, not the page that shows it",
     ),
@@ -109,8 +110,15 @@ def file_kind(head: bytes, media: bool = True) -> FileKind | None:
         media: whether the file should be an image or a video. The marks of some of those could also begin a
             text.
     """
-    text = head[:HEAD_BYTES].decode("latin-1")
+    text = _text(head[:HEAD_BYTES])
     for pattern, name, fix in _GENERAL + (_MEDIA if media else ()):
         if re.match(pattern, text, re.DOTALL):
             return FileKind(name, fix)
     return None
+
+
+def _text(head: bytes) -> str:
+    """The bytes as characters; those of a text with a byte order mark without it, and from UTF-16."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return head.decode("utf-16", "ignore")
+    return head.removeprefix(codecs.BOM_UTF8).decode("latin-1")

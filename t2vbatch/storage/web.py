@@ -16,7 +16,8 @@ import ssl
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -40,6 +41,8 @@ TOTAL_S = 1800.0
 hold a process for days. The headers of a proxy's answer have no such limit."""
 
 _CHUNK_BYTES = 1 << 20
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+"""zlib finds out which of the two the data are."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _SPECIAL = tuple(
@@ -147,14 +150,39 @@ def _body(
     take: Callable[[bytes], object],
 ) -> None:
     size = 0
-    while chunk := response.read1(_CHUNK_BYTES):
-        take(chunk)
-        size += len(chunk)
+    for part in _decoded(response):
+        take(part)
+        size += len(part)
         if size > max_bytes:
             raise StoreError(f"cannot read {url}: it is longer than {max_bytes:,} bytes")
         deadline.check()
     if response.length:  # read1 raises nothing if a connection breaks
         raise StoreError(f"cannot read {url}: it ended {response.length:,} bytes early")
+
+
+def _decoded(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """The body in parts, without the encoding that some servers use though none is asked for.
+
+    Raises:
+        ValueError: an encoding that is not read, or a damaged body.
+    """
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in ("identity", ""):
+        while chunk := response.read1(_CHUNK_BYTES):
+            yield chunk
+        return
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise ValueError(f"the server sends it with the encoding {encoding[:40]!r}; expected none, or gzip")
+    decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
+    try:
+        while chunk := response.read1(_CHUNK_BYTES):
+            while chunk and not decoder.eof:
+                yield decoder.decompress(chunk, _CHUNK_BYTES)
+                chunk = decoder.unconsumed_tail
+    except zlib.error as error:
+        raise ValueError(f"the server sends a damaged {encoding} encoding ({error})") from error
+    if not decoder.eof and not response.length:
+        raise ValueError(f"the {encoding} encoding of the server ended early")
 
 
 class _Deadline:

@@ -74,6 +74,10 @@ KINDS = {
     "a data URL": (b"data:image/png;base64,iVBORw0K", "the text of a data: URL"),
     "an answer of a server": (b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>', "XML"),
     "JSON": (b'{"error": "not found"}', "JSON"),
+    "SVG with a mark": (b"\xef\xbb\xbf<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
+    "SVG in UTF-16": ("<?xml version='1.0'?>\n<svg/>".encode("utf-16"), "an SVG drawing"),
+    "an answer with a mark": (b"\xef\xbb\xbf<Error><Code>AccessDenied</Code></Error>", "XML"),
+    "JSON with a mark": (b'\xef\xbb\xbf{"error": "not found"}', "JSON"),
     "a page with a mark": (b"\xef\xbb\xbf<!-- x --><html>", "an HTML page"),
     "AppleDouble": (b"\0\5\x16\7\0\2\0\0Mac OS X", "AppleDouble"),
     "RAR": (b"Rar!\x1a\7\1\0", "a RAR archive"),
@@ -97,6 +101,13 @@ def test_an_image_of_another_kind_is_refused_by_name(name: str) -> None:
     with pytest.raises(EncodeError) as refused:
         decode_file(data, DEFAULT)
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "webm", "avi", "flv", "mpg", "wmv", "ogv"])
+def test_a_video_is_no_image(tmp_path: Path, kind: str) -> None:
+    """A video in a column of images is named as one."""
+    path = ffmpeg(tmp_path / f"v.{kind}", "-f lavfi -i testsrc=size=64x64:rate=25:duration=0.1")
+    assert "a video, not an image" in str(image_fault(path.read_bytes()))
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Reading from the web: real servers, redirects, broken answers, and addresses that are not public."""
 
 import contextlib
+import gzip
 import ipaddress
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -17,12 +19,13 @@ from t2vbatch.storage.web import Address, fetch, is_public, names_private_host
 
 
 class Site(ThreadingHTTPServer):
-    """A web site on this machine. ``paths`` are the requests it got."""
+    """A web site on this machine. ``paths``: its requests; ``encoded``: an encoding and a body in it."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.paths: list[str] = []
         self.redirect = ""
+        self.encoded = ("", b"")
 
     @property
     def url(self) -> str:
@@ -49,6 +52,14 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
         elif kind in ("drip", "trickle"):
             self._send_slowly(headers=kind == "drip")
+        elif kind == "encoded":
+            encoding, body = self.server.encoded
+            self.send_response(200)
+            self.send_header("Content-Encoding", encoding)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(body)
         elif kind == "round":
             self.send_response(302)
             self.send_header("Location", self.path)
@@ -294,3 +305,33 @@ def test_a_redirect_without_an_end(site: Site) -> None:
     """Redirects in a circle are refused."""
     with pytest.raises(StoreError, match="infinite loop"):
         fetch(f"{site.url}/round")
+
+
+TEXT = bytes(range(256)) * 20_000
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [("gzip", gzip.compress(TEXT)), ("GZIP", gzip.compress(TEXT)), ("deflate", zlib.compress(TEXT))],
+)
+def test_the_encoding_of_a_server_is_removed(site: Site, encoding: str, body: bytes) -> None:
+    """Stores that hold files in gzip send them so to every program."""
+    site.encoded = (encoding, body)
+    assert fetch(f"{site.url}/encoded") == TEXT
+    assert fetch(f"{site.url}/encoded", max_bytes=len(TEXT)) == TEXT
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "says"),
+    [
+        ("gzip", gzip.compress(TEXT)[:-20], "the gzip encoding of the server ended early"),
+        ("gzip", TEXT, "a damaged gzip encoding"),
+        ("br", TEXT, "the encoding 'br'; expected none, or gzip"),
+        ("gzip", gzip.compress(bytes(50 << 20)), "it is longer than 9,000,000 bytes"),
+    ],
+)
+def test_a_bad_encoding_is_refused(site: Site, encoding: str, body: bytes, says: str) -> None:
+    """Cut, damaged and unknown encodings are refused, and small bodies that expand beyond the limit."""
+    site.encoded = (encoding, body)
+    with pytest.raises(StoreError, match=says):
+        fetch(f"{site.url}/encoded", max_bytes=9_000_000)
