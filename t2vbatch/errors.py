@@ -271,8 +271,10 @@ def error_kind(error: str) -> str:
 
 
 def closest(word: str, known: Collection[str]) -> str | None:
-    """The known word that is most like ``word``; None if none is like it."""
-    return next(iter(get_close_matches(word, sorted(known), n=1, cutoff=0.6)), None)
+    """The known word that is most like ``word``, in small or capital letters; None if none is like it."""
+    folded = {name.casefold(): name for name in sorted(known)}
+    near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return folded[near[0]] if near else None
 
 
 def nearest(word: str, known: Collection[str]) -> str:

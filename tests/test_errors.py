@@ -69,6 +69,7 @@ def test_nearest_names_the_likely_word_or_all() -> None:
     """A misspelt word gets the likely one; any other word gets the list of known ones."""
     assert nearest("guidance_scal", ["guidance_scale", "seed"]) == "did you mean 'guidance_scale'?"
     assert nearest("zzz", ["b", "a"]) == "one of a, b"
+    assert nearest("FVD", ["fid", "fvd"]) == "did you mean 'fvd'?"
     assert nearest("Wann", ["LTXPipeline", "WanPipeline"]) == "did you mean 'WanPipeline'?"
 
 

@@ -1,6 +1,6 @@
 """Comparisons as tables with notes, for the terminal, Markdown and LaTeX."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from t2vbatch.analysis.compare import SIGNIFICANCE, Comparison, Pair
 from t2vbatch.analysis.intervals import Interval
@@ -152,6 +152,8 @@ def _means(pair: Pair) -> str:
 
 
 def _notes(comparison: Comparison) -> list[str]:
+    if not any(pair.n for pair in comparison.pairs):
+        return cautions(comparison)
     tests = max((pair.tests for pair in comparison.pairs), default=0)
     sequential = any(pair.sequential for pair in comparison.pairs)
     return [
@@ -181,14 +183,14 @@ def _winners(pairs: Sequence[Pair]) -> list[str]:
 
 
 def _missing(pairs: Sequence[Pair]) -> list[str]:
-    notes = []
+    found = []
     for pair in pairs:
-        name = f"{pair.score}, {pair.first} and {pair.second}"
         if pair.left_out:
             reasons = ", ".join(f"{count} where {reason}" for reason, count in pair.left_out.items())
-            notes.append(f"{name}: left out {reasons}{_bounds(pair)}")
+            found.append((pair, f"left out {reasons}{_bounds(pair)}"))
         if pair.filled:
-            notes.append(f"{name}: {pair.filled} missing scores replaced")
+            found.append((pair, f"{pair.filled} missing scores replaced"))
+    notes = _by_scores(found)
     if any(pair.bounds for pair in pairs):
         notes.append(
             "bounds: the difference with every missing score at the lowest or the highest observed score; p"
@@ -196,6 +198,17 @@ def _missing(pairs: Sequence[Pair]) -> list[str]:
             " or impute:VALUE)"
         )
     return notes
+
+
+def _by_scores(found: Iterable[tuple[Pair, str]]) -> list[str]:
+    """One note for all scores of two models that have the same text."""
+    scores: dict[tuple[str, str, str], list[str]] = {}
+    for pair, text in found:
+        scores.setdefault((pair.first, pair.second, text), []).append(pair.score)
+    return [
+        f"{', '.join(names)} of {first} and {second}: {text}"
+        for (first, second, text), names in scores.items()
+    ]
 
 
 def _bounds(pair: Pair) -> str:
@@ -208,11 +221,10 @@ def _limits(pairs: Sequence[Pair]) -> list[str]:
     untested = dict.fromkeys(pair.score for pair in pairs if pair.better is None)
     if untested:
         notes[f"not tested, because no direction is better: {', '.join(untested)}"] = None
+    reason = "not compared, because no prompt and seed has a score of both"
+    notes |= dict.fromkeys(_by_scores((pair, reason) for pair in pairs if not pair.n))
     cautions: dict[str, dict[str, None]] = {}
     for pair in pairs:
-        if not pair.n:
-            name = f"{pair.score}, {pair.first} and {pair.second}"
-            notes[f"{name}: not compared, because no prompt and seed has a score of both"] = None
         if pair.rates is not None:
             cautions.setdefault(_rates(pair, *pair.rates), {})[pair.score] = None
         corrected = (pair.smallest_p or 0) * pair.tests

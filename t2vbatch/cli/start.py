@@ -77,7 +77,7 @@ def demo(
     found = files_of(folder)
     files = found.files.items()
     existing = [path for path, text in files if path.is_file() and path.read_bytes() == text.encode()]
-    write(found, existing)
+    write(found, existing, advice="name another folder")
     run(folder / "job.yaml")
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from t2vbatch.analysis.summary import summarize
 from t2vbatch.errors import StoreError, UsageError
 from t2vbatch.output.scored_by import without_outdated
-from t2vbatch.output.store import Store
+from t2vbatch.output.store import Store, no_run_here
 from t2vbatch.output.tables import make_results
 
 LATER = ("plan_content", "record_content", "distances")
@@ -89,7 +89,7 @@ def _plan(store: Store) -> pa.Table:
     try:
         return store.read_table("plan.parquet")
     except FileNotFoundError:
-        raise UsageError(store.uri, "no plan.parquet", "the output folder of a run") from None
+        raise no_run_here(store, "plan.parquet") from None
 
 
 def _planned_records(store: Store) -> pa.Table:

@@ -9,7 +9,7 @@ from t2vbatch.commands.pins import pin
 from t2vbatch.errors import UsageError, nearest
 from t2vbatch.exchange import EVALUATIONS, LAYOUTS, EvaluatedRun, export, export_evaluations
 from t2vbatch.metrics.registry import known_columns
-from t2vbatch.output.store import Store, open_store
+from t2vbatch.output.store import Store, no_run_here, open_store
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ def export_output(
     try:
         plan, results = store.read_table("plan.parquet"), store.read_table("results.parquet")
     except FileNotFoundError:
-        raise UsageError(
-            output, "no plan.parquet and results.parquet", "the output folder of a run"
-        ) from None
+        raise no_run_here(store, "results.parquet") from None
     if layout not in {*LAYOUTS, *EVALUATIONS}:
         known = nearest(layout, [*LAYOUTS, *EVALUATIONS])
         raise UsageError(f"--layout {layout}", "an unknown layout", known)

@@ -68,7 +68,8 @@ def reproduce_entry(
     """
     job = prepared.job
     if not job.expected:
-        raise UsageError("expected", "no expected values in the job", "a job with the key expected")
+        fix = "name an entry, such as jobs/leaderboards/shapes.yaml, or use t2vbatch run"
+        raise UsageError("expected", "nothing", "the published values of this job", fix)
     for name, expected in job.expected.items():
         _known(f"expected.{name}.model", expected.model, job.models)
         _known(f"expected.{name}.score", expected.score, [*metric_columns(job), *VBENCH_COLUMNS])

@@ -121,14 +121,14 @@ def demo(folder: Path) -> Starter:
     return Starter(files)
 
 
-def write(found: Starter, replace: Iterable[Path] = ()) -> None:
-    """Write the files. Raises UsageError if one exists that is not in ``replace``."""
+def write(
+    found: Starter, replace: Iterable[Path] = (), advice: str = "name another file, or use --force"
+) -> None:
+    """Write the files. Raises UsageError, with the advice, if one exists that is not in ``replace``."""
     allowed = set(replace)
     for path in found.files:
         if path.exists() and path not in allowed:
-            raise UsageError(
-                str(path), "a file that exists", "a new name", "name another file, or use --force"
-            )
+            raise UsageError(str(path), "a file that exists", "a new name", advice)
     for path, text in found.files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

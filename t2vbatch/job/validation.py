@@ -74,7 +74,16 @@ def _explained(detail: Any, path: Path, schema: type[BaseModel]) -> ValueProblem
         case "value_error":
             return ValueProblem(shown(detail["input"]), detail["msg"].removeprefix("Value error, "))
         case _:
-            return ValueProblem(shown(detail["input"]), expected(schema, path))
+            fix = _as_section(detail["input"], path, schema)
+            return ValueProblem(shown(detail["input"]), expected(schema, path), fix)
+
+
+def _as_section(value: object, path: Path, schema: type[BaseModel]) -> str:
+    """How to write a path where a section with the key ``path`` belongs; empty for any other value."""
+    if not isinstance(value, str) or "path" not in _keys(schema, path):
+        return ""
+    name = f"{path[-1]}: " if isinstance(path[-1], str) else ""
+    return f"write {name}{{path: {json.dumps(value, ensure_ascii=False)}}}"
 
 
 def _meant(detail: Any, schema: type[BaseModel]) -> Path | None:

@@ -242,7 +242,7 @@ _CAUSES = (
     _Cause("mapping values are not", "an unexpected colon",
           "indent all keys of a section alike, end each key with a colon, and quote text that contains one"),
     _Cause("could not find expected ':'", 'a line without "key:"', "write key: value", opening=True),
-    _Cause("character '\\t'", "a tab", "indent with spaces"),
+    _Cause("character '\\t'", "a tab", "write spaces instead of tabs"),
     _Cause("cannot start any token", "text that begins with a special character of YAML", "put it in quotes"),
     _Cause("found '<stream end>'", "an unclosed bracket", "close every [ and {", opening=True),
     _Cause("expected ',' or", "an unclosed bracket", "close every [ and {", opening=True),

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from t2vbatch.errors import CombinedJobError, ErrorCollector, MetricError, UsageError, nearest
+from t2vbatch.errors import CombinedJobError, ErrorCollector, MetricError, UsageError, nearest, similar
 from t2vbatch.job import Clip, Job
 from t2vbatch.job.validation import problems
 from t2vbatch.job.yaml_source import dotted
@@ -74,7 +74,8 @@ def metric_class(name: str) -> type[Metric]:
         found = "a distance between sets of videos, which is not defined for a single video"
         raise MetricError(f"metrics.{name}", found, f"{name} under distances, with reference and backbone")
     if name not in known:
-        raise MetricError(f"metrics.{name}", "an unknown metric", nearest(name, list(known)))
+        near = similar(name, [*known, *OF_SETS, *bundled_programs()])
+        raise MetricError(f"metrics.{name}", "an unknown metric", near or nearest(name, list(known)))
     return known[name]
 
 

@@ -29,6 +29,8 @@ Copies = Literal["full", "small", "none"]
 
 _SMALL = {".mp4", ".webm"}
 _PACKED = {".mp4", ".webm", ".gif", ".jpg", ".png"}
+_NO_FOLDERS = {".tar", ".gz", ".tgz", ".7z", ".rar", ".html", ".pdf"}
+"""Suffixes that ask for a kind of file that is not written; a folder with this name would surprise."""
 _START = b"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>t2vbatch report</title>
 <meta http-equiv="refresh" content="0; url=report/index.html">
@@ -113,13 +115,14 @@ def _add_video(target: _Target, folder: Folder, video: str, small: bool, sound: 
 
 def check_target(target: Path) -> None:
     """Raise UsageError unless the page can be shared to this path."""
+    found = ""
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise UsageError(
-            f"--share {target}",
-            "a path that exists",
-            "a new or empty folder, or a new file that ends in .zip",
-            "choose another name",
-        )
+        found = "a path that exists"
+    elif target.suffix.lower() in _NO_FOLDERS:
+        found = f"the name of a {target.suffix} file"
+    if found:
+        expected = "a new or empty folder, or a new file that ends in .zip"
+        raise UsageError(f"--share {target}", found, expected, "choose another name")
     check_writable(f"--share {target}", target.parent)
 
 

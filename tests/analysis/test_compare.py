@@ -428,6 +428,25 @@ def test_a_pair_without_shared_scores_is_named() -> None:
     assert "not compared, because no prompt and seed has a score of both" in text
 
 
+def test_scores_of_two_models_share_their_notes() -> None:
+    """Where several scores lack the same pairs, one note names them; without a pair nothing else is said."""
+    schema = results_schema(["clip_score", "motion"], pa.schema([]))
+    scores = {(row, 0): float(row) for row in range(6)}
+    first, second = (rows_of(model, scores, motion=1.0) for model in "ab")
+    second[-1] |= {"row_id": "row8"}
+    columns = {name: Column("higher") for name in ("clip_score", "motion")}
+
+    def shown(*rows: dict[str, Any]) -> str:
+        models = models_by_name({"out": pa.Table.from_pylist(list(rows), schema)})
+        return render_comparison(compare(models, columns, Missing.parse("drop")))
+
+    lacking = "left out 1 where a lacks the row and seed, 1 where b lacks the row and seed"
+    assert f"clip_score, motion of a and b: {lacking}" in shown(*first, *second)
+    nothing = shown(first[-1], second[-1])
+    assert "clip_score, motion of a and b: not compared" in nothing
+    assert "significant" not in nothing
+
+
 def test_many_models_can_still_have_a_winner() -> None:
     """With 35 models, and so 595 tests, a large difference stays significant after correction."""
     models = [rows_of(f"m{number:02}", noisy(20, 1, 9 * (number == 0), number)) for number in range(35)]

@@ -100,6 +100,8 @@ def test_the_resolved_job_reads_back_as_itself(tmp_path: Path) -> None:
         ),
         (_SMALL + "trackers: [wandbb]", "job.yaml:6:12: trackers[0]", "did you mean 'wandb'?"),
         (_SMALL + "clip: 3", "clip", "a section with the keys path, revision"),
+        (_SMALL + "clip: org/clip", "clip", 'write clip: {path: "org/clip"}'),
+        ("manifest: a\noutput: b\nmodels: {a: org/x}", "models.a", 'write a: {path: "org/x"}'),
         (_SMALL + "video: {crf: 70}", "video.crf", "from 0 to 63"),
         (_SMALL + "seed: 1\nseed: 2", "job.yaml:7:1", "a second time"),
         ("output: out\nmodels: {a: {path: x}}", "manifest", "nothing"),

@@ -41,6 +41,7 @@ def test_a_job_gets_its_columns_in_order(tiny_clip: Path) -> None:
     [
         (["clip_scor"], "clip_score"),
         ([{"clip_score": {"frame": 4}}], "did you mean 'frames'"),
+        (["FVD"], "did you mean 'fvd'"),
         ([{"clip_score": {"frames": 0}}], "a whole number of at least 1"),
         ([{"clip_score": {"frames": "8"}}], "the text '8'"),
         (["aesthetic"], "file of the linear head"),

@@ -101,7 +101,7 @@ def test_small_copies_replace_the_videos_of_a_share(run: tuple[Folder, pa.Table]
 
 
 def test_an_existing_target_is_refused(run: tuple[Folder, pa.Table], tmp_path: Path) -> None:
-    """Nothing is overwritten; an empty folder is used."""
+    """Nothing is overwritten, and no folder gets the name of a file; an empty folder is used."""
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("mine", "utf-8")
     (tmp_path / "old.zip").write_bytes(b"mine")
@@ -109,6 +109,8 @@ def test_an_existing_target_is_refused(run: tuple[Folder, pa.Table], tmp_path: P
     for name in ("full", "old.zip"):
         with pytest.raises(UsageError, match="a path that exists"):
             share_report(*run, tmp_path / name)
+    with pytest.raises(UsageError, match=r"the name of a \.tar file"):
+        share_report(*run, tmp_path / "new.tar")
     assert (tmp_path / "old.zip").read_bytes() == b"mine"
     assert share_report(*run, tmp_path / "empty").videos == 4
 
