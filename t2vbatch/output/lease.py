@@ -134,11 +134,10 @@ class Lease:
         Raises:
             LeaseHeldError: the holder lives.
         """
-        if self._folder.create(LEASE_NAME, _content(self._fields)):
-            return True
         seen = _read(self._folder)
         if seen is None:
-            return False
+            # Read before: an object store that ignores conditions would replace the lease of another run.
+            return self._folder.create(LEASE_NAME, _content(self._fields))
         if seen.is_of(self.token):
             return True  # The storage replaced the file, but its answer was lost.
         if not seen.is_free:
@@ -270,11 +269,21 @@ class Fenced:
         if seen is not None and seen.is_of(self._token):
             self._held = seen.data
         else:
-            now = "free" if seen is None or seen.is_free else f"held by {seen.holder()}"
-            raise LeaseHeldError(
-                f"{self.uri}: the lease of this run was taken over while the run was suspended, and is now "
-                f"{now}; everything that was finished before is kept: run the same command again"
-            )
+            raise LeaseHeldError(f"{self.uri}: {_loss(seen)}")
+
+
+def _loss(seen: _Seen | None) -> str:
+    """How a run lost its lease, by what the file holds now."""
+    if seen is None:
+        return (
+            f"{LEASE_NAME} is missing: it or its folder was moved or deleted while the run wrote to it; "
+            "give the folder its name back, then run the same command again"
+        )
+    now = "free" if seen.is_free else f"held by {seen.holder()}"
+    return (
+        f"the lease of this run was taken over while the run was suspended, and is now {now}; "
+        "everything that was finished before is kept: run the same command again"
+    )
 
 
 def _read(folder: Folder) -> _Seen | None:

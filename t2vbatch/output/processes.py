@@ -14,8 +14,8 @@ from typing import Literal
 import psutil
 
 State = Literal["alive", "suspended", "dead", "elsewhere"]
-"""``suspended``: stopped by a signal or a debugger. ``elsewhere``: on another machine, so its state is
-unknown."""
+"""``suspended``: stopped by a signal or a debugger. ``elsewhere``: on another machine, or hidden because it
+is another user's, so its state is unknown."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class Process:
             if self.born != _born(self.pid) or status == psutil.STATUS_ZOMBIE:
                 return "dead"
         except (psutil.NoSuchProcess, ValueError):
-            return "dead"
+            return "elsewhere" if _is_hidden(self.pid) else "dead"
+        except (psutil.AccessDenied, PermissionError):
+            return "elsewhere"
         return "suspended" if status in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP) else "alive"
 
 
@@ -57,6 +59,17 @@ def _machine() -> str:
         return f"{host} {boot} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
         return host  # Not Linux, so there are no containers.
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether another user's process has this id; with the option ``hidepid``, /proc does not show it."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        pass
+    return False
 
 
 def _born(pid: int) -> str:

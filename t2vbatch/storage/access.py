@@ -15,7 +15,7 @@ import obstore
 from obstore.exceptions import NotFoundError, PermissionDeniedError, UnauthenticatedError
 
 from t2vbatch.errors import UsageError
-from t2vbatch.storage.errors import NO_ANSWER
+from t2vbatch.storage.errors import NO_ANSWER, answer_of
 from t2vbatch.storage.object_folder import open_object_store
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ def _explained(scheme: str, error: Exception) -> tuple[str, str, str]:
         return "no bucket of this name", "a bucket that exists", "create the bucket or correct the name"
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):
         fix = f"check the permissions and the credentials ({credentials})"
-        return "the storage denied access", "an account with access to it", fix
+        answer = answer_of(error)
+        found = f"the storage denied access ({answer})" if answer else "the storage denied access"
+        return found, "an account with access to it", fix
     if _has(error, _NO_CREDENTIALS):
         return "no credentials for this storage", "credentials in the environment", credentials
     if _has(error, NO_ANSWER):
@@ -102,7 +104,11 @@ def _explained(scheme: str, error: Exception) -> tuple[str, str, str]:
         also = f" and AWS_ENDPOINT_URL ({endpoint})" if endpoint else ""
         fix = f"check the network{also}; if the environment has no credentials, {credentials}"
         return "the storage does not answer", "a storage that this machine can reach", fix
-    return str(error).splitlines()[0], "a storage that can be read", "correct the URI or its settings"
+    return (
+        answer_of(error) or str(error).splitlines()[0],
+        "a storage that can be read",
+        "correct the URI or its settings",
+    )
 
 
 def _has(error: Exception, words: tuple[str, ...]) -> bool:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import http.client
+import re
 from collections.abc import Iterator
 from urllib.error import HTTPError, URLError
 
@@ -12,6 +13,9 @@ from t2vbatch.errors import StoreError, shown_path
 
 NO_ANSWER = ("HTTP error", "timed out", "error sending request", "status code: 5")
 """What an error of obstore contains if an object store does not answer, or answers that it cannot now."""
+
+_ANSWER = re.compile(r"<Code>(.+?)</Code>.*?<Message>(.+?)</Message>", re.DOTALL)
+"""The body of an error of S3 and Azure."""
 
 
 @contextlib.contextmanager
@@ -55,6 +59,12 @@ def _has_number(error: OSError) -> bool:
     return error.errno is not None or isinstance(error, TimeoutError)
 
 
+def answer_of(error: Exception) -> str | None:
+    """The code and the sentence with which an object store refused; None if the error holds no answer."""
+    found = _ANSWER.search(str(error))
+    return f"{found[1]}: {found[2].strip()}" if found else None
+
+
 def _reason(error: Exception) -> str:
     match getattr(error, "errno", None):
         case errno.ENOSPC | errno.EDQUOT:
@@ -62,4 +72,6 @@ def _reason(error: Exception) -> str:
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return "permission denied; fix the permissions or choose another folder"
         case _:
+            if answer := answer_of(error):
+                return f"the storage answered {answer}"
             return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -200,10 +200,36 @@ def test_who_lost_the_lease_writes_nothing_more(tmp_path: Path) -> None:
             with pytest.raises(LeaseHeldError, match="process 1 on elsewhere"):
                 write()
         folder.delete("lease.json")
-        with pytest.raises(LeaseHeldError, match="now free"):
+        with pytest.raises(LeaseHeldError, match="is missing"):
             writes[0]()
         assert sorted(fenced.names("")) == ["a"]
         assert fenced.read("a") == b"mine"
+
+
+def test_an_output_that_is_moved_while_a_run_writes(tmp_path: Path) -> None:
+    """The message says that the folder was moved, and not that another run has the lease."""
+    folder = LocalFolder(tmp_path / "out")
+    with Lease(folder) as lease:
+        fenced = Fenced(folder, lease.token)
+        fenced.write("a", b"1")
+        (tmp_path / "out").rename(tmp_path / "moved")
+        with pytest.raises(LeaseHeldError, match="moved or deleted"):
+            fenced.write("a", b"2")
+
+
+def test_a_storage_without_conditional_writes(tmp_path: Path) -> None:
+    """A second run is refused there too, and the first one keeps its lease."""
+
+    class Unconditional(LocalFolder):
+        def create(self, name: str, data: bytes, durable: Durable = "name") -> bool:
+            self.write(name, data, durable)
+            return True
+
+    folder = Unconditional(tmp_path / "out")
+    with Lease(folder) as lease:
+        with pytest.raises(LeaseHeldError, match="being written"), Lease(folder):
+            pass
+        assert lease.held()
 
 
 def test_a_store_is_fenced_wherever_it_is_sent(tmp_path: Path) -> None:

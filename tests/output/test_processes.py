@@ -4,6 +4,9 @@ import os
 import subprocess
 from dataclasses import replace
 
+import psutil
+import pytest
+
 from t2vbatch.output.processes import Process, _born
 
 
@@ -33,3 +36,27 @@ def test_what_has_ended_is_dead_before_its_parent_has_looked() -> None:
     assert Process(Process.own().machine, process.pid, born).state() == "dead"
     process.wait()
     assert Process(Process.own().machine, process.pid, born).state() == "dead"
+
+
+@pytest.mark.parametrize("error", [psutil.NoSuchProcess(1), psutil.AccessDenied(1)])
+def test_a_hidden_process_of_another_user_is_not_dead(
+    error: psutil.Error, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its state is unknown, whether /proc hides its folder (hidepid=2) or the files in it (hidepid=1)."""
+
+    def hidden(*_: object) -> None:
+        raise error
+
+    def of_another_user(*_: object) -> None:
+        raise PermissionError
+
+    own = Process.own()
+    monkeypatch.setattr(psutil, "Process", hidden)
+    monkeypatch.setattr(os, "kill", of_another_user)
+    assert own.state() == "elsewhere"
+
+
+@pytest.mark.parametrize("pid", [10**30, -5])
+def test_an_impossible_id_is_of_no_process(pid: int) -> None:
+    """A damaged lease may name a number that no process can have."""
+    assert replace(Process.own(), pid=pid).state() == "dead"

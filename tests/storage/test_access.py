@@ -7,9 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from t2vbatch.errors import JobError, UsageError
+from t2vbatch.errors import JobError, StoreError, UsageError
 from t2vbatch.storage import access
 from t2vbatch.storage.access import check_access
+from t2vbatch.storage.object_folder import ObjectFolder
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +30,13 @@ def silent() -> Iterator[str]:
 
 
 class _Denying(BaseHTTPRequestHandler):
-    status = 403
+    status, body = 403, b""
 
     def do_GET(self) -> None:
         self.send_response(self.status)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(self.body)))
         self.end_headers()
+        self.wfile.write(self.body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing."""
@@ -78,6 +80,22 @@ def test_denied_access_names_the_credentials(monkeypatch: pytest.MonkeyPatch, de
     error = _error("s3://bucket/out")
     assert error.found == "the storage denied access"
     assert "AWS_ACCESS_KEY_ID" in error.fix
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_the_answer_of_the_storage_is_quoted(
+    status: int, monkeypatch: pytest.MonkeyPatch, denying: str
+) -> None:
+    """Messages name an expired token or a wrong clock, before a run and in its middle."""
+    answer = b"<Error>\n<Code>ExpiredToken</Code>\n<Message>The token has expired.</Message></Error>"
+    monkeypatch.setattr(_Denying, "status", status)
+    monkeypatch.setattr(_Denying, "body", answer)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", denying)
+    assert "ExpiredToken: The token has expired." in _error("s3://bucket/out").found
+    with pytest.raises(StoreError) as caught:
+        ObjectFolder("s3://bucket/out").read("a")
+    said = "the storage answered ExpiredToken: The token has expired."
+    assert str(caught.value) == f"cannot read s3://bucket/out/a: {said}"
 
 
 def test_a_server_that_fails_is_a_storage_without_an_answer(
