@@ -32,6 +32,10 @@ _LONGEST_PAUSE_S = 5.0
 _CONNECTION_BROKE = "HTTP error: "
 """What obstore's message contains if a request got no answer, rather than one with an error status."""
 
+_CONFLICT_PAUSES_S = (0.05, 0.5, 5.0)
+"""Pauses after a creation was refused although the file does not exist: S3 answers 409 to one that meets
+another request for the same name, and wants it repeated."""
+
 _PART_BYTES = 1 << 20
 
 T = TypeVar("T")
@@ -85,11 +89,16 @@ class ObjectFolder:
 
     def create(self, name: str, data: bytes, durable: Durable = "name") -> bool:
         with explained("create", self._name(name)):
-            try:
-                _repeated(lambda: obstore.put(self._store, checked_name(name), data, mode="create"))
-            except (AlreadyExistsError, FileExistsError):
-                return self._contains(name, data)
-            return True
+            for pause_s in _CONFLICT_PAUSES_S:
+                try:
+                    _repeated(lambda: obstore.put(self._store, checked_name(name), data, mode="create"))
+                    return True
+                except (AlreadyExistsError, FileExistsError):
+                    with contextlib.suppress(FileNotFoundError):
+                        # Equal bytes: an earlier try of this write succeeded without an answer.
+                        return self.read(name) == data
+                time.sleep(pause_s)
+        raise StoreError(f"cannot create {self._name(name)}: the storage refuses it, and has no such file")
 
     def read_version(self, name: str) -> tuple[bytes, str]:
         with explained("read", self._name(name), missing=True):
@@ -142,14 +151,11 @@ class ObjectFolder:
 
     def names(self, prefix: str) -> Iterator[str]:
         with explained("list", self._name(prefix)):
-            for page in obstore.list(self._store, prefix=checked_name(prefix) if prefix else None):
-                for entry in page:
-                    if self._is_file(entry, prefix):
-                        yield entry["path"]
+            yield from _repeated(lambda: self._listed(prefix))
 
     def children(self, folder: str) -> list[str]:
         with explained("list", self._name(folder)):
-            found = obstore.list_with_delimiter(self._store, prefix=checked_name(folder))
+            found = _repeated(lambda: obstore.list_with_delimiter(self._store, prefix=checked_name(folder)))
             files = [entry["path"] for entry in found["objects"] if self._is_file(entry, folder)]
         folders = (name for name in found["common_prefixes"] if not is_foreign(name[len(folder) :]))
         return [*(f"{name}/" for name in folders), *files]
@@ -171,6 +177,11 @@ class ObjectFolder:
 
     def clean_staging(self) -> None:
         """Nothing to delete: each process has its own scratch folder, and deletes it when it ends."""
+
+    def _listed(self, prefix: str) -> list[str]:
+        """The names of the whole listing, so that one whose connection breaks can be repeated."""
+        pages = obstore.list(self._store, prefix=checked_name(prefix) if prefix else None)
+        return [entry["path"] for page in pages for entry in page if self._is_file(entry, prefix)]
 
     def _is_file(self, entry: "ObjectMeta", folder: str) -> bool:
         """Whether a listed object is a file: no foreign one, and not the empty object ``FOLDER/`` with which

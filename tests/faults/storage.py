@@ -28,6 +28,7 @@ class Faulty(ThreadingHTTPServer):
         refused: share of the requests that are answered with 503 and not passed on.
         lost: share of the writing requests that are passed on, and whose answers are lost.
         reset: share of the requests whose connection is reset, and which are not passed on.
+        torn: share of the reading requests whose answers break off in the middle.
         slow: share of the requests that are answered ``SLOW_S`` later.
         injected: number of failures so far.
         requests: number of requests so far.
@@ -38,7 +39,7 @@ class Faulty(ThreadingHTTPServer):
     def __init__(self, upstream: tuple[str, int], seed: int) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = upstream
-        self.refused = self.lost = self.reset = self.slow = 0.0
+        self.refused = self.lost = self.reset = self.torn = self.slow = 0.0
         self.injected = self.requests = 0
         self._random, self._lock = random.Random(seed), threading.Lock()
 
@@ -76,7 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "GET" and self.server.fails(self.server.lost):
             self.close_connection = True
             return
-        self._answer(answer.status, dict(answer.getheaders()), data)
+        torn = self.command == "GET" and len(data) > 1 and self.server.fails(self.server.torn)
+        self._answer(answer.status, dict(answer.getheaders()), data, len(data) // 2 if torn else 0)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass_on  # noqa: N815 - http.server's names
 
@@ -86,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
         self.close_connection = True
 
-    def _answer(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
+    def _answer(self, status: int, headers: Mapping[str, str], data: bytes, cut: int = 0) -> None:
         self.send_response(status)
         for name, value in headers.items():
             if name.lower() not in _HOP:
@@ -95,7 +97,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", length or str(len(data)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(data)
+            self.wfile.write(data[: len(data) - cut])
+            self.close_connection = cut > 0
 
     def log_message(self, format: str, *arguments: object) -> None:
         pass

@@ -8,8 +8,11 @@ import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import obstore
 import pytest
+from obstore.exceptions import AlreadyExistsError
 
 from t2vbatch.errors import StoreError
 from t2vbatch.storage import local_folder
@@ -108,6 +111,39 @@ def test_a_broken_connection_is_repeated(fault: str, monkeypatch: pytest.MonkeyP
         setattr(storage, fault, 0.0)
         assert folder.read("lease") == b"7"
         assert set(folder.names("")) == {"lease", *(f"moved{number}" for number in range(8))}
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files and listings are complete while half of the answers break off in the middle."""
+    with faulty_s3(seed=1) as (storage, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        folder = open_folder("s3://bucket/x")
+        names = [f"a/{number}" for number in range(8)]
+        for name in names:
+            folder.write(name, name.encode())
+        storage.torn = 0.5
+        for _ in range(4):
+            assert sorted(folder.names("a")) == sorted(folder.children("a")) == names
+            assert [folder.read(name) for name in names] == [name.encode() for name in names]
+        assert storage.injected
+
+
+def test_a_creation_that_conflicts_with_another_request_is_repeated(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 answers 409 to both of two requests for one name: the file does not exist, and no caller lost."""
+    put, conflicts = obstore.put, [AlreadyExistsError("409 Conflict")]
+
+    def conflicting(*arguments: Any, **named: Any) -> Any:
+        if conflicts:
+            raise conflicts.pop()
+        return put(*arguments, **named)
+
+    monkeypatch.setattr(obstore, "put", conflicting)
+    folder = open_folder(f"{s3}/{tmp_path.name}")
+    assert folder.create("record", b"mine")
+    assert folder.read("record") == b"mine"
 
 
 def test_a_missing_name(folder: Folder) -> None:
