@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from t2vbatch.errors import counted
 
-READ = ("sample_id", "wait_s", "generate_s", "convert_s", "load_s", "bytes", "worker", "device")
+READ = ("sample_id", "started_at", "wait_s", "generate_s", "convert_s", "load_s", "bytes", "worker", "device")
 """The columns of the records that an estimate reads."""
 
 
@@ -22,7 +23,7 @@ class Estimate:
         worker_hours: hours of workers, in generation and loading.
         gpu_hours: the same in GPUs; 0 if the finished samples were generated on CPUs.
         hours: time to the end with ``workers`` workers.
-        workers: as many as generated the finished samples, at most one for each pending sample.
+        workers: as many as generated finished samples at one time, at most one for each pending sample.
         bytes: size of the video files.
         money: price of the GPU hours; None without a price.
     """
@@ -72,7 +73,7 @@ def _of_model(
     if not made.num_rows or not positions:
         return Estimate(name, len(positions), made.num_rows)
     cost = _total(plan.take(pa.array(positions)), "cost")
-    workers = min(len(positions), pc.count_distinct(made["worker"]).as_py())
+    workers = min(len(positions), _workers_at_once(made))
     work_s = worked_s(made) / _total(made, "cost") * cost + workers * float(
         pc.mean(made["load_s"]).as_py() or 0
     )
@@ -89,6 +90,20 @@ def _of_model(
         bytes=round(float(pc.mean(made["bytes"]).as_py() or 0) * len(positions)),
         money=gpu_hours * price if price is not None and on_gpu else None,
     )
+
+
+def _workers_at_once(made: pa.Table) -> int:
+    """The most workers that generated at one time: a worker that replaces another has a new name."""
+    # The samples of one call start together, and each has its share of the call's time.
+    calls = made.group_by(["worker", "started_at"]).aggregate([("generate_s", "sum")])
+    starts = calls["started_at"].cast(pa.int64()).to_numpy() / 1e6
+    ends = starts + calls["generate_s_sum"].to_numpy()
+    # A call that ends as another starts does not overlap with it.
+    order = np.argsort(np.concatenate([ends, starts]), kind="stable")
+    running = np.cumsum(np.where(order < len(ends), -1, 1))
+    # Clocks are not exact, and one worker never generates twice at one time.
+    names: int = pc.count_distinct(made["worker"]).as_py()
+    return min(int(running.max()), names)
 
 
 def worked_s(records: pa.Table) -> float:

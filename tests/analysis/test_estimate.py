@@ -1,5 +1,6 @@
 """Hours, cost and disk of the pending samples, by the finished ones."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -7,6 +8,7 @@ import pytest
 
 from t2vbatch.analysis.estimate import estimate, estimate_text
 
+_START = datetime(2026, 10, 25, 0, 59, tzinfo=UTC)
 _PLAN = pa.table(
     {
         "sample_id": [f"s{index}" for index in range(10)],
@@ -20,13 +22,15 @@ def _records(count: int, device: str = "NVIDIA H100") -> pa.Table:
     """Records of the first samples: 90 s each in the worker, half a minute to load, two workers."""
     row: dict[str, Any] = {"wait_s": 10.0, "generate_s": 75.0, "convert_s": 5.0, "load_s": 30.0}
     rows = [
-        row | {"sample_id": f"s{index}", "bytes": 2**20, "worker": f"a-{index % 2}", "device": device}
+        row
+        | {"sample_id": f"s{index}", "bytes": 2**20, "worker": f"a-{index % 2}", "device": device}
+        | {"started_at": _START + timedelta(seconds=90 * (index // 2) + index % 2)}
         for index in range(count)
     ]
     empty = pa.schema(
         [("sample_id", pa.string()), ("worker", pa.string()), ("device", pa.string())]
         + [(name, pa.float64()) for name in row]
-        + [("bytes", pa.int64())]
+        + [("bytes", pa.int64()), ("started_at", pa.timestamp("us", "UTC"))]
     )
     return pa.Table.from_pylist(rows, empty)
 
@@ -41,6 +45,17 @@ def test_time_is_in_proportion_to_the_cost() -> None:
     assert found.hours == pytest.approx(found.worker_hours / 2)
     assert found.bytes == 5 * 2**20
     assert "by 5 finished samples" in estimate_text(found)
+
+
+def test_a_replaced_worker_is_no_worker_more() -> None:
+    """Workers that follow each other, and a call that made three samples, are one worker at a time."""
+    rows = _records(4).to_pylist()
+    for index, row in enumerate(rows):
+        row |= {"worker": f"a-{index}", "started_at": _START + timedelta(seconds=75 * index)}
+    last = [row | {"worker": "a-4", "started_at": _START + timedelta(seconds=300)} for row in rows]
+    for records in (rows, [rows[0], *last[1:]]):
+        [found] = estimate(_PLAN, pa.Table.from_pylist(records, _records(0).schema), {"a": [5, 6, 7, 8, 9]})
+        assert found.workers == 1
 
 
 def test_cpu_workers_have_no_gpu_hours() -> None:
