@@ -1,17 +1,19 @@
 """Votes on pairs of videos: win rates, strengths, and agreement of scores with the votes.  [pure]
 
 A vote compares the videos of two models on one prompt and seed. A tie counts as half a win for each. Votes
-on one prompt are one unit in every interval, as in ``compare``.
+on one prompt are one unit in every interval, as in ``compare``. A failed or degenerate video loses, whatever
+the vote says.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from t2vbatch.analysis.compare import Better
 from t2vbatch.analysis.consistency import Consistency, Vote, clusters, consistencies
@@ -61,7 +63,7 @@ class VoteSummary:
     Attributes:
         votes: number of votes that are counted.
         prompts: number of their prompts.
-        unmatched: number of votes whose videos the outputs do not have.
+        unmatched: number of votes whose videos the outputs lack, or whose videos both failed.
         groups: sets of models that votes connect; strengths of different sets are not comparable.
         judges: how consistent each program is that voted.
     """
@@ -104,11 +106,13 @@ def summarize_votes(
         better: score: its better direction. A score without a direction has no agreement.
     """
     places = {name: _places(table) for name, table in models.items()}
-    known = [
+    valid = {name: _valid(table) for name, table in models.items()}
+    matched = (
         vote
         for vote in votes
         if all((vote.row_id, vote.seed) in places.get(name, {}) for name in _sides(vote))
-    ]
+    )
+    known = [counted for vote in matched if (counted := _counted(vote, valid))]
     names = [name for name in models if any(name in _sides(vote) for vote in known)]
     scores = dict.fromkeys(name for table in models.values() for name in score_columns(table.schema))
     groups = _connected(known, names)
@@ -161,6 +165,20 @@ def _sides(vote: Vote) -> tuple[str, str]:
 def _places(table: pa.Table) -> dict[tuple[str, int], int]:
     keys = zip(table["row_id"].to_pylist(), table["seed"].to_pylist(), strict=True)
     return {key: position for position, key in enumerate(keys)}
+
+
+def _valid(table: pa.Table) -> frozenset[tuple[str, int]]:
+    """Row and seed of the videos that neither failed nor are degenerate."""
+    return frozenset(_places(table.filter(pc.equal(table["status"], "ok"))))
+
+
+def _counted(vote: Vote, valid: Mapping[str, Collection[tuple[str, int]]]) -> Vote | None:
+    """The vote as it counts: a failed or degenerate video loses; None for a vote on two of these."""
+    left, right = ((vote.row_id, vote.seed) in valid[name] for name in _sides(vote))
+    if left and right:
+        return vote
+    winner = vote.left if left else vote.right
+    return replace(vote, winner=winner, left_share=None, answers=()) if left or right else None
 
 
 def _win_rates(votes: Sequence[Vote], names: Sequence[str]) -> Iterator[WinRate]:

@@ -83,7 +83,8 @@ def _notes(summary: VoteSummary) -> list[str]:
         few = f"{counted(summary.prompts, 'prompt')} {'is' if summary.prompts == 1 else 'are'} too few"
         notes.append(f"strengths: {few} for reliable intervals")
     if summary.unmatched:
-        notes.append(f"{summary.unmatched} votes not counted, because the outputs do not have their videos")
+        reason = "the outputs lack their videos, or both videos failed"
+        notes.append(f"{summary.unmatched} votes not counted, because {reason}")
     if len(summary.groups) > 1:
         sets = " and ".join(f"({', '.join(group)})" for group in summary.groups)
         notes.append(f"no votes connect {sets}: strengths of different sets are not comparable")

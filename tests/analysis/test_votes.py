@@ -54,6 +54,20 @@ def test_win_rates_count_ties_as_half() -> None:
     assert 0 <= rate.rate.low < 0.625
 
 
+def test_a_failed_or_degenerate_video_loses() -> None:
+    """A vote for a degenerate video, or a tie with a failed one, counts against it; of two, none counts."""
+    models = tables("ab", 3)
+    status = pa.array(["degenerate", "failed", "failed"])
+    models["a"] = models["a"].set_column(models["a"].column_names.index("status"), "status", status)
+    other = pa.array(["ok", "ok", "degenerate"])
+    models["b"] = models["b"].set_column(models["b"].column_names.index("status"), "status", other)
+    found = summarize_votes(
+        [vote(0, "a", "b", "a"), vote(1, "b", "a", None), vote(2, "a", "b", "a")], models, BETTER
+    )
+    (rate,) = found.win_rates
+    assert (rate.wins, rate.ties, rate.losses, found.votes, found.unmatched) == (0, 0, 2, 2, 1)
+
+
 def test_strengths_recover_the_odds_that_made_the_votes() -> None:
     """From 20,000 votes per pair, the fitted differences are the log odds of the simulation to 0.05."""
     truth = np.array([0.0, 0.7, -0.4])

@@ -1,5 +1,6 @@
 "use strict";
-// Blind voting: two videos of one prompt and seed, in random order, without the names of their models.
+// Blind voting: two videos of one prompt and seed, in random order, without the names of their models. A video that
+// failed or is degenerate loses without a question, as for `t2vbatch judge`: its vote is added when its turn comes.
 
 const vote = (() => {
   const place = document.getElementById("vote");
@@ -8,16 +9,20 @@ const vote = (() => {
   let shown = []; // the samples that match the filters
   let watched = [];
 
+  const failed = (sample) => value(sample, "status") !== "ok";
+  const isAsked = (pair) => !pair.some(failed);
+
   function pairsOf(samples) {
     const done = votes.done();
     const found = [];
     for (const group of groupsOf(samples).values()) {
-      const shown = group.filter(hasVideo);
+      const shown = group.filter((sample) => failed(sample) || hasVideo(sample));
       shown.forEach((left, index) => {
         for (const right of shown.slice(index + 1)) {
           const models = [left, right].map((sample) => value(sample, "model"));
           const key = votes.pairKey(value(left, "row_id"), String(value(left, "seed")), ...models);
-          if (models[0] !== models[1] && !done.has(key)) found.push(Math.random() < 0.5 ? [left, right] : [right, left]);
+          const isPair = models[0] !== models[1] && !(failed(left) && failed(right));
+          if (isPair && !done.has(key)) found.push(Math.random() < 0.5 ? [left, right] : [right, left]);
         }
       });
     }
@@ -35,10 +40,11 @@ const vote = (() => {
   function draw() {
     stop();
     const parts = [status()];
-    if (pairs.length) parts.push(...ballot(...pairs[0]));
+    const asked = pairs.find(isAsked);
+    if (asked) parts.push(...ballot(...asked));
     else if (shown.length) parts.push(element("p", "note", whyNoPair()));
     keepFocus(place, () => place.replaceChildren(...parts));
-    if (pairs.length) clock.start();
+    if (asked) clock.start();
   }
 
   function whyNoPair() {
@@ -48,7 +54,7 @@ const vote = (() => {
 
   function status() {
     const line = element("p", "vote-status");
-    line.append(element("span", "", `${many(votes.count(), "vote")} · ${many(pairs.length, "pair")} left`));
+    line.append(element("span", "", `${many(votes.count(), "vote")} · ${many(pairs.filter(isAsked).length, "pair")} left`));
     const save = button("save votes.jsonl", "quiet", () => saveFile("votes.jsonl", votes.text(), "application/jsonl"));
     const undo = button("undo (u)", "quiet", back);
     save.disabled = undo.disabled = votes.count() === 0;
@@ -77,13 +83,23 @@ const vote = (() => {
   }
 
   function choose(choice) {
-    if (!pairs.length) return;
+    const at = pairs.findIndex(isAsked);
+    if (at < 0) return;
+    pairs.splice(0, at).forEach(decide);
     votes.add(...pairs.shift(), choice);
+    if (!pairs.some(isAsked)) pairs.splice(0).forEach(decide);
     draw();
   }
 
+  function decide([left, right]) {
+    const [bad, choice] = failed(left) ? [left, "right"] : [right, "left"];
+    votes.add(left, right, choice, `${value(bad, "model")}: ${value(bad, "status")}`);
+  }
+
   function skip() {
-    pairs.push(pairs.shift());
+    const at = pairs.findIndex(isAsked);
+    if (at < 0) return;
+    pairs.push(...pairs.splice(at, 1));
     draw();
   }
 

@@ -21,7 +21,8 @@ const votes = (() => {
     }
   }
 
-  function add(left, right, choice) {
+  // reason: why nobody was asked; null for a vote of the user
+  function add(left, right, choice, reason = null) {
     const winner = { left: value(left, "model"), right: value(right, "model"), tie: null }[choice];
     made.push({
       row_id: value(left, "row_id"),
@@ -30,16 +31,22 @@ const votes = (() => {
       right: value(right, "model"),
       choice,
       winner,
+      ...(reason === null ? {} : { reason }),
       voted_at: new Date().toISOString(),
     });
+    save();
+  }
+
+  function undo() {
+    while (made.pop()?.reason);
     save();
   }
 
   const pairKey = (row, seed, one, other) => JSON.stringify([row, seed, ...[one, other].sort()]);
   return {
     add,
-    undo: () => (made.pop(), save()),
-    count: () => made.length,
+    undo,
+    count: () => made.filter((vote) => !vote.reason).length,
     done: () => new Set(made.map((vote) => pairKey(vote.row_id, vote.seed, vote.left, vote.right))),
     pairKey,
     text: () => made.map((vote) => JSON.stringify(vote) + "\n").join(""),
