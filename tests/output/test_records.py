@@ -62,6 +62,13 @@ def test_names_of_videos_are_checked_alike_alone_and_together(name: str, start: 
     )
 
 
+@pytest.mark.parametrize("name", ["videos/a\n", "videos/\x1b[2J", "videos/a\u202eb", "videos", "records/a"])
+def test_a_name_that_no_video_has_is_refused(name: str) -> None:
+    """A name is printable, since messages show it, and below ``videos/``."""
+    with pytest.raises(ValueError, match="not below videos/"):
+        Record.from_json(json.dumps(_RECORD | {"video": name, "versions": {}, "scores": {}}).encode())
+
+
 def _is_refused(check: Callable[[], object]) -> bool:
     try:
         check()

@@ -76,6 +76,20 @@ def test_the_first_commit_wins(store: Store) -> None:
     assert store.records()["seed"].to_pylist() == [1]
 
 
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_of_two_attempts_the_record_is_that_of_the_video(store: Store, tmp_path: Path, order: str) -> None:
+    """Of two attempts that publish at once, the record that stays has the video that stays."""
+    attempts = {}
+    for name in "ab":
+        (tmp_path / name).write_bytes(name.encode())
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        attempts[name] = _record("s", video="videos/m/s.mp4", video_sha256=digest)
+        store.folder.publish("videos/m/s.mp4", tmp_path / name)
+    for name in order:
+        store.commit(attempts[name])
+    assert store.records()["video_sha256"].to_pylist() == [attempts["b"].video_sha256]
+
+
 def test_a_record_reads_back_as_it_was_written(store: Store) -> None:
     """Scores, nulls, text of any script and times are equal after both forms of a record."""
     record = _record(
