@@ -227,3 +227,12 @@ def test_waiting_units_stay_small() -> None:
     assert first.positions == (0,)
     assert scheduler.progress().pending == len(_Many()) - 1
     assert peak < 30 * len(_Many())
+
+
+def test_an_idle_worker_takes_what_another_gave_back() -> None:
+    """The samples of a batch that failed go to every worker that waits, not only to the one that reports."""
+    harness = Harness({"x": [Unit("x", (0, 1, 2), 3.0), Unit("x", (3,), 1.0)]}, workers=2, minimum=2)
+    harness.started(1)
+    harness.started(2)
+    harness.made(2, 2)
+    assert [work.worker for work in generates(harness.failed(1, 1))] == [1, 2]
