@@ -4,6 +4,7 @@ Every function takes a value that is not None and returns its normal form, or No
 raises BadCell.
 """
 
+import base64
 import contextlib
 import math
 import re
@@ -37,6 +38,9 @@ _TEXT_TYPES = (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)
 _TEXTS = frozenset({"id", "prompt", "negative_prompt"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _INTEGER, _NUMBER = re.compile(INTEGER), re.compile(NUMBER)
+_DATA_URL = re.compile(r"(?is)data:[^,]{0,100};base64,(.*)")
+_BASE64 = re.compile(r"(?=/9j/|iVBORw0KGgo|R0lGOD|UklGR)[A-Za-z0-9+/\s]{40,}={0,2}")
+"""Base64 that begins like that of a JPEG, PNG, GIF or WebP."""
 _VISIBLE_RE2 = r"[\p{L}\p{N}\p{P}\p{S}]"
 _CONTROL_RE2 = r"[\x00-\x1f\x7f-\x{9f}\x{2028}\x{2029}]"
 
@@ -160,19 +164,23 @@ def read_models(value: Any) -> list[str]:
 def read_media(value: Any) -> dict[str, Any] | None:
     """A path or URI, or bytes, as ``{path, bytes}`` with one of them None. Bytes win if a cell has both.
 
-    Bytes that are a short text in UTF-8 are a path: no image and no video is.
+    Bytes that are a short text in UTF-8 are a path: no image and no video is. A text that is a data: URL, or
+    the Base64 of an image, is its bytes.
     """
     if isinstance(value, bytes):
         path = _path_in(value)
         value = {"bytes": value} if path is None else path
     if isinstance(value, str):
-        value = {"path": value}
+        url = _DATA_URL.match(value)
+        encoded = url[1] if url else value.strip()
+        value = {"bytes": encoded} if url or _BASE64.fullmatch(encoded) else {"path": value}
     if not isinstance(value, Mapping) or set(value) - {"path", "bytes"}:
         keys = ", ".join(map(repr, sorted(map(str, value))[:5])) if isinstance(value, Mapping) else ""
         found = f"an object with {keys}" if keys else shown(value)
         raise BadCell(found, "a path, a URI, bytes, or {bytes, path}")
     path, data = value.get("path"), value.get("bytes")
     if data is not None:
+        data = _from_base64(data) if isinstance(data, str) else data
         if not isinstance(data, bytes) or not data:
             raise BadCell(shown(data), "bytes of a file")
         return {"path": None, "bytes": data}
@@ -181,6 +189,14 @@ def read_media(value: Any) -> dict[str, Any] | None:
     if not isinstance(path, str) or _CONTROL.search(path):
         raise BadCell(shown(path), "a path or a URI without control characters")
     return {"path": path, "bytes": None}
+
+
+def _from_base64(text: str) -> bytes:
+    """The bytes that a text holds, because JSON and CSV have no type for bytes."""
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        raise BadCell(shown(text), "bytes of a file, or their whole Base64") from None
 
 
 def _path_in(data: bytes) -> str | None:

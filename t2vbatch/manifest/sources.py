@@ -155,14 +155,19 @@ def _remote_name(uri: str) -> str:
 
 
 def _format(name: str, problems: Problems) -> str:
-    stem, suffix = posixpath.splitext(name.lower())
-    if suffix in SUFFIXES and FORMATS.get(inner := posixpath.splitext(stem)[1], "parquet") not in BINARY:
-        suffix = inner
+    suffix = _suffix(name)
     if suffix not in FORMATS:
         fix = next((fix for suffixes, fix in _FIXES.items() if suffix in suffixes), "")
         found = f"a file with the extension {suffix!r}" if suffix else "a file without an extension"
         raise problems.stop(found, EXPECTED, fix)
     return FORMATS[suffix]
+
+
+def _suffix(name: str) -> str:
+    """The extension that names the format: for compressed text the one before ``.gz``."""
+    stem, suffix = posixpath.splitext(name.lower())
+    inner = posixpath.splitext(stem)[1]
+    return inner if suffix in SUFFIXES and FORMATS.get(inner, BINARY[0]) not in BINARY else suffix
 
 
 def _parquet_names(names: Iterable[str], problems: Problems, fix: str = "") -> list[str]:
@@ -192,7 +197,7 @@ def _folder_fix(folder: Path, names: Iterable[str]) -> str:
     if any(name.lower().endswith(".arrow") for name in names):
         return "write Parquet: datasets.load_from_disk(FOLDER).to_parquet(FILE)"
     for name in sorted(set(names) - {"dataset_dict.json"}):
-        if posixpath.splitext(name.lower())[1] in FORMATS:
+        if _suffix(name) in FORMATS:
             return f"name one file of it, such as {folder / name}"
         if any(any((folder / name).glob(pattern)) for pattern in ("*.parquet", _STATE)):
             return f"name the folder {folder / name}"

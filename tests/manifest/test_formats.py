@@ -1,5 +1,6 @@
 """Manifests of every format, local and remote, whole and broken."""
 
+import gzip
 import json
 import os
 from pathlib import Path
@@ -304,6 +305,19 @@ def test_manifests_on_s3(tmp_path: Path, s3: str, kind: str) -> None:
     assert list(remote) == list(read_manifest(local))
     assert remote.base == folder.uri
     assert "no such file or folder" in complaint(f"{folder.uri}/other.{kind}")
+
+
+def test_a_saved_dataset_on_s3(tmp_path: Path, s3: str) -> None:
+    """A prefix may also be a folder of datasets.save_to_disk, and a file there may be compressed."""
+    folder = open_folder(f"{s3}/{tmp_path.name}")
+    with pa.ipc.new_stream(tmp_path / "0.arrow", pa.schema([("prompt", pa.string())])) as writer:
+        writer.write_table(pa.table({"prompt": ["a"]}))
+    folder.write("saved/0.arrow", (tmp_path / "0.arrow").read_bytes())
+    folder.write("saved/cache-1.arrow", b"")
+    folder.write("saved/state.json", b'{"_data_files": [{"filename": "0.arrow"}]}')
+    folder.write("m.csv.gz", gzip.compress(b"prompt\na\n"))
+    for name in ("saved", "saved/0.arrow", "m.csv.gz"):
+        assert [row.prompt for row in read_manifest(f"{folder.uri}/{name}")] == ["a"]
 
 
 def test_parquet_folder_on_s3(tmp_path: Path, s3: str) -> None:

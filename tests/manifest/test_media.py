@@ -1,5 +1,6 @@
 """Media of manifests: allowed locations, missing files, and the bytes."""
 
+import base64
 import functools
 import hashlib
 import os
@@ -10,6 +11,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -49,6 +51,45 @@ def test_bytes_in_the_manifest(tmp_path: Path, kind: pa.DataType) -> None:
     assert first.media["image"].read() == data
     assert first.media["image"].uri is None
     assert second.media == {}
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
+@pytest.mark.parametrize("file", ["m.csv", "m.tsv", "m.jsonl", "m.parquet"])
+def test_base64_is_the_bytes(tmp_path: Path, kind: str, file: str) -> None:
+    """Text that is the Base64 of an image, or a data: URL, is the image, with the id of a row of bytes."""
+    data = picture(kind)
+    text = base64.b64encode(data).decode()
+    cells = [text, f"data:image/{kind.lower()};base64,{text}", base64.encodebytes(data).decode()]
+    if file == "m.tsv":
+        cells = cells[:2]  # A line break ends a row there.
+    frame = pd.DataFrame({"image": [*cells, None], "prompt": [f"p{n}" for n in range(len(cells) + 1)]})
+    pq.write_table(pa.table({"image": [data], "prompt": ["p0"]}), tmp_path / "bytes.parquet")
+    if file == "m.jsonl":
+        frame["image"] = pd.Series([*cells[:2], {"bytes": cells[2], "path": "x"}, None], dtype=object)
+        frame.to_json(tmp_path / file, orient="records", lines=True)
+    elif file == "m.parquet":
+        frame.to_parquet(tmp_path / file)
+    else:
+        frame.to_csv(tmp_path / file, index=False, sep="\t" if file == "m.tsv" else ",")
+    *rows, last = read_manifest(str(tmp_path / file))
+    assert [row.media["image"].read() for row in rows] == [data] * len(cells)
+    assert last.media == {}
+    assert rows[0].row_id == read_manifest(str(tmp_path / "bytes.parquet")).row(0).row_id
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ("data:image/png;base64,iVBORw0KGgo", "'iVBORw0KGgo'"),
+        ("data:image/png;base64,%89PNG", "'%89PNG'"),
+        ({"bytes": "iVBORw0KGgo"}, "'iVBORw0KGgo'"),
+        ("data:image/png;base64,iVBORw0KGgo=", "a broken image"),
+        ("data:;base64,", "0 bytes"),
+    ],
+)
+def test_damaged_base64_is_a_problem_of_its_row(tmp_path: Path, cell: Any, found: str) -> None:
+    """Base64 that is cut, or another text, is refused."""
+    assert found in finding(manifest(tmp_path, {"image": cell}))
 
 
 def test_path_of_a_struct(tmp_path: Path) -> None:

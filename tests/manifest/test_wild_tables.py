@@ -141,6 +141,11 @@ def _split_folder(folder: Path) -> None:
     pq.write_table(pa.table({"prompt": ["a"]}), folder / "data" / "train-00000-of-00001.parquet")
 
 
+def _compressed_parts(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "part-0.csv.gz").write_bytes(b"")
+
+
 def _image_folder(folder: Path) -> None:
     folder.mkdir()
     (folder / "metadata.csv").write_text("file_name,text\na.png,x\n")
@@ -153,9 +158,10 @@ def _image_folder(folder: Path) -> None:
         ("m", _cached, "datasets.load_from_disk(FOLDER).to_parquet(FILE)"),
         ("m", _saved_splits, "m/train"),
         ("m", _split_folder, "name the folder"),
+        ("m", _compressed_parts, "part-0.csv.gz"),
         ("m", _image_folder, "metadata.csv"),
     ],
-    ids=["Arrow as Parquet", "a cache", "saved splits", "a folder of splits", "an image folder"],
+    ids=["Arrow as Parquet", "a cache", "saved splits", "a folder of splits", "parts", "an image folder"],
 )
 def test_datasets_of_other_libraries_are_refused_with_what_to_do(
     tmp_path: Path, name: str, make: Callable[[Path], None], says: str
