@@ -1,8 +1,9 @@
 """The distinct calls of a model: what the job and the row set, once for all equal rows.  [pure]"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,12 @@ from t2vbatch.job import Limits
 from t2vbatch.manifest import Manifest
 from t2vbatch.models.calls.check import cell_values, expected_frames, frame_count, suited_call, value_problems
 from t2vbatch.models.protocol import ModelFacts
+
+_NARROW: Mapping[pa.DataType, Callable[[float], np.floating[Any]]] = {
+    pa.float16(): np.float16,
+    pa.float32(): np.float32,
+}
+"""Types of columns in which 0.1 is another number than Python's."""
 
 _COSTS = ("num_frames", "video_length", "height", "width", "num_inference_steps")
 
@@ -62,9 +69,11 @@ def distinct_calls(
     Args:
         call: the model's call; the columns of a row override its arguments.
     """
-    columns = [name for name in manifest.columns.names if name in facts.parameters]
+    kinds = {field.name: field.type for field in manifest.columns if field.name in facts.parameters}
+    columns = list(kinds)
     firsts, of_row = _groups(manifest.table.select(columns), len(manifest))
-    cells = [manifest.row(first).columns if columns else {} for first in firsts]
+    rows = (manifest.row(first).columns if columns else {} for first in firsts)
+    cells = [{name: _number(cell, kinds.get(name)) for name, cell in row.items()} for row in rows]
     found = [normal_call({**call, **cell_values(own, facts, manifest.textual)}, facts) for own in cells]
     problems = tuple(_problem(one, facts, limits) for one in found)
     texts = tuple(
@@ -72,6 +81,15 @@ def distinct_calls(
     )
     costs = np.array([_cost(one, facts) for one in found])
     return DistinctCalls(of_row, texts, costs, problems)
+
+
+def _number(cell: Any, kind: pa.DataType | None) -> Any:
+    """A decimal, or the shortest decimal of a narrow float, as a float: 0.1 is one value in every table."""
+    if isinstance(cell, Decimal):
+        return float(cell)
+    if isinstance(cell, float) and kind in _NARROW:
+        return float(str(_NARROW[kind](cell)))
+    return cell
 
 
 def _groups(table: pa.Table, count: int) -> tuple[list[int], npt.NDArray[np.int64]]:

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,6 +128,17 @@ def test_a_column_that_is_an_argument_overrides_the_call(tmp_path: Path) -> None
     plan = _plan(tmp_path, rows)
     assert [plan.planned(index).call for index in range(2)] == [{"num_frames": 4}, {"num_frames": 8}]
     assert plan.table["cost"].to_pylist() == [40.0, 80.0]
+
+
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.decimal128(5, 2)], ids=str)
+def test_a_number_is_one_value_in_columns_of_every_type(tmp_path: Path, kind: pa.DataType) -> None:
+    """0.1 in a column of narrow floats or of decimals is the 0.1 of JSON, and so is the sample."""
+    cells = pa.array([Decimal("0.1")]).cast(pa.float64()).cast(kind)
+    pq.write_table(pa.table({"id": ["a"], "prompt": ["x"], "guidance_scale": cells}), tmp_path / "m.parquet")
+    job = _job()
+    plan = make_plan(read_manifest(str(tmp_path / "m.parquet")), job, dict.fromkeys(job.models, _FACTS))
+    expected = _plan(tmp_path, [{"id": "a", "prompt": "x", "guidance_scale": 0.1}])
+    assert (_ids(plan), plan.bad) == (_ids(expected), expected.bad)
 
 
 def test_an_extra_column_does_not_change_a_row_with_an_id(tmp_path: Path) -> None:
