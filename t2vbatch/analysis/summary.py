@@ -256,10 +256,9 @@ def _missing(column: str, unscored: pa.Table) -> dict[str, int]:
 
 def once(results: pa.Table) -> pa.Table:
     """The first row of each sample: equal samples of several rows are generated once."""
-    codes = results["sample_id"].combine_chunks().dictionary_encode()
-    if len(codes.dictionary) == results.num_rows:
-        return results
-    return results.take(pa.array(np.unique(codes.indices.to_numpy(), return_index=True)[1]))
+    ids = results["sample_id"]
+    first = ids.unique()
+    return results if len(first) == len(ids) else results.take(pc.index_in(first, ids.combine_chunks()))
 
 
 def _timing(results: pa.Table) -> Timing:

@@ -37,7 +37,7 @@ def pruned(value: Any) -> Any:
 def firsts(table: pa.Table) -> pa.Array | None:
     """The indices of the first row of each id, in order; None if no id occurs twice."""
     ids = table.column("id")
-    if pc.count_distinct(ids).as_py() == len(ids):
+    if len(ids.unique()) == len(ids):
         return None
     return _grouped(ids, "min").column("rows").combine_chunks().sort()
 
@@ -49,7 +49,7 @@ def note_duplicates(table: pa.Table, column: str, problems: Problems, each: bool
         each: add the problem to every row after the first, instead of once per id.
     """
     ids = table.column("id").drop_null()
-    if pc.count_distinct(ids).as_py() == len(ids):
+    if len(ids.unique()) == len(ids):
         return
     groups = _grouped(table.column("id"), "list")
     twice = groups.filter(

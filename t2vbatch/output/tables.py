@@ -4,12 +4,12 @@
 ``datasets.load_dataset(folder)`` looks for.
 """
 
+import io
 from collections.abc import Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic_core import from_json
+from pyarrow.json import ParseOptions, ReadOptions, read_json
 
 from t2vbatch.output.records import RESULTS, results_schema, rows_where
 from t2vbatch.plan import Plan
@@ -18,7 +18,9 @@ from t2vbatch.storage.names import folded
 LARGEST_EXACT = 2**53
 """The largest magnitude up to which a float64 holds every integer, as JavaScript and trackers need."""
 
-_AT_ONCE = 65_536
+_BLOCK_BYTES = 2**24
+"""Text that Arrow parses at a time. The scores of one record are much shorter."""
+
 _PLANNED = ("sample_id", "row_id", "model", "sample_index", "seed")
 _METADATA = ["sample_id", "row_id", "model", "sample_index", "seed", "prompt", "negative_prompt"]
 _METADATA += ["num_frames", "width", "height", "fps", "duration_s"]
@@ -49,17 +51,16 @@ def make_results(plan: Plan, records: pa.Table, metrics: Sequence[str]) -> pa.Ta
     return pa.Table.from_arrays([*columns, *scores.values(), *extra.columns], schema=schema)
 
 
-def _scores(texts: pa.ChunkedArray, metrics: Sequence[str]) -> dict[str, pa.Array]:
-    """The values of each score column, from JSON; few records are Python objects at a time."""
-    columns = {name: np.full(len(texts), np.nan) for name in metrics}
-    for start in range(0, len(texts), _AT_ONCE):
-        for row, text in enumerate(texts.slice(start, _AT_ONCE).to_pylist(), start):
-            for name, value in from_json(text, cache_strings="keys").items():
-                if name not in columns:
-                    columns[name] = np.full(len(texts), np.nan)
-                if value is not None:
-                    columns[name][row] = value
-    return {name: pa.array(values, pa.float64(), from_pandas=True) for name, values in columns.items()}
+def _scores(texts: pa.ChunkedArray, metrics: Sequence[str]) -> dict[str, pa.ChunkedArray]:
+    """The values of each score column, from one JSON object for each record."""
+    if not len(texts):
+        return {name: pa.chunked_array([], pa.float64()) for name in metrics}
+    lines = io.BytesIO("\n".join(texts.to_pylist()).encode())
+    expected = pa.schema([(name, pa.float64()) for name in metrics])
+    # Without threads: they would add the other columns in an order that changes from run to run.
+    options = ReadOptions(use_threads=False, block_size=_BLOCK_BYTES)
+    table = read_json(lines, options, ParseOptions(explicit_schema=expected))
+    return {name: table[name].cast(pa.float64(), safe=False) for name in table.column_names}
 
 
 def _renamed(extra: Sequence[str], taken: set[str]) -> list[str]:
