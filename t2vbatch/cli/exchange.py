@@ -43,7 +43,7 @@ def import_manifest(
 ) -> None:
     """Convert another tool's prompt list into a manifest.
 
-    CSV, JSON Lines and Parquet files need no conversion: a job reads them.
+    CSV, JSON, Parquet and Arrow files need no conversion: a job reads them.
 
     \b
     Example:

@@ -44,7 +44,7 @@ def init(
             raise UsageError(option, "an empty text", "a value", f"leave out {option} to be asked")
     model = model or _ask("Model (Hub id, folder, or bundled:shapes)", BUNDLED)
     prompts = prompts or _ask(
-        "Prompts (file; one prompt per line, CSV, JSON Lines or Parquet)", str(job.parent / "prompts.txt")
+        "Prompts (file; one prompt per line, CSV, JSON or Parquet)", str(job.parent / "prompts.txt")
     )
     output = output or _ask("Output folder", str(job.parent / "runs" / job.stem))
     if Path(model).exists():

@@ -256,6 +256,8 @@ def _unknown(data: bytes) -> str:
         return f"{found}; {kind.fix}" if kind.fix else found
     if _VIDEO.match(data):
         return f"a video, not an image in a known format ({_KNOWN}); name it in a column of videos"
+    if data.startswith(_MAGIC[:2]):
+        return "a damaged PNG or JPEG"
     if data.startswith(_TIFF):
         return "a TIFF of a mode that is not read, or a damaged one; save it as grey or RGB of 8 or 16 bits"
     return f"not an image in a known format ({_KNOWN}) and mode"

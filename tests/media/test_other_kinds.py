@@ -103,6 +103,13 @@ def test_an_image_of_another_kind_is_refused_by_name(name: str) -> None:
     assert says in str(refused.value)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_damaged_header_is_named(kind: str) -> None:
+    """A file that begins like an image is a damaged one, not one of an unknown kind."""
+    end = {"PNG": 30, "JPEG": 20}[kind]
+    assert image_fault(_saved(kind)[:end]) == "a damaged PNG or JPEG"
+
+
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "webm", "avi", "flv", "mpg", "wmv", "ogv"])
 def test_a_video_is_no_image(tmp_path: Path, kind: str) -> None:
     """A video in a column of images is named as one."""
