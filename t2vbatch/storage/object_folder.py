@@ -32,9 +32,9 @@ _LONGEST_PAUSE_S = 5.0
 _CONNECTION_BROKE = "HTTP error: "
 """What obstore's message contains if a request got no answer, rather than one with an error status."""
 
-_CONFLICT_PAUSES_S = (0.05, 0.5, 5.0)
-"""Pauses after a creation was refused although the file does not exist: S3 answers 409 to one that meets
-another request for the same name, and wants it repeated."""
+_CONFLICT_PAUSES_S = (0.0, 0.05, 0.5, 5.0)
+"""Pauses before each try of a creation that is refused although the file does not exist: S3 answers 409 to
+one that meets another request for the same name, and wants it repeated."""
 
 _PART_BYTES = 1 << 20
 
@@ -90,6 +90,7 @@ class ObjectFolder:
     def create(self, name: str, data: bytes, durable: Durable = "name") -> bool:
         with explained("create", self._name(name)):
             for pause_s in _CONFLICT_PAUSES_S:
+                time.sleep(pause_s)
                 try:
                     _repeated(lambda: obstore.put(self._store, checked_name(name), data, mode="create"))
                     return True
@@ -97,7 +98,6 @@ class ObjectFolder:
                     with contextlib.suppress(FileNotFoundError):
                         # Equal bytes: an earlier try of this write succeeded without an answer.
                         return self.read(name) == data
-                time.sleep(pause_s)
         raise StoreError(f"cannot create {self._name(name)}: the storage refuses it, and has no such file")
 
     def read_version(self, name: str) -> tuple[bytes, str]:

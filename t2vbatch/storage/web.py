@@ -176,9 +176,11 @@ def _decoded(response: http.client.HTTPResponse) -> Iterator[bytes]:
     decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
     try:
         while chunk := response.read1(_CHUNK_BYTES):
-            while chunk and not decoder.eof:
+            while chunk:
+                if decoder.eof:  # The data may be several files of gzip, one after the other.
+                    decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
                 yield decoder.decompress(chunk, _CHUNK_BYTES)
-                chunk = decoder.unconsumed_tail
+                chunk = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
     except zlib.error as error:
         raise ValueError(f"the server sends a damaged {encoding} encoding ({error})") from error
     if not decoder.eof and not response.length:

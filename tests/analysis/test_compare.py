@@ -358,9 +358,10 @@ def test_a_score_without_a_usable_value_is_missing(value: float) -> None:
     assert (pair.n, pair.left_out) == (19, {"a has no score": 1})
 
 
-def test_differences_that_differ_by_rounding_have_no_effect_size() -> None:
+@pytest.mark.parametrize("scale", [30.7, 30_700])
+def test_differences_that_differ_by_rounding_have_no_effect_size(scale: float) -> None:
     """A difference of 0.1 on every prompt has no spread, whatever the last digits of the scores."""
-    scores = {(row, 0): 30.7 * (row + 1) for row in range(12)}
+    scores = {(row, 0): scale * (row + 1) for row in range(12)}
     (pair,) = compared(
         rows_of("a", {key: value + 0.1 for key, value in scores.items()}), rows_of("b", scores)
     ).pairs

@@ -110,6 +110,15 @@ def test_draining_node_gets_nothing_new() -> None:
     assert harness.given[0].positions == (1,)
 
 
+def test_an_idle_worker_of_the_minimum_leaves_a_draining_node() -> None:
+    """It does not wait for units that the other worker may give back: it would get none."""
+    harness = Harness({"x": units(1, 1)}, workers=2, minimum=2)
+    harness.started(1, node="a")
+    harness.started(2, node="b")
+    harness.send(m.Cluster(2, frozenset({"b"})))
+    assert m.Stop(2) in harness.made(2, 2)
+
+
 def test_a_worker_that_starts_on_a_draining_node_is_stopped() -> None:
     """A worker whose node drains before its model is loaded gets no unit."""
     harness = Harness({"x": units(1)})

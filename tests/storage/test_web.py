@@ -312,7 +312,12 @@ TEXT = bytes(range(256)) * 20_000
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
-    [("gzip", gzip.compress(TEXT)), ("GZIP", gzip.compress(TEXT)), ("deflate", zlib.compress(TEXT))],
+    [
+        ("gzip", gzip.compress(TEXT)),
+        ("GZIP", gzip.compress(TEXT)),
+        ("gzip", gzip.compress(TEXT[:1_000_000]) + gzip.compress(b"") + gzip.compress(TEXT[1_000_000:])),
+        ("deflate", zlib.compress(TEXT)),
+    ],
 )
 def test_the_encoding_of_a_server_is_removed(site: Site, encoding: str, body: bytes) -> None:
     """Stores that hold files in gzip send them so to every program."""
@@ -326,6 +331,7 @@ def test_the_encoding_of_a_server_is_removed(site: Site, encoding: str, body: by
     [
         ("gzip", gzip.compress(TEXT)[:-20], "the gzip encoding of the server ended early"),
         ("gzip", TEXT, "a damaged gzip encoding"),
+        ("gzip", gzip.compress(TEXT) + b"no gzip", "a damaged gzip encoding"),
         ("br", TEXT, "the encoding 'br'; expected none, or gzip"),
         ("gzip", gzip.compress(bytes(50 << 20)), "it is longer than 9,000,000 bytes"),
     ],
