@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -26,16 +27,41 @@ _RECORD_CONTENT += ["height", "fps", "duration_s", "audio_rate_hz", "audio_chann
 _RECORD_CONTENT += ["video_notes"]
 
 
-def digests(store: Store) -> dict[str, str]:
-    """Digests that do not depend on machine, time or order.
+@dataclass(frozen=True)
+class Contents:
+    """The tables of an output that a certificate describes.
 
-    ``dataset`` covers the decoded frames and sound of every sample, ``files`` the bytes of the video files,
-    so a machine that encodes other bytes of the same frames differs in ``files`` only.
+    Attributes:
+        plan: plan.parquet.
+        records: those of the samples of the plan.
+    """
+
+    store: Store
+    plan: pa.Table
+    records: pa.Table
+
+
+def read_contents(store: Store) -> Contents:
+    """Read what a certificate describes.
 
     Raises:
         UsageError: the folder has no run.
     """
-    plan, records = _plan(store), _planned_records(store)
+    try:
+        plan = store.read_table("plan.parquet")
+    except FileNotFoundError:
+        raise no_run_here(store, "plan.parquet") from None
+    records = store.records()
+    return Contents(store, plan, records.filter(pc.is_in(records["sample_id"], plan["sample_id"])))
+
+
+def digests(contents: Contents) -> dict[str, str]:
+    """Digests that do not depend on machine, time or order.
+
+    ``dataset`` covers the decoded frames and sound of every sample, ``files`` the bytes of the video files,
+    so a machine that encodes other bytes of the same frames differs in ``files`` only.
+    """
+    plan, records = contents.plan, contents.records
     return {
         "plan": _lines(plan, _PLAN),
         "plan_content": _lines(plan, [name for name in _PLAN_CONTENT if name in plan.column_names]),
@@ -43,17 +69,17 @@ def digests(store: Store) -> dict[str, str]:
         "dataset": _lines(records, ("sample_id", "status", "frames_sha256", "audio_sha256")),
         "files": _lines(records, ("sample_id", "video_sha256")),
         "scores_digest": _lines(records, ("sample_id", "scores")),
-        "distances": _distances(store),
+        "distances": _distances(contents.store),
     }
 
 
-def statements(store: Store) -> dict[str, Any]:
+def statements(contents: Contents) -> dict[str, Any]:
     """The job, and the samples, devices and versions of the records, in words and numbers."""
-    records = _planned_records(store)
+    store, records = contents.store, contents.records
     return {
         "models": sorted(store.read_known_job().models),
         "job_yaml": store.folder.read("job.yaml").decode(),
-        "samples": _samples(_plan(store), records),
+        "samples": _samples(contents.plan, records),
         "devices": _counted(records["device"].to_pylist()),
         "versions": _versions(records),
     }
@@ -68,13 +94,14 @@ def table_digests(store: Store) -> dict[str, str]:
     return found
 
 
-def mean_scores(store: Store) -> dict[str, dict[str, Any]]:
+def mean_scores(contents: Contents) -> dict[str, dict[str, Any]]:
     """Model: score: mean, interval and n, of the records."""
+    store = contents.store
     try:
         plan = store.read_plan()
     except (UsageError, StoreError):
         return {}  # verify reports the plan.
-    records = without_outdated(_planned_records(store), store.read_scorers())
+    records = without_outdated(contents.records, store.read_scorers())
     summary = summarize(make_results(plan, records, ()), plan.counts())
     return {
         model.model: {
@@ -83,18 +110,6 @@ def mean_scores(store: Store) -> dict[str, dict[str, Any]]:
         }
         for model in summary.models
     }
-
-
-def _plan(store: Store) -> pa.Table:
-    try:
-        return store.read_table("plan.parquet")
-    except FileNotFoundError:
-        raise no_run_here(store, "plan.parquet") from None
-
-
-def _planned_records(store: Store) -> pa.Table:
-    planned, records = _plan(store)["sample_id"], store.records()
-    return records.filter(pc.is_in(records["sample_id"], planned))
 
 
 def _distances(store: Store) -> str:

@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from t2vbatch import __version__
-from t2vbatch.commands.certificate import LATER, digests, mean_scores, statements, table_digests
+from t2vbatch.commands.certificate import (
+    LATER,
+    digests,
+    mean_scores,
+    read_contents,
+    statements,
+    table_digests,
+)
 from t2vbatch.commands.signing import check_signature, sign
 from t2vbatch.commands.verify import verify
 from t2vbatch.commands.verify_deep import verify_deep
@@ -52,10 +59,8 @@ def certify(
         "form": FORM,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "t2vbatch": __version__,
-        **statements(store),
-        **digests(store),
+        **_described(store),
         "tables": table_digests(store),
-        "scores": mean_scores(store),
         "verify": _outcome(verify(store)),
         "made_again": _outcome(verify_deep(store, deep, engine, seed)) if deep else None,
     }
@@ -74,18 +79,29 @@ def check(certificate: Path, store: Store, public_key: Path | None = None) -> It
         UsageError: the file is not a certificate, is not signed by the key, or the folder has no run.
     """
     content = _read(certificate, public_key)
-    for name, value in digests(store).items():
+    yield from _changes(store, content)
+    confirmed = _confirmed_tables(store, content)
+    yield from (one for one in verify(store) if one is None or one.place not in confirmed)
+
+
+def _changes(store: Store, content: Mapping[str, Any]) -> Iterator[VerifyProblem]:
+    """The differences of the plan, the records, the job and the distances from the certificate."""
+    contents = read_contents(store)
+    for name, value in digests(contents).items():
         earlier = name in LATER and name not in content
         if not earlier and content.get(name) != value:
             yield VerifyProblem(f"{store.uri}, {name}", value[:16], f"{content.get(name)}"[:16])
-    stated = statements(store) | {"scores": mean_scores(store)}
+    stated = statements(contents) | {"scores": mean_scores(contents)}
     for name, value in stated.items():
         difference = first_difference(_parts(name, value), _parts(name, content.get(name)), name)
         if difference is not None:
             key, found, expected = difference
             yield VerifyProblem(f"{store.uri}, {key}", _shortened(found), _shortened(expected))
-    confirmed = _confirmed_tables(store, content)
-    yield from (one for one in verify(store) if one is None or one.place not in confirmed)
+
+
+def _described(store: Store) -> dict[str, Any]:
+    contents = read_contents(store)
+    return {**statements(contents), **digests(contents), "scores": mean_scores(contents)}
 
 
 def _parts(name: str, value: Any) -> Any:

@@ -6,7 +6,7 @@ from math import isclose
 
 from t2vbatch.analysis.intervals import Interval
 from t2vbatch.analysis.summary import Summary
-from t2vbatch.commands.certificate import digests
+from t2vbatch.commands.certificate import digests, read_contents
 from t2vbatch.commands.prepare import Prepared
 from t2vbatch.commands.run import Result, Watch, run_job
 from t2vbatch.engines import Engine
@@ -76,7 +76,7 @@ def reproduce_entry(
     result = run_job(prepared, engine, watch)
     store = open_store(result.output)
     values = tuple(_value(name, expected, result.summary) for name, expected in job.expected.items())
-    return Reproduction(values, digests(store)["dataset"], result)
+    return Reproduction(values, digests(read_contents(store))["dataset"], result)
 
 
 def _known(where: str, name: str, known: Collection[str]) -> None:
