@@ -126,7 +126,7 @@ def estimate_text(found: Estimate) -> str:
         f"{digits(found.gpu_hours)} GPU hours"
         if found.gpu_hours
         else f"{digits(found.worker_hours)} CPU worker hours",
-        f"{digits(found.hours)} h with {counted(found.workers, 'worker')}",
+        f"{duration_text(3600 * found.hours)} with {counted(found.workers, 'worker')}",
         f"{digits(gib)} GiB of videos" if gib >= 1 else f"{digits(mib)} MiB of videos",
     ]
     if found.money is not None:
@@ -139,3 +139,15 @@ def digits(value: float) -> str:
     if 0 < value < 0.001:
         return "less than 0.001"
     return f"{value:.2f}" if value >= 1 or value == 0 else f"{value:.2g}"
+
+
+def duration_text(seconds: float) -> str:
+    """``4.2 s``, ``42 s``, ``3 min 20 s`` or ``5 h 12 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    total = round(seconds)
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60} s"
+    return f"{total // 3600:,} h {total % 3600 // 60} min"

@@ -4,6 +4,7 @@ from itertools import groupby
 from math import floor, log10
 
 from t2vbatch.analysis.distance.result import Measured
+from t2vbatch.analysis.estimate import duration_text
 from t2vbatch.analysis.intervals import Interval
 from t2vbatch.analysis.summary import Counts, ModelSummary, ScoreSummary, Summary
 from t2vbatch.analysis.text_table import Table
@@ -143,7 +144,9 @@ def _notes(summary: Summary, timing: bool) -> list[str]:
     rate = summary.timing.videos_per_minute
     if timing and rate is not None:
         videos = counted(summary.timing.videos, "video")
-        notes.append(f"{videos} in {summary.timing.busy_s:.1f} s, loading excluded: {rate:.1f} per minute")
+        notes.append(
+            f"{videos} in {duration_text(summary.timing.busy_s)}, loading excluded: {rate:.1f} per minute"
+        )
     if timing and summary.timing.busy_share is not None:
         notes.append(f"{summary.timing.busy_share:.0%} of the workers' time was spent in pipeline calls")
     return notes

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from t2vbatch.analysis.estimate import digits, worked_s
+from t2vbatch.analysis.estimate import digits, duration_text, worked_s
 from t2vbatch.analysis.summary import Summary, once
 from t2vbatch.output.records import rows_where
 
@@ -80,16 +80,6 @@ def differences(models: Mapping[str, Mapping[str, Any]]) -> list[Difference]:
     keys = dict.fromkeys(key for section in flat.values() for key in section)
     rows = (Difference(key, tuple(section.get(key, "") for section in flat.values())) for key in keys)
     return [row for row in rows if len(set(row.values)) > 1]
-
-
-def duration_text(seconds: float) -> str:
-    """``42 s``, ``3 min 20 s`` or ``5 h 12 min``."""
-    total = round(seconds)
-    if total < 60:
-        return f"{total} s"
-    if total < 3600:
-        return f"{total // 60} min {total % 60} s"
-    return f"{total // 3600:,} h {total % 3600 // 60} min"
 
 
 def _flatten(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from t2vbatch.analysis.estimate import estimate, estimate_text
+from t2vbatch.analysis.estimate import duration_text, estimate, estimate_text
 
 _START = datetime(2026, 10, 25, 0, 59, tzinfo=UTC)
 _PLAN = pa.table(
@@ -62,7 +62,7 @@ def test_cpu_workers_have_no_gpu_hours() -> None:
     """Without a GPU there is neither a GPU hour nor its price."""
     [found] = estimate(_PLAN, _records(5, "cpu (x86_64, 1 threads)"), {"a": [5]}, price=3.0)
     assert (found.gpu_hours, found.money) == (0.0, None)
-    text = "a: 0.11 CPU worker hours, 0.11 h with 1 worker, 1.00 MiB of videos, by 5 finished samples"
+    text = "a: 0.11 CPU worker hours, 6 min 30 s with 1 worker, 1.00 MiB of videos, by 5 finished samples"
     assert estimate_text(found) == text
 
 
@@ -77,3 +77,11 @@ def test_nothing_pending_costs_nothing() -> None:
     """A finished model has nothing to generate."""
     [found] = estimate(_PLAN, _records(5), {"a": []})
     assert estimate_text(found) == "a: nothing to generate"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.4, "4.4 s"), (44.4, "44 s"), (200, "3 min 20 s"), (18_720, "5 h 12 min")]
+)
+def test_durations_have_two_units(seconds: float, text: str) -> None:
+    """Seconds, then minutes with seconds, then hours with minutes."""
+    assert duration_text(seconds) == text

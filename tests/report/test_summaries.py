@@ -14,7 +14,7 @@ from t2vbatch.output.records import results_schema
 from t2vbatch.report.breakdown import breakdowns
 from t2vbatch.report.forest import forests
 from t2vbatch.report.leaderboard import leaderboard
-from t2vbatch.report.models import differences, duration_text, model_runs
+from t2vbatch.report.models import differences, model_runs
 from t2vbatch.report.selection import select
 from t2vbatch.report.verdict import verdict
 from tests.report.outputs import SCORES, results
@@ -283,9 +283,3 @@ def test_only_settings_that_differ_are_listed() -> None:
         ("call.steps", ("2", "3")),
         ("call.eta", ("", "0, 1")),
     ]
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(4.4, "4 s"), (200, "3 min 20 s"), (18_720, "5 h 12 min")])
-def test_durations_have_two_units(seconds: float, text: str) -> None:
-    """Seconds, then minutes with seconds, then hours with minutes."""
-    assert duration_text(seconds) == text
