@@ -98,8 +98,8 @@ class ModelScores:
     """What pairing needs of the results of one model with N samples.
 
     Attributes:
-        positions: (row_id, prompt, seed): the first sample with these. Identical rows have the same video,
-            which counts once. A row without a prompt has the prompt "".
+        positions: (row_id, prompt, seed): the first sample with these. Rows that share a sample have the same
+            video, which counts once. A row without a prompt has the prompt "".
         status: shape (N,), text.
         sizes: width and height in pixels, NaN if unknown, shape (2, N).
         rates: frames per second, NaN if unknown, shape (N,).
@@ -171,10 +171,13 @@ class Join:
 
 def scores_of(table: pa.Table) -> ModelScores:
     """Read a results table with the rows of one model."""
-    columns = [table[name].to_pylist() for name in ("row_id", "prompt", "seed")]
+    columns = [table[name].to_pylist() for name in ("row_id", "prompt", "seed", "sample_id")]
     positions: dict[_Key, int] = {}
-    for position, (row_id, prompt, seed) in enumerate(zip(*columns, strict=True)):
-        positions.setdefault((row_id, prompt or "", seed), position)
+    seen: set[str] = set()
+    for position, (row_id, prompt, seed, sample_id) in enumerate(zip(*columns, strict=True)):
+        if sample_id not in seen:
+            positions.setdefault((row_id, prompt or "", seed), position)
+            seen.add(sample_id)
     status = np.array(table["status"].to_pylist(), object)
     sizes = np.stack([_floats(table[side]) for side in _SIZE])
     rates, finished = _floats(table["fps"]), _floats(table["finished_at"].cast(pa.int64()))

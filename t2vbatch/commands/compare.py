@@ -13,6 +13,7 @@ from t2vbatch.analysis.compare import Comparison, Missing, compare_groups, model
 from t2vbatch.analysis.correlation import Correlation, correlations
 from t2vbatch.analysis.groups import grouped
 from t2vbatch.analysis.pairing import complete_prompts
+from t2vbatch.analysis.summary import once
 from t2vbatch.analysis.votes import VoteSummary, parse_votes, summarize_votes
 from t2vbatch.commands.comparison_history import earlier_comparison, remember_comparison
 from t2vbatch.errors import UsageError, counted, nearest
@@ -153,10 +154,13 @@ def _repeated(outputs: Sequence[str], results: Mapping[str, pa.Table]) -> list[s
 
 
 def _same_prompts(results: Mapping[str, pa.Table]) -> list[str]:
-    """A note for each output in which several rows have one prompt: each row is a unit of the tests."""
+    """A note for each output in which several rows have one prompt: each row is a unit of the tests, except
+    for rows that share their samples.
+    """
     notes = []
     for output, table in results.items():
-        rows = set(zip(table["row_id"].to_pylist(), table["prompt"].to_pylist(), strict=True))
+        own = once(table)
+        rows = set(zip(own["row_id"].to_pylist(), own["prompt"].to_pylist(), strict=True))
         prompts = Counter(prompt for _, prompt in rows if prompt)
         repeated = sum(count for count in prompts.values() if count > 1)
         if repeated:

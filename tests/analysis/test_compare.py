@@ -26,6 +26,7 @@ def rows_of(
     """Results of one model: (row, seed): score."""
     return [
         {
+            "sample_id": f"{model}-{row}-{seed}",
             "row_id": f"row{row}",
             "prompt": f"prompt {row}",
             "seed": seed,
@@ -402,6 +403,17 @@ def test_differences_without_a_spread_have_no_interval(sequential: bool) -> None
 def test_a_printed_p_value_is_on_its_side_of_significance(p: float | None, text: str) -> None:
     """A p-value just below 0.05 has a winner, so it has more digits than 0.050, which has none."""
     assert p_text(p) == text
+
+
+def test_rows_that_share_their_samples_count_once() -> None:
+    """Six rows with one prompt and seed have one video of each model: one prompt, and no winner."""
+    rows = [
+        row | {"prompt": "a cat", "seed": 7, "sample_id": row["model"]}
+        for model, score in (("a", 2.0), ("b", 1.0))
+        for row in rows_of(model, {(index, 0): score for index in range(6)})
+    ]
+    (pair,) = compared(rows).pairs
+    assert (pair.n, pair.rows, pair.wins, pair.left_out, pair.winner) == (1, 1, 1, {}, None)
 
 
 def test_equal_differences_of_different_numbers_of_videos_have_no_effect_size() -> None:

@@ -16,7 +16,8 @@ SCHEMA = results_schema(["one", "two"], pa.schema([]))
 def results(model: str, one: Any, two: Any, videos: int = 1) -> pa.Table:
     """Results of a model: scores of prompts, each with ``videos`` videos around them."""
     rows = [
-        {"row_id": f"r{row}", "prompt": "p", "seed": seed, "model": model, "status": "ok", "one": a, "two": b}
+        {"sample_id": f"{row}-{seed}", "row_id": f"r{row}", "prompt": "p", "seed": seed, "model": model}
+        | {"status": "ok", "one": a, "two": b}
         for row, (a, b) in enumerate(zip(one, two, strict=True))
         for seed in range(videos)
     ]

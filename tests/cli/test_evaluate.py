@@ -28,6 +28,7 @@ def output(folder: Path, **models: float) -> str:
     """An output folder with results of 24 rows per model; the number is how much better a model is."""
     rows: list[dict[str, Any]] = [
         {
+            "sample_id": f"{model}-{row}",
             "row_id": f"r{row}",
             "prompt": f"prompt {row}",
             "seed": row,
