@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Iterator
 
-from t2vbatch.manifest.json_text import SCANNER
 from t2vbatch.manifest.text import LINE_CHARS, BadText
 
 _PART_CHARS = 1 << 20
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _EXPECTED = "a JSON array of objects"
+_SCANNER = json.JSONDecoder(parse_int=str, parse_float=str)
+"""It only finds the end of an item: numbers of any length are left to the reader of the item."""
 
 
 def array_items(parts: Iterator[str]) -> Iterator[tuple[int, str]]:
@@ -58,7 +59,7 @@ class _Text:
         line, error = self._line, "an item without an end"
         while True:
             try:
-                _, end = SCANNER.raw_decode(self._text, self._at)
+                _, end = _SCANNER.raw_decode(self._text, self._at)
             except RecursionError:
                 raise self.invalid("too much nesting") from None
             except json.JSONDecodeError as wrong:

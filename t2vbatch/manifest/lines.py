@@ -20,6 +20,7 @@ from t2vbatch.manifest.text import BadText, text_lines
 
 _OBJECT = "one JSON object per line, or an array of objects"
 _FIRST_CHARS = 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _ARRAY = re.compile(r"\[\s*($|[{\]])")
 
 
@@ -142,7 +143,8 @@ def _keys(
             with contextlib.suppress(ValueError, RecursionError):
                 fields = SCANNER.decode(text)
                 if isinstance(fields, dict) and not fields.keys() <= names.keys():
-                    names.update(dict.fromkeys(fields))
+                    # The second reading refuses the objects with half of a surrogate pair.
+                    names.update(dict.fromkeys(name for name in fields if not _SURROGATE.search(name)))
             if len(names) > limits.columns:
                 raise problems.stop(f"more than {limits.columns:,} columns", limits.bound("columns"))
     return tuple(names)

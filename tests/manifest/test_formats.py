@@ -222,6 +222,7 @@ def test_pandas_index_is_no_content(tmp_path: Path) -> None:
         ("m.jsonl", '["a"]', "a list on line 1; expected one JSON object per line"),
         ("m.jsonl", '{"prompt": "a", "prompt": "b"}', "the key 'prompt' twice"),
         ("m.jsonl", '{"prompt": "\\ud83d"}', "half of a surrogate pair on line 1"),
+        ("m.jsonl", '{"prompt": "a", "x\\ud83d": 1}', "row 1: found half of a surrogate pair on line 1"),
         ("m.jsonl", '{"prompt": "a", "x": ' + "[" * 40 + "]" * 40 + "}", "too much nesting"),
         ("m.jsonl", '{"prompt": "a", "x": ' + "[" * 90_000 + "]" * 90_000 + "}", "too much nesting"),
     ],

@@ -124,6 +124,7 @@ def test_an_array_has_the_rows_of_json_lines(tmp_path: Path, form: str, name: st
         ('[\n{"prompt": "a"},\n\n{"prompt": NaN}]', "row 2: found NaN, which is not a JSON number on line 4"),
         ('[{"prompt": "a"},\n"b", 3]', "row 2: found 'b' on line 2; expected one JSON object per line, or"),
         ('[{"prompt": "a", "prompt": "b"}]', "the key 'prompt' twice"),
+        ('[{"prompt": "a", "x": ' + "9" * 5000 + "}]", "row 1: found an integer of 5,000 digits"),
         ('[{"prompt": "a"},\n{"prompt": "b"}\n', "invalid JSON (no ',' where one is due) on line 3"),
         ('[{"prompt": "a"},\n{"prompt": "b', "invalid JSON (Unterminated string starting at) on line 2"),
         ('[{"prompt": "a"}\n{"prompt": "b"}]', "invalid JSON (no ',' where one is due) on line 2"),
