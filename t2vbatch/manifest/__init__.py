@@ -26,6 +26,7 @@
       missing        why a file does not exist
     table            Manifest and Row
     media            Media: its place, whether it may be read, its bytes
+    in_parts         work for threads, several items at a time
     problems         collecting problems
 """
 

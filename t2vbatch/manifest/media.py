@@ -109,15 +109,16 @@ class Media:
         if parts := self._parts():
             versions = [part.version() for part in parts]
             return None if None in versions else json.dumps(versions)
-        path = local_path(self.uri) if self.uri else None
-        if path is not None and path.is_dir():
-            return None if self.within and not is_inside(str(path), self.within) else _folder_version(path)
-        if not self.uri or self.uri.endswith("/") or urlsplit(self.uri).scheme in WEB:
+        if not self.uri:
+            return None
+        if (path := local_path(self.uri)) is not None:
+            return _local_version(path, self.within)
+        if self.uri.endswith("/") or urlsplit(self.uri).scheme in WEB:
             return None
         parent, _, name = self.uri.rpartition("/")
         try:
-            with self._watched():
-                return open_folder(parent or "/").version(name)
+            with _OUTAGES.watched(self.uri):
+                return open_folder(parent).version(name)
         except StoreError:
             return None  # ``read`` reports why.
 
@@ -246,6 +247,14 @@ def _uri_refusal(uri: str, scheme: str, allow_paths: bool) -> str | None:
 
 def _suffix(uri: str | None) -> str:
     return posixpath.splitext(urlsplit(uri or "").path)[1].lower()[:10]
+
+
+def _local_version(path: Path, within: str | None) -> str | None:
+    if path.is_dir():
+        return None if within and not is_inside(str(path), within) else _folder_version(path)
+    with suppress(StoreError):  # ``read`` reports it.
+        return open_folder(path.parent).version(path.name)
+    return None
 
 
 def _folder_version(folder: Path) -> str:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from t2vbatch.errors import StoreError
 from t2vbatch.job import Limits
 from t2vbatch.manifest.columns import IMAGES, MEDIA, Naming
+from t2vbatch.manifest.in_parts import map_in_parts
 from t2vbatch.manifest.media import Media, is_frame_folder, located, paths_of, refusal
 from t2vbatch.manifest.missing import expected_instead
 from t2vbatch.manifest.problems import Problems, shown
@@ -160,6 +161,8 @@ def _with_problem(
     """The items with a problem, and the problem. Few items are in memory at a time: they may be images."""
     iterator = iter(items)
     while chunk := list(islice(iterator, _AT_ONCE)):
-        for item, problem in zip(chunk, threads.map(check, chunk), strict=True):
+        for item, problem in zip(
+            chunk, map_in_parts(threads, check, chunk, _AT_ONCE // _THREADS), strict=True
+        ):
             if problem is not None:
                 yield item, problem

@@ -15,6 +15,7 @@ import pyarrow as pa
 from t2vbatch.errors import Problem, RowError
 from t2vbatch.manifest import MEDIA, Manifest, Media, Row
 from t2vbatch.manifest.columns import IMAGES
+from t2vbatch.manifest.in_parts import map_in_parts
 from t2vbatch.manifest.media import paths_of
 from t2vbatch.models.protocol import ModelFacts
 from t2vbatch.plan.plan import MEDIA_FILE, ROWS
@@ -149,7 +150,7 @@ def _in_order(
     threads: ThreadPoolExecutor, describe: Callable[[Media], Any], rows: list[list[Media]]
 ) -> Iterator[list[tuple[Media, Any]]]:
     """The files of each row with their descriptions, in order; many files are read at the same time."""
-    found = threads.map(describe, [item for media in rows for item in media])
+    found = map_in_parts(threads, describe, [item for media in rows for item in media], _AHEAD // _THREADS)
     for media in rows:
         yield [(item, next(found)) for item in media]
 

@@ -352,3 +352,12 @@ def test_a_large_file_is_not_held_in_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert digest == hashlib.sha256(bytes(300 << 20)).hexdigest()
     assert peak_bytes < 50 << 20
+
+
+def test_a_file_has_one_version_as_a_path_and_as_a_uri(tmp_path: Path) -> None:
+    """A ``file:`` URI with escaped characters names the same file as its path; a missing file has none."""
+    (tmp_path / "a b.png").write_bytes(picture())
+    path, uri = str(tmp_path / "a b.png"), f"file://{tmp_path}/a%20b.png"
+    assert Media("image", path).version() is not None
+    assert Media("image", uri).version() == Media("image", path).version()
+    assert Media("image", f"{tmp_path}/missing.png").version() is None
