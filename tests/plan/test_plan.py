@@ -184,6 +184,15 @@ def test_a_row_may_leave_models_out(tmp_path: Path) -> None:
     assert plan.table["model"].to_pylist() == ["b", "a", "b"]
 
 
+def test_a_row_of_unknown_models_keeps_its_place(tmp_path: Path) -> None:
+    """Recorded as bad, it counts for every model; the plan keeps the order of the rows."""
+    job = _job(models={"a": {"path": "x"}, "b": {"path": "y"}}, on_bad_row="record")
+    models = (["b"], ["c"], ["c", "a"])
+    plan = _plan(tmp_path, [{"prompt": "one", "model": names} for names in models], job)
+    assert plan.table["row"].to_pylist() == [0, 1, 1, 2]
+    assert plan.table["model"].to_pylist() == ["b", "a", "b", "a"]
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [
