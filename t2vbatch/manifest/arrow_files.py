@@ -76,7 +76,7 @@ def _stream(binary: BinaryIO) -> BinaryIO:
     Raises:
         ValueError: the end of the stream is missing, which Arrow does not demand.
     """
-    binary.seek(-len(_END_OF_STREAM), SEEK_END)
+    binary.seek(max(0, binary.seek(0, SEEK_END) - len(_END_OF_STREAM)))
     end = binary.read()
     binary.seek(0)
     marked = binary.read(len(_MAGIC)) == _MAGIC

@@ -82,6 +82,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "a pointer": ("m.csv", POINTER, "run git lfs pull"),
     "a pointer as parquet": ("m.parquet", POINTER, "run git lfs pull"),
     "a page": ("m.csv", b"<!DOCTYPE html>\n<html></html>\n", "an HTML page"),
+    "an empty Arrow file": ("m.arrow", b"", "its end is missing"),
     "a page as parquet": ("m.parquet", b"\n<html></html>\n", "an HTML page"),
     "gzip as parquet": ("m.parquet", gzip.compress(TABLE.encode()), "unpack it first"),
     "a pretty object": ("m.jsonl", b'{\n  "prompt": "a"\n}\n', "a JSON object over several lines"),

@@ -342,3 +342,6 @@ def test_a_row_with_a_seed_counts_on_from_it(tmp_path: Path) -> None:
     assert plan.table["seed"].to_pylist() == [7, 8, 9, 2**63 - 1]
     with pytest.raises(ManifestError, match="for 2 samples"):
         _plan(tmp_path, [{"prompt": "b", "seed": 2**63 - 1, "samples": 2}])
+    bad = _plan(tmp_path, [{"prompt": "b", "seed": 2**63 - 1, "samples": 2}], _job(on_bad_row="record"))
+    assert len(bad.bad) == 2
+    assert min(bad.table["seed"].to_pylist()) >= 0
