@@ -15,7 +15,7 @@ from t2vbatch.models.calls.signature import CallSignature
 from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from t2vbatch.models.checkpoints.components import check_component, find_components
-from t2vbatch.models.checkpoints.folders import INDEX
+from t2vbatch.models.checkpoints.index import index_names, read_index
 from t2vbatch.models.checkpoints.ip_adapters import COLUMN, EMBEDS, check_ip_adapter, ip_adapter_identity
 from t2vbatch.models.checkpoints.loras import check_lora, lora_identity
 from t2vbatch.models.checkpoints.settings import MEMORY, OFFLOADS, SPEED, Setting, options_of
@@ -63,10 +63,11 @@ def _inspect_pipeline(where: str, spec: Model, problems: ErrorCollector) -> Mode
     """The facts of a pipeline; without its identity if ``problems`` gets any."""
     checkpoint = open_checkpoint(f"{where}.", spec)
     source = checkpoint.source
-    index = source.read_json(INDEX)
+    index = read_index(source, spec)
     if index is None:
+        names = " or ".join(index_names(spec))
         raise ModelError(
-            f"{where}.path", f"{source.location}, whose {INDEX} is not a JSON object", "a diffusers pipeline"
+            f"{where}.path", f"{source.location}, whose {names} is not a JSON object", "a diffusers pipeline"
         )
     pipeline = _pipeline(where, spec, index)
     if pipeline.path.startswith("diffusers:") and not pipeline.video:
@@ -133,6 +134,14 @@ def _pipeline(where: str, spec: Model, index: Mapping[str, Any]) -> PipelineInfo
     found = find_pipeline(f"{where}.path" if spec.pipeline is None else f"{where}.pipeline", str(named))
     if not isinstance(found, PipelineInfo):
         raise ModelError(f"{where}.pipeline", f"{named}, which is not a pipeline", "a pipeline of diffusers")
+    blocks = index.get("_blocks_class_name", found.blocks)
+    if spec.pipeline is None and found.blocks and blocks != found.blocks:
+        raise ModelError(
+            f"{where}.path",
+            f"a checkpoint of {named} with the blocks {blocks}; t2vbatch runs its own blocks, {found.blocks}",
+            "a checkpoint of a pipeline with its own blocks",
+            f"set {where}.pipeline to {named} to run its own blocks, or to a plug-in that builds the others",
+        )
     return found
 
 

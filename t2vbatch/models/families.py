@@ -105,6 +105,7 @@ FAMILIES = (
     ),
     Family("Cosmos2_5_Transfer", fps=16.0, needs=(_GUARD, Need("torchvision"))),
     Family("Cosmos3", fps=24.0, frames=_4K1, needs=(_SWITCHED_GUARD,), batchable=False, whole_input=True),
+    Family("Echo", fps=25.0, frames=_8K1),
     Family("EasyAnimate", frames=_4K1, negative_prompt=""),
     Family("Helios", fps=24.0, frames=FrameRule(33), rounds=False, whole_input=True),
     Family("Hunyuan", fps=15.0, frames=_4K1),
@@ -132,6 +133,13 @@ FAMILIES = (
     ),
     Family("Latte"),
     Family("LucyEdit", fps=24.0, frames=_4K1),
+    Family(
+        "MiniMaxH3",
+        fps=24.0,
+        frames=FrameRule(17, 5),
+        fixed=True,
+        note="it makes videos of 5 to 15 seconds, so num_frames is from 124 to 345",
+    ),
     Family("Mochi", fps=30.0, frames=FrameRule(6, 1), fixed=True),
     Family("Motif", fps=24.0, frames=_4K1),
     Family("PIA"),
@@ -146,6 +154,7 @@ FAMILIES = (
     Family("VideoToVideoSD"),
     Family("Wan", fps=16.0, frames=_4K1),
     Family("WanAnimate", fps=30.0, frames=_4K1),
+    Family("WanAnimate2", fps=24.0, frames=_4K1),
     Family("WanVACE", fps=16.0, frames=_4K1, batchable=False),
 )
 

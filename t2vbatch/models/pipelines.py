@@ -38,6 +38,7 @@ class PipelineInfo:
         single_file: whether it can be loaded from a single file in its authors' layout.
         parts, optional: names of its components, and of its constructor's optional arguments.
         signature: what its call takes.
+        blocks: the class of the blocks of a modular pipeline; empty for any other.
     """
 
     path: str
@@ -46,6 +47,7 @@ class PipelineInfo:
     parts: tuple[str, ...]
     optional: tuple[str, ...]
     signature: CallSignature | None
+    blocks: str
 
     @property
     def name(self) -> str:

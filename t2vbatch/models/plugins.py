@@ -30,6 +30,7 @@ from typing import Any
 
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
+from t2vbatch.models.calls.modular import is_modular
 from t2vbatch.models.calls.value_kinds import kinds_of
 from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.checkpoints.digests import file_digest, folder_digest
@@ -98,12 +99,6 @@ def _no_class(where: str, name: str, found: Any) -> ModelError:
 
 
 def _unknown(where: str, name: str) -> ModelError:
-    if name.endswith("ModularPipeline") and name in diffusers_classes().kinds:
-        found = f"{name}, a modular pipeline, which a job cannot name"
-        advice = "write a plug-in that calls it; docs/guides/own-model.md shows one"
-        return ModelError(
-            where, found, "a pipeline that t2vbatch models lists, or package.module:Name", advice
-        )
     known = list(diffusers_classes().pipelines)
     expected = f"a pipeline of diffusers, or package.module:Name; {nearest(name, known)}"
     return ModelError(where, f"{name}, an unknown class", expected)
@@ -111,6 +106,8 @@ def _unknown(where: str, name: str) -> ModelError:
 
 def is_diffusers(pipeline: type) -> bool:
     """Whether it is a pipeline of diffusers; any other class is a plug-in."""
+    if is_modular(pipeline):
+        return True
     # A pipeline's class has imported diffusers: without it, no class is one.
     diffusers = sys.modules.get("diffusers")
     return diffusers is not None and issubclass(pipeline, diffusers.DiffusionPipeline)

@@ -3,19 +3,22 @@
 import inspect
 import json
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
-from diffusers import DiffusionPipeline, SchedulerMixin
+from diffusers import DiffusionPipeline, ModularPipeline, SchedulerMixin
 
+from t2vbatch.models.calls.modular import blocks_of, is_modular
 from t2vbatch.models.calls.signature import read_signature
 from t2vbatch.models.families import family
 from t2vbatch.models.pipelines import DiffusersClasses, Kind, PipelineInfo, to_json
 from t2vbatch.models.plugins import class_path
+
+_BASES = (DiffusionPipeline, ModularPipeline)
 
 
 def read_diffusers() -> dict[str, Any]:
@@ -29,7 +32,7 @@ def read_diffusers() -> dict[str, Any]:
             pipelines={
                 name: read_pipeline(classes[name])
                 for name, kind in kinds.items()
-                if kind == "pipeline" and name.endswith("Pipeline")
+                if kind == "pipeline" and name.endswith("Pipeline") and classes[name] is not ModularPipeline
             },
             kinds=kinds,
             single_file=frozenset(
@@ -49,7 +52,7 @@ def read_diffusers() -> dict[str, Any]:
 
 def read_pipeline(pipeline: Any) -> PipelineInfo:
     """What is known of one pipeline class, also of one outside diffusers."""
-    parts, optional = pipeline._get_signature_keys(pipeline)
+    parts, optional = _parts(pipeline)
     video = gives_video(pipeline)
     return PipelineInfo(
         path=class_path(pipeline),
@@ -59,13 +62,25 @@ def read_pipeline(pipeline: Any) -> PipelineInfo:
         optional=tuple(sorted(optional)),
         # A class outside diffusers is taken at its word that it makes videos.
         signature=read_signature(pipeline) if video or not _is_exported(pipeline) else None,
+        blocks=pipeline.default_blocks_name if is_modular(pipeline) else "",
     )
+
+
+def _parts(pipeline: Any) -> tuple[Iterable[str], Iterable[str]]:
+    """The parts of a class, and its constructor's optional arguments."""
+    if not is_modular(pipeline):
+        parts, optional = pipeline._get_signature_keys(pipeline)
+        return parts, optional
+    checker = ["safety_checker"] if hasattr(pipeline, "enable_safety_checker") else []
+    return pipeline().pretrained_component_names, checker
 
 
 def gives_video(found: Any) -> bool:
     """Whether a class makes videos: its call takes a frame count, or its module has an output with frames."""
-    if not (isinstance(found, type) and issubclass(found, DiffusionPipeline)) or found is DiffusionPipeline:
+    if _kind(found) != "pipeline" or found in _BASES:
         return False
+    if is_modular(found):
+        return "videos" in {output.name for output in blocks_of(found).outputs}
     if read_signature(found).frames or family(found.__name__).frames_from:
         return True
     outputs = [
@@ -87,7 +102,7 @@ def _is_exported(pipeline: type) -> bool:
 
 
 def _kind(found: type) -> Kind:
-    if issubclass(found, DiffusionPipeline):
+    if issubclass(found, DiffusionPipeline | ModularPipeline):
         return "pipeline"
     if issubclass(found, SchedulerMixin):
         return "scheduler"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ INPUTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "CosmosVideoToWorldPipeline": (IMAGE,),
     "Cosmos2VideoToWorldPipeline": (IMAGE,),
     "Cosmos2_5_TransferPipeline": (("control", "controls"),),
+    "Cosmos3DistilledModularPipeline": (VIDEO,),
+    "EchoModularPipeline": (IMAGE,),
     "EasyAnimateInpaintPipeline": (VIDEO, ("control", "mask_video")),
     "HunyuanSkyreelsImageToVideoPipeline": (IMAGE,),
     "HunyuanVideo15ImageToVideoPipeline": (IMAGE,),
@@ -48,6 +51,7 @@ INPUTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "LTX2ImageToVideoPipeline": (IMAGE,),
     "LTX2LatentUpsamplePipeline": (VIDEO,),
     "LTXLatentUpsamplePipeline": (VIDEO,),
+    "LTXModularPipeline": (IMAGE,),
     "LTXI2VLongMultiPromptPipeline": (("image", "cond_image"),),
     "LTXImageToVideoPipeline": (IMAGE,),
     "LucyEditPipeline": (VIDEO,),
@@ -60,6 +64,11 @@ INPUTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "SkyReelsV2ImageToVideoPipeline": (IMAGE,),
     "StableVideoDiffusionPipeline": (IMAGE,),
     "VideoToVideoSDPipeline": (VIDEO,),
+    "Wan22Image2VideoModularPipeline": (IMAGE,),
+    "Wan22VaceModularPipeline": (("image", "reference_images"),),
+    "WanAnimate2DistilledModularPipeline": (IMAGE, ("video", "driving_video")),
+    "WanAnimate2ModularPipeline": (IMAGE, ("video", "driving_video")),
+    "WanImage2VideoModularPipeline": (IMAGE,),
     "WanAnimatePipeline": (IMAGE, ("control", "pose_video"), ("video", "face_video")),
     "WanImageToVideoPipeline": (IMAGE,),
     "WanVideoToVideoPipeline": (VIDEO,),
@@ -112,11 +121,11 @@ def frames(name: str, folder: Path, arguments: Mapping[str, Any]) -> npt.NDArray
     """The frames that the pipeline makes of the checkpoint in ``folder``: uint8, shape (T, H, W, 3)."""
     made = tiny.TINY_PIPELINES[name]
     kind: Any = getattr(diffusers, name)
+    if name.endswith("ModularPipeline"):
+        return _modular_frames(name, folder, arguments)
     parts: dict[str, Any] = {}
     for part, path in made.components.items():
-        module, _, class_name = path.partition(":")
-        component: Any = getattr(import_module(module), class_name)
-        parts[part] = component.from_pretrained(folder / "outside" / part)
+        parts[part] = path and _outside(path, folder, part)
     if name.startswith("TextToVideoZero"):
         parts |= {"safety_checker": None, "feature_extractor": None, "image_encoder": None}
         parts = {part: value for part, value in parts.items() if part in kind._get_signature_keys(kind)[0]}
@@ -135,6 +144,33 @@ def frames(name: str, folder: Path, arguments: Mapping[str, Any]) -> npt.NDArray
     with torch.no_grad():
         output = pipeline(**call, **_fixed(kind))
     return _rounded(output)
+
+
+def _modular_frames(name: str, folder: Path, arguments: Mapping[str, Any]) -> npt.NDArray[np.uint8]:
+    """The frames of a modular pipeline. The strength of guidance is a setting of its guiders."""
+    made = tiny.TINY_PIPELINES[name]
+    pipeline = diffusers.ModularPipeline.from_pretrained(folder)
+    pipeline.load_components(dtype=torch.float32)
+    for part, path in made.components.items():
+        if path is None:
+            pipeline.disable_safety_checker()
+        else:
+            pipeline.update_components(**{part: _outside(path, folder, part)})
+    call = {**made.call, **arguments}
+    for key in ("guidance_scale", "spatio_temporal_guidance_blocks"):
+        if key in call:
+            pipeline.update_components(guider=pipeline.guider.new(**{key: call.pop(key)}))
+    torch.manual_seed(SEED)
+    np.random.seed(SEED)
+    generator = torch.Generator("cpu").manual_seed(SEED)
+    videos = pipeline(**call, generator=generator, output_type="np", output="videos")
+    return _rounded(SimpleNamespace(videos=videos))
+
+
+def _outside(path: str, folder: Path, part: str) -> Any:
+    """A component that the checkpoint cannot hold, by the path of its class."""
+    module, _, class_name = path.partition(":")
+    return getattr(import_module(module), class_name).from_pretrained(folder / "outside" / part)
 
 
 def _fixed(kind: type) -> dict[str, Any]:

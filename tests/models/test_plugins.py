@@ -124,13 +124,6 @@ def test_a_class_without_generate_is_refused() -> None:
         inspect_model("mine", Model(path="x", pipeline="pathlib:Path"))
 
 
-def test_a_modular_pipeline_needs_a_plug_in() -> None:
-    """diffusers has the class, but a job cannot name it: the message names the guide that shows how."""
-    with pytest.raises(ModelError, match="own-model") as caught:
-        inspect_model("mine", Model(path="x", pipeline="WanModularPipeline"))
-    assert "a modular pipeline" in caught.value.found
-
-
 def test_the_fake_is_a_function_of_the_request() -> None:
     """Equal requests give equal videos; each part of a request changes the video."""
     plain = Request("a ball", None, 7, call={"num_frames": 4})

@@ -14,6 +14,7 @@ from PIL import Image
 
 from t2vbatch.job import Model, VideoFile
 from t2vbatch.media.video import Video, encode
+from t2vbatch.models.calls.modular import is_modular
 from tests.models.tiny_parts import TinyPipeline, diffusers, motion_adapter
 from tests.models.tiny_pipelines import (
     cosmos,
@@ -21,6 +22,7 @@ from tests.models.tiny_pipelines import (
     hunyuan,
     kandinsky6,
     ltx,
+    modular,
     unet,
     wan,
 )
@@ -35,6 +37,7 @@ _FAMILIES = (
     kandinsky6,
     ltx,
     cosmos,
+    modular,
 )
 
 TINY_PIPELINES: Mapping[str, TinyPipeline] = {
@@ -49,22 +52,32 @@ def save(name: str, folder: Path, variant: str | None = None) -> Path:
     """
     torch.manual_seed(0)
     made = TINY_PIPELINES[name]
-    pipeline: Any = getattr(diffusers, name.partition(":")[0])(**made.parts())
+    pipeline = _assembled(getattr(diffusers, name.partition(":")[0]), made.parts())
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
             part.eval()
-    for component in made.components:
+    for component in filter(made.components.get, made.components):
         getattr(pipeline, component).save_pretrained(folder / "outside" / component)
-        pipeline.register_modules(**{component: None})
-    pipeline.save_pretrained(folder, variant=variant)
+        setattr(pipeline, component, None)
+        pipeline.register_to_config(**{component: (None, None)})
+    own = {"overwrite_modular_index": True} if is_modular(type(pipeline)) else {}
+    pipeline.save_pretrained(str(folder), variant=variant, **own)
     return folder
+
+
+def _assembled(kind: Any, parts: dict[str, Any]) -> Any:
+    if not is_modular(kind):
+        return kind(**parts)
+    pipeline = kind()
+    pipeline.update_components(**parts)
+    return pipeline
 
 
 def model(name: str, folder: Path, **changes: Any) -> Model:
     """The job's section that runs the tiny checkpoint of ``name`` in ``folder``."""
     made = TINY_PIPELINES[name]
     components = {
-        component: {"class": kind, "path": str(folder / "outside" / component)}
+        component: kind and {"class": kind, "path": str(folder / "outside" / component)}
         for component, kind in made.components.items()
     }
     section = {"path": str(folder), "call": dict(made.call), "components": components}

@@ -26,7 +26,7 @@ class TinyPipeline:
         also: optional manifest columns that its row has.
         arrays: column: shape of the array that its row names.
         components: name: class of the components that a checkpoint cannot hold. They are saved beside the
-            checkpoint, and the job names them.
+            checkpoint, and the job names them. None: the job leaves the component out.
     """
 
     parts: Callable[[], dict[str, Any]]
@@ -35,7 +35,7 @@ class TinyPipeline:
     size: tuple[int, int] = (16, 16)
     also: frozenset[str] = frozenset()
     arrays: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    components: Mapping[str, str] = field(default_factory=dict)
+    components: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def clip_tokenizer() -> Any:

@@ -62,7 +62,7 @@ class DiffusersModel:
         try:
             arguments = self._arguments(requests)
             with seeded([request.seed for request in requests]), torch.no_grad():
-                output = self._pipeline(**arguments)
+                output = self._output(arguments)
             with stage("convert"):
                 frames = to_frames(output, len(requests))
             sounds = to_audio(output, len(requests), sound_rate(self._pipeline))
@@ -93,13 +93,16 @@ class DiffusersModel:
         try:
             seeds = [request.seed for request in requests]
             with self._prompts.encoding_only(), seeded(seeds), torch.no_grad():
-                self._pipeline(**self._arguments(requests))
+                self._output(self._arguments(requests))
         except EncodedError:
             pass
         except Exception as error:
             _log.info("prompts are encoded with their videos: %s", error)
         finally:
             self._recover()
+
+    def _output(self, arguments: dict[str, Any]) -> Any:
+        return self._pipeline(**arguments)
 
     def _arguments(self, requests: Sequence[Request]) -> dict[str, Any]:
         signature, first = self._signature, requests[0]

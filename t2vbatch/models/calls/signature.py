@@ -15,13 +15,14 @@ from typing import Any, get_args, get_type_hints
 from t2vbatch.canonical import NotCanonicalError, canonical
 from t2vbatch.manifest.columns import NAMED
 from t2vbatch.models.calls.conditions import Condition, read_condition, setting_kinds
+from t2vbatch.models.calls.modular import block_parameters, blocks_of, is_modular
 from t2vbatch.models.calls.value_kinds import Kinds, details_of, kinds_of
 from t2vbatch.models.families import family
 
 MEDIA: Mapping[str, tuple[str, ...]] = {
     "image": ("conditions", "image", "cond_image", "ref_image", "reference_images"),
     "last_image": ("conditions", "last_image"),
-    "video": ("conditions", "video", "face_video", "reference_conditions"),
+    "video": ("conditions", "video", "face_video", "driving_video", "reference_conditions"),
     "control": (
         "control_video",
         "conditioning_frames",
@@ -126,8 +127,7 @@ class CallSignature:
 @cache
 def read_signature(pipeline: Any) -> CallSignature:
     """What ``pipeline.__call__`` takes."""
-    parameters = inspect.signature(pipeline.__call__).parameters
-    hints = _hints(pipeline)
+    parameters, hints = _call_of(pipeline)
     frames_from = family(pipeline.__name__).frames_from
     media = {frames_from: "image"} if frames_from else _media(frozenset(parameters))
     conditions = {
@@ -170,6 +170,13 @@ def read_signature(pipeline: Any) -> CallSignature:
         fps=next((name for name in FPS if name in parameters), None),
         callback=next((name for name in CALLBACKS if name in parameters), None),
     )
+
+
+def _call_of(pipeline: Any) -> tuple[Mapping[str, inspect.Parameter], Mapping[str, Any]]:
+    """The parameters of the call, and their annotations."""
+    if is_modular(pipeline):
+        return block_parameters(blocks_of(pipeline))
+    return inspect.signature(pipeline.__call__).parameters, _hints(pipeline)
 
 
 def _media(parameters: frozenset[str]) -> dict[str, str]:
@@ -236,7 +243,9 @@ def _replaced_by(
 
 
 def _source(pipeline: Any) -> str:
-    """The source of the call; empty if it is not written in Python."""
+    """The source of the call; empty if it is not written in Python, or for a modular pipeline."""
+    if is_modular(pipeline):
+        return ""
     try:
         return inspect.getsource(pipeline.__call__)
     except (OSError, TypeError):

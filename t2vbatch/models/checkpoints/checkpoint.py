@@ -1,5 +1,6 @@
 """The checkpoint that ``models.NAME.path`` names: a folder in diffusers' layout, or a single file."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
 from t2vbatch.models.checkpoints.folders import INDEX
 from t2vbatch.models.checkpoints.hub import hub_reachable
+from t2vbatch.models.checkpoints.index import index_names
 from t2vbatch.models.checkpoints.single_file import SingleFile, is_single_file, open_config, open_file
 from t2vbatch.models.checkpoints.sources import CheckpointFiles, open_source
 
@@ -71,12 +73,23 @@ def open_checkpoint(prefix: str, spec: Model, pins: Any = None) -> Checkpoint:
                 "a config only for a single file of weights",
                 "remove the key",
             )
-        return Checkpoint(open_source(f"{prefix}path", spec.path, revision, INDEX))
+        return Checkpoint(_open_folder(f"{prefix}path", spec, revision))
     _check_single_file(prefix, spec)
     file = open_file(f"{prefix}path", spec.path, revision, spec.allow_pickle)
     commit = pins.get("config", {}).get("commit")
     source, _ = open_config(prefix, spec.path, file, spec.config, commit, [INDEX])
     return Checkpoint(source, file)
+
+
+def _open_folder(where: str, spec: Model, revision: str | None) -> CheckpointFiles:
+    """The folder or repository, by whichever index it has."""
+    first, second = index_names(spec)
+    try:
+        return open_source(where, spec.path, revision, first)
+    except ModelError:
+        with contextlib.suppress(ModelError):
+            return open_source(where, spec.path, revision, second)
+        raise
 
 
 def _check_single_file(prefix: str, spec: Model) -> None:

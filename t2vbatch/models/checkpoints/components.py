@@ -15,6 +15,7 @@ from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
 from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.checkpoints.digests import file_digest
+from t2vbatch.models.checkpoints.index import outside_parts
 from t2vbatch.models.checkpoints.single_file import SingleFile, is_single_file, open_config, open_file
 from t2vbatch.models.checkpoints.sources import CheckpointFiles, no_variant, open_source
 from t2vbatch.models.pipelines import diffusers_classes
@@ -77,7 +78,9 @@ class Component:
 def find_components(
     prefix: str, spec: Model, own: CheckpointFiles, pins: Mapping[str, Any] | None = None
 ) -> dict[str, Component | None]:
-    """Find the files of a model's ``components``; None for a part that the job leaves out.
+    """Find the files of a model's ``components``, and of the parts that its index takes from elsewhere.
+
+    None for a part that the job leaves out.
 
     Args:
         prefix: prefix of the model's keys in messages: ``models.NAME.``, or empty.
@@ -88,7 +91,7 @@ def find_components(
         ModelError: a part does not exist, or is of the wrong kind.
     """
     found: dict[str, Component | None] = {}
-    for name, given in spec.components.items():
+    for name, given in (outside_parts(own, spec) | spec.components).items():
         key, pinned = f"{prefix}components.{name}", ((pins or {}).get(name) or {}).get("weights", {})
         found[name] = None if given is None else _find(key, name, given, own, spec.allow_pickle, pinned)
     return found

@@ -9,7 +9,9 @@ from typing import Any
 
 import diffusers
 import torch
+from diffusers.hooks import apply_group_offloading
 
+from t2vbatch.models.calls.modular import is_modular
 from t2vbatch.models.checkpoints.quantization import is_quantized
 from t2vbatch.models.checkpoints.settings import DENOISERS
 
@@ -70,20 +72,45 @@ def _layerwise_casting(pipeline: Any, options: Options, device: str) -> None:
         raise NoEffectError("its denoiser has no layers that can be stored in another dtype")
 
 
+def _is_cpu(device: str) -> bool:
+    return torch.device(device).type == "cpu"
+
+
 def _model_offload(pipeline: Any, options: Options, device: str) -> None:
-    if torch.device(device).type != "cpu":
+    if _is_cpu(device):
+        return
+    if is_modular(type(pipeline)):
+        manager = diffusers.ComponentsManager()
+        for name, part in pipeline.components.items():
+            manager.add(name, part)
+        manager.enable_auto_cpu_offload(device=device, **options)
+    else:
         pipeline.enable_model_cpu_offload(device=device, **options)
 
 
 def _sequential_offload(pipeline: Any, options: Options, device: str) -> None:
-    if torch.device(device).type != "cpu":
+    if _is_cpu(device):
+        return
+    if is_modular(type(pipeline)):
+        _offload_layers(pipeline, device, options)
+    else:
         pipeline.enable_sequential_cpu_offload(device=device, **options)
 
 
 def _group_offload(pipeline: Any, options: Options, device: str) -> None:
-    if torch.device(device).type != "cpu":
-        defaults = {"offload_type": "leaf_level", "use_stream": True}
-        pipeline.enable_group_offload(torch.device(device), **{**defaults, **options})
+    if _is_cpu(device):
+        return
+    given = {"use_stream": True, **options}
+    if is_modular(type(pipeline)):
+        _offload_layers(pipeline, device, given)
+    else:
+        pipeline.enable_group_offload(torch.device(device), **{"offload_type": "leaf_level", **given})
+
+
+def _offload_layers(pipeline: Any, device: str, options: Options) -> None:
+    """Group offloading of each network: a modular pipeline has no such method of its own."""
+    for part in _parts(pipeline):
+        apply_group_offloading(part, torch.device(device), **{"offload_type": "leaf_level", **options})
 
 
 def _compile(pipeline: Any, options: Options, device: str) -> None:

@@ -7,6 +7,10 @@ from t2vbatch.errors import ModelError
 
 INDEX = "model_index.json"
 
+MODULAR_INDEX = "modular_model_index.json"
+
+_INDEXES = (INDEX, MODULAR_INDEX)
+
 PLUGINS = "t2vbatch.models"
 """The group of entry points by which packages offer generators."""
 
@@ -17,15 +21,16 @@ def check_folder(where: str, path: str, marker: str = INDEX) -> None:
     """Refuse a local folder that is not a checkpoint. Files and paths that do not exist are accepted.
 
     Args:
-        marker: the file that the expected kind of checkpoint has.
+        marker: the file that the expected kind of checkpoint has; for one index, a folder may have the other.
 
     Raises:
         ModelError: with the folder's content, and what to do about it.
     """
     place = Path(path).expanduser()
-    if not place.is_dir() or (place / marker).is_file():
+    accepted = _INDEXES if marker in _INDEXES else (marker,)
+    if not place.is_dir() or any((place / name).is_file() for name in accepted):
         return
-    advice = _advice(place) if marker == INDEX else ""
+    advice = _advice(place) if marker in _INDEXES else ""
     found = f"{path}, a folder without {marker} ({_content(place)})"
     raise ModelError(where, found, f"a folder with a {marker}, or a repository of the Hub", advice)
 

@@ -15,11 +15,14 @@ from t2vbatch.job import Model
 from t2vbatch.media.reading import DEFAULT, Reading
 from t2vbatch.models.calls.diffusers_model import DiffusersModel
 from t2vbatch.models.calls.framewise import FramewiseModel
+from t2vbatch.models.calls.modular import is_modular
+from t2vbatch.models.calls.modular_model import ModularModel
 from t2vbatch.models.calls.plugin_model import PluginModel
 from t2vbatch.models.checkpoints.effects import EFFECTS, NoEffectError
 from t2vbatch.models.checkpoints.ip_adapters import add_ip_adapter
 from t2vbatch.models.checkpoints.loras import add_loras
 from t2vbatch.models.checkpoints.memory_check import check_room
+from t2vbatch.models.checkpoints.modular import modular_with_weights
 from t2vbatch.models.checkpoints.settings import MEMORY, OFFLOADS, SPEED, Setting, options_of
 from t2vbatch.models.checkpoints.weights import with_weights
 from t2vbatch.models.facts import memory_settings, scheduler_config
@@ -54,7 +57,7 @@ def load_model(spec: Model, facts: ModelFacts, device: str, how: Reading = DEFAU
 def _load(found: Any, spec: Model, facts: ModelFacts, device: str, how: Reading) -> VideoModel:
     _silence()
     check_room(spec, facts, device)
-    pipeline = with_weights(found, spec, facts)
+    pipeline = (modular_with_weights if is_modular(found) else with_weights)(found, spec, facts)
     if spec.scheduler is not None:
         name, config = scheduler_config("model", spec)
         pipeline.scheduler = getattr(diffusers, name).from_config(pipeline.scheduler.config, **config)
@@ -67,8 +70,13 @@ def _load(found: Any, spec: Model, facts: ModelFacts, device: str, how: Reading)
         pipeline.to(device)
     _apply(pipeline, MEMORY, {name: memory[name] for name in memory.keys() & OFFLOADS}, "memory", device)
     _apply(pipeline, SPEED, spec.speed, "speed", device)
-    kind = FramewiseModel if family(found.__name__).frames_from else DiffusersModel
-    return kind(pipeline, spec, facts, device, how)
+    return _model_class(found)(pipeline, spec, facts, device, how)
+
+
+def _model_class(pipeline: type) -> type[DiffusersModel]:
+    if is_modular(pipeline):
+        return ModularModel
+    return FramewiseModel if family(pipeline.__name__).frames_from else DiffusersModel
 
 
 def _silence() -> None:

@@ -14,9 +14,9 @@ from t2vbatch.errors import ModelError
 from t2vbatch.job import Model
 from t2vbatch.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from t2vbatch.models.checkpoints.components import Component, find_components, is_network
-from t2vbatch.models.checkpoints.folders import INDEX
 from t2vbatch.models.checkpoints.header import local_header
 from t2vbatch.models.checkpoints.hub import hub_reachable, hub_sizes
+from t2vbatch.models.checkpoints.index import read_index
 from t2vbatch.models.checkpoints.ip_adapters import find_adapter
 from t2vbatch.models.checkpoints.loras import find_lora
 from t2vbatch.models.checkpoints.single_file import SingleFile
@@ -96,7 +96,7 @@ class _Files:
 def _own(checkpoint: Checkpoint, facts: ModelFacts, spec: Model, without: frozenset[str]) -> list[PartSize]:
     """The networks of the checkpoint itself that this pipeline uses, without those that the job replaces."""
     pipeline = find_pipeline("pipeline", facts.pipeline)
-    index = checkpoint.source.read_json(INDEX) or {}
+    index = read_index(checkpoint.source, spec) or {}
     used = pipeline.parts if isinstance(pipeline, PipelineInfo) else ()
     files = _Files.of(checkpoint.source)
     return [

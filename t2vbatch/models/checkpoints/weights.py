@@ -15,8 +15,8 @@ from transformers import CLIPTextModel
 from t2vbatch.job import Model
 from t2vbatch.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
 from t2vbatch.models.checkpoints.components import Component, find_components
-from t2vbatch.models.checkpoints.folders import INDEX
 from t2vbatch.models.checkpoints.hub import hub_options
+from t2vbatch.models.checkpoints.index import read_index
 from t2vbatch.models.checkpoints.load_component import load_component
 from t2vbatch.models.checkpoints.quantization import quantization
 from t2vbatch.models.checkpoints.single_file_weights import from_single_file, holds
@@ -35,7 +35,7 @@ def with_weights(pipeline: Any, spec: Model, facts: ModelFacts) -> Any:
         Exception: any error of the library that loads the weights.
     """
     checkpoint = open_checkpoint("", spec, facts.identity["weights"])
-    index = checkpoint.source.read_json(INDEX) or {}
+    index = read_index(checkpoint.source, spec) or {}
     quantized = quantization("", spec, index)
     parts = _left_out(pipeline, index) | _components(spec, facts, checkpoint, quantized)
     dtype = getattr(torch, spec.dtype)
