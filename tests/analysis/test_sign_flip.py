@@ -58,6 +58,17 @@ def test_the_detectable_difference_is_found_four_times_out_of_five(prompts: int,
     assert 0.74 <= np.mean(found) <= 0.86
 
 
+@pytest.mark.parametrize("prompts", [14, 20, 60, 500])
+@pytest.mark.parametrize("tests", [1, 12])
+def test_the_detectable_difference_is_that_of_the_noncentral_t(prompts: int, tests: int) -> None:
+    """Above the exact test, the power at the detectable difference is 80% by scipy's distribution."""
+    effect, alpha = detectable_effect(prompts, 0.05 / tests), 0.05 / tests
+    assert effect is not None
+    limit = scipy.stats.t.ppf(1 - alpha / 2, prompts - 1)
+    power = scipy.stats.nct.sf(limit, prompts - 1, effect * prompts**0.5)
+    assert power == pytest.approx(0.8, abs=0.003)
+
+
 @pytest.mark.parametrize(("prompts", "tests"), [(1, 1), (5, 1), (8, 10), (13, 500)])
 def test_no_difference_is_detectable_below_the_smallest_p(prompts: int, tests: int) -> None:
     """If the smallest possible p exceeds the level, no difference is detectable, and the result is None."""
