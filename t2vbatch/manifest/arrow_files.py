@@ -1,11 +1,12 @@
 """Arrow files: streams and files of Arrow IPC, such as Feather; one file, or several files as one table."""
 
 from collections.abc import Iterator, Sequence
-from io import SEEK_END
+from io import SEEK_END, BytesIO
 from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyarrow import ipc
 
 from t2vbatch.job import Limits
@@ -21,13 +22,7 @@ _HEADER, _ROWS, _BUFFERS, _COMPRESSION, _DICTIONARY_BATCH = 2, 0, 2, 3, 1
 """Fields of Message, RecordBatch and DictionaryBatch in Arrow's Message.fbs, by their order."""
 
 _REPEATING = (pa.types.is_dictionary, pa.types.is_string_view, pa.types.is_binary_view)
-_UNKNOWN = (
-    pa.types.is_union,
-    pa.types.is_run_end_encoded,
-    pa.types.is_interval,
-    pa.types.is_list_view,
-    pa.types.is_large_list_view,
-)
+_LIST_VIEWS = (pa.types.is_list_view, pa.types.is_large_list_view)
 
 
 def read_arrow(files: Sequence[File], problems: Problems, limits: Limits) -> Raw:
@@ -99,15 +94,25 @@ def _nested(kind: pa.DataType) -> Iterator[pa.DataType]:
 
 
 def _refuse_types(schema: pa.Schema, file: File, problems: Problems) -> None:
-    """Stop at types that Parquet does not have either, and at nested ones that repeat bytes many times."""
+    """Stop at types that no output can hold, and at nested ones that repeat few bytes many times."""
     for field in schema:
         is_dictionary = pa.types.is_dictionary(field.type)
         inner = list(_nested(field.type.value_type if is_dictionary else field.type))
         nested_dictionary = is_dictionary and len(inner) > 1
         repeated = any(is_kind(one) for one in inner[1:] for is_kind in _REPEATING)
-        if nested_dictionary or repeated or any(is_kind(one) for one in inner for is_kind in _UNKNOWN):
+        views = any(is_kind(one) for one in inner for is_kind in _LIST_VIEWS)
+        if nested_dictionary or repeated or views or not _is_in_parquet(field.type):
             found = f"column {field.name!r} of the type {str(field.type)[:80]}, in {file.name}"
             raise problems.stop(found, "a type that Parquet has", "write Parquet")
+
+
+def _is_in_parquet(kind: pa.DataType) -> bool:
+    """Whether Parquet, in which plan and results are written, has a type."""
+    try:
+        pq.ParquetWriter(BytesIO(), pa.schema([("", plain_array(pa.array([], kind)).type)])).close()
+    except (pa.ArrowException, OSError):
+        return False
+    return True
 
 
 def _extent(message: ipc.Message) -> tuple[int, int]:

@@ -182,6 +182,7 @@ def test_repeated_texts_are_bounded_once_decoded(tmp_path: Path) -> None:
         pa.array([["a"]], pa.list_(pa.string_view())),
         pa.array([["a"]], pa.list_(pa.dictionary(pa.int8(), pa.string()))),
         pa.array([(1, 2, 3)], pa.month_day_nano_interval()),
+        pa.array([{}], pa.struct([])),
     ],
     ids=lambda array: str(array.type)[:12],
 )
