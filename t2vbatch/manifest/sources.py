@@ -102,7 +102,9 @@ def find_source(text: str, problems: Problems, limits: Limits) -> ManifestFiles:
     except FileNotFoundError:
         raise problems.stop("no such file or folder", EXPECTED, "check the path") from None
     except (StoreError, OSError, ValueError) as error:
-        raise problems.stop(f"a file that cannot be read ({_reason(error)})", EXPECTED) from None
+        # A StoreError begins with the address, which the problem names already.
+        reason = _reason(error).removeprefix(f"cannot read {text}: ")
+        raise problems.stop(f"a file that cannot be read ({reason})", EXPECTED) from None
 
 
 def _local(path: Path, problems: Problems, limits: Limits) -> ManifestFiles:

@@ -98,7 +98,8 @@ def fetch_to(
             raise FileNotFoundError(url) from error
         raise StoreError(f"cannot read {url}: the server answers {error.code} {error.reason}") from error
     except URLError as error:
-        raise StoreError(f"cannot read {url}: {error.reason}") from error
+        reason = getattr(error.reason, "strerror", None) or error.reason
+        raise StoreError(f"cannot read {url}: {reason}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise StoreError(f"cannot read {url}: {error or type(error).__name__}") from error
 

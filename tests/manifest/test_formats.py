@@ -269,6 +269,9 @@ def test_nothing_there(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     assert "neither a file nor a folder" in complaint(str(tmp_path / "pipe.csv"))
     assert "with the unknown scheme 'ftp'" in complaint("ftp://host/m.csv")
+    unreachable = complaint("http://no-such-host.invalid/m.csv")
+    assert unreachable.count("no-such-host") == 1
+    assert "Errno" not in unreachable
 
 
 def test_limits(tmp_path: Path) -> None:
