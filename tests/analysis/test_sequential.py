@@ -75,6 +75,12 @@ def finished(rows: list[dict[str, Any]], order: list[int]) -> list[dict[str, Any
     ]
 
 
+def test_differences_that_change_over_time_bound_nothing() -> None:
+    """40 small losses and then one large win: the test rejects their mean, and so every difference."""
+    sums = np.array([-0.1] * 40 + [4.0])
+    assert confidence_sequence(sums, np.ones(41)) == (None, None)
+
+
 def test_prompts_count_in_the_order_in_which_they_were_finished() -> None:
     """The p-value is that of the totals of prompts by time, not by their names."""
     order = list(np.random.default_rng(0).permutation(30))

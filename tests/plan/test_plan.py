@@ -176,6 +176,23 @@ def test_derived_seeds_are_pinned() -> None:
     assert all(0 <= derive_seed(0, "row", index) < 2**63 for index in range(100))
 
 
+def test_identities_are_pinned(tmp_path: Path) -> None:
+    """An identity that changes makes a finished video again: only a major version may change one."""
+    from PIL import Image
+
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "i.bmp")
+    rows: list[dict[str, Any]] = [
+        {"id": "r1", "prompt": "one"},
+        {"id": "r2", "prompt": "\u732b \u00e9", "negative_prompt": "dirty", "num_frames": 4, "seed": 7},
+        {"id": "r3", "prompt": "one", "image": "i.bmp"},
+    ]
+    assert _ids(_plan(tmp_path, rows)) == [
+        "3a0852b0558c00ae34d2fd1816cfbdb6161881981bef8fe2aaaa287bc6bf7959",
+        "37a4b6fda4fa79874ef09ab7dc6b15c41d9f6c10a4620a9c1948c940f8892a79",
+        "8bd37e6dc350c4ef3ac6aad46312beaa8111de6191017019330dc4cf9c967154",
+    ]
+
+
 def test_a_row_may_leave_models_out(tmp_path: Path) -> None:
     """Only the models in the column model generate the row."""
     job = _job(models={"a": {"path": "x"}, "b": {"path": "y"}})
