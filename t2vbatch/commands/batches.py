@@ -15,9 +15,10 @@ from t2vbatch.canonical import digest
 from t2vbatch.commands.prepare import Prepared, prepare
 from t2vbatch.engines import Engine, Progress, RunCallbacks
 from t2vbatch.job import Job
+from t2vbatch.output.empty_folders import clear_folder
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Plan, Sample, Unit
-from t2vbatch.worker.probe import BatchTimes, ProbeFactory, fastest, result_name
+from t2vbatch.worker.probe import RESULTS, BatchTimes, ProbeFactory, fastest
 
 _log = logging.getLogger(__name__)
 
@@ -71,8 +72,7 @@ def _measured(
     """The times of each model. Workers write each into the store, so a crash loses only the last."""
     keys = {name: digest(name)[:16] for name in samples}
     order = list(samples)
-    for key in keys.values():
-        store.folder.delete(result_name(key))
+    clear_folder(store, RESULTS)
     units = {name: [Unit(name, (index,), 1.0)] for index, name in enumerate(order)}
     # The deadline is that of one unit, and a measurement takes several calls.
     job = prepared.job.model_copy(
@@ -95,5 +95,4 @@ def _measured(
             raise KeyboardInterrupt
         return {name: BatchTimes.read(store, key) for name, key in keys.items()}
     finally:
-        for key in keys.values():
-            store.folder.delete(result_name(key))
+        clear_folder(store, RESULTS)

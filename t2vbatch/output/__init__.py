@@ -13,5 +13,6 @@
       folding      moves small files into large ones during a run
     scored_by      which scores the present scorer computed
     superseded     finished samples that the plan no longer names
+      empty_folders  removes folders that have no files any more
     tables         records and plan -> results.parquet, metadata.parquet
 """

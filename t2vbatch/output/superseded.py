@@ -5,8 +5,6 @@ moves back when the plan names its sample again. A crash in between leaves some 
 run.
 """
 
-import contextlib
-import os
 import threading
 from collections.abc import Iterable
 from concurrent.futures import CancelledError
@@ -17,10 +15,10 @@ from itertools import chain
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from t2vbatch.output.empty_folders import parent, remove_empty_folders
 from t2vbatch.output.records import rows_where
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Plan
-from t2vbatch.storage.files import local_path
 from t2vbatch.storage.many import delete_many, map_many
 
 _CURRENT = "videos"
@@ -44,7 +42,7 @@ def sort_videos(store: Store, plan: Plan, records: pa.Table) -> tuple[int, int]:
     returned = map_many(store.folder, partial(_move, store), [(superseded_name(name), name) for name in back])
     left = map_many(store.folder, partial(_move, store), [(name, superseded_name(name)) for name in out])
     counts = sum(returned), sum(left)
-    _remove_empty_folders(store, map(_parent, [*map(superseded_name, back), *out]))
+    remove_empty_folders(store, map(parent, [*map(superseded_name, back), *out]))
     return counts
 
 
@@ -117,7 +115,7 @@ def find_superseded(store: Store, plan: Plan) -> Superseded:
     names = [superseded_name(name) for name in records["video"].drop_null().to_pylist()]
     known = set(names)
     orphans = [
-        name for name in store.folder.names(_FOLDER) if name not in known and _parent(name) not in known
+        name for name in store.folder.names(_FOLDER) if name not in known and parent(name) not in known
     ]
     total = pc.sum(others["bytes"]).as_py() or 0
     sample_ids = others["sample_id"].combine_chunks()
@@ -136,28 +134,15 @@ def prune(store: Store, found: Superseded) -> None:
     frames = map_many(store.folder, lambda name: list(store.folder.names(name)), sorted(folders))
     names = [name for name in files if name not in folders]
     delete_many(store.folder, [*names, *chain.from_iterable(frames)])
-    _remove_empty_folders(store, folders | set(map(_parent, files)))
+    remove_empty_folders(store, folders | set(map(parent, files)))
     kept = store.records()
     store.rewrite(kept.filter(pc.invert(pc.is_in(kept["sample_id"], found.sample_ids))))
-
-
-def _parent(name: str) -> str:
-    return name.rpartition("/")[0]
-
-
-def _remove_empty_folders(store: Store, folders: Iterable[str]) -> None:
-    """Remove those of the folders that are empty, and the folders around them that are empty then."""
-    if (root := local_path(store.uri)) is None:  # An object store has no folders.
-        return
-    for folder in set(folders):
-        with contextlib.suppress(OSError):  # It has files, or is removed already.
-            os.removedirs(root / folder)
 
 
 def _current_names(superseded: Iterable[str]) -> pa.Array:
     """Where the videos of these superseded files belong in ``videos/``: a file, or a folder of frames."""
     names = {_CURRENT + name.removeprefix(_FOLDER) for name in superseded}
-    return _names(names | set(map(_parent, names)))
+    return _names(names | set(map(parent, names)))
 
 
 def _move(store: Store, names: tuple[str, str]) -> bool:

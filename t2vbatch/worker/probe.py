@@ -63,9 +63,13 @@ class BatchTimes:
         return self
 
 
+RESULTS = "batches"
+"""The folder of the store with the results of workers; deleted after the measurement."""
+
+
 def result_name(key: str) -> str:
     """The file of the store in which a worker writes."""
-    return f"batches/{key}.json"
+    return f"{RESULTS}/{key}.json"
 
 
 def fastest(times: BatchTimes) -> int:

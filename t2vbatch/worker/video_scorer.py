@@ -18,8 +18,9 @@ from t2vbatch.metrics.protocol import RowInputs
 from t2vbatch.metrics.scorer import Scorer, Scores, load_metrics
 from t2vbatch.models import set_up_torch
 from t2vbatch.models.calls.inputs import read_image
+from t2vbatch.output.empty_folders import clear_folder
 from t2vbatch.output.store import Store
-from t2vbatch.storage.many import delete_many, map_many
+from t2vbatch.storage.many import map_many
 from t2vbatch.worker.protocol import Failure, Outcome, Work
 
 _FOLDER = "scores"
@@ -79,7 +80,7 @@ class ScoreCache:
 
     def clear(self) -> None:
         """Delete all stored scores."""
-        delete_many(self.store.folder, list(self.store.folder.names(_FOLDER)))
+        clear_folder(self.store, _FOLDER)
 
     def _name(self, sample_id: str) -> str:
         return f"{_FOLDER}/{sample_id}.{self.identity}.json"

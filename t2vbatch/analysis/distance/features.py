@@ -18,9 +18,9 @@ from t2vbatch.errors import EncodeError
 from t2vbatch.job import Distance, Job
 from t2vbatch.media.video import decode
 from t2vbatch.metrics.protocol import FloatArray, Network, UnscorableError, Weights
+from t2vbatch.output.empty_folders import clear_folder
 from t2vbatch.output.store import Store
 from t2vbatch.plan import Unit
-from t2vbatch.storage.many import delete_many
 from t2vbatch.worker.protocol import Factory, Outcome, Work
 
 _FOLDER = "features"
@@ -84,7 +84,7 @@ class FeatureCache:
 
 def clear_features(store: Store) -> None:
     """Delete all features after the measurement."""
-    delete_many(store.folder, list(store.folder.names(_FOLDER)))
+    clear_folder(store, _FOLDER)
 
 
 def extract(
