@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -223,17 +224,16 @@ def _score(column: str, results: pa.Table, counts: Counts) -> ScoreSummary:
     missing = _missing(column, results.select(["status", "score_errors", column]).filter(pc.invert(there)))
     if counts.pending:
         missing["pending"] = counts.pending
-    scored = rows_where(results.select(["row_id", column]), there)
+    scored = rows_where(results.select(["row_id", "sample_id", column]), there)
     if not scored.num_rows:
         return ScoreSummary(column, 0, 0, missing, None, None, None, {})
     values = scored[column].to_numpy()
-    rows = scored["row_id"].combine_chunks().dictionary_encode()
-    interval = score_interval(values, rows.indices.to_numpy())
+    interval = score_interval(values, prompts_of(scored))
     quantiles = dict(zip(map(str, QUANTILES), np.quantile(values, QUANTILES).tolist(), strict=True))
     return ScoreSummary(
         column,
         len(values),
-        len(rows.dictionary),
+        pc.count_distinct(scored["row_id"]).as_py(),
         missing,
         interval.mean,
         interval.low,
@@ -241,6 +241,16 @@ def _score(column: str, results: pa.Table, counts: Counts) -> ScoreSummary:
         quantiles,
         interval.caution,
     )
+
+
+def prompts_of(results: pa.Table) -> npt.NDArray[np.int64]:
+    """The row of each video as an integer; rows that share a sample have the same video, and are one."""
+    rows, samples = (
+        results[name].combine_chunks().dictionary_encode().indices.to_numpy()
+        for name in ("row_id", "sample_id")
+    )
+    _, first = np.unique(samples, return_index=True)
+    return np.asarray(rows[first[samples]], dtype=np.int64)
 
 
 def _missing(column: str, unscored: pa.Table) -> dict[str, int]:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from t2vbatch.analysis.intervals import LEVEL, Interval, score_interval
 from t2vbatch.analysis.student import student_t
+from t2vbatch.analysis.summary import prompts_of
 from t2vbatch.analysis.text_table import Table
 from t2vbatch.metrics.vbench import BENCHMARKS, PREFIX, Benchmark, Dimension
 
@@ -81,8 +82,8 @@ class _Scores:
 
 
 def _lines(results: pa.Table, benchmark: Benchmark) -> Iterator[BenchmarkScore]:
-    codes = results["row_id"].combine_chunks().dictionary_encode()
-    prompts, count = codes.indices.to_numpy(), len(codes.dictionary)
+    prompts = prompts_of(results)
+    count = int(prompts.max(initial=-1)) + 1
     dimensions = {name: dim for group in benchmark.groups.values() for name, dim in group.items()}
     scores = {name: _scores(results, name, prompts) for name in dimensions}
     for name, found in scores.items():

@@ -274,7 +274,9 @@ def _scores(one: Evaluation, row: Row) -> dict[str, float]:
 def _means(one: Evaluation) -> dict[str, _Mean]:
     """The mean of every score that some video has."""
     found: dict[str, _Mean] = {}
-    scored = [(row["row_id"], _scores(one, row)) for row in one.rows]
+    # Rows that share a sample have the same video, so they are one prompt.
+    rows: dict[str, str] = {}
+    scored = [(rows.setdefault(row["sample_id"], row["row_id"]), _scores(one, row)) for row in one.rows]
     for name in one.scores:
         pairs = [(row_id, scores[name]) for row_id, scores in scored if name in scores]
         if not pairs:

@@ -77,6 +77,17 @@ def test_the_time_of_equal_samples_counts_once() -> None:
     assert summary.counts.ok == 4
 
 
+def test_rows_that_share_a_sample_are_one_prompt_of_an_interval() -> None:
+    """Copies of six videos under other ids make the interval of the mean no narrower."""
+    once = [result(row=row, score=float(row)) for row in range(6)]
+    copies = [one | {"row_id": f"copy of {one['row_id']}"} for one in once]
+    (alone,), (twice,) = (
+        summary_of(*rows, a=len(rows)).models[0].scores for rows in (once, [*once, *copies])
+    )
+    assert (twice.n, twice.rows) == (12, 12)
+    assert (twice.mean, twice.low, twice.high) == pytest.approx((alone.mean, alone.low, alone.high))
+
+
 def test_more_results_than_planned_are_rejected() -> None:
     """More results than planned samples is an error and not a negative count."""
     with pytest.raises(ValueError, match="2 results"):

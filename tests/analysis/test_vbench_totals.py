@@ -143,6 +143,8 @@ def test_samples_without_an_ok_video_are_counted(tmp_path: Path) -> None:
 
 def test_an_output_without_vbench_scores_is_rejected(tmp_path: Path) -> None:
     """The message names the command that imports scores."""
-    pq.write_table(scored(VBENCH).select(["row_id", "model", "status"]), tmp_path / "results.parquet")
+    pq.write_table(
+        scored(VBENCH).select(["sample_id", "row_id", "model", "status"]), tmp_path / "results.parquet"
+    )
     with pytest.raises(UsageError, match="import-scores"):
         vbench_scores(str(tmp_path), None)
