@@ -62,7 +62,11 @@ class RayEngine:
     ) -> Ending:
         """See Engine.run."""
         try:
-            with connected(job), ActorPool(job, factories) as backend, interrupts() as counted:
+            with (
+                connected(job) as variables,
+                ActorPool(job, factories, variables) as backend,
+                interrupts() as counted,
+            ):
                 limits = RunLimits(
                     workers=backend.capacity(),
                     minimum=job.workers.min,
@@ -87,16 +91,15 @@ class _Actor(WorkerProcess):
         return str(ray.get_runtime_context().get_node_id())
 
 
-def _options(job: Job, gpus: float, finish_threads: int) -> dict[str, Any]:
-    # Set before the process starts: torch's own setting is per thread, and a worker has several threads.
-    threads = str(job.workers.cpus)
+def _options(job: Job, gpus: float, finish_threads: int, variables: Mapping[str, str]) -> dict[str, Any]:
     return {
         "num_cpus": cpus_each(job),
         "num_gpus": gpus,
         "max_restarts": 0,
         "max_task_retries": 0,
         "concurrency_groups": {"generate": 1, "finish": finish_threads, "watch": 1},
-        "runtime_env": {"env_vars": {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}},
+        # Before the process starts: torch's own setting is per thread, and a worker has several threads.
+        "runtime_env": {"env_vars": dict(variables)} if variables else None,
     }
 
 
@@ -114,13 +117,16 @@ class ActorPool:
     All units that a worker gets between two looks at the events go to it in one call, because a call costs
     driver and worker half a millisecond each.
 
+    Args:
+        variables: environment variables that each actor's process must get.
+
     Attributes:
         needs: the resources of one worker, as text for messages.
         finish_threads: units that a worker finishes at the same time.
         budget_s: seconds of all workers together that the job's budget allows; None: no limit.
     """
 
-    def __init__(self, job: Job, factories: Mapping[str, Factory[Any]]) -> None:
+    def __init__(self, job: Job, factories: Mapping[str, Factory[Any]], variables: Mapping[str, str]) -> None:
         self._job, self._factories = job, factories
         self._gpus = gpus_each(job, _gpus_of_cluster())
         self.budget_s = budget_s(job, self._gpus)
@@ -128,7 +134,7 @@ class ActorPool:
         self._avoided: set[str] = set()
         self._require_room()
         self.finish_threads = self._finish_threads()
-        self._class = ray.remote(**_options(job, self._gpus, self.finish_threads))(_Actor)
+        self._class = ray.remote(**_options(job, self._gpus, self.finish_threads, variables))(_Actor)
         self._actors: dict[int, Any] = {}
         self._nodes: dict[int, str] = {}
         self._works: dict[int, list[Work[Any]]] = {}

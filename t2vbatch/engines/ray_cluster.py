@@ -41,7 +41,7 @@ _NODE_START_S = 120.0
 """The longest time in which a node of ours may start. A machine without other work needs 2 s."""
 
 _SYSTEM_CONFIG = {
-    # Workers that Ray starts ahead lack the environment of ours, so that they would never be used.
+    # Ray would start a worker ahead for each CPU of the machine, however few the job asks for.
     "prestart_worker_first_driver": False,
     # 0: no events of calls, which a dashboard shows. The driver keeps some of them, 18 MB after 7,500 calls.
     "task_events_report_interval_ms": 0,
@@ -55,25 +55,31 @@ STDERR_LINES = 40
 
 
 @contextmanager
-def connected(job: Job) -> Iterator[None]:
+def connected(job: Job) -> Iterator[Mapping[str, str]]:
     """Connect to Ray as the job says, for the block; a connection that exists already is used and stays open.
 
     Only what was started here is stopped again: a Ray on this machine, or the connection to a cluster.
 
+    Returns:
+        The environment variables that an actor must set: those of its threads, unless its process inherits
+        them from a Ray that is started here. Ray starts Python twice for an actor that sets variables.
+
     Raises:
         JobError: the cluster cannot be joined, or this machine has fewer GPUs than the job asks for.
     """
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(job.workers.cpus))
     if ray.is_initialized():
-        yield
+        yield threads
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     with _private_settings(own=job.ray.address is None), patient_start():
         if job.ray.address is not None:
             _join(job.ray.address, quiet)
         else:
-            _start(job, quiet)
+            with _environment(threads):
+                _start(job, quiet)
         try:
-            yield
+            yield {} if job.ray.address is None else threads
         finally:
             ray.shutdown()
 
@@ -134,6 +140,21 @@ def patient_start() -> Iterator[None]:
     """Give nodes that start in the block two minutes: the 30 s of Ray are too short on a busy machine."""
     with _replaced(ray_services, get_node=_repeated(ray_services.get_node)):
         yield
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for the processes that start in the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

@@ -23,8 +23,11 @@ from tests.engines.jobs import make_job, run, wait_for
 @pytest.fixture(scope="module", autouse=True)
 def handler_before() -> Iterator[object]:
     """One Ray for all tests of this file; yields the handler of SIGTERM from before its start."""
-    before = signal.getsignal(signal.SIGTERM)
-    with connected(make_job(count=2)):
+    before, environment = signal.getsignal(signal.SIGTERM), dict(os.environ)
+    with connected(make_job(count=2, cpus=1)) as variables:
+        assert variables == {}, "workers inherit their threads"
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            assert os.environ.get(name) == environment.get(name), "this process keeps its own"
         yield before
 
 
@@ -44,6 +47,12 @@ def test_a_worker_has_the_priority_of_the_run() -> None:
     """Beside other programs, a worker gets as much CPU time as the command that the user started."""
     niceness = ray.remote(lambda: os.nice(0))
     assert ray.get(niceness.remote()) == os.nice(0)
+
+
+def test_workers_inherit_their_threads_from_our_own_ray() -> None:
+    """A process of a Ray that is started here has the threads of the job, without variables of an actor."""
+    threads = ray.remote(lambda: os.environ.get("MKL_NUM_THREADS"))  # Ray itself sets the other variable.
+    assert ray.get(threads.remote()) == "1"
 
 
 def test_two_workers_make_everything_once(tmp_path: Path) -> None:
