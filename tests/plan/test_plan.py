@@ -20,6 +20,7 @@ from t2vbatch.manifest import read_manifest
 from t2vbatch.models.protocol import FrameRule, ModelFacts
 from t2vbatch.output.records import RECORDS
 from t2vbatch.plan import PLAN, Plan, derive_seed, make_plan, safe_name
+from t2vbatch.plan.names import fan_out
 from t2vbatch.plan.units import Selection, distinct_units, pending
 
 _FACTS = ModelFacts(
@@ -362,3 +363,11 @@ def test_a_row_with_a_seed_counts_on_from_it(tmp_path: Path) -> None:
     bad = _plan(tmp_path, [{"prompt": "b", "seed": 2**63 - 1, "samples": 2}], _job(on_bad_row="record"))
     assert len(bad.bad) == 2
     assert min(bad.table["seed"].to_pylist()) >= 0
+
+
+@pytest.mark.parametrize(
+    ("samples", "digits"), [(10_000, 0), (10_001, 1), (64_000, 1), (64_001, 2), (1_000_000, 2)]
+)
+def test_no_folder_has_more_files_than_the_hub_takes(samples: int, digits: int) -> None:
+    """Sub-folders are 40% full on average, since some get more samples than others."""
+    assert fan_out(samples) == digits
