@@ -169,7 +169,7 @@ def _check_keys_of(where: str, pipeline: PipelineInfo, spec: Model) -> None:
         check_ip_adapter(f"{where}.ip_adapter", spec, pipeline)
     if spec.scheduler is not None:
         with problems.collect():
-            scheduler_config(where, spec)
+            _check_scheduler(where, pipeline, spec)
     with problems.collect():
         _check_settings(f"{where}.memory", memory_settings(spec), MEMORY)
     with problems.collect():
@@ -182,6 +182,13 @@ def _check_part(where: str, name: str, component: dict[str, Any] | None, known: 
         raise ModelError(where, "an unknown part of this pipeline", nearest(name, known))
     if component is not None:
         check_component(where, component)
+
+
+def _check_scheduler(where: str, pipeline: PipelineInfo, spec: Model) -> None:
+    scheduler_config(where, spec)
+    if "scheduler" not in {*pipeline.parts, *pipeline.optional}:
+        found = f"{spec.scheduler!r}, for {pipeline.name}, which has no scheduler"
+        raise ModelError(f"{where}.scheduler", found, fix="remove the key")
 
 
 def scheduler_config(where: str, spec: Model) -> tuple[str, dict[str, Any]]:

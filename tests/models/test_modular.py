@@ -123,6 +123,22 @@ def test_offloading_layers_changes_no_pixel(
     assert (_frames(model) == expected).all()
 
 
+def test_a_cache_that_blocks_do_not_support_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    """Every call would fail: Wan's blocks name no pass to a cache, LTX's give it no current timestep."""
+    with pytest.raises(ModelError, match="pass of a step"):
+        _load(checkpoint, speed={"cache": {"class": "FirstBlockCacheConfig", "threshold": 0.2}})
+    by_step = {"class": "PyramidAttentionBroadcastConfig", "spatial_attention_block_skip_range": 2}
+    with pytest.raises(ModelError, match="current timestep"):
+        _load(tiny.save("LTXModularPipeline", tmp_path), call={}, speed={"cache": by_step})
+
+
+def test_a_scheduler_for_a_pipeline_without_one_is_refused(tmp_path: Path) -> None:
+    """Echo has no scheduler that a job could replace."""
+    spec = tiny.model("EchoModularPipeline", tiny.save("EchoModularPipeline", tmp_path))
+    with pytest.raises(ModelError, match="no scheduler"):
+        inspect_model("mine", spec.model_copy(update={"scheduler": "DDIMScheduler"}))
+
+
 def test_values_that_blocks_pass_on_are_no_arguments() -> None:
     """A job sets what a user gives: no latents of images, and no objects that a manifest cannot hold."""
     parameters, _ = block_parameters(diffusers.MiniMaxH3ModularPipeline().blocks)

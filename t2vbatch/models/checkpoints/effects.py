@@ -4,6 +4,8 @@ A setting without effect on this pipeline raises NoEffectError: each function co
 the settings that move weights do nothing.
 """
 
+import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -137,15 +139,27 @@ def _cache(pipeline: Any, options: Options, device: str) -> None:
     kind = getattr(diffusers, str(options["name"]), None)
     if not (isinstance(kind, type) and kind.__name__.endswith("Config")):
         raise ValueError(f"diffusers has no cache called {options['name']!r}")
+    if is_modular(type(pipeline)) and not _names_passes(pipeline.blocks):
+        raise NoEffectError("its blocks do not tell a cache which pass of a step they run")
     able = [part for part in _denoisers(pipeline) if hasattr(part, "enable_cache")]
     given = {key: value for key, value in options.items() if key != "name"}
     if "current_timestep_callback" in kind.__dataclass_fields__:  # type: ignore[attr-defined]
+        if not hasattr(type(pipeline), "current_timestep"):
+            raise NoEffectError(
+                f"{kind.__name__} reads the current timestep, which the pipeline does not have"
+            )
         given["current_timestep_callback"] = lambda: pipeline.current_timestep
     before = sum(map(_count_hooks, able))
     for part in able:
         part.enable_cache(kind(**given))
     if sum(map(_count_hooks, able)) == before:
         raise NoEffectError(f"{kind.__name__} supports no layer of its denoiser")
+
+
+def _names_passes(blocks: Any) -> bool:
+    """Whether one of these blocks calls the denoiser within a cache context, which step caches need."""
+    source = inspect.getsource(sys.modules[type(blocks).__module__])
+    return "cache_context(" in source or any(map(_names_passes, blocks.sub_blocks.values()))
 
 
 def _at_load(pipeline: Any, options: Options, device: str) -> None:
