@@ -132,10 +132,14 @@ def _failure_texts(groups: "Sequence[FailureGroup]") -> Iterator[str]:
         more = len(group.samples) - _SHOWN_SAMPLES
         names = ", ".join(group.samples[:_SHOWN_SAMPLES]) + (f" and {more:,} more" if more > 0 else "")
         attempts = f"  {group.status} after {counted(group.attempts, 'attempt')}"
+        if not group.attempts:
+            attempts = "  not attempted: the manifest's row is wrong"
         if group.texts > 1:
             attempts += f"\n  {group.texts:,} errors that differ only in paths, ids, sizes or times"
         yield "\n".join([fitted(group.title, width), hanging("  samples: ", names, width), attempts])
-    if any(group.status == "failed" for group in groups):
+    if not all(group.attempts for group in groups):
+        yield "Correct the wrong rows of the manifest, then run the job again."
+    if any(group.status == "failed" and group.attempts for group in groups):
         yield "Retry failed samples: t2vbatch run JOB --retry-failed"
     if any(group.status == "degenerate" for group in groups):
         advice = (

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 from PIL import Image
+from typer.testing import CliRunner
 
+from t2vbatch.cli import app
 from t2vbatch.commands.prepare import prepare
 from t2vbatch.commands.run import Result, run_job
 from t2vbatch.engines import engine_for
@@ -104,6 +106,9 @@ def test_a_mended_row_is_made_and_a_retry_leaves_bad_rows(tmp_path: Path) -> Non
     run(job_of(tmp_path, [GOOD, bad], on_bad_row="record"))
     again = run(tmp_path / "job.yaml", retry_failed=True)
     assert (again.made, again.summary.counts.failed) == (0, 2)
+    shown = CliRunner().invoke(app, ["failures", str(tmp_path / "out")]).stdout
+    assert "Correct the wrong rows of the manifest" in shown
+    assert "--retry-failed" not in shown
     mended = run(job_of(tmp_path, [GOOD, bad | {"seed": 1}], on_bad_row="record"))
     assert (mended.made, mended.summary.counts.ok, mended.summary.counts.failed) == (2, 4, 0)
 
