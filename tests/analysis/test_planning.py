@@ -45,6 +45,12 @@ def test_components_are_those_of_scipys_analysis_of_variance() -> None:
     assert (one.within + 4 * one.between) / one.within == pytest.approx(f)
 
 
+def test_a_component_is_not_negative() -> None:
+    """Prompts with equal means and different seeds have no variance of their own."""
+    one = components(np.array([-1.0, 1.0, -1.0, 1.0]), np.array([0, 0, 1, 1]))
+    assert one == Components(0.0, 2.0)
+
+
 def test_one_video_per_prompt_cannot_separate_the_components() -> None:
     """The variance is then that between videos, and only plans with one video per prompt exist."""
     values = np.random.default_rng(2).normal(0, 3, 50)
