@@ -217,7 +217,7 @@ class RecordLog:
 
     def _list(self) -> _Listing:
         # Small records first: one that is folded before the second listing is in a segment of that listing.
-        # Not sorted: a disk deletes a million files a quarter faster in the order of its listing.
+        # Not sorted: the listing has the order in which the storage reads and deletes fastest.
         small = tuple(self._folder.names(_NEW))
         segments, void = self._segments()
         return _Listing(segments, small, void)

@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import uuid
+from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -143,15 +144,10 @@ class LocalFolder:
 
     def names(self, prefix: str) -> Iterator[str]:
         top = self._path(prefix) if prefix else self._root
-        if not top.is_dir():
-            return
-        with explained("list", top):
-            for folder, folders, files in os.walk(top, onerror=_raise):
-                # Names are put together as text: a Path for each of a million files takes many seconds.
-                parent = os.path.relpath(folder, self._root).replace(os.sep, "/")
-                folders[:] = [name for name in folders if not is_foreign(name)]
-                own = (file for file in files if not is_foreign(file))
-                yield from own if parent == "." else (f"{parent}/{file}" for file in own)
+        if top.is_dir():
+            with explained("list", top):
+                # As text: a Path for each of a million files takes many seconds.
+                yield from _names(str(top), f"{prefix}/" if prefix else "")
 
     def children(self, folder: str) -> list[str]:
         path = self._path(folder)
@@ -246,6 +242,28 @@ def _content(path: str) -> bytes:
         return file.readall()
 
 
+def _names(folder: str, prefix: str) -> Iterator[str]:
+    """The names of the files in a folder and below it, each after ``prefix``; linked folders are left out.
+
+    The files of a folder come in the order of their inodes: a disk reads and deletes a million small files
+    faster in that order, because neighbours share a block of the disk's table.
+    """
+    files, folders, inodes = list[str](), list[str](), array("Q")
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_foreign(entry.name):
+                continue
+            if not entry.is_dir():
+                files.append(entry.name)
+                inodes.append(entry.inode())
+            elif not entry.is_symlink():
+                folders.append(entry.name)
+    for place in sorted(range(len(files)), key=inodes.__getitem__):
+        yield prefix + files[place]
+    for name in folders:
+        yield from _names(f"{folder}{os.sep}{name}", f"{prefix}{name}/")
+
+
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
@@ -271,7 +289,3 @@ def _sync_folder(path: Path) -> None:
             os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _raise(error: OSError) -> None:
-    raise error
