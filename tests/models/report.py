@@ -16,7 +16,7 @@ import torch
 from packaging.version import Version
 
 from tests.models import line
-from tests.models.test_every_pipeline import ABSENT, BROKEN, LISTED, NEEDS, REPORT, RUNNING
+from tests.models.test_every_pipeline import ABSENT, BROKEN, LISTED, NEEDS, REPORT, RUNNING, UNCOMPILED
 
 
 def main(names: Sequence[str]) -> None:
@@ -26,7 +26,8 @@ def main(names: Sequence[str]) -> None:
         results = line.run(Path(folder), "out", models, line.rows(models, Path(folder)))
     made = {row["row_id"]: row for row in results}
     # A row of another environment stays: this one lacks a package for it.
-    kept = {name: text for name, text in _written().items() if names or (name in ABSENT and "| runs" in text)}
+    absent = ABSENT | UNCOMPILED
+    kept = {name: text for name, text in _written().items() if names or (name in absent and "| runs" in text)}
     lines = {name: _line(name, made.get(name)) for name in LISTED if name in made or name not in RUNNING}
     lines |= {name: text for name, text in kept.items() if name not in made}
     ran = sum("| runs" in text for text in lines.values())

@@ -1,5 +1,6 @@
 """Every video pipeline of diffusers, on a tiny checkpoint of its real class, through the whole line."""
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,7 +18,11 @@ NEEDS = {"Cosmos2_5_TransferPipeline": "torchvision", "ConsisIDPipeline": "cv2"}
 """Classes whose tiny pipelines need a package that a machine without a GPU may lack."""
 
 ABSENT = {name for name, package in NEEDS.items() if name in LISTED and find_spec(package) is None}
-RUNNING = sorted(LISTED.keys() - BROKEN.keys() - ABSENT)
+COMPILING = {"WanAnimate2ModularPipeline", "WanAnimate2DistilledModularPipeline"}
+"""Classes that compile an attention mask, which takes a C++ compiler on a machine without a GPU."""
+
+UNCOMPILED = set() if shutil.which("g++") else COMPILING
+RUNNING = sorted(LISTED.keys() - BROKEN.keys() - ABSENT - UNCOMPILED)
 REPORT = Path(__file__).with_name("PIPELINES.md")
 
 
