@@ -40,6 +40,9 @@ default is a third of the memory, which is more than a container's /dev/shm has.
 _NODE_START_S = 120.0
 """The longest time in which a node of ours may start. A machine without other work needs 2 s."""
 
+_MOST_TMPDIR_BYTES = 36
+"""The longest TMPDIR below which Ray's sockets fit: their names add 70 bytes, and Linux allows 107."""
+
 _SYSTEM_CONFIG = {
     # Ray would start a worker ahead for each CPU of the machine, however few the job asks for.
     "prestart_worker_first_driver": False,
@@ -205,11 +208,18 @@ def _start(job: Job, options: Mapping[str, Any]) -> None:
                 num_cpus=_local_cpus(job),
                 object_store_memory=OBJECT_STORE_BYTES,
                 include_dashboard=False,
+                _temp_dir=ray_folder(os.environ),
                 _system_config=_SYSTEM_CONFIG,
                 **options,
             )
     except Exception as error:  # Ray raises a bare Exception, for example if a node does not start.
         raise RunError(f"Ray could not be started on this machine: {error}") from error
+
+
+def ray_folder(environment: Mapping[str, str]) -> str | None:
+    """The folder of Ray's sockets and logs: /tmp/ray if TMPDIR is too long; None: Ray's own choice."""
+    is_short = len(os.fsencode(environment.get("TMPDIR", ""))) <= _MOST_TMPDIR_BYTES
+    return None if is_short or "RAY_TMPDIR" in environment else "/tmp/ray"
 
 
 @contextmanager

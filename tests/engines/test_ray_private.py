@@ -15,6 +15,7 @@ from packaging.version import Version
 from ray._private import services as ray_services
 
 from t2vbatch.engines import ray_cluster
+from t2vbatch.engines.ray_cluster import ray_folder
 from tests.engines.jobs import make_job
 
 
@@ -120,3 +121,17 @@ def test_the_installed_ray_is_one_that_the_project_allows() -> None:
     requirement = Requirement(line)
     assert requirement.specifier.contains(Version(ray.__version__))
     assert {clause.operator for clause in requirement.specifier} == {">=", "<"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({}, None),
+        ({"TMPDIR": "/scratch/jobs/1234567"}, None),
+        ({"TMPDIR": "/scratch/" + "x" * 40}, "/tmp/ray"),
+        ({"TMPDIR": "/scratch/" + "x" * 40, "RAY_TMPDIR": "/r"}, None),
+    ],
+)
+def test_a_long_tmpdir_is_not_used_for_sockets(environment: dict[str, str], folder: str | None) -> None:
+    """Ray cannot start below a long path, because the names of its sockets have at most 107 bytes."""
+    assert ray_folder(environment) == folder
