@@ -12,7 +12,7 @@
     ├── RunError                the run itself failed                                            (exit 1)
     │   ├── StoreError          the output cannot be read or written
     │   │   └── LeaseHeldError  another run is writing this output
-    │   ├── NodeError           this machine lacks scratch space, disk or memory; another may have more
+    │   ├── NodeError           this machine lacks space or memory, or has other files than the plan names
     │   └── WorkerError         no worker can be started, or none can load its model
     └── SampleError             one sample cannot be generated; it is recorded and stops nothing else
         ├── RowError            the pipeline call raised, or an input of the row is broken
@@ -173,7 +173,7 @@ class LeaseHeldError(StoreError):
 
 
 class NodeError(RunError):
-    """This machine has too little scratch space, disk or memory for a worker; another node may have more."""
+    """A worker cannot run on this machine: too little space or memory, or other files than the plan names."""
 
 
 class WorkerError(RunError):

@@ -35,6 +35,7 @@ from t2vbatch.models.calls.value_kinds import kinds_of
 from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.checkpoints.digests import file_digest, folder_digest
 from t2vbatch.models.checkpoints.folders import PLUGINS
+from t2vbatch.models.checkpoints.planned import check_planned
 from t2vbatch.models.pipelines import PipelineInfo, diffusers_classes
 from t2vbatch.models.protocol import ModelFacts
 
@@ -142,6 +143,18 @@ def plugin_facts(where: str, plugin: Any, spec: Model) -> ModelFacts:
         pipeline=class_path(plugin),
         frames_argument="num_frames" if "num_frames" in call else None,
     )
+
+
+def check_plugin(plugin: Any, planned: Mapping[str, Any]) -> None:
+    """Refuse a plug-in whose source is not that of the plan. Raises NodeError.
+
+    Its ``path`` is not checked, because a plug-in may write there, such as a cache.
+
+    Args:
+        planned: the identity of the model in the plan.
+    """
+    if source := _code(plugin).get("source"):
+        check_planned("pipeline", class_path(plugin), source, planned.get("source"))
 
 
 def _identity(plugin: Any, spec: Model) -> Mapping[str, Any]:

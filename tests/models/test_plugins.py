@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from t2vbatch.canonical import canonical
-from t2vbatch.errors import DegenerateError, MemoryExceededError, ModelError, RowError
+from t2vbatch.errors import DegenerateError, MemoryExceededError, ModelError, NodeError, RowError
 from t2vbatch.job import Model
 from t2vbatch.media.video import Video
 from t2vbatch.models import inspect_model, load_model
@@ -103,6 +104,16 @@ def test_no_module_of_ours_is_in_an_identity(pipeline: str | None, name: str) ->
     assert identity["pipeline"] == name
     assert "source" not in identity
     assert b"t2vbatch.models" not in canonical(identity)
+
+
+def test_a_plugin_that_changes_after_the_plan_is_refused() -> None:
+    """A worker does not load a class whose source file is another than in the plan."""
+    spec = Model(path="anything", pipeline=f"{__name__}:Stripes")
+    facts = inspect_model("mine", spec)
+    load_model(spec, facts, "cpu")
+    before = replace(facts, identity={**facts.identity, "source": "0" * 64})
+    with pytest.raises(NodeError, match="not those of the plan"):
+        load_model(spec, before, "cpu")
 
 
 def test_a_plugin_may_have_a_name_and_a_version() -> None:

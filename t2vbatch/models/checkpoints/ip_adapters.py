@@ -12,6 +12,7 @@ from typing import Any
 
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
+from t2vbatch.models.checkpoints.planned import check_planned
 from t2vbatch.models.checkpoints.single_file import SingleFile, refuse_pickle
 from t2vbatch.models.checkpoints.sources import open_source
 from t2vbatch.models.pipelines import PipelineInfo
@@ -92,11 +93,13 @@ def add_ip_adapter(pipeline: Any, spec: Model, planned: Mapping[str, Any] | None
 
     Raises:
         ModelError: a file is missing, or does not suit this pipeline.
+        NodeError: the local weights are not those of the plan.
     """
     if spec.ip_adapter is None or planned is None:
         return
     revision = planned["weights"].get("commit", spec.ip_adapter.get("revision"))
     found = find_adapter("ip_adapter", spec, revision)
+    check_planned("ip_adapter.path", spec.ip_adapter["path"], found.file.identity(), planned["weights"])
     path = found.file.fetched("ip_adapter.weight_name")
     try:
         if pipeline.image_encoder is None:

@@ -27,7 +27,7 @@ from t2vbatch.models.checkpoints.settings import MEMORY, OFFLOADS, SPEED, Settin
 from t2vbatch.models.checkpoints.weights import with_weights
 from t2vbatch.models.facts import memory_settings, scheduler_config
 from t2vbatch.models.families import family
-from t2vbatch.models.plugins import is_diffusers, resolve_class
+from t2vbatch.models.plugins import check_plugin, is_diffusers, resolve_class
 from t2vbatch.models.protocol import ModelFacts, VideoModel
 
 
@@ -43,11 +43,13 @@ def load_model(spec: Model, facts: ModelFacts, device: str, how: Reading = DEFAU
     Raises:
         ModelError: a setting has no effect on this pipeline, a file is missing, or the disk is too small.
         MemoryExceededError: the device is too small.
+        NodeError: the disk or the memory is too small, or local files are not those of the plan.
         Exception: any error of the library that loads the weights.
     """
     found: Any = resolve_class("pipeline", facts.pipeline)
     try:
         if not is_diffusers(found):
+            check_plugin(found, facts.identity)
             return PluginModel(found(spec, device), spec.fps or facts.fps, how)
         return _load(found, spec, facts, device, how)
     except torch.OutOfMemoryError as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 from t2vbatch.errors import ModelError, nearest
 from t2vbatch.job import Model
+from t2vbatch.models.checkpoints.planned import check_planned
 from t2vbatch.models.checkpoints.single_file import SingleFile, is_single_file, open_file, refuse_pickle
 from t2vbatch.models.checkpoints.sources import open_source
 
@@ -44,6 +45,7 @@ def add_loras(pipeline: Any, spec: Model, planned: list[Mapping[str, Any]]) -> N
 
     Raises:
         ModelError: a file is missing, or has no effect on this pipeline.
+        NodeError: a local file is not that of the plan.
     """
     if not spec.loras:
         return
@@ -57,6 +59,7 @@ def add_loras(pipeline: Any, spec: Model, planned: list[Mapping[str, Any]]) -> N
         name, where = str(given.get("name", f"lora{index}")), f"loras[{index}]"
         revision = identity["weights"].get("commit", given.get("revision"))
         file = find_lora(where, given, revision, spec.allow_pickle)
+        check_planned(f"{where}.path", given["path"], file.identity(), identity["weights"])
         _add(pipeline, where, file.fetched(f"{where}.path"), name)
         weights[name] = float(given.get("weight", 1.0))
     pipeline.set_adapters(list(weights), list(weights.values()))
