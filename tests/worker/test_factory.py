@@ -30,8 +30,8 @@ def test_a_broken_model_folder_is_refused_at_once(saved: Path, tmp_path: Path) -
     """An unreadable config of a local folder is an error of the job, which is not retried ten times."""
     broken = tmp_path / "broken"
     shutil.copytree(saved, broken)
-    factory = _factory(tmp_path, str(broken))
     (broken / "unet/config.json").write_text("{")
+    factory = _factory(tmp_path, str(broken))
     with pytest.raises(ModelError, match="cannot be loaded") as caught:
         factory("m-1", "cpu")
     assert caught.value.where == "models.m.path"
