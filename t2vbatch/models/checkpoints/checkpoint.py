@@ -1,6 +1,7 @@
 """The checkpoint that ``models.NAME.path`` names: a folder in diffusers' layout, or a single file."""
 
 import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from t2vbatch.job import Model
 from t2vbatch.models.checkpoints.folders import INDEX
 from t2vbatch.models.checkpoints.hub import hub_reachable
 from t2vbatch.models.checkpoints.index import index_names
+from t2vbatch.models.checkpoints.planned import check_planned
 from t2vbatch.models.checkpoints.single_file import SingleFile, is_single_file, open_config, open_file
 from t2vbatch.models.checkpoints.sources import CheckpointFiles, open_source
 
@@ -90,6 +92,17 @@ def _open_folder(where: str, spec: Model, revision: str | None) -> CheckpointFil
         with contextlib.suppress(ModelError):
             return open_source(where, spec.path, revision, second)
         raise
+
+
+def planned_checkpoint(spec: Model, planned: Mapping[str, Any]) -> Checkpoint:
+    """The files that a worker loads. Raises NodeError if local files are not those of the plan.
+
+    Args:
+        planned: the identity of the weights in the plan.
+    """
+    checkpoint = open_checkpoint("", spec, planned)
+    check_planned("path", spec.path, checkpoint.identity(spec.variant), planned)
+    return checkpoint
 
 
 def _check_single_file(prefix: str, spec: Model) -> None:

@@ -16,6 +16,7 @@ from t2vbatch.job import Model
 from t2vbatch.models.catalog import missing_backends
 from t2vbatch.models.checkpoints.digests import file_digest
 from t2vbatch.models.checkpoints.index import outside_parts
+from t2vbatch.models.checkpoints.planned import check_planned
 from t2vbatch.models.checkpoints.single_file import SingleFile, is_single_file, open_config, open_file
 from t2vbatch.models.checkpoints.sources import CheckpointFiles, no_variant, open_source
 from t2vbatch.models.pipelines import diffusers_classes
@@ -94,6 +95,22 @@ def find_components(
     for name, given in (outside_parts(own, spec) | spec.components).items():
         key, pinned = f"{prefix}components.{name}", ((pins or {}).get(name) or {}).get("weights", {})
         found[name] = None if given is None else _find(key, name, given, own, spec.allow_pickle, pinned)
+    return found
+
+
+def planned_components(
+    spec: Model, own: CheckpointFiles, planned: Mapping[str, Any]
+) -> dict[str, Component | None]:
+    """The components that a worker loads. Raises NodeError if local files are not those of the plan.
+
+    Args:
+        planned: the components' identities in the plan.
+    """
+    found = find_components("", spec, own, planned)
+    for name, part in found.items():
+        if part is not None:
+            here = part.identity()["weights"]
+            check_planned(f"{part.where}.path", part.given["path"], here, planned[name]["weights"])
     return found
 
 

@@ -10,8 +10,8 @@ import torch
 
 from t2vbatch.job import Model
 from t2vbatch.models.calls.modular import blocks_of
-from t2vbatch.models.checkpoints.checkpoint import open_checkpoint
-from t2vbatch.models.checkpoints.components import Component, find_components
+from t2vbatch.models.checkpoints.checkpoint import planned_checkpoint
+from t2vbatch.models.checkpoints.components import Component, planned_components
 from t2vbatch.models.checkpoints.index import part_class, read_index
 from t2vbatch.models.checkpoints.load_component import load_component
 from t2vbatch.models.checkpoints.quantization import quantization
@@ -28,9 +28,10 @@ def modular_with_weights(pipeline: Any, spec: Model, facts: ModelFacts) -> Any:
 
     Raises:
         ModelError: a file is missing, or does not hold the weights that the job names.
+        NodeError: the local files are not those of the plan.
         Exception: any error of the library that loads the weights.
     """
-    checkpoint = open_checkpoint("", spec, facts.identity["weights"])
+    checkpoint = planned_checkpoint(spec, facts.identity["weights"])
     index = read_index(checkpoint.source, spec) or {}
     loaded = pipeline(blocks=_silent(blocks_of(pipeline)))
     own = {
@@ -38,7 +39,7 @@ def modular_with_weights(pipeline: Any, spec: Model, facts: ModelFacts) -> Any:
         for name in loaded.pretrained_component_names
         if isinstance(index.get(name), list) and index[name][1] is not None
     }
-    parts = own | find_components("", spec, checkpoint.source, facts.identity["components"])
+    parts = own | planned_components(spec, checkpoint.source, facts.identity["components"])
     quantized = quantization("", spec, index)
     settings = {one.name: index[one.name] for one in loaded.blocks.expected_configs if one.name in index}
     found = {name: part and _loaded(part, spec, quantized.get(name)) for name, part in parts.items()}

@@ -13,12 +13,11 @@ from diffusers import PipelineQuantizationConfig
 from transformers import CLIPTextModel
 
 from t2vbatch.job import Model
-from t2vbatch.models.checkpoints.checkpoint import Checkpoint, open_checkpoint
-from t2vbatch.models.checkpoints.components import Component, find_components
+from t2vbatch.models.checkpoints.checkpoint import Checkpoint, planned_checkpoint
+from t2vbatch.models.checkpoints.components import Component, planned_components
 from t2vbatch.models.checkpoints.hub import hub_options
 from t2vbatch.models.checkpoints.index import read_index
 from t2vbatch.models.checkpoints.load_component import load_component
-from t2vbatch.models.checkpoints.planned import check_planned
 from t2vbatch.models.checkpoints.quantization import quantization
 from t2vbatch.models.checkpoints.single_file_weights import from_single_file, holds
 from t2vbatch.models.protocol import ModelFacts
@@ -36,8 +35,7 @@ def with_weights(pipeline: Any, spec: Model, facts: ModelFacts) -> Any:
         NodeError: the local files are not those of the plan.
         Exception: any error of the library that loads the weights.
     """
-    checkpoint = open_checkpoint("", spec, facts.identity["weights"])
-    check_planned("path", spec.path, checkpoint.identity(spec.variant), facts.identity["weights"])
+    checkpoint = planned_checkpoint(spec, facts.identity["weights"])
     index = read_index(checkpoint.source, spec) or {}
     quantized = quantization("", spec, index)
     parts = _left_out(pipeline, index) | _components(spec, facts, checkpoint, quantized)
@@ -104,12 +102,7 @@ def _outside(
 def _components(
     spec: Model, facts: ModelFacts, checkpoint: Checkpoint, quantized: Mapping[str, Any]
 ) -> dict[str, Any]:
-    planned = facts.identity["components"]
-    found = find_components("", spec, checkpoint.source, planned)
-    for name, part in found.items():
-        if part is not None:
-            here = part.identity()["weights"]
-            check_planned(f"{part.where}.path", part.given["path"], here, planned[name]["weights"])
+    found = planned_components(spec, checkpoint.source, facts.identity["components"])
     return {name: part and _loaded(part, spec, quantized.get(name)) for name, part in found.items()}
 
 
