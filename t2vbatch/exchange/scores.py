@@ -78,9 +78,8 @@ def import_scores(
         if key is None or owners.get(key) == sample["sample_id"]:
             continue
         if key in owners:
-            raise UsageError(
-                str(source), f"scores of {key!r}, which is the name of two videos", "other prompts"
-            )
+            what = f"scores of {key!r}, which is the name of two videos"
+            raise UsageError(str(source), what, "rows with different prompts")
         owners[key] = sample["sample_id"]
         before, scores = json.loads(row["scores"]), found[key]
         replaced += sum(before.get(name) not in (None, value) for name, value in scores.items())
