@@ -105,7 +105,7 @@ class LocalFolder:
     def move(self, old: str, new: str) -> None:
         source, target = self._path(old), self._path(new)
         with explained("move", source, missing=True):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent)
             try:
                 source.replace(target)
             except OSError as error:
@@ -118,7 +118,7 @@ class LocalFolder:
     def publish(self, name: str, local: Path) -> None:
         target = self._path(name)
         with explained("write", target):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent)
             _sync(local)
             try:
                 local.replace(target)
@@ -144,31 +144,33 @@ class LocalFolder:
 
     def names(self, prefix: str) -> Iterator[str]:
         top = self._path(prefix) if prefix else self._root
-        if top.is_dir():
-            with explained("list", top):
+        with explained("list", top):
+            if top.is_dir():
                 # As text: a Path for each of a million files takes many seconds.
                 yield from _names(str(top), f"{prefix}/" if prefix else "")
 
     def children(self, folder: str) -> list[str]:
         path = self._path(folder)
-        if not path.is_dir():
-            return []
-        with explained("list", path), os.scandir(path) as entries:
-            own = [entry for entry in entries if not is_foreign(entry.name)]
+        with explained("list", path):
+            if not path.is_dir():
+                return []
+            with os.scandir(path) as entries:
+                own = [entry for entry in entries if not is_foreign(entry.name)]
             return [f"{folder}/{entry.name}{'/' * entry.is_dir()}" for entry in own]
 
     @contextlib.contextmanager
     def local(self, name: str) -> Iterator[Path]:
         path = self._path(name)
-        if not path.exists():
-            raise FileNotFoundError(path)
+        with explained("read", path, missing=True):
+            path.stat()
         yield path
 
     def staging(self) -> Path:
         # Inside the output folder, so that publish renames and does not copy across filesystems.
         folder = self._root / _STAGING
         with explained("create", folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_folder(self._root)
+            folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
     def clean_staging(self) -> None:
@@ -225,7 +227,7 @@ class LocalFolder:
                 file.flush()
                 if durable != "no":
                     os.fsync(file.fileno())
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent)
             yield temporary
 
     @contextlib.contextmanager
@@ -279,6 +281,15 @@ def _merge(source: Path, target: Path) -> None:
 def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder and its parents, each of them on the disk before anything is written to it."""
+    if not path.is_dir():
+        _make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        with contextlib.suppress(PermissionError):  # of the folder of the output: it need not be readable
+            _sync_folder(path.parent)
 
 
 def _sync_folder(path: Path) -> None:

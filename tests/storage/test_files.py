@@ -375,6 +375,31 @@ def test_a_file_that_another_machine_replaces_is_read_again(
         folder.read("lease")
 
 
+@pytest.mark.parametrize("act", ["write", "create", "publish", "move"])
+def test_new_folders_are_on_the_disk(act: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each new folder is in its parent on the disk: else a power cut takes the video of a record away."""
+    synced: list[str] = []
+    sync = os.fsync
+
+    def watched(handle: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    folder = LocalFolder(tmp_path / "runs/out")
+    if act in ("write", "create"):
+        getattr(folder, act)("videos/m/a.mp4", b"1")
+    elif act == "publish":
+        staged = folder.staging() / "a"
+        staged.write_bytes(b"1")
+        folder.publish("videos/m/a.mp4", staged)
+    else:
+        folder.write("a.mp4", b"1")
+        folder.move("a.mp4", "videos/m/a.mp4")
+    changed = [tmp_path, tmp_path / "runs", tmp_path / "runs/out", tmp_path / "runs/out/videos"]
+    assert {str(one) for one in [*changed, tmp_path / "runs/out/videos/m"]} <= set(synced)
+
+
 def test_file_uris_are_local(tmp_path: Path) -> None:
     """``file://`` URIs are paths; their percent-encoding is decoded, as the scheme requires."""
     (tmp_path / "a b").write_bytes(b"x")
