@@ -44,7 +44,7 @@ def test_a_power_cut_leaves_no_record_without_its_video(
     (tmp_path / "a").write_bytes(b"frames")
     record = _record("a", video="videos/m/a.mp4", video_sha256=hashlib.sha256(b"frames").hexdigest())
     store.publish(record, tmp_path / "a")
-    assert written == ["..", ".", "videos", "../a", "videos/m"]
+    assert written == ["..", ".", ".", "videos", "../a", "videos/m"]
     assert store.committed("a") is None
     written.clear()
     store.commit(record)
