@@ -66,7 +66,7 @@ class LocalFolder:
     def write(self, name: str, data: bytes, durable: Durable = "name") -> None:
         target = self._path(name)
         with explained("write", target), self._written(target, data, durable) as temporary:
-            temporary.replace(target)
+            _rename(temporary, target)
             if durable == "name":
                 _sync_folder(target.parent)
 
@@ -107,7 +107,7 @@ class LocalFolder:
         with explained("move", source, missing=True):
             _make_folder(target.parent)
             try:
-                source.replace(target)
+                _rename(source, target)
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
@@ -120,16 +120,7 @@ class LocalFolder:
         with explained("write", target):
             _make_folder(target.parent)
             _sync(local)
-            try:
-                local.replace(target)
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                with self._staged() as staged:
-                    shutil.copyfile(local, staged)
-                    _sync(staged)
-                    staged.replace(target)
-                local.unlink()
+            _rename(local, target)
             _sync_folder(target.parent)
 
     def delete(self, name: str) -> None:
@@ -178,10 +169,8 @@ class LocalFolder:
         if folder.is_dir() and not folder.is_symlink():
             with explained("clean", folder):
                 for left in folder.iterdir():
-                    if left.is_dir() and not left.is_symlink():
-                        shutil.rmtree(left)
-                    elif left.name != _LOCK:
-                        left.unlink(missing_ok=True)
+                    if left.name != _LOCK:
+                        _delete(left)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -208,7 +197,7 @@ class LocalFolder:
         with self._locked():
             if os.path.lexists(target):
                 return False
-            temporary.replace(target)
+            _rename(temporary, target)
             return True
 
     def _path(self, name: str) -> Path:
@@ -270,10 +259,46 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _rename(source: Path, target: Path) -> None:
+    """Give a file or a folder of files another name, which may be on another disk: a user may replace
+    ``videos/`` by a link to a larger one."""
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _move_to_disk(source, target)
+
+
+def _move_to_disk(source: Path, target: Path) -> None:
+    """Copy to a hidden name beside the target, which gets its name when it is whole; delete the source."""
+    copy = target.with_name(f".{uuid.uuid4().hex}")
+    try:
+        if source.is_dir():
+            shutil.copytree(source, copy)
+            for file in copy.iterdir():
+                _sync(file)
+        else:
+            shutil.copyfile(source, copy)
+            _sync(copy)
+        copy.replace(target)
+    except BaseException:
+        _delete(copy)
+        raise
+    _delete(source)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _merge(source: Path, target: Path) -> None:
     """Move the files of a folder into another one, which keeps its files with other names."""
     for file in source.iterdir():
-        file.replace(target / file.name)
+        _rename(file, target / file.name)
     source.rmdir()
     _sync_folder(target)
 

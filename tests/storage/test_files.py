@@ -4,8 +4,10 @@ import errno
 import fcntl
 import os
 import pickle
+import tempfile
 import threading
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -224,18 +226,49 @@ def test_publish_moves(folder: Folder, tmp_path: Path) -> None:
     assert not prepared.exists()
 
 
-def test_publish_from_another_filesystem(tmp_path: Path) -> None:
-    """A file on another filesystem is copied, whole or not at all, and then deleted."""
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder on another filesystem."""
     memory = Path("/dev/shm")
     if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
         pytest.skip("no second filesystem here")
-    prepared = memory / tmp_path.name
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+def test_publish_from_another_filesystem(tmp_path: Path, other_disk: Path) -> None:
+    """A file on another filesystem is copied, whole or not at all, and then deleted."""
+    prepared = other_disk / "a"
     prepared.write_bytes(b"video")
     folder = LocalFolder(tmp_path)
     folder.publish("videos/a.mp4", prepared)
     assert folder.read("videos/a.mp4") == b"video"
     assert not prepared.exists()
-    assert list(folder.staging().iterdir()) == []
+    assert [file.name for file in (tmp_path / "videos").iterdir()] == ["a.mp4"]
+
+
+def test_a_folder_that_is_a_link_to_another_disk(tmp_path: Path, other_disk: Path) -> None:
+    """Each way to write works in it: ``videos/`` may be a link to a folder on a larger disk."""
+    (tmp_path / "videos").symlink_to(other_disk)
+    folder = LocalFolder(tmp_path)
+    folder.write("videos/a", b"1")
+    assert folder.create("videos/b", b"1")
+    assert not folder.create("videos/b", b"2")
+    (folder.staging() / "c").write_bytes(b"1")
+    folder.publish("videos/c", folder.staging() / "c")
+    for name in ("a", "b", "c"):
+        assert folder.read(f"videos/{name}") == b"1"
+        folder.move(f"videos/{name}", f"old/{name}")
+    for number in ("0", "1"):
+        folder.write(f"old/frames/{number}.png", b"old")
+    folder.write("videos/frames/1.png", b"new")
+    folder.write("videos/frames/2.png", b"new")
+    folder.move("videos/frames", "old/frames")
+    assert [folder.read(f"old/frames/{number}.png") for number in range(3)] == [b"old", b"new", b"new"]
+    assert list(other_disk.iterdir()) == []
+    folder.move("old/frames", "videos/frames")
+    assert sorted(folder.names("videos")) == [f"videos/frames/{number}.png" for number in range(3)]
+    assert sorted(file.name for file in (tmp_path / "old").iterdir()) == ["a", "b", "c"]
 
 
 def test_local_gives_a_path(folder: Folder) -> None:
