@@ -21,7 +21,6 @@ import contextlib
 import io
 import re
 from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -171,16 +170,10 @@ class RecordLog:
         """
         listing = self._list()
         small = [name for name in listing.small if _sample_id(name) not in keep]
-        with ThreadPoolExecutor(1, "delete folded records") as deleting:
-            deletion: Future[None] | None = None
-            for start in range(0, len(small), SEGMENT_ROWS):
-                # Listing a million small records takes a second, so it is done once.
-                listing, folded = self._fold(listing, small[start : start + SEGMENT_ROWS])
-                if deletion:
-                    deletion.result()
-                deletion = deleting.submit(self._delete, folded)
-            if deletion:
-                deletion.result()
+        for start in range(0, len(small), SEGMENT_ROWS):
+            # Listing a million small records takes a second, so it is done once.
+            listing, folded = self._fold(listing, small[start : start + SEGMENT_ROWS])
+            self._delete(folded)
 
     def withdraw(self, sample_ids: Iterable[str]) -> None:
         """Mark that these samples have no record, so that they are generated again."""

@@ -10,11 +10,10 @@ import stat
 import uuid
 from array import array
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Literal
-
-import obstore
-from obstore.store import LocalStore
 
 from t2vbatch.storage.errors import explained
 from t2vbatch.storage.names import checked_name, is_foreign
@@ -26,6 +25,9 @@ _NO_LINKS = (errno.EPERM, errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EML
 (BeeGFS, AFS)."""
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 """What filesystems answer that have no locks: Lustre without the option flock, NFS without a lock server."""
+_PART_BYTES = 2**16
+_DELETING_THREADS, _DELETED = 8, 128
+"""Threads that delete files, and the files that one of them takes at a time."""
 _READS = 3
 """Reads of a file that another machine replaces at this moment: NFS answers ESTALE to the first."""
 
@@ -129,9 +131,15 @@ class LocalFolder:
             os.unlink(path)  # noqa: PTH108
 
     def delete_all(self, names: Sequence[str]) -> None:
-        # By obstore's threads, not Python's: these would wait for the caller's next part of work.
+        parts = [names[start : start + _DELETED] for start in range(0, len(names), _DELETED)]
         with explained("delete files in", self._root):
-            obstore.delete(LocalStore(self._root), [checked_name(name) for name in names])
+            handle = os.open(self._root, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                # Side by side: a disk that discards freed blocks has each deletion wait for that.
+                with ThreadPoolExecutor(_DELETING_THREADS) as threads:
+                    list(threads.map(partial(_delete_in, handle), parts))
+            finally:
+                os.close(handle)
 
     def names(self, prefix: str) -> Iterator[str]:
         top = self._path(prefix) if prefix else self._root
@@ -229,8 +237,15 @@ class LocalFolder:
 
 
 def _content(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        return file.readall()
+    # A file object of Python takes twice as many system calls: most of the time of a small file.
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = [os.read(handle, _PART_BYTES)]
+        while parts[-1]:
+            parts.append(os.read(handle, _PART_BYTES))
+        return b"".join(parts)
+    finally:
+        os.close(handle)
 
 
 def _names(folder: str, prefix: str) -> Iterator[str]:
@@ -286,6 +301,12 @@ def _move_to_disk(source: Path, target: Path) -> None:
         _delete(copy)
         raise
     _delete(source)
+
+
+def _delete_in(folder: int, names: Sequence[str]) -> None:
+    """Delete files below an open folder."""
+    for name in names:
+        os.unlink(checked_name(name), dir_fd=folder)
 
 
 def _delete(path: Path) -> None:
