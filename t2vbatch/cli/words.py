@@ -49,7 +49,7 @@ def hanging(head: str, text: str, width: int) -> str:
     """
     least = max(_LEAST_COLUMNS, *map(len, text.split()), 0)
     if width - len(head) < least and len(head) + len(text) > width:
-        return "\n".join([head.rstrip(), *_broken(text, width, "  ", "  ")])
+        return "\n".join([*filter(None, [head.rstrip()]), *_broken(text, width, "  ", "  ")])
     return "\n".join(_broken(text, width, head, " " * len(head))) or head.rstrip()
 
 

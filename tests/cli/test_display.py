@@ -135,6 +135,7 @@ def test_the_bar_follows_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line of a run has the width that the window has at the moment, less four columns."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("COLUMNS", raising=False)  # It would set the width for good.
     shown = Display()
     for columns in (100, 60, 140):
         monkeypatch.setenv("COLUMNS", str(columns))

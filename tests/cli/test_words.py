@@ -59,4 +59,4 @@ def test_facts_stay_in_one_line_only_where_they_fit() -> None:
         "      a red fox runs through the",
         "      snow",
     ]
-    assert beside("  id  ", ["seed 7", "a" * 40, ""], 32).splitlines() == ["  id  seed 7", " " * 6 + "a" * 40]
+    assert beside("  id  ", ["seed 7", "a" * 40, ""], 32).splitlines() == ["  id  seed 7", "  " + "a" * 40]

@@ -97,7 +97,7 @@ URIS = (
     "file://localhost/etc/passwd",
     "ftp://example.org/x.png",
     "gopher://example.org/",
-    "data:image/png;base64,AAAA",
+    "data:image/png,AAAA",
     "jar:file:///x!/y",
     "http://",
     "http://[::1/x",
